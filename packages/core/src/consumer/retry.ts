@@ -1,0 +1,106 @@
+import type { Delay } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
+
+/** Milliseconds before the next call, for n = 1 after the first failure. Asked once per n at start, so that every delay is known then. */
+export type Backoff = ((n: number) => number) & { readonly jitter?: number }
+
+/** After failure n = 1, 2, ...: retry (within `maxRetries`), never, or the most retries for this error. */
+export type RetryIf = (error: Error, n: number) => boolean | number
+
+/** Accepted by `@onEvent`, `@messageHandler`, `@consumer`, `on`, `handle` and the app: option by option, the nearest wins. */
+export interface RetryOptions {
+  /** Calls after the first: 3 means 4 calls. Default 8; 3 when `retryDelayMs` is given alone. */
+  readonly maxRetries?: number
+  /** The same delay before every retry. Replaces `backoff`. */
+  readonly retryDelayMs?: number
+  /** `exponential(...)`, `linear(...)`, `fixed(...)` or a function of n. Replaces `retryDelayMs`. */
+  readonly backoff?: Backoff
+  /** Default: every error is retried. */
+  readonly retryIf?: RetryIf
+  /** Default true: kept until purged. `false`: logged and dropped. One per (group, topic). */
+  readonly deadLetter?: boolean | { readonly ttlMs?: number; readonly name?: string }
+}
+
+/** A policy as data: what `outcome.ts` decides by. */
+export interface RetryPolicy {
+  readonly maxRetries: number
+  /** Before retry 1, 2, ...; past the end the last repeats. */
+  readonly delaysMs: readonly number[]
+  /** Up to this share is added at random, so that what failed together does not come back together. */
+  readonly jitter: number
+  readonly retryIf?: RetryIf
+}
+
+/** Most distinct delays a group may declare: each is a place of its own on some brokers. */
+export const MAX_DELAYS = 16
+
+const MINUTE_MS = 60_000
+const DEFAULT_DELAYS_MS = [1_000, 5_000, 15_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, 10 * MINUTE_MS]
+/** With `ordering: 'key'` a key waits in memory for its delay, so the sum stays below what a delivery may take. */
+const ORDERED_DELAYS_MS = [1_000, 5_000, 15_000, MINUTE_MS]
+const DEFAULT_JITTER = 0.2
+const FIXED_DELAY_RETRIES = 3
+const LONGEST_DELAY_MS = 30 * 24 * 60 * MINUTE_MS
+const MAX_RETRIES = 1_000
+
+/** Always `ms`. */
+export const fixed = (ms: number): Backoff => () => ms
+
+/** `stepMs`, 2 x `stepMs`, 3 x `stepMs`, ... up to `maxMs`. */
+export const linear = ({ stepMs, maxMs = LONGEST_DELAY_MS, jitter = 0 }: { stepMs: number; maxMs?: number; jitter?: number }): Backoff =>
+  Object.assign((n: number) => Math.min(stepMs * n, maxMs), { jitter })
+
+/** `firstMs`, then `factor` times the one before, up to `maxMs`. `jitter` 0.2 adds up to 20 % at random. */
+export const exponential = ({
+  firstMs = 1_000,
+  maxMs = LONGEST_DELAY_MS,
+  factor = 2,
+  jitter = 0,
+}: { firstMs?: number; maxMs?: number; factor?: number; jitter?: number } = {}): Backoff =>
+  Object.assign((n: number) => Math.min(firstMs * factor ** (n - 1), maxMs), { jitter })
+
+/**
+ * The policy of one handler. `levels` are the options from the nearest (handler) to the farthest (app).
+ * @throws CorebusError RETRY_POLICY when a level contradicts itself or an option is out of range; `where` names the handler.
+ */
+export function retryPolicy(levels: readonly RetryOptions[], ordering: 'none' | 'key', where: string): RetryPolicy {
+  const wrong = (what: string) => new CorebusError('RETRY_POLICY', `${where}: ${what}`)
+  const delaying = levels.find((level) => level.retryDelayMs !== undefined || level.backoff !== undefined)
+  if (delaying?.retryDelayMs !== undefined && delaying.backoff !== undefined) throw wrong('give retryDelayMs or backoff, not both: they replace each other')
+
+  const defaults = ordering === 'key' ? ORDERED_DELAYS_MS : DEFAULT_DELAYS_MS
+  const backoff = delaying?.backoff ?? (delaying?.retryDelayMs !== undefined ? fixed(delaying.retryDelayMs) : defaultBackoff(defaults))
+  const maxRetries =
+    nearest(levels, 'maxRetries') ?? (delaying?.retryDelayMs !== undefined ? FIXED_DELAY_RETRIES : defaults.length)
+  if (!Number.isInteger(maxRetries) || maxRetries < 0 || maxRetries > MAX_RETRIES)
+    throw wrong(`maxRetries must be a whole number from 0 to ${MAX_RETRIES}, not ${maxRetries}`)
+
+  // retryIf may allow more than maxRetries: then the last delay repeats, so there must be one.
+  const delaysMs = Array.from({ length: Math.max(maxRetries, 1) }, (_, i) => Math.round(backoff(i + 1)))
+  const bad = delaysMs.findIndex((ms) => !(ms >= 0 && ms <= LONGEST_DELAY_MS))
+  if (bad >= 0) throw wrong(`the delay before retry ${bad + 1} is ${delaysMs[bad]} ms: it must be from 0 to ${LONGEST_DELAY_MS} (30 days)`)
+  const jitter = backoff.jitter ?? 0
+  if (!(jitter >= 0 && jitter <= 1)) throw wrong(`jitter must be from 0 to 1, not ${jitter}`)
+  const retryIf = nearest(levels, 'retryIf')
+  return { maxRetries, delaysMs, jitter, ...(retryIf && { retryIf }) }
+}
+
+function defaultBackoff(delays: readonly number[]): Backoff {
+  return Object.assign((n: number) => delays[Math.min(n, delays.length) - 1] as number, { jitter: DEFAULT_JITTER })
+}
+
+function nearest<K extends keyof RetryOptions>(levels: readonly RetryOptions[], option: K): RetryOptions[K] {
+  return levels.find((level) => level[option] !== undefined)?.[option]
+}
+
+/** The delay before retry n, without its jitter. */
+export function delayMs(policy: RetryPolicy, n: number): number {
+  return policy.delaysMs[Math.min(n, policy.delaysMs.length) - 1] ?? 0
+}
+
+/** The distinct delays of several policies, shortest first. */
+export function declaredDelays(policies: readonly RetryPolicy[]): readonly Delay[] {
+  const byMs = new Map<number, number>()
+  for (const { delaysMs, jitter } of policies) for (const ms of delaysMs) byMs.set(ms, Math.max(byMs.get(ms) ?? 0, jitter))
+  return [...byMs].sort(([a], [b]) => a - b).map(([afterMs, jitter]) => ({ afterMs, jitter }))
+}

@@ -1,0 +1,193 @@
+/** What is sent or was received. `key` and `headers` are a readable view in UTF-8, for handlers and logs. */
+export interface Message {
+  readonly id: string
+  readonly topic: string
+  readonly key?: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  readonly tombstone?: true
+}
+
+/** A message in the hands of one subscription, until it is settled or lost. */
+export interface Delivery {
+  readonly message: Message
+  /** Times the broker handed this out and nobody settled it, also while it only waited beside one that crashed. Never a failure count. */
+  readonly unsettledBefore: number
+  /** Opaque to everyone but the driver that made it. */
+  readonly receipt: unknown
+}
+
+/** `headers` are laid over the original's. Bytes, key and foreign headers are copied by the driver from its receipt, untouched. */
+export type Settlement =
+  | { readonly kind: 'ack'; readonly delivery: Delivery }
+  | { readonly kind: 'retry'; readonly delivery: Delivery; readonly headers: Message['headers']; readonly afterMs: number }
+  | { readonly kind: 'deadLetter'; readonly delivery: Delivery; readonly headers: Message['headers'] }
+
+/** One declared retry delay. A copy may be asked for up to `jitter` (a share, 0.2 = 20 %) later than `afterMs`, never sooner. */
+export interface Delay {
+  readonly afterMs: number
+  readonly jitter: number
+}
+
+/** Where the dead letters of one (group, topic) go. `name` is a template with {topic}, {group} and {service}; kept for ever without `ttlMs`. */
+export interface DeadLetterPlace {
+  readonly name?: string
+  readonly ttlMs?: number
+}
+
+export interface GroupTopology {
+  readonly group: string
+  readonly topic: string
+  readonly delays: readonly Delay[]
+  /** `false`: the core never settles with `deadLetter` here, no place is needed. */
+  readonly deadLetter: DeadLetterPlace | false
+}
+
+/** What must exist before the first message: declared at start, so that nothing is made on the way of a delivery. */
+export interface Topology {
+  readonly topics: readonly string[]
+  readonly groups: readonly GroupTopology[]
+}
+
+/** One thing that is missing or declared otherwise, in words: `what` names it. */
+export interface Difference {
+  readonly what: string
+  readonly wanted: string
+  readonly found: string
+}
+
+export interface SubscribeOptions {
+  readonly topics: readonly string[]
+  readonly group: string
+  /** Where a group begins that has no position in a topic yet. */
+  readonly from: 'earliest' | 'latest'
+  /** One member at a time; a second subscribe rejects with GROUP_TAKEN. */
+  readonly exclusive: boolean
+  /** Per topic: at most this many handed out and unsettled, and never further than 50 times this past the oldest unsettled one. */
+  readonly limit: number
+  readonly onDeliveries: (deliveries: readonly Delivery[]) => void
+  /** No longer ours (rebalance, lost connection, lost lease): what has not started must not start, what runs is told by its signal. */
+  readonly onLost: (deliveries: readonly Delivery[]) => void
+  readonly onState: (state: SubscriptionState) => void
+}
+
+export type SubscriptionState =
+  | { readonly kind: 'consuming' }
+  | { readonly kind: 'reconnecting'; readonly error: Error }
+  | { readonly kind: 'dead'; readonly error: Error }
+
+export type ConnectionState = { readonly kind: 'connected' } | { readonly kind: 'blocked' | 'reconnecting' | 'dead'; readonly error: Error }
+
+export interface Subscription {
+  /**
+   * Resolves when every copy is stored and every acknowledgement sent; a lost delivery is skipped. Rejects with SettleError naming those whose
+   * copy could not be stored; they stay unsettled.
+   */
+  settle(settlements: readonly Settlement[]): Promise<void>
+  /** From now on; 0 pauses, 1 isolates. */
+  limit(deliveries: number): void
+  /** No new deliveries after this resolves. What is in flight can still be settled. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/** What differs between brokers and matters to the core. Data: read by the suite, the groups and the docs table. */
+export interface Capabilities {
+  /** What was confirmed survives the end of every process. */
+  readonly durable: boolean
+  /** The same key is handled by one member at a time, in publish order, however many members there are. */
+  readonly orderedAcrossProcesses: boolean
+  /** A new group of a used topic starts at the earliest message kept. Without it, it gets what no group had taken. */
+  readonly keepsHistory: boolean
+  /** A delivery may stay unsettled this long; longer, the broker takes it back. Infinity where there is no such limit. */
+  readonly longestHandlingMs: number
+}
+
+export interface TopicSummary {
+  readonly topic: string
+  readonly groups: readonly string[]
+  /** Messages stored, where the broker can say. */
+  readonly kept?: number
+}
+
+export interface Depth {
+  /** Waiting to be handed out now. */
+  readonly ready: number
+  readonly dead: number
+  readonly inFlight?: number
+  readonly delayed?: number
+  /** Age of the oldest message not yet settled, in ms. */
+  readonly oldestMs?: number
+  readonly members?: number
+}
+
+export interface DeadLetter {
+  readonly message: Message
+  readonly group: string
+  /** The resolved name of the place it lies in. */
+  readonly place: string
+  /** When it was stored, ms since the epoch. */
+  readonly at: number
+}
+
+/** All given fields must match. */
+export interface DeadLetterFilter {
+  readonly topic?: string
+  readonly group?: string
+  readonly place?: string
+  readonly ids?: readonly string[]
+}
+
+export interface Admin {
+  topics(): Promise<readonly TopicSummary[]>
+  depth(topic: string, group: string): Promise<Depth>
+  /** Oldest first. Reading changes and counts nothing. */
+  deadLetters(filter: DeadLetterFilter, options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>
+  /** Hands the letters back to the group that had given up on them, and to no other, with `headers` laid over theirs. Returns how many. */
+  replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
+  /** Deletes the letters. Returns how many. */
+  purge(filter: DeadLetterFilter): Promise<number>
+}
+
+export interface Driver {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly admin: Admin
+  /** Resolves at the first connection. A later loss is a state, and the driver comes back by itself. */
+  connect(onState: (state: ConnectionState) => void): Promise<void>
+  /** 'check' changes nothing; 'create' adds what is missing and never alters or deletes. Returns what differs. */
+  ensure(topology: Topology, mode: 'create' | 'check'): Promise<readonly Difference[]>
+  /** Resolves when the broker has every message; otherwise rejects with PublishError, within the driver's publish deadline. */
+  publish(messages: readonly Message[]): Promise<void>
+  subscribe(options: SubscribeOptions): Promise<Subscription>
+  /** What is published from now on (or from the start, where kept), to this process alone: no group, nothing to settle. */
+  tail(options: {
+    readonly topic: string
+    readonly from: 'now' | 'earliest'
+    readonly onMessages: (messages: readonly Message[]) => void
+  }): Promise<{ stop(): Promise<void> }>
+  /** Flushes, hands unsettled deliveries back uncounted, disconnects. Safe to call twice, also while connecting. */
+  close(): Promise<void>
+}
+
+/** What the core gives every driver. Drivers get their time from `clock` and say nothing themselves: state goes through the callbacks. */
+export interface DriverOptions {
+  /** Already checked: its scheme is the driver's. */
+  readonly url: string
+  /** For the names of places. */
+  readonly service: string
+  /** Put before the names of everything the driver makes on the broker. Empty unless asked for. */
+  readonly prefix: string
+  readonly publishTimeoutMs: number
+  readonly clock: Clock
+  readonly durability: 'normal' | 'full'
+  readonly tls: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string }
+  readonly auth?: { readonly username: string; readonly password: string; readonly mechanism?: string }
+}
+
+/** Time as a parameter. Tests give a virtual one. */
+export interface Clock {
+  /** Ms since the epoch. */
+  now(): number
+  /** Calls `fn` once after `ms`; the returned function cancels. Does not keep the process alive. */
+  after(ms: number, fn: () => void): () => void
+}

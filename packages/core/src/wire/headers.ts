@@ -1,0 +1,21 @@
+/** Our names on the wire. Everything else in a message's headers belongs to its author. */
+export const HEADER = {
+  id: 'corebus-id',
+  key: 'corebus-key',
+  /** The attempt this copy is for, 1 at first. In a dead letter: the attempts made. */
+  attempt: 'corebus-attempt',
+  snoozes: 'corebus-snoozes',
+  failedAt: 'corebus-failed-at',
+  error: 'corebus-error',
+  errorStack: 'corebus-error-stack',
+  reason: 'corebus-reason',
+  tombstone: 'corebus-tombstone',
+  topic: 'corebus-topic',
+  group: 'corebus-group',
+  correlation: 'corebus-correlation',
+  causation: 'corebus-causation',
+  contentType: 'content-type',
+} as const
+
+/** Names beginning with this are ours: a user who sets one gets an error. */
+export const RESERVED_PREFIX = 'corebus-'
