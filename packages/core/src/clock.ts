@@ -27,3 +27,24 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', done, { once: true })
   })
 }
+
+/** Keeps the process alive while something it owes is outstanding: a clock's timers alone do not. */
+export class Hold {
+  readonly #timer = setInterval(() => {}, LONGEST_TIMER_MS)
+
+  constructor() {
+    this.#timer.unref()
+  }
+
+  on(): void {
+    this.#timer.ref()
+  }
+
+  off(): void {
+    this.#timer.unref()
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
+  }
+}

@@ -34,6 +34,9 @@ export interface RetryPolicy {
 /** Most distinct delays a group may declare: each is a place of its own on some brokers. */
 export const MAX_DELAYS = 16
 
+/** `RetryLater` is never sooner than this, so a delay of at least this long is always declared. */
+export const SHORTEST_SNOOZE_MS = 100
+
 const MINUTE_MS = 60_000
 const DEFAULT_DELAYS_MS = [1_000, 5_000, 15_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, 10 * MINUTE_MS]
 /** With `ordering: 'key'` a key waits in memory for its delay, so the sum stays below what a delivery may take. */

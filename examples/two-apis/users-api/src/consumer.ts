@@ -1,0 +1,3 @@
+// The entry of `core consumer`: it only registers handlers.
+import './messaging.ts'
+import './handlers/user-activity.ts'

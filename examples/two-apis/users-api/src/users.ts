@@ -1,0 +1,34 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+export interface User {
+  readonly id: number
+  readonly email: string
+  readonly orders_count: number
+  readonly payments_count: number
+}
+
+/** Undefined when the address belongs to somebody else. */
+export function insertUser(db: DatabaseSync, { email, password }: { email: string; password: string }): number | undefined {
+  const { changes, lastInsertRowid } = db.prepare('INSERT INTO users (email, password) VALUES (?, ?) ON CONFLICT DO NOTHING').run(email, password)
+  return changes === 0 ? undefined : Number(lastInsertRowid)
+}
+
+export function findUser(db: DatabaseSync, id: number): User | undefined {
+  return db.prepare('SELECT id, email, orders_count, payments_count FROM users WHERE id = ?').get(id) as User | undefined
+}
+
+/** False when the address belongs to somebody else. */
+export function changeEmail(db: DatabaseSync, id: number, email: string): boolean {
+  return db.prepare('UPDATE OR IGNORE users SET email = ? WHERE id = ?').run(email, id).changes === 1
+}
+
+const COUNTERS = {
+  order: 'UPDATE users SET orders_count = orders_count + 1 WHERE id = ?',
+  payment: 'UPDATE users SET payments_count = payments_count + 1 WHERE id = ?',
+} as const
+
+/** Counts an order or its payment on the user: once, however often it is told. */
+export function countOnce(db: DatabaseSync, what: keyof typeof COUNTERS, orderId: number, userId: number): void {
+  const { changes } = db.prepare('INSERT INTO counted (what, order_id) VALUES (?, ?) ON CONFLICT DO NOTHING').run(what, orderId)
+  if (changes === 1) db.prepare(COUNTERS[what]).run(userId)
+}

@@ -1,0 +1,65 @@
+/** One contestant of a comparison: does `messages` pieces of work and returns how long it took, in ms. Set-up is not counted. */
+export interface Contestant {
+  readonly name: string
+  run(): Promise<number>
+}
+
+export interface Comparison {
+  readonly name: string
+  readonly messages: number
+  readonly contestants: readonly Contestant[]
+  /** `ours` against `other`: throughput of the first over the second, and what it should reach. */
+  readonly targets: readonly { readonly ours: string; readonly other: string; readonly atLeast: number }[]
+}
+
+export interface Figure {
+  readonly name: string
+  readonly perSecond: number
+  readonly microseconds: number
+  readonly runs: readonly number[]
+}
+
+export interface Result {
+  readonly name: string
+  readonly figures: readonly Figure[]
+  readonly ratios: readonly { readonly what: string; readonly ratio: number; readonly atLeast: number; readonly held: boolean }[]
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+}
+
+export const quantile = (values: readonly number[], q: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.ceil(values.length * q) - 1)] as number
+
+/** Every round runs every contestant once, so that a slow moment of the machine meets all of them. A first round warms up and is not counted. */
+export async function compare({ name, messages, contestants, targets }: Comparison, rounds: number): Promise<Result> {
+  const times = new Map<string, number[]>(contestants.map((contestant) => [contestant.name, []]))
+  for (let round = 0; round <= rounds; round++)
+    for (const contestant of contestants) {
+      globalThis.gc?.()
+      const ms = await contestant.run()
+      if (round > 0) times.get(contestant.name)?.push(ms)
+    }
+  const figures = [...times].map(([contestant, runs]) => ({
+    name: contestant,
+    perSecond: (messages / median(runs)) * 1_000,
+    microseconds: (median(runs) * 1_000) / messages,
+    runs: runs.map((ms) => Math.round((messages / ms) * 1_000)),
+  }))
+  const rate = new Map(figures.map((figure) => [figure.name, figure.perSecond]))
+  const ratios = targets.map(({ ours, other, atLeast }) => {
+    const ratio = (rate.get(ours) ?? 0) / (rate.get(other) ?? 1)
+    return { what: `${ours} : ${other}`, ratio, atLeast, held: ratio >= atLeast }
+  })
+  return { name, figures, ratios }
+}
+
+export function print({ name, figures, ratios }: Result): void {
+  console.log(`\n${name}`)
+  for (const { name: contestant, perSecond, microseconds, runs } of figures)
+    console.log(`  ${contestant.padEnd(44)} ${Math.round(perSecond).toLocaleString('en').padStart(11)}/s  ${microseconds.toFixed(2).padStart(7)} us   [${Math.min(...runs)} - ${Math.max(...runs)}]`)
+  for (const { what, ratio, atLeast, held } of ratios) console.log(`  ${held ? 'held  ' : 'MISSED'} ${what.padEnd(60)} ${ratio.toFixed(2)} (at least ${atLeast})`)
+}

@@ -1,0 +1,98 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import type { Clock, ConnectionState, Difference, Driver, Topology } from './driver.ts'
+import { CorebusError } from './errors.ts'
+import { loadDriver } from './load-driver.ts'
+import type { Observer } from './observe.ts'
+
+export interface Connection {
+  /** Connects on first use. A failed first connection is tried anew by the next call. */
+  driver(): Promise<Driver>
+  /** Undefined when it was declared before. */
+  ensureTopic(topic: string): Promise<void> | undefined
+  /** @throws CorebusError TOPOLOGY when something is missing or differs. */
+  ensure(topology: Topology): Promise<void>
+  state(): ConnectionState['kind'] | 'idle' | 'connecting' | 'closed'
+  close(): Promise<void>
+}
+
+/** One broker connection of one instance: made when first needed, announced once, its troubles said once each way. */
+export function createConnection({ config, clock, observer, logger }: { config: Config; clock: Clock; observer: Observer; logger: Logger }): Connection {
+  let connecting: Promise<Driver> | undefined
+  let current: ReturnType<Connection['state']> = 'idle'
+  let troubleSince: number | undefined
+  const ensured = new Map<string, Promise<void> | true>()
+
+  function driver(): Promise<Driver> {
+    if (current === 'closed') return Promise.reject(new CorebusError('CLOSED', 'this instance is closed'))
+    connecting ??= connect().catch((error: unknown) => {
+      connecting = undefined
+      if (current !== 'closed') current = 'idle'
+      throw error
+    })
+    return connecting
+  }
+
+  async function connect(): Promise<Driver> {
+    const { broker, url, where, why, hints, service, prefix, publishTimeoutMs, durability, tls, auth } = config
+    current = 'connecting'
+    logger.info({ broker, where, why }, `broker ${broker} at ${where} (${why})`)
+    for (const hint of hints) logger.warn(hint)
+    const made = await loadDriver(broker, { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...(auth && { auth }) })
+    await made.connect(changeState)
+    if (current === 'connecting') changeState({ kind: 'connected' })
+    return made
+  }
+
+  function changeState(state: ConnectionState): void {
+    if (current === 'closed' || current === state.kind) return
+    const { broker, where } = config
+    current = state.kind
+    if (state.kind === 'connected') {
+      observer.state('connected')
+      if (troubleSince !== undefined) logger.info({ broker, where }, `broker ${broker} at ${where} is back after ${((clock.now() - troubleSince) / 1000).toFixed(1)} s`)
+      troubleSince = undefined
+      return
+    }
+    observer.state(state.kind, { error: state.error })
+    troubleSince ??= clock.now()
+    const line = { broker, where, err: state.error }
+    if (state.kind === 'dead') logger.error(line, `broker ${broker} at ${where} cannot be used any more: ${state.error.message}`)
+    else if (state.kind === 'blocked') logger.warn(line, `broker ${broker} at ${where} takes no publishes: ${state.error.message}`)
+    else logger.warn(line, `broker ${broker} at ${where} is lost, coming back by itself: ${state.error.message}`)
+  }
+
+  async function ensure(topology: Topology): Promise<void> {
+    const differences = await (await driver()).ensure(topology, config.topology)
+    if (differences.length > 0) throw new CorebusError('TOPOLOGY', described(differences, config.topology))
+    for (const topic of topology.topics) ensured.set(topic, true)
+  }
+
+  function ensureTopic(topic: string): Promise<void> | undefined {
+    const known = ensured.get(topic)
+    if (known === true) return undefined
+    if (known) return known
+    const asked = ensure({ topics: [topic], groups: [] }).catch((error: unknown) => {
+      ensured.delete(topic)
+      throw error
+    })
+    ensured.set(topic, asked)
+    return asked
+  }
+
+  async function close(): Promise<void> {
+    const open = connecting
+    current = 'closed'
+    // A connection that failed has nothing to close, and said so to whoever asked for it.
+    const made = await open?.catch(() => undefined)
+    await made?.close()
+  }
+
+  return { driver, ensureTopic, ensure, state: () => current, close }
+}
+
+function described(differences: readonly Difference[], mode: 'create' | 'check'): string {
+  const lines = differences.map(({ what, wanted, found }) => `  - ${what}: wanted ${wanted}, found ${found}`).join('\n')
+  const advice = mode === 'check' ? "create them (topology: 'create' may), or correct the names" : 'nothing is altered: make the declarations agree, or remove what is there'
+  return `the broker differs from what the handlers and publishers need; ${advice}:\n${lines}`
+}

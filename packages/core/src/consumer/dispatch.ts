@@ -1,0 +1,232 @@
+import type { Logger } from 'pino'
+import type { Inbox, Outbox, Session } from '../config.ts'
+import type { Message } from '../driver.ts'
+import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
+import type { HandlerPlan, TopicPlan } from '../group.ts'
+import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
+import { createScope, discard, releaseConfirmed, runInScope, type Scope } from '../scope.ts'
+import { decodeJson, decodeText, isEnvelope } from '../wire/envelope.ts'
+import { HEADER } from '../wire/headers.ts'
+import { derivedId } from '../wire/id.ts'
+import type { Verdict } from './outcome.ts'
+
+/** Around the handler call only: decoding, session, inbox and settlement are not its business. */
+export type HandleMiddleware = (call: HandlerCall, next: () => Promise<unknown>) => Promise<unknown>
+
+export interface HandlerCall {
+  readonly handler: string
+  /** What the handler will get. */
+  readonly input: unknown
+  readonly context: HandlerContext
+}
+
+/** One delivery on its way through the runtime. */
+export interface Call {
+  readonly message: Message
+  readonly attempt: number
+  readonly signal: AbortSignal
+  readonly aborted: boolean
+  /** Why its work must not be committed, once there is a reason. */
+  readonly forbidden: () => 'timed out' | 'lost' | undefined
+}
+
+export interface DispatchOptions {
+  readonly group: string
+  readonly unknown: 'skip' | 'deadLetter'
+  readonly bound: ReadonlyMap<HandlerSpec, HandlerFunction>
+  readonly session: Session<unknown> | undefined
+  readonly inbox: Inbox | undefined
+  readonly outbox: Outbox | undefined
+  readonly middleware: readonly HandleMiddleware[]
+  readonly logger: Logger
+}
+
+type Found =
+  | { readonly kind: 'handler'; readonly plan: HandlerPlan; readonly input: unknown; readonly event?: string }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict; readonly event?: string; readonly plan?: HandlerPlan }
+
+/** The verdict, and what of the message was understood on the way. */
+export interface Dispatched {
+  readonly verdict: Verdict
+  readonly event: string | undefined
+  /** Whose message it is. Nobody's, when it could not be read that far. */
+  readonly plan: HandlerPlan | undefined
+}
+
+/** Decode, validate, open the session, ask the inbox, handle, release the scope: in this order, and it never throws. */
+export async function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Promise<Dispatched> {
+  const found = find(call.message, topic, options.unknown)
+  if (found.kind === 'verdict') return { verdict: found.verdict, event: found.event, plan: found.plan }
+  try {
+    return { verdict: await handle(call, found, options), event: found.event, plan: found.plan }
+  } catch (thrown) {
+    return { verdict: verdictOf(thrown, call), event: found.event, plan: found.plan }
+  }
+}
+
+function find(message: Message, { events, rest }: TopicPlan, unknown: 'skip' | 'deadLetter'): Found {
+  if (message.tombstone) return rest ? { kind: 'handler', plan: rest, input: null } : skipped('a tombstone, and the group has no messageHandler for it')
+  if (events.size === 0 && rest) return decoded(message, rest)
+
+  let body: unknown
+  try {
+    body = decodeJson(message.body)
+  } catch (cause) {
+    return rest ? decoded(message, rest) : hopeless('not-json', cause)
+  }
+  if (!isEnvelope(body)) {
+    if (rest) return decoded(message, rest, body)
+    return hopeless('not-an-event', new CorebusError('NOT_AN_EVENT', 'the body is no event: it lacks a name or data, and the group has no messageHandler for it'))
+  }
+  const plan = events.get(body.name)
+  if (!plan) {
+    if (rest) return decoded(message, rest, body)
+    const why = `nobody in the group handles event ${body.name}`
+    if (unknown === 'skip') return { ...skipped(why), event: body.name }
+    return { ...hopeless('unknown-event', new CorebusError('UNKNOWN_EVENT', why)), event: body.name }
+  }
+  const { on } = plan.spec
+  try {
+    const data = on.kind === 'event' && on.type ? on.type.decode(body.data) : body.data
+    const event = { name: body.name, data, timestamp: body.timestamp, source: body.source }
+    return { kind: 'handler', plan, input: event, event: body.name }
+  } catch (cause) {
+    return { ...hopeless('schema', cause), event: body.name, plan }
+  }
+}
+
+function decoded(message: Message, plan: HandlerPlan, json?: unknown): Found {
+  const { on, where } = plan.spec
+  if (on.kind !== 'message') throw new Error(`${where} is no message handler`)
+  const { decode, wire } = on
+  let input: unknown
+  try {
+    input = json !== undefined && decode === 'json' ? json : decodeBody(message, decode)
+  } catch (cause) {
+    return { ...hopeless('not-json', cause), plan }
+  }
+  try {
+    return { kind: 'handler', plan, input: wire ? wire.decode(input) : input }
+  } catch (cause) {
+    return { ...hopeless('schema', cause), plan }
+  }
+}
+
+function decodeBody({ body, headers }: Message, decode: 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown)): unknown {
+  if (typeof decode === 'function') return decode(body, headers)
+  if (decode === 'bytes') return body
+  if (decode === 'json') return decodeJson(body)
+  const text = decodeText(body)
+  if (text === undefined) throw new SyntaxError('the body is not UTF-8')
+  return text
+}
+
+const skipped = (why: string): Found => ({ kind: 'verdict', verdict: { kind: 'skipped', why } })
+
+function hopeless(reason: 'not-json' | 'not-an-event' | 'schema' | 'unknown-event', cause: unknown): Found {
+  return { kind: 'verdict', verdict: { kind: 'hopeless', reason, error: asError(cause) } }
+}
+
+async function handle(call: Call, found: Found & { kind: 'handler' }, options: DispatchOptions): Promise<Verdict> {
+  const { message } = call
+  const scope = createScope({ correlationId: message.headers[HEADER.correlation] ?? message.id, causationId: message.id })
+  const { spec } = found.plan
+  const handler = options.bound.get(spec)
+  if (!handler) throw new Error(`${spec.where} was not bound`)
+
+  const work = async (db: unknown): Promise<Verdict> => {
+    // A session may run its work again (a serialisation failure): what the first run recorded must not leave twice.
+    begin(scope, message, options)
+    if (options.inbox && !(await options.inbox.firstTime(db, options.group, message))) return { kind: 'duplicate' }
+    const context = new Context(call, db, found, options)
+    await (options.middleware.length === 0 ? handler(found.input, context) : throughMiddleware(options.middleware, { handler: spec.where, input: found.input, context }, handler))
+    const forbidden = call.forbidden()
+    if (forbidden) throw new Forbidden(forbidden)
+    if (options.outbox && scope.recorded.length > 0) await options.outbox.write(db, scope.recorded.splice(0).map((recorded) => recorded.message))
+    return { kind: 'ok' }
+  }
+  let verdict: Verdict
+  try {
+    verdict = await runInScope(scope, () => (options.session ? options.session(work) : work(undefined)))
+  } catch (thrown) {
+    discard(scope)
+    throw thrown
+  }
+  // After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again.
+  await releaseConfirmed(scope)
+  return verdict
+}
+
+function begin(scope: Scope, message: Message, { group, session }: DispatchOptions): void {
+  let n = 0
+  scope.recorded.length = 0
+  scope.inSession = session !== undefined
+  scope.nextId = () => derivedId(message.id, group, n++)
+}
+
+function throughMiddleware(middleware: readonly HandleMiddleware[], call: HandlerCall, handler: HandlerFunction): Promise<unknown> {
+  const step = async (i: number): Promise<unknown> => {
+    const layer = middleware[i]
+    return layer ? layer(call, () => step(i + 1)) : handler(call.input, call.context)
+  }
+  return step(0)
+}
+
+/** Thrown inside the session, so that it rolls back. */
+class Forbidden extends Error {
+  readonly why: 'timed out' | 'lost'
+  constructor(why: 'timed out' | 'lost') {
+    super(why === 'lost' ? 'the message was taken from us while it was handled' : 'the handler took longer than handlerTimeoutMs; what it did in its session was rolled back')
+    this.why = why
+  }
+}
+
+function verdictOf(thrown: unknown, call: Call): Verdict {
+  if (call.forbidden() === 'lost') return { kind: 'unsettled', why: 'lost' }
+  if (call.forbidden() === 'timed out') return { kind: 'failed', error: new CorebusError('HANDLER_TIMEOUT', new Forbidden('timed out').message, { cause: thrown }) }
+  // Stopped by the signal at the end of the shutdown budget: no fault of the message.
+  if (call.aborted) return { kind: 'unsettled', why: 'handed back' }
+  const error = asError(thrown)
+  // By name as well: the handler's copy of the SDK may be another one.
+  if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
+  if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: Number((error as RetryLater).ms), error }
+  return { kind: 'failed', error }
+}
+
+/** Signal and logger are made when they are asked for: most handlers do not. */
+class Context implements HandlerContext {
+  readonly db: unknown
+  readonly attempt: number
+  readonly topic: string
+  readonly key: string | undefined
+  readonly id: string
+  readonly headers: Message['headers']
+  readonly group: string
+  readonly #call: Call
+  readonly #event: string | undefined
+  readonly #parent: Logger
+  #logger: Logger | undefined
+
+  constructor(call: Call, db: unknown, found: { event?: string }, { group, logger }: DispatchOptions) {
+    this.db = db
+    this.attempt = call.attempt
+    this.topic = call.message.topic
+    this.key = call.message.key
+    this.id = call.message.id
+    this.headers = call.message.headers
+    this.group = group
+    this.#call = call
+    this.#event = found.event
+    this.#parent = logger
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal
+  }
+
+  get logger(): Logger {
+    const { topic, key, id, attempt, group } = this
+    this.#logger ??= this.#parent.child({ topic, group, id, attempt, key, event: this.#event, correlationId: this.headers[HEADER.correlation] })
+    return this.#logger
+  }
+}

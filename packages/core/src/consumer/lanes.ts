@@ -1,0 +1,136 @@
+/** Something that runs in a lane. */
+export interface Job {
+  /** Jobs of one lane run one after another; without a lane a job is on its own. */
+  readonly lane: string | undefined
+  /** Runs when nothing else does, and nothing starts beside it. */
+  readonly alone: boolean
+}
+
+/** What a finished job leaves: its lane goes on now, or waits so long for the same job to run again. */
+export type Rest = undefined | { readonly againAfterMs: number }
+
+interface Line<J> {
+  readonly waiting: J[]
+}
+
+export interface LanesOptions<J extends Job> {
+  readonly concurrency: number
+  /** Must not reject. */
+  readonly run: (job: J) => Promise<Rest>
+  readonly after: (ms: number, fn: () => void) => () => void
+}
+
+/** Runs at most `concurrency` jobs at once, those of one lane in order, one at a time. */
+export class Lanes<J extends Job> {
+  readonly #options: LanesOptions<J>
+  readonly #lines = new Map<string, Line<J>>()
+  /** May start when there is room. A queue with a moving head: shift() is linear. */
+  #ready: J[] = []
+  #head = 0
+  #running = 0
+  #aloneRunning = false
+  #stopped = false
+  readonly #parked = new Map<J, () => void>()
+  #idle: (() => void)[] = []
+
+  constructor(options: LanesOptions<J>) {
+    this.#options = options
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  push(jobs: readonly J[]): void {
+    for (const job of jobs) {
+      const line = job.lane === undefined ? undefined : this.#lines.get(job.lane)
+      if (line) line.waiting.push(job)
+      else {
+        if (job.lane !== undefined) this.#lines.set(job.lane, { waiting: [] })
+        this.#ready.push(job)
+      }
+    }
+    this.#start()
+  }
+
+  /** Forgets waiting jobs: they never start. What runs goes on. */
+  drop(match: (job: J) => boolean): void {
+    const ready = this.#ready.slice(this.#head)
+    this.#head = 0
+    this.#ready = ready.filter((job) => !match(job))
+    for (const line of this.#lines.values()) {
+      const kept = line.waiting.filter((job) => !match(job))
+      line.waiting.splice(0, line.waiting.length, ...kept)
+    }
+    for (const [job, cancel] of this.#parked)
+      if (match(job)) {
+        cancel()
+        this.#parked.delete(job)
+        this.#next(job)
+      }
+    for (const job of ready) if (match(job)) this.#next(job)
+    this.#start()
+    this.#tellIdle()
+  }
+
+  /** Nothing starts any more. */
+  stop(): void {
+    this.#stopped = true
+    for (const cancel of this.#parked.values()) cancel()
+    this.#parked.clear()
+    this.#tellIdle()
+  }
+
+  /** Resolves when nothing runs. Call it after `stop`. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #start(): void {
+    while (!this.#stopped && !this.#aloneRunning && this.#running < this.#options.concurrency && this.#head < this.#ready.length) {
+      const job = this.#ready[this.#head] as J
+      if (job.alone && this.#running > 0) return
+      this.#head++
+      if (this.#head > 1_000 && this.#head * 2 > this.#ready.length) {
+        this.#ready = this.#ready.slice(this.#head)
+        this.#head = 0
+      }
+      this.#running++
+      this.#aloneRunning = job.alone
+      void this.#run(job) // run never rejects
+    }
+  }
+
+  async #run(job: J): Promise<void> {
+    const rest = await this.#options.run(job)
+    this.#running--
+    if (job.alone) this.#aloneRunning = false
+    if (rest && !this.#stopped) this.#park(job, rest.againAfterMs)
+    else this.#next(job)
+    this.#start()
+    this.#tellIdle()
+  }
+
+  /** The lane stays taken, the place to run does not: other lanes go on. */
+  #park(job: J, ms: number): void {
+    const cancel = this.#options.after(ms, () => {
+      this.#parked.delete(job)
+      this.#ready.push(job)
+      this.#start()
+    })
+    this.#parked.set(job, cancel)
+  }
+
+  #next({ lane }: J): void {
+    if (lane === undefined) return
+    const next = this.#lines.get(lane)?.waiting.shift()
+    if (next) this.#ready.push(next)
+    else this.#lines.delete(lane)
+  }
+
+  #tellIdle(): void {
+    if (this.#running > 0) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,117 @@
+import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
+import { HEADER } from '../wire/headers.ts'
+import { delayMs, type RetryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
+
+/** How the handling of one delivery ended. */
+export type Verdict =
+  | { readonly kind: 'ok' }
+  /** Handled before: the inbox knows it. */
+  | { readonly kind: 'duplicate' }
+  /** Nobody in the group handles it. */
+  | { readonly kind: 'skipped'; readonly why: string }
+  | { readonly kind: 'failed'; readonly error: Error }
+  /** Trying again cannot help. `reason` goes with the dead letter. */
+  | { readonly kind: 'hopeless'; readonly error: Error; readonly reason: Reason }
+  /** `RetryLater`. */
+  | { readonly kind: 'later'; readonly afterMs: number; readonly error: Error }
+  /** No longer ours, or handed back at a shutdown: nothing is settled. */
+  | { readonly kind: 'unsettled'; readonly why: 'lost' | 'handed back' }
+
+export type Reason = 'failed' | 'rejected' | 'not-json' | 'not-an-event' | 'schema' | 'unknown-event' | 'crash'
+
+/** What is done with it. `drop`: a dead letter in a group that keeps none. */
+export type Outcome =
+  | { readonly kind: 'ack'; readonly settlement: Settlement }
+  | { readonly kind: 'retry'; readonly settlement: Settlement; readonly afterMs: number; readonly of: number; readonly error: Error }
+  | { readonly kind: 'snooze'; readonly settlement: Settlement; readonly afterMs: number }
+  | { readonly kind: 'deadLetter' | 'drop'; readonly settlement: Settlement; readonly reason: Reason; readonly error: Error }
+
+export interface OutcomePolicy {
+  readonly retry: RetryPolicy
+  /** The group's declared delays: a snooze takes one of them. */
+  readonly delays: readonly Delay[]
+  readonly keepsDeadLetters: boolean
+  readonly group: string
+}
+
+export interface Chance {
+  readonly now: number
+  /** From 0 up to 1. */
+  readonly random: number
+}
+
+/** A handler that only ever snoozes fails in the end, or its message would go round for ever. */
+export const MAX_SNOOZES = 1_000
+
+const MAX_ERROR_BYTES = 8 * 1024
+const MAX_RETRY_ERROR_BYTES = 512
+const MAX_STACK_BYTES = 32 * 1024
+
+/** Which call this delivery is for, 1 at first. */
+export function attemptOf(message: Message): number {
+  const attempt = Number(message.headers[HEADER.attempt] ?? 1)
+  return Number.isInteger(attempt) && attempt > 0 ? attempt : 1
+}
+
+/** The one place that decides what follows a verdict. `attempt` is the call that gave it. */
+export function outcomeOf(delivery: Delivery, attempt: number, verdict: Exclude<Verdict, { kind: 'unsettled' }>, policy: OutcomePolicy, chance: Chance): Outcome {
+  switch (verdict.kind) {
+    case 'ok':
+    case 'duplicate':
+    case 'skipped':
+      return { kind: 'ack', settlement: { kind: 'ack', delivery } }
+    case 'hopeless':
+      return buried(delivery, attempt, verdict.error, verdict.reason, policy, chance)
+    case 'later':
+      return snoozed(delivery, attempt, verdict, policy, chance)
+    case 'failed':
+      return failed(delivery, attempt, verdict.error, policy, chance)
+  }
+}
+
+function failed(delivery: Delivery, attempt: number, error: Error, policy: OutcomePolicy, chance: Chance): Outcome {
+  const { retry } = policy
+  const answer = retry.retryIf?.(error, attempt) ?? true
+  const most = typeof answer === 'number' ? answer : answer ? retry.maxRetries : 0
+  if (attempt > most) return buried(delivery, attempt, error, 'failed', policy, chance)
+  const afterMs = Math.round(delayMs(retry, attempt) * (1 + retry.jitter * chance.random))
+  const headers = {
+    [HEADER.attempt]: String(attempt + 1),
+    [HEADER.failedAt]: new Date(chance.now).toISOString(),
+    [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
+  }
+  return { kind: 'retry', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs, of: Math.max(most, attempt), error }
+}
+
+function snoozed(delivery: Delivery, attempt: number, verdict: { afterMs: number; error: Error }, policy: OutcomePolicy, chance: Chance): Outcome {
+  const snoozes = Number(delivery.message.headers[HEADER.snoozes] ?? 0) + 1
+  if (!(snoozes <= MAX_SNOOZES)) return failed(delivery, attempt, new Error(`asked to be called later more than ${MAX_SNOOZES} times`, { cause: verdict.error }), policy, chance)
+  const asked = Math.max(Number.isFinite(verdict.afterMs) ? verdict.afterMs : 0, SHORTEST_SNOOZE_MS)
+  const declared = policy.delays.map((delay) => delay.afterMs)
+  const afterMs = declared.find((ms) => ms >= asked) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)
+  const headers = { [HEADER.snoozes]: String(snoozes), [HEADER.attempt]: String(attempt) }
+  return { kind: 'snooze', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs }
+}
+
+function buried(delivery: Delivery, attempt: number, error: Error, reason: Reason, policy: OutcomePolicy, { now }: Chance): Outcome {
+  if (!policy.keepsDeadLetters) return { kind: 'drop', settlement: { kind: 'ack', delivery }, reason, error }
+  const headers = {
+    [HEADER.attempt]: String(attempt),
+    [HEADER.failedAt]: new Date(now).toISOString(),
+    [HEADER.error]: cut(error.message, MAX_ERROR_BYTES),
+    [HEADER.errorStack]: cut(error.stack ?? '', MAX_STACK_BYTES),
+    [HEADER.reason]: reason,
+    [HEADER.topic]: delivery.message.topic,
+    [HEADER.group]: policy.group,
+  }
+  return { kind: 'deadLetter', settlement: { kind: 'deadLetter', delivery, headers }, reason, error }
+}
+
+/** At most so many bytes of UTF-8, without half a character at the end. */
+function cut(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text
+  const bytes = Buffer.from(text.slice(0, maxBytes))
+  let end = Math.min(maxBytes - 3, bytes.length)
+  while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end--
+  return `${bytes.subarray(0, end).toString('utf8')}…`
+}

@@ -1,0 +1,70 @@
+import { type Clock, sleep } from '../clock.ts'
+import type { Settlement, Subscription } from '../driver.ts'
+import { asError, SettleError } from '../errors.ts'
+
+const FIRST_RETRY_MS = 200
+const LONGEST_RETRY_MS = 10_000
+
+export interface SettlerOptions {
+  readonly subscription: () => Subscription | undefined
+  readonly clock: Clock
+  readonly onSettled: (settlements: readonly Settlement[]) => void
+  /** What could not be settled is tried again; told once per bad spell. */
+  readonly onTrouble: (error: Error, count: number) => void
+}
+
+/** Collects settlements into batches. One batch is out at a time; what could not be stored stays unsettled and is tried again. */
+export class Settler {
+  readonly #options: SettlerOptions
+  readonly #closing = new AbortController()
+  #waiting: Settlement[] = []
+  #busy = false
+  #failures = 0
+  #flushed: (() => void)[] = []
+
+  constructor(options: SettlerOptions) {
+    this.#options = options
+  }
+
+  settle(settlement: Settlement): void {
+    this.#waiting.push(settlement)
+    if (this.#busy) return
+    this.#busy = true
+    // Not a microtask: handlers that do not wait for anything all finish before it, and their settlements make one batch.
+    setImmediate(() => {
+      void this.#flush() // never rejects
+    })
+  }
+
+  /** Resolves when all is settled; what fails now is given up and stays with the broker. */
+  drain(): Promise<void> {
+    this.#closing.abort()
+    if (!this.#busy) return Promise.resolve()
+    return new Promise((resolve) => this.#flushed.push(resolve))
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting
+      this.#waiting = []
+      try {
+        await this.#options.subscription()?.settle(batch)
+        this.#failures = 0
+        this.#options.onSettled(batch)
+      } catch (thrown) {
+        const left = thrown instanceof SettleError ? unstored(batch, thrown) : batch
+        if (this.#failures++ === 0) this.#options.onTrouble(asError(thrown), left.length)
+        if (this.#closing.signal.aborted) break
+        this.#waiting = [...left, ...this.#waiting]
+        await sleep(this.#options.clock, Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS), this.#closing.signal)
+      }
+    }
+    this.#busy = false
+    for (const resolve of this.#flushed.splice(0)) resolve()
+  }
+}
+
+function unstored(batch: readonly Settlement[], { deliveries }: SettleError): Settlement[] {
+  const names = new Set(deliveries)
+  return batch.filter((settlement) => names.has(settlement.delivery))
+}

@@ -1,0 +1,176 @@
+import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
+import type { Config, MessagingOptions } from './config.ts'
+import type { Connection } from './connection.ts'
+import type { HandleMiddleware } from './consumer/dispatch.ts'
+import { drain } from './consumer/drain.ts'
+import { type GroupHealth, GroupRun } from './consumer/subscription.ts'
+import { singletons } from './decorators/consumer.ts'
+import type { Driver, Message } from './driver.ts'
+import { CorebusError } from './errors.ts'
+import { type GroupPlan, handlersOf, planGroups, type Selection, select, topologyOf } from './group.ts'
+import type { HandlerFunction, HandlerSpec } from './handler.ts'
+import type { Observer } from './observe.ts'
+
+export interface StartOptions extends Selection {
+  /** Instead of the app's. Handlers at once per group. */
+  readonly concurrency?: number
+  /** A handler cannot be stopped any more (past its time-out and grace), and everything else has finished: end the process. */
+  readonly onStuck?: (what: string) => void
+}
+
+export interface Health {
+  /** No handler past time-out and grace, no subscription dead. An absent broker is live. */
+  readonly live: boolean
+  /** Connected, subscribed, nothing waiting longer than 5 min without a settlement. */
+  readonly ready: boolean
+  /** Why not, in words. */
+  readonly reasons: readonly string[]
+  readonly groups: readonly GroupHealth[]
+}
+
+const LONGEST_WAIT_MS = 5 * 60_000
+
+export interface ConsumersOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly connection: Connection
+  readonly observer: Observer
+  readonly logger: Logger
+  readonly options: MessagingOptions
+  readonly handleMiddleware: readonly HandleMiddleware[]
+}
+
+/** The groups that run in this process. */
+export class Consumers {
+  readonly #with: ConsumersOptions
+  #runs: readonly GroupRun[] = []
+  #starting: Promise<void> | undefined
+  #opened = false
+
+  constructor(options: ConsumersOptions) {
+    this.#with = options
+  }
+
+  get started(): boolean {
+    return this.#starting !== undefined
+  }
+
+  start(specs: readonly HandlerSpec[], options: StartOptions): Promise<void> {
+    if (this.#starting) return Promise.reject(new CorebusError('STARTED', 'start was called before: one start names all topics and groups of this process'))
+    this.#starting = this.#start(specs, options)
+    return this.#starting
+  }
+
+  async #start(specs: readonly HandlerSpec[], startOptions: StartOptions): Promise<void> {
+    const { connection, config, logger, options } = this.#with
+    const driver = await connection.driver()
+    const plans = select(this.#plan(specs, driver, startOptions), startOptions)
+    const bound = await this.#bind(plans)
+    await options.onStart?.()
+    this.#opened = true
+    const fresh = await this.#unknownGroups(driver, plans)
+    await connection.ensure({ topics: [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))], groups: plans.flatMap(topologyOf) })
+    this.#runs = plans.map((plan) => this.#run(plan, driver, bound, startOptions))
+    await Promise.all(this.#runs.map((run) => run.start()))
+    for (const plan of plans) {
+      const topics = [...plan.topics.keys()]
+      logger.info({ pid: process.pid, group: plan.group, topics }, `consumer started: group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`)
+    }
+    for (const line of await Promise.all(fresh.map(([topic, group]) => this.#backlog(driver, topic, group)))) if (line) logger.info({ service: config.service }, line)
+  }
+
+  #plan(specs: readonly HandlerSpec[], driver: Driver, { concurrency }: StartOptions): readonly GroupPlan[] {
+    const { config } = this.#with
+    const plans = planGroups(specs, {
+      service: config.service,
+      defaultTopic: config.defaultTopic,
+      retry: config.retry,
+      concurrency: config.concurrency,
+      maxUnsettled: config.maxUnsettled,
+      handlerTimeoutMs: config.handlerTimeoutMs,
+      broker: driver.name,
+      capabilities: driver.capabilities,
+    })
+    return concurrency === undefined ? plans : plans.map((plan) => ({ ...plan, concurrency }))
+  }
+
+  async #bind(plans: readonly GroupPlan[]): Promise<ReadonlyMap<HandlerSpec, HandlerFunction>> {
+    const resolve = singletons(this.#with.options.resolve)
+    const bound = new Map<HandlerSpec, HandlerFunction>()
+    for (const plan of plans)
+      for (const topic of plan.topics.values())
+        for (const { spec } of handlersOf(topic)) if (!bound.has(spec)) bound.set(spec, await spec.bind(resolve))
+    return bound
+  }
+
+  #run(plan: GroupPlan, driver: Driver, bound: ReadonlyMap<HandlerSpec, HandlerFunction>, { onStuck }: StartOptions): GroupRun {
+    const { clock, observer, config, options, handleMiddleware, logger } = this.#with
+    const { session, inbox, outbox } = options
+    return new GroupRun({
+      plan,
+      driver,
+      clock,
+      random: Math.random,
+      observer,
+      crashLimit: config.crashLimit,
+      abortGraceMs: config.abortGraceMs,
+      dispatch: { group: plan.group, unknown: plan.unknown, bound, session, inbox, outbox, middleware: handleMiddleware, logger },
+      onStuck: (group, message) => this.#stuck(group, message, onStuck),
+    })
+  }
+
+  /** Nothing new starts; when only handlers are left that cannot be stopped, the process can end. */
+  #stuck(group: string, message: Message, onStuck: StartOptions['onStuck']): void {
+    const what = `a handler of ${group} still runs after its time-out and grace, on message ${message.id} of ${message.topic}`
+    this.#with.logger.error({ group, topic: message.topic, id: message.id }, `${what}. JavaScript cannot stop it: no new work is taken, and this process should be restarted`)
+    const others = this.#runs.map((run) => run.stopBesideStuck())
+    if (onStuck) void Promise.all(others).then(() => onStuck(what)) // stopBesideStuck never rejects
+  }
+
+  /** Groups the broker does not know yet: worth a line about what waits for them. */
+  async #unknownGroups(driver: Driver, plans: readonly GroupPlan[]): Promise<readonly (readonly [topic: string, group: string])[]> {
+    const known = new Map((await driver.admin.topics()).map(({ topic, groups }) => [topic, groups]))
+    const pairs = plans.flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
+    return pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group))
+  }
+
+  async #backlog(driver: Driver, topic: string, group: string): Promise<string | undefined> {
+    const { ready, inFlight = 0, oldestMs } = await driver.admin.depth(topic, group)
+    const waiting = ready + inFlight
+    if (waiting === 0) return undefined
+    return `group ${group} joins ${topic} for the first time: ${waiting} messages wait${oldestMs === undefined ? '' : `, the oldest for ${Math.round(oldestMs / 1000)} s`}`
+  }
+
+  health(): Health {
+    const groups = this.#runs.map((run) => run.health())
+    const connection = this.#with.connection.state()
+    const dead = groups.filter((group) => group.state === 'dead')
+    const stuck = groups.filter((group) => group.stuck > 0)
+    const notLive = [
+      ...dead.map(({ group }) => `group ${group} stopped consuming and cannot go on`),
+      ...stuck.map(({ group }) => `group ${group} has a handler past its time-out and grace`),
+      ...(connection === 'dead' ? ['the broker connection cannot be used any more'] : []),
+    ]
+    const notReady = [
+      ...(connection === 'connected' ? [] : [`broker ${connection}`]),
+      ...(this.started && groups.length === 0 ? ['starting'] : []),
+      ...groups.filter(({ state }) => state !== 'consuming' && state !== 'dead').map(({ group, state }) => `group ${group} is ${state}`),
+      ...groups.filter(({ waitingMs }) => waitingMs > LONGEST_WAIT_MS).map(({ group }) => `group ${group} has settled nothing for 5 min`),
+    ]
+    return { live: notLive.length === 0, ready: notLive.length === 0 && notReady.length === 0, reasons: [...notLive, ...notReady], groups }
+  }
+
+  async drain(): Promise<void> {
+    // A start that failed told its caller.
+    await this.#starting?.catch(() => undefined)
+    const { clock, config, logger } = this.#with
+    await drain(this.#runs, { clock, shutdownMs: config.shutdownMs, abortGraceMs: config.abortGraceMs, logger })
+  }
+
+  async end(): Promise<void> {
+    if (!this.#opened) return
+    this.#opened = false
+    await this.#with.options.onClose?.()
+  }
+}

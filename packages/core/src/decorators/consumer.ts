@@ -1,0 +1,121 @@
+import type { RetryOptions } from '../consumer/retry.ts'
+import { CorebusError } from '../errors.ts'
+import type { Event, EventType } from '../event-type.ts'
+import type { GroupOptions, HandlerFunction, HandlerSpec, Resolve } from '../handler.ts'
+import {
+  checkMethodOptions,
+  checkOptions,
+  type HandlerDecorator,
+  type MessageHandlerOptions,
+  messageOn,
+  pickGroupOptions,
+  pickRetryOptions,
+} from './message-handler.ts'
+import { type Class, type MethodRecord, methodsOf, orphans, recordClass, recordMethod, registry } from './record.ts'
+
+export interface ConsumerOptions extends GroupOptions, RetryOptions {
+  /** Default: the topics of its handlers. A handler whose event travels elsewhere is an error at start. */
+  readonly topics?: readonly string[]
+  /** `false`: runs only where its topic or group is named. Default true. */
+  readonly autoStart?: boolean
+}
+
+export interface ClassDecorator {
+  (value: Class, context?: ClassDecoratorContext): void
+}
+
+export interface OnEventOptions extends RetryOptions {
+  /** Where the event is listened for. Default: the event type's topic, else the class's topics. */
+  readonly topic?: string | readonly string[]
+}
+
+interface ConsumerRecord {
+  readonly group: string
+  readonly options: ConsumerOptions
+}
+
+/** Makes the class a consumer: its handlers form the group, one instance per process, started by `core consumer` or `messaging.start()`. */
+export function consumer(group: string, options: ConsumerOptions = {}): ClassDecorator {
+  return (value) => recordClass(value, { group, options } satisfies ConsumerRecord)
+}
+
+/** Handles one event: decoded and checked by its schema. By name, without a definition, in every topic of the class. */
+export function onEvent<Name extends string, Data>(type: EventType<Name, Data>, options?: OnEventOptions): HandlerDecorator<Event<Name, Data>>
+// biome-ignore lint/suspicious/noExplicitAny: by name nothing is known of the data, and the method says what it takes
+export function onEvent(name: string, options?: OnEventOptions): HandlerDecorator<any>
+export function onEvent(type: EventType | string, options: OnEventOptions = {}): HandlerDecorator<never> {
+  return ((...decorated: Parameters<typeof recordMethod>[0]) => recordMethod(decorated, 'onEvent', { type, options })) as HandlerDecorator<never>
+}
+
+/**
+ * The handlers of these classes.
+ * @throws CorebusError HANDLERS for a class that is no consumer or has no handlers.
+ */
+export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
+  return [...classes].flatMap((type) => {
+    const record = registry.classes.get(type) as ConsumerRecord | undefined
+    if (!record) throw new CorebusError('HANDLERS', `${type.name} is listed as a handler, but has no @consumer(group)`)
+    const methods = [...methodsOf(type, 'onEvent'), ...methodsOf(type, 'messageHandler')]
+    if (methods.length === 0) throw new CorebusError('HANDLERS', `@consumer ${type.name} has no handlers: give it a method with @onEvent or @messageHandler`)
+    checkOptions(`@consumer ${type.name}`, record.options, 'topics', 'autoStart')
+    return methods.map((method) => methodSpec(type, record, method))
+  })
+}
+
+function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, kind, options: own }: MethodRecord): HandlerSpec {
+  const where = `${type.name}.${method}`
+  const { on, retry } = kind === 'onEvent' ? eventOn(where, own as { type: EventType | string; options: OnEventOptions }) : messagesOn(where, own as MessageHandlerOptions<unknown>)
+  return {
+    where,
+    group,
+    on,
+    classTopics: options.topics,
+    retry: [retry, pickRetryOptions(options)],
+    groupOptions: pickGroupOptions(options),
+    autoStart: options.autoStart ?? true,
+    bind: async (resolve) => bindMethod(await instanceOf(type, resolve), method, where),
+  }
+}
+
+function messagesOn(where: string, options: MessageHandlerOptions<unknown>): { on: HandlerSpec['on']; retry: RetryOptions } {
+  checkMethodOptions(`@messageHandler ${where}`, options, 'topic', 'schema', 'decode')
+  return { on: messageOn(options), retry: pickRetryOptions(options) }
+}
+
+function eventOn(where: string, { type, options }: { type: EventType | string; options: OnEventOptions }): { on: HandlerSpec['on']; retry: RetryOptions } {
+  checkMethodOptions(`@onEvent ${where}`, options, 'topic')
+  const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
+  const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }
+  return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options) }
+}
+
+async function instanceOf(type: Class, resolve: Resolve): Promise<object> {
+  return resolve(type as new (...args: never[]) => object)
+}
+
+function bindMethod(instance: object, method: string, where: string): HandlerFunction {
+  const fn = (instance as Record<string, unknown>)[method]
+  if (typeof fn !== 'function') throw new CorebusError('HANDLERS', `${where} is not a method of what resolve returned (${instance.constructor?.name})`)
+  return (input, context) => fn.call(instance, input, context)
+}
+
+/** @throws CorebusError HANDLERS for a decorated method whose class has no `@consumer`: it would never be called. */
+export function checkOrphans(): void {
+  const lost = orphans(['onEvent', 'messageHandler'])
+  if (lost.length > 0) throw new CorebusError('HANDLERS', `${lost.join(', ')}: the class has no @consumer(group), so it would never be called. Decorate the class`)
+}
+
+/** One instance per class: made by the user's `resolve`, else by `new`. */
+export function singletons(resolve: Resolve | undefined): Resolve {
+  const made = new Map<unknown, unknown>()
+  return <T extends object>(type: new (...args: never[]) => T): T | Promise<T> => {
+    if (!made.has(type)) made.set(type, resolve ? resolve(type) : construct(type))
+    return made.get(type) as T | Promise<T>
+  }
+}
+
+function construct<T extends object>(type: new (...args: never[]) => T): T {
+  if (type.length > 0)
+    throw new CorebusError('RESOLVE', `${type.name} has a constructor with arguments: give configureMessaging a resolve, such as resolve: (Class) => container.get(Class)`)
+  return new (type as new () => T)()
+}

@@ -1,0 +1,143 @@
+import 'reflect-metadata'
+import { CorebusError } from '../errors.ts'
+import { packageRoot, packageVersion } from '../version.ts'
+
+/** A class, whatever its constructor takes. */
+export type Class = abstract new (...args: never[]) => object
+
+/** What a method decorator left behind. `kind` says which decorator, `options` are its own. */
+export interface MethodRecord {
+  readonly method: string
+  readonly kind: string
+  readonly options: unknown
+}
+
+type MethodRecords = Record<string, readonly MethodRecord[]>
+
+/** One per process, shared by every copy of the SDK of the same version: decorators of one copy are seen by the runtime of another. */
+export interface Registry {
+  readonly version: string
+  readonly path: string
+  /** Classes under a class decorator, with its options. */
+  readonly classes: Map<Class, unknown>
+  /** Handlers registered by the exported functions, for the default instance. */
+  readonly functions: unknown[]
+  /** Where methods were recorded: a prototype (legacy) or a metadata object (standard). Its class may never have been decorated. */
+  readonly holders: Set<object>
+  /** Classes that another instance lists as its handlers. */
+  readonly elsewhere: Set<Class>
+  scopes?: unknown
+  messaging?: unknown
+}
+
+const REGISTRY = Symbol.for('corebus.registry')
+const METHODS = Symbol.for('corebus.methods')
+
+// Without it standard decorators get no metadata object. It must be there before the user's first class is evaluated.
+const symbols = Symbol as { metadata?: symbol }
+symbols.metadata ??= Symbol.for('Symbol.metadata')
+const METADATA = symbols.metadata
+
+export const registry: Registry = shared()
+
+function shared(): Registry {
+  const holder = globalThis as { [REGISTRY]?: Registry }
+  const existing = holder[REGISTRY]
+  if (existing && existing.version !== packageVersion)
+    throw new CorebusError(
+      'TWO_VERSIONS',
+      `two versions of @corebus/core are loaded: ${existing.version} from ${existing.path} and ${packageVersion} from ${packageRoot}. Make them one: npm ls @corebus/core`,
+    )
+  holder[REGISTRY] ??= { version: packageVersion, path: packageRoot, classes: new Map(), functions: [], holders: new Set(), elsewhere: new Set() }
+  return holder[REGISTRY]
+}
+
+/** What a decorator is called with, in either mode: (value, context) or (target, key, descriptor). */
+export type Decorated = readonly [value: unknown, contextOrKey: unknown, descriptor?: unknown]
+
+function isContext(x: unknown): x is DecoratorContext {
+  return typeof x === 'object' && x !== null && 'kind' in x && 'name' in x
+}
+
+/** Records a method under its name, in the class's metadata and never on the function: another decorator may replace that. */
+export function recordMethod([target, contextOrKey]: Decorated, kind: string, options: unknown): void {
+  if (isContext(contextOrKey)) {
+    const { name, metadata } = contextOrKey
+    const { private: isPrivate, static: isStatic } = contextOrKey as ClassMethodDecoratorContext
+    if (contextOrKey.kind !== 'method' || isPrivate || isStatic) throw notAMethod(kind, String(name))
+    const own = Object.hasOwn(metadata, METHODS)
+    const records = (metadata[METHODS] ?? {}) as MethodRecords
+    metadata[METHODS] = own ? records : Object.create(records)
+    add(metadata[METHODS] as MethodRecords, { method: String(name), kind, options })
+    registry.holders.add(metadata)
+    return
+  }
+  if (typeof target !== 'object' || target === null) throw notAMethod(kind, String(contextOrKey))
+  const method = String(contextOrKey)
+  const own = (Reflect.getOwnMetadata(METHODS, target) ?? []) as string[]
+  if (!own.includes(method)) Reflect.defineMetadata(METHODS, [...own, method], target)
+  const records = (Reflect.getOwnMetadata(METHODS, target, method) ?? []) as readonly MethodRecord[]
+  Reflect.defineMetadata(METHODS, [...records, { method, kind, options }], target, method)
+  registry.holders.add(target)
+}
+
+function add(records: MethodRecords, record: MethodRecord): void {
+  const own = Object.hasOwn(records, record.method) ? (records[record.method] ?? []) : []
+  records[record.method] = [...own, record]
+}
+
+function notAMethod(kind: string, name: string): CorebusError {
+  return new CorebusError('DECORATOR', `@${kind} on ${name}: it decorates public instance methods only`)
+}
+
+/** Records a class under a class decorator. */
+export function recordClass(type: Class, options: unknown): void {
+  registry.classes.set(type, options)
+}
+
+/** The records of one kind of decorator on a class and its ancestors; a method decorated again replaces the ancestor's records of it. */
+export function methodsOf(type: Class, kind: string): readonly MethodRecord[] {
+  const found = new Map<string, readonly MethodRecord[]>()
+  const metadata = (type as unknown as Record<symbol, Record<symbol, MethodRecords> | undefined>)[METADATA]
+  const standard = metadata?.[METHODS]
+  if (standard) for (const method in standard) found.set(method, standard[method] ?? [])
+  for (let proto: object | null = type.prototype; proto && proto !== Object.prototype; proto = Object.getPrototypeOf(proto))
+    for (const method of (Reflect.getOwnMetadata(METHODS, proto) ?? []) as string[])
+      if (!found.has(method)) found.set(method, Reflect.getOwnMetadata(METHODS, proto, method) as readonly MethodRecord[])
+  return [...found.values()].flat().filter((record) => record.kind === kind)
+}
+
+/** Methods under a decorator of these kinds whose class, and every descendant of it, was never registered. */
+export function orphans(kinds: readonly string[]): readonly string[] {
+  const homes = new Set<object>()
+  for (const type of registry.classes.keys()) {
+    for (let proto: object | null = type.prototype; proto; proto = Object.getPrototypeOf(proto)) homes.add(proto)
+    let metadata = (type as unknown as Record<symbol, object | null | undefined>)[METADATA] ?? null
+    for (; metadata; metadata = Object.getPrototypeOf(metadata)) homes.add(metadata)
+  }
+  return [...registry.holders].filter((holder) => !homes.has(holder)).flatMap((holder) => named(holder, kinds))
+}
+
+function named(holder: object, kinds: readonly string[]): readonly string[] {
+  return recordsOf(holder)
+    .filter(({ record }) => kinds.includes(record.kind))
+    .map(({ where, record }) => `@${record.kind} ${where}`)
+}
+
+function recordsOf(holder: object): readonly { where: string; record: MethodRecord }[] {
+  const standard = (holder as Record<symbol, MethodRecords | undefined>)[METHODS]
+  const legacy = (): readonly MethodRecord[] =>
+    ((Reflect.getOwnMetadata(METHODS, holder) ?? []) as string[]).flatMap((m) => Reflect.getOwnMetadata(METHODS, holder, m) as readonly MethodRecord[])
+  const records = standard ? Object.values(standard).flat() : legacy()
+  // A metadata object does not know its class.
+  const owner = standard ? '' : `${holder.constructor.name}.`
+  return records.map((record) => ({ where: `${owner}${record.method}`, record }))
+}
+
+/** Every method in the process under one kind of decorator. */
+export function recordsOfKind(kind: string): readonly { where: string; options: unknown }[] {
+  return [...registry.holders]
+    .flatMap(recordsOf)
+    .filter(({ record }) => record.kind === kind)
+    .map(({ where, record }) => ({ where, options: record.options }))
+}

@@ -1,0 +1,105 @@
+import type { MessagingOptions } from './config.ts'
+import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './decorators/message-handler.ts'
+import { messageHandler } from './decorators/message-handler.ts'
+import { onEventReturned } from './decorators/event.ts'
+import { registry } from './decorators/record.ts'
+import { CorebusError } from './errors.ts'
+import type { EventType } from './event-type.ts'
+import type { HandlerSpec } from './handler.ts'
+import { createInstance, type Messaging, type OnOptions, type Types } from './messaging.ts'
+import type { Middleware } from './middleware.ts'
+import type { EventOptions } from './outgoing.ts'
+import { eventSpec } from './registered.ts'
+import type { Producer } from './send.ts'
+import type { StartOptions } from './consumers.ts'
+
+/** The default instance, and how it came to be: the exported functions and every decorated class belong to it. */
+interface Default {
+  readonly messaging: Messaging
+  readonly options: MessagingOptions<never> | undefined
+  /** The line that made it. */
+  readonly where: string
+}
+
+const existing = (): Default | undefined => registry.messaging as Default | undefined
+
+/**
+ * Makes the default instance. Call it once, before the first use.
+ * @throws CorebusError CONFIG with every mistake at once; CONFIGURED when the first use came before it, or when it was called with other options.
+ */
+export function configureMessaging<T extends Types = Types>(options: MessagingOptions<T extends { readonly db: infer Db } ? Db : unknown> = {}): Messaging<T> {
+  const before = existing()
+  if (before?.options && sameOptions(before.options, options)) return before.messaging as Messaging<T>
+  if (before)
+    throw new CorebusError(
+      'CONFIGURED',
+      before.options
+        ? `configureMessaging was called before with other options, at ${before.where}. Call it once, or use createMessaging for a second instance`
+        : `configureMessaging comes after the first use of messaging, at ${before.where}, which read the environment. Call it before`,
+    )
+  return makeDefault<T>(options as MessagingOptions<never>, options as MessagingOptions<never>)
+}
+
+/** The configured instance; without `configureMessaging` the first use makes one from the environment. */
+export function defaultMessaging(): Messaging {
+  return existing()?.messaging ?? makeDefault<Types>({}, undefined)
+}
+
+function makeDefault<T extends Types>(options: MessagingOptions<never>, given: MessagingOptions<never> | undefined): Messaging<T> {
+  const messaging = createInstance<T>(
+    options as never,
+    () => (options.handlers ? options.handlers : [...registry.classes.keys()].filter((type) => !registry.elsewhere.has(type))),
+    () => registry.functions as readonly HandlerSpec[],
+  )
+  registry.messaging = { messaging: messaging as unknown as Messaging, options: given, where: callSite() } satisfies Default
+  return messaging
+}
+
+function sameOptions(a: object, b: object): boolean {
+  const [left, right] = [a, b] as [Record<string, unknown>, Record<string, unknown>]
+  const names = new Set([...Object.keys(left), ...Object.keys(right)])
+  return [...names].every((name) => left[name] === right[name] || (typeof left[name] === 'object' && JSON.stringify(left[name]) === JSON.stringify(right[name])))
+}
+
+/** The first line outside of this package. */
+function callSite(): string {
+  const lines = new Error().stack?.split('\n').slice(1) ?? []
+  const line = lines.find((l) => !l.includes(import.meta.url) && !l.includes(registry.path)) ?? lines[2] ?? ''
+  return line.replace(/^\s*at /, '').trim()
+}
+
+// Bound late: importing a decorator makes no instance.
+onEventReturned((type, data, options) => defaultMessaging().emit(type as string, data, options))
+
+/** `messaging.on` of the default instance: registers only, so it may come before `configureMessaging`. */
+export const on: Messaging['on'] = (type: EventType | string, options: OnOptions, handler: unknown): void => {
+  registry.functions.push(eventSpec(type, options, handler))
+}
+
+/** `messaging.handle` of the default instance: registers only. */
+export const handle: Messaging['handle'] = (options: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<never>): void => {
+  messageHandler(options, handler as MessageFunction<unknown>)
+}
+
+export const emit: Messaging['emit'] = (type: EventType | string, data: unknown, options?: EventOptions): void =>
+  defaultMessaging().emit(type as string, data, options)
+
+export const publishEvent: Messaging['publishEvent'] = (type: EventType | string, data: unknown, options?: EventOptions): Promise<void> =>
+  defaultMessaging().publishEvent(type as string, data, options)
+
+export function getProducer(): Producer {
+  return defaultMessaging().getProducer()
+}
+
+export function use(middleware: Middleware): void {
+  defaultMessaging().use(middleware)
+}
+
+export function start(options?: StartOptions): Promise<void> {
+  return defaultMessaging().start(options)
+}
+
+/** Closes the default instance, if there is one. */
+export async function close(): Promise<void> {
+  await existing()?.messaging.close()
+}

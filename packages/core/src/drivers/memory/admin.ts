@@ -1,0 +1,78 @@
+import type { Admin, Clock, DeadLetterFilter, Depth } from '../../driver.ts'
+import type { Broker } from './broker.ts'
+import type { Group } from './group.ts'
+import { withHeaders } from './subscription.ts'
+import type { Topic } from './topic.ts'
+
+export interface AdminOptions {
+  readonly broker: Broker
+  /** Topics without it belong to somebody else. */
+  readonly prefix: string
+  readonly clock: Clock
+}
+
+export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
+  const ours = (): readonly Topic[] => [...broker.topics.values()].filter(({ name }) => name.startsWith(prefix))
+
+  // A filter's topic is a name without the prefix, as in messages; letters hold those too.
+  const groupsOf = ({ topic, group }: DeadLetterFilter): readonly Group[] =>
+    ours()
+      .filter(({ name }) => topic === undefined || name === `${prefix}${topic}`)
+      .flatMap(({ groups }) => [...groups.values()].filter(({ name }) => group === undefined || name === group))
+
+  return {
+    async topics() {
+      return ours().map(({ name, groups, kept }) => ({ topic: name.slice(prefix.length), groups: [...groups.keys()], kept }))
+    },
+    async depth(topic, group) {
+      const found = broker.topics.get(`${prefix}${topic}`)
+      return depthOf(broker, found, found?.groups.get(group), clock.now())
+    },
+    async deadLetters(filter, { limit = Number.POSITIVE_INFINITY } = {}) {
+      return groupsOf(filter)
+        .flatMap(({ dead }) => dead.list(filter, clock.now()))
+        .sort((one, other) => one.at - other.at)
+        .slice(0, limit)
+    },
+    async replay(filter, headers) {
+      let replayed = 0
+      for (const group of groupsOf(filter))
+        for (const message of group.dead.take(filter, clock.now())) {
+          group.addAgain({ message: withHeaders(message, headers), at: clock.now() })
+          replayed++
+        }
+      return replayed
+    },
+    async purge(filter) {
+      return groupsOf(filter).reduce((purged, { dead }) => purged + dead.take(filter, clock.now()).length, 0)
+    },
+  }
+}
+
+/** Of a group that has not started: what it would find. */
+function depthOf(broker: Broker, topic: Topic | undefined, group: Group | undefined, now: number): Depth {
+  if (!group?.started) {
+    const waiting = topic?.unclaimed(now)
+    const oldest = waiting?.peek()
+    return {
+      ready: waiting?.length ?? 0,
+      dead: group?.dead.count(now) ?? 0,
+      inFlight: 0,
+      delayed: 0,
+      members: 0,
+      ...(oldest && { oldestMs: now - oldest.at }),
+    }
+  }
+  const delayed = broker.delayed(group)
+  let oldestAt = Number.POSITIVE_INFINITY
+  for (const { at } of group.waiting()) oldestAt = Math.min(oldestAt, at)
+  for (const { at } of delayed) oldestAt = Math.min(oldestAt, at)
+  return {
+    ready: group.ready,
+    dead: group.dead.count(now),
+    inFlight: group.inFlight,
+    delayed: delayed.length,
+    members: group.members.filter(({ stopped }) => !stopped).length,
+    ...(oldestAt < Number.POSITIVE_INFINITY && { oldestMs: now - oldestAt }),
+  }
+}

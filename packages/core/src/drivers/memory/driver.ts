@@ -1,0 +1,121 @@
+import type { Capabilities, ConnectionState, Driver, DriverOptions, Message } from '../../driver.ts'
+import { CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
+import { deadLetterPlace } from '../names.ts'
+import { memoryAdmin } from './admin.ts'
+import { brokerNamed } from './broker.ts'
+import { ensureTopology } from './ensure.ts'
+import type { Group } from './group.ts'
+import { join, type MemorySubscription } from './subscription.ts'
+import { type Topic, UNCLAIMED_MESSAGES } from './topic.ts'
+
+const CAPABILITIES: Capabilities = {
+  durable: false,
+  orderedAcrossProcesses: true,
+  keepsHistory: false,
+  longestHandlingMs: Number.POSITIVE_INFINITY,
+}
+
+/**
+ * A broker inside the process: `memory://name` (default `default`), shared by every driver of that name. For tests, examples and events that
+ * stay in one process; what it holds ends with the process. `tls`, `auth` and `durability` have nothing to apply to here.
+ *
+ * A message is kept and handed out as it is, to every group the same object: who changes a body's bytes after publishing changes what
+ * handlers see.
+ */
+export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Driver {
+  const broker = brokerNamed(nameOf(url))
+  const subscriptions = new Set<MemorySubscription>()
+  const tails = new Set<() => void>()
+  const topics = new Map<string, Topic>()
+  let state: 'new' | 'connected' | 'closed' = 'new'
+
+  const notConnected = (): CorebusError | undefined => {
+    if (state === 'connected') return undefined
+    if (state === 'closed') return new CorebusError('CLOSED', 'the memory driver has been closed')
+    return new CorebusError('NOT_CONNECTED', 'the memory driver is not connected yet: call connect() first')
+  }
+  const topicNamed = (name: string): Topic => {
+    let topic = topics.get(name)
+    if (!topic) {
+      topic = broker.topic(`${prefix}${name}`)
+      topics.set(name, topic)
+    }
+    return topic
+  }
+  const placeOf = ({ name, topic, deadLetterPlace: declared }: Group) => {
+    const { name: template, ttlMs = Number.POSITIVE_INFINITY } = declared || {}
+    const named = { topic: topic.slice(prefix.length), group: name, service, prefix }
+    return { place: deadLetterPlace(template === undefined ? named : { ...named, name: template }), ttlMs }
+  }
+
+  return {
+    name: 'memory',
+    capabilities: CAPABILITIES,
+    admin: memoryAdmin({ broker, prefix, clock }),
+
+    async connect(onState: (connection: ConnectionState) => void) {
+      if (state === 'closed') throw notConnected()
+      state = 'connected'
+      onState({ kind: 'connected' })
+    },
+
+    async ensure(topology, mode) {
+      return ensureTopology(broker, prefix, topology, mode)
+    },
+
+    async publish(messages) {
+      const cause = notConnected()
+      if (cause)
+        throw new PublishError(
+          messages.map(({ id }) => ({ id, permanent: false, cause })),
+          cause.code,
+        )
+      const now = clock.now()
+      const refused = messages.filter((message) => !topicNamed(message.topic).add(message, now))
+      if (refused.length > 0) throw new PublishError(refused.map(full), 'TOPIC_FULL')
+    },
+
+    async subscribe(options) {
+      const cause = notConnected()
+      if (cause) throw cause
+      const groups = [...new Set(options.topics)].map((topic) => topicNamed(topic).group(options.group))
+      const subscription = join({ broker, groups, clock, placeOf }, options)
+      for (const group of groups) broker.topic(group.topic).start(group, options.from, clock.now())
+      subscriptions.add(subscription)
+      options.onState({ kind: 'consuming' })
+      return subscription
+    },
+
+    async tail({ topic, from, onMessages }) {
+      const cause = notConnected()
+      if (cause) throw cause
+      const stop = topicNamed(topic).watch(from, clock.now(), onMessages)
+      tails.add(stop)
+      return {
+        async stop() {
+          tails.delete(stop)
+          stop()
+        },
+      }
+    },
+
+    async close() {
+      state = 'closed'
+      for (const stop of tails) stop()
+      for (const subscription of subscriptions) subscription.handBack()
+      tails.clear()
+      subscriptions.clear()
+    },
+  }
+}
+
+function nameOf(url: string): string {
+  const match = /^memory:(?:\/\/)?([^/?#]*)\/?$/.exec(url)
+  if (!match) throw new CorebusError('URL', `"${url}" is not an address of the memory broker: write memory://name`)
+  return match[1] || 'default'
+}
+
+function full({ id, topic }: Message): PublishFailure {
+  const message = `topic "${topic}" already keeps ${UNCLAIMED_MESSAGES} messages that no group has read: start a consumer of it, or stop publishing`
+  return { id, permanent: false, cause: new CorebusError('TOPIC_FULL', message) }
+}

@@ -1,0 +1,32 @@
+import { createRequire } from 'node:module'
+import type { BrokerName } from './config.ts'
+import type { Driver, DriverOptions } from './driver.ts'
+import { asError, CorebusError } from './errors.ts'
+
+/** The client library of each broker: an optional peer, imported only when its broker is chosen. */
+const PEERS: Partial<Record<BrokerName, string>> = { kafka: 'kafkajs', rabbitmq: 'amqplib', redis: 'redis' }
+
+/** @throws CorebusError PEER_MISSING with the package to install, BROKER_MISSING for a broker this version does not have yet. */
+export async function loadDriver(broker: BrokerName, options: DriverOptions): Promise<Driver> {
+  const peer = PEERS[broker]
+  if (peer !== undefined) requirePeer(broker, peer)
+  switch (broker) {
+    case 'memory':
+      return (await import('./drivers/memory/driver.ts')).memoryDriver(options)
+    case 'sqlite':
+      return (await import('./drivers/sqlite/driver.ts')).sqliteDriver(options)
+    case 'kafka':
+    case 'rabbitmq':
+    case 'redis':
+      throw new CorebusError('BROKER_MISSING', `this version of @corebus/core has no ${broker} driver yet: use MESSAGING_BROKER=sqlite, or a later version`)
+  }
+}
+
+function requirePeer(broker: BrokerName, peer: string): void {
+  try {
+    // From where the service runs, and from where this package lies: either may have it.
+    createRequire(import.meta.url).resolve(peer, { paths: [process.cwd(), import.meta.dirname] })
+  } catch (thrown) {
+    throw new CorebusError('PEER_MISSING', `the broker ${broker} needs the package "${peer}": npm install ${peer}`, { cause: asError(thrown) })
+  }
+}

@@ -1,0 +1,176 @@
+import type { Logger } from 'pino'
+import { type Clock, systemClock } from './clock.ts'
+import { type Config, type MessagingOptions, readConfig, type Session } from './config.ts'
+import { createConnection } from './connection.ts'
+import { Consumers, type Health, type StartOptions } from './consumers.ts'
+import type { HandleMiddleware } from './consumer/dispatch.ts'
+import { checkEvents } from './decorators/event.ts'
+import { type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './decorators/message-handler.ts'
+import type { OnEventOptions } from './decorators/consumer.ts'
+import { type Class, registry } from './decorators/record.ts'
+import type { Driver } from './driver.ts'
+import { CorebusError } from './errors.ts'
+import type { Event, EventType } from './event-type.ts'
+import { eventRecords, eventSpec, handlerSpecs } from './registered.ts'
+import type { HandlerContext, HandlerSpec } from './handler.ts'
+import { createLogger } from './log.ts'
+import type { Middleware, PublishMiddleware } from './middleware.ts'
+import { type Counters, Observer } from './observe.ts'
+import { type EventOptions, eventMessage, type OutgoingDefaults } from './outgoing.ts'
+import { createOutlet } from './outlet.ts'
+import { createPublisher } from './producer.ts'
+import { openRequest, type RequestOptions, type RequestScope } from './request.ts'
+import { createProducer, type Producer } from './send.ts'
+import { currentScope, type Recorded, record } from './scope.ts'
+import type { Schema } from './wire/schema.ts'
+
+/** What `configureMessaging<{ db: Tx }>` says about types that cannot be inferred. */
+export interface Types {
+  readonly db?: unknown
+}
+type DbOf<T extends Types> = T extends { readonly db: infer Db } ? Db : unknown
+
+export interface OnOptions extends OnEventOptions, FunctionOptions {}
+
+/** One instance: one broker connection, its handlers, its events. */
+export interface Messaging<T extends Types = Types> {
+  /** Redacted, for logs and checks. */
+  readonly settings: Omit<Config, 'url' | 'auth' | 'tls'>
+  readonly logger: Logger
+  readonly counters: Readonly<Counters>
+  /** Handles one event, decoded and checked. */
+  on<Name extends string, Data>(type: EventType<Name, Data>, options: OnOptions, handler: (event: Event<Name, Data>, context: HandlerContext<DbOf<T>>) => unknown): void
+  on(name: string, options: OnOptions, handler: (event: Event, context: HandlerContext<DbOf<T>>) => unknown): void
+  /** Handles the messages of a topic as they are. */
+  handle<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In, DbOf<T>>): void
+  // biome-ignore lint/suspicious/noExplicitAny: without a schema nothing is known of the message, and the handler says what it takes
+  handle(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<any, DbOf<T>>): void
+  /** Records an event: it leaves when the request or session around it has succeeded, or now in the background. Throws at once for a wrong payload. */
+  emit<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): void
+  emit(name: string, data: unknown, options?: EventOptions): void
+  /** Publishes an event and waits for the confirm; with an outbox it is written in the open session instead. */
+  publishEvent<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): Promise<void>
+  publishEvent(name: string, data: unknown, options?: EventOptions): Promise<void>
+  getProducer(): Producer
+  /** Middleware around publish and around the handler call. Before the first publish and before `start`. */
+  use(middleware: Middleware): void
+  /** Runs the handlers in this process: all with `autoStart`, or those for the topics or groups named. Resolves when all are consuming. */
+  start(options?: StartOptions): Promise<void>
+  /** Drains: running handlers finish within `shutdownMs`, pending publishes are confirmed, the broker is disconnected. Safe to call twice. */
+  close(): Promise<void>
+  health(): Health
+  /** Checks what can be checked without a broker: `@event` methods without a topic. `mount` calls it. */
+  check(): void
+  /** The connected driver: for admin tools and tests. */
+  driver(): Promise<Driver>
+  /** For web frameworks: the scope and session of one request. */
+  openRequest(options?: RequestOptions): RequestScope
+}
+
+/**
+ * Makes an instance of its own, beside the default one. Reads the environment once; connects at the first use.
+ * @throws CorebusError CONFIG that lists every mistake of options and environment.
+ */
+export function createMessaging<T extends Types = Types>(options: MessagingOptions<DbOf<T>> = {}): Messaging<T> {
+  for (const type of options.handlers ?? []) registry.elsewhere.add(type)
+  return createInstance<T>(
+    options,
+    () => options.handlers ?? [],
+    () => [],
+  )
+}
+
+/** `classes` and `functions` are asked at start: what is registered until then counts. */
+export function createInstance<T extends Types>(
+  options: MessagingOptions<DbOf<T>>,
+  classes: () => Iterable<Class>,
+  functions: () => readonly HandlerSpec[],
+): Messaging<T> {
+  const config = readConfig(options as MessagingOptions, options.env ? { env: options.env } : {})
+  const clock: Clock = options.clock ?? systemClock
+  const logger = options.logger ?? createLogger({ level: config.logLevel, service: config.service })
+  const observer = new Observer({ service: config.service, logger })
+  const connection = createConnection({ config, clock, observer, logger })
+  const publisher = createPublisher({
+    driver: connection.driver,
+    ensureTopic: connection.ensureTopic,
+    clock,
+    timeoutMs: config.publishTimeoutMs,
+    maxPending: config.maxPending,
+  })
+  const publishMiddleware: PublishMiddleware[] = []
+  const handleMiddleware: HandleMiddleware[] = []
+  const outlet = createOutlet({ publisher, observer, middleware: publishMiddleware, hasOutbox: options.outbox !== undefined })
+  const defaults: OutgoingDefaults = { service: config.service, defaultTopic: config.defaultTopic, maxBytes: config.maxBytes, now: clock.now }
+  const session = options.session as Session<unknown> | undefined
+  const own: HandlerSpec[] = []
+  const consumers = new Consumers({ config, clock, connection, observer, logger, options: options as MessagingOptions, handleMiddleware })
+  let closing: Promise<void> | undefined
+
+  const recorded = (type: EventType | string, data: unknown, eventOptions: EventOptions): Recorded => {
+    const id = eventOptions.id ?? currentScope()?.nextId?.()
+    const message = eventMessage(type, data, id === undefined ? eventOptions : { ...eventOptions, id }, defaults)
+    return { message, event: typeof type === 'string' ? type : type.name, outlet }
+  }
+
+  const register = (spec: HandlerSpec): void => {
+    if (consumers.started) throw new CorebusError('STARTED', `${spec.where} was registered after start: register every handler before`)
+    own.push(spec)
+  }
+
+  const mustHaveSession = (what: string): void => {
+    if (outlet.hasOutbox && !currentScope()?.inSession)
+      throw new CorebusError('NO_SESSION', `${what} with an outbox needs an open session to be written in: call it in a handler, a request or a session`)
+  }
+
+  const producer = createProducer(outlet, defaults)
+
+  const messaging: Messaging<T> = {
+    settings: settingsOf(config),
+    logger,
+    counters: observer.counters,
+    on: (type: EventType | string, onOptions: OnOptions, handler: unknown) => register(eventSpec(type, onOptions, handler)),
+    handle: (handleOptions: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<never, never>) =>
+      register(messageSpec(handleOptions, handler as never)),
+    emit: (type: EventType | string, data: unknown, eventOptions: EventOptions = {}) => {
+      mustHaveSession('emit')
+      record(recorded(type, data, eventOptions))
+    },
+    publishEvent: async (type: EventType | string, data: unknown, eventOptions: EventOptions = {}) => {
+      mustHaveSession('publishEvent')
+      if (outlet.hasOutbox) record(recorded(type, data, eventOptions))
+      else await outlet.publish([recorded(type, data, eventOptions)])
+    },
+    getProducer: () => producer,
+    use: ({ publish, handle }) => {
+      if (publish) publishMiddleware.push(publish)
+      if (handle) handleMiddleware.push(handle)
+    },
+    start: async (startOptions = {}) => {
+      if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
+      messaging.check()
+      await consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)
+    },
+    close: () => {
+      closing ??= closeAll()
+      return closing
+    },
+    health: () => consumers.health(),
+    check: () => checkEvents(config.defaultTopic, eventRecords),
+    driver: connection.driver,
+    openRequest: (requestOptions = {}) => openRequest({ ...requestOptions, session, outbox: options.outbox as MessagingOptions['outbox'] }),
+  }
+
+  async function closeAll(): Promise<void> {
+    await consumers.drain()
+    await publisher.drain()
+    await connection.close()
+    await consumers.end()
+  }
+
+  return messaging
+}
+
+function settingsOf({ url: _, auth: __, tls: ___, ...settings }: Config): Messaging['settings'] {
+  return settings
+}

@@ -1,0 +1,19 @@
+import type { HandleMiddleware } from './consumer/dispatch.ts'
+import type { Message } from './driver.ts'
+
+/** Around every publish, encoded and checked: add headers, measure, refuse by throwing. Call `next` once. */
+export type PublishMiddleware = (message: Message, next: (message: Message) => Promise<void>) => Promise<void>
+
+/** The first one used is the outermost. */
+export interface Middleware {
+  readonly publish?: PublishMiddleware
+  readonly handle?: HandleMiddleware
+}
+
+export function throughPublishMiddleware(layers: readonly PublishMiddleware[], message: Message, last: (message: Message) => Promise<void>): Promise<void> {
+  const step = (i: number, passed: Message): Promise<void> => {
+    const layer = layers[i]
+    return layer ? layer(passed, (next) => step(i + 1, next)) : last(passed)
+  }
+  return step(0, message)
+}

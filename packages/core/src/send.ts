@@ -1,0 +1,38 @@
+import { asError, PublishError, type PublishFailure } from './errors.ts'
+import { type OutgoingDefaults, plainMessage, type SendOptions } from './outgoing.ts'
+import type { Outlet, Recorded } from './scope.ts'
+import { newId } from './wire/id.ts'
+
+export interface Producer {
+  /** Publishes now; resolves on the broker's confirm. `null` with a key is a tombstone, bytes go as they are, anything else as JSON. */
+  send(topic: string, message: unknown, options?: SendOptions): Promise<void>
+  /** All in one go, in order. Rejects with PublishError naming those that failed; the others are on the broker. */
+  sendAll(topic: string, messages: readonly ({ readonly message: unknown } & SendOptions)[]): Promise<void>
+}
+
+export function createProducer(outlet: Outlet, defaults: OutgoingDefaults): Producer {
+  async function sendAll(topic: string, messages: readonly ({ readonly message: unknown } & SendOptions)[]): Promise<void> {
+    const possible: Recorded[] = []
+    const failures: PublishFailure[] = []
+    for (const { message, ...options } of messages) {
+      const id = options.id ?? newId(defaults.now())
+      try {
+        possible.push({ message: plainMessage(topic, message, { ...options, id }, defaults), outlet })
+      } catch (thrown) {
+        failures.push({ id, permanent: true, cause: asError(thrown) })
+      }
+    }
+    try {
+      await outlet.publish(possible)
+    } catch (thrown) {
+      if (!(thrown instanceof PublishError)) throw thrown
+      failures.push(...thrown.failures)
+    }
+    if (failures.length > 0) throw new PublishError(failures)
+  }
+
+  return {
+    send: async (topic, message, options = {}) => outlet.publish([{ message: plainMessage(topic, message, options, defaults), outlet }]),
+    sendAll,
+  }
+}

@@ -1,0 +1,71 @@
+import type { BrokerName } from '../../config.ts'
+import type { Capabilities, Clock, Driver } from '../../driver.ts'
+import { openRoom, type Room } from './room.ts'
+
+/** What goes wrong around a broker. A target offers those it can cause; the cases that need another are skipped and say so. */
+export interface Faults {
+  /** Ends the broker as an operator would (SIGTERM) and starts it again on its data. Resolves when it answers. */
+  readonly restart?: () => Promise<void>
+  /** The same with kill -9. */
+  readonly kill?: () => Promise<void>
+  /** Cuts every connection that exists, without a word to either side. */
+  readonly cut?: () => Promise<void>
+  /** The broker accepts no connection and answers nothing for so long. Resolves when it is back. */
+  readonly refuse?: (forMs: number) => Promise<void>
+  /** Connections stay open and nothing passes for so long. */
+  readonly freeze?: (forMs: number) => Promise<void>
+}
+
+/** One driver and one running broker, as its test file describes them to the suite. */
+export interface ConformanceTarget {
+  readonly name: string
+  readonly capabilities: Capabilities
+  /** A new connection to the broker, already connected. */
+  readonly connect: (options?: { readonly clock?: Clock }) => Promise<Driver>
+  /** What `createMessaging` takes to reach the same broker, in this process and in child processes. */
+  readonly options: { readonly broker: BrokerName; readonly url: string }
+  /** Added to the environment of child processes. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Cases this driver does not hold, by name, and why. They are printed with every run and stand in the docs' table. */
+  readonly exceptions: readonly { readonly name: string; readonly reason: string }[]
+  readonly faults?: Faults
+}
+
+export interface ConformanceCase {
+  readonly section: string
+  /** A sentence about behaviour. */
+  readonly name: string
+  /** Why the case has no meaning for such a broker; undefined when it has. */
+  readonly needs?: (capabilities: Capabilities, target: ConformanceTarget) => string | undefined
+  /** Long: run only when COREBUS_SOAK=1. */
+  readonly soak?: true
+  readonly timeoutMs: number
+  readonly run: (target: ConformanceTarget) => Promise<void>
+}
+
+export type CaseOptions = Partial<Pick<ConformanceCase, 'needs' | 'soak' | 'timeoutMs'>>
+
+const TIMEOUT_MS = 60_000
+
+/** `const publishing = casesOf('Publish')`, then `publishing('a sentence', async (room) => ...)`. The room is left tidy however the case ends. */
+export function casesOf(section: string): (name: string, run: (room: Room) => Promise<void>, options?: CaseOptions) => ConformanceCase {
+  return (name, run, options = {}) => ({
+    section,
+    name,
+    timeoutMs: TIMEOUT_MS,
+    ...options,
+    async run(target) {
+      const room = openRoom(target)
+      try {
+        await run(room)
+      } finally {
+        await room.leave()
+      }
+    },
+  })
+}
+
+/** For cases that outlive a process. */
+export function durable({ durable }: Capabilities): string | undefined {
+  return durable ? undefined : 'what this broker holds ends with its process'
+}

@@ -1,0 +1,46 @@
+// A consumer service: one handler, at the messaging instance. SIGTERM closes it, as `core consumer` does.
+
+import { createMessaging } from '../../../messaging.ts'
+import { block, onCommand, pause, readOrders, say } from './protocol.ts'
+
+interface Body {
+  readonly n: number
+  readonly poison?: true
+}
+
+const { broker, url, topic, group = 'g', does = 'ack', tookMs = 0, dies = false, messaging: options = {} } = readOrders()
+const messaging = createMessaging({ broker, url, service: 'conformance', ...options })
+
+messaging.handle({ topic, group }, async ({ n, poison }: Body, { id, attempt, signal }) => {
+  say({ kind: 'started', id, n, attempt })
+  if (poison && dies) process.kill(process.pid, 'SIGKILL')
+  if (tookMs > 0) await pause(tookMs)
+  if (does === 'hold')
+    await new Promise<void>((_, reject) => {
+      signal.addEventListener('abort', () => {
+        say({ kind: 'aborted', id, n, attempt })
+        reject(signal.reason)
+      })
+    })
+  if (does === 'throw') throw new Error(`no, said the handler at attempt ${attempt}`)
+  say({ kind: 'handled', id, n, attempt })
+})
+
+process.on('SIGTERM', () => {
+  messaging.close().then(() => {
+    say({ kind: 'closed' })
+    process.exit(0)
+  }, report)
+})
+
+onCommand((command) => {
+  if (command.do === 'block') block(command.forMs)
+})
+
+function report(error: unknown): void {
+  console.error(error)
+  process.exit(1)
+}
+
+await messaging.start()
+say({ kind: 'ready' })

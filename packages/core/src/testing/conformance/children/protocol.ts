@@ -1,0 +1,80 @@
+import { createInterface } from 'node:readline'
+import type { BrokerName, MessagingOptions } from '../../../config.ts'
+
+/** What a child process is told when it starts. */
+export interface MemberOrders {
+  readonly broker: BrokerName
+  readonly url: string
+  readonly topic: string
+  readonly group?: string
+  readonly limit?: number
+  /** What it does with a delivery, or its handler with a message. `n` is the number in the body. */
+  readonly does?: Doing
+  /** How long it takes for it. */
+  readonly tookMs?: number
+  /** For handlers: kill -9 on itself when the body says `poison`, beside whatever it `does`. */
+  readonly dies?: boolean
+  readonly messaging?: Pick<
+    MessagingOptions,
+    'concurrency' | 'maxRetries' | 'retryDelayMs' | 'shutdownMs' | 'abortGraceMs' | 'handlerTimeoutMs' | 'crashLimit'
+  >
+}
+
+/** 'ackFirst' is the mistake that loses messages: a run with it proves that the ledger notices. */
+export type Doing = 'hold' | 'ack' | 'ackFirst' | 'retry' | 'throw'
+
+/** Told while it runs, a line each. */
+export type Command = { readonly do: 'block'; readonly forMs: number } | { readonly do: 'close' }
+
+/** What a child says, a line each. Times are of the monotonic clock all processes of a machine share. */
+export type Said =
+  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'delivered'
+      readonly id: string
+      readonly n: number
+      readonly key?: string
+      readonly unsettledBefore: number
+      readonly attempt: number
+    }
+  | {
+      readonly kind: 'settled'
+      readonly id: string
+      readonly n: number
+      readonly key?: string
+      readonly startedAtMs: number
+      readonly endedAtMs: number
+    }
+  /** From a member, `started` means that it is about to settle: if it dies before it says `settled`, either may be true. */
+  | { readonly kind: 'started' | 'handled' | 'aborted'; readonly id: string; readonly n: number; readonly attempt: number }
+  | { readonly kind: 'confirmed'; readonly ids: readonly string[] }
+  | { readonly kind: 'heap'; readonly handled: number; readonly bytes: number }
+  | { readonly kind: 'unblocked' }
+  | { readonly kind: 'closed' }
+
+export function readOrders(): MemberOrders {
+  return JSON.parse(process.argv[2] ?? '{}')
+}
+
+/** Written before this returns: a pipe is synchronous, so what was said has been said also when the next thing is kill -9. */
+export function say(said: Said): void {
+  process.stdout.write(`@${JSON.stringify(said)}\n`)
+}
+
+export function onCommand(obey: (command: Command) => void): void {
+  createInterface({ input: process.stdin }).on('line', (line) => obey(JSON.parse(line)))
+}
+
+/** Nothing in this process runs meanwhile. */
+export function block(forMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
+  say({ kind: 'unblocked' })
+}
+
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,55 @@
+import { isUtf8 } from 'node:buffer'
+import { CorebusError } from '../errors.ts'
+
+/** The body of every event on every broker, exactly these four. */
+export interface Envelope {
+  readonly name: string
+  readonly data: unknown
+  /** ISO 8601 in UTC, ending in Z. */
+  readonly timestamp: string
+  readonly source: string
+}
+
+const encoder = new TextEncoder()
+
+export function encodeEnvelope(name: string, data: unknown, source: string, now: number): Uint8Array {
+  return encodeJson({ name, data, timestamp: new Date(now).toISOString(), source }, `event ${name}`)
+}
+
+/** @throws CorebusError PAYLOAD_NOT_JSON for BigInt, cycles, and what JSON has no word for; `what` names the message. */
+export function encodeJson(value: unknown, what: string): Uint8Array {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
+    throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: ${why}. Send plain data: numbers, strings, arrays, objects`, { cause })
+  }
+  if (text === undefined)
+    throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: it is ${typeof value}. Send null for a tombstone, or plain data`)
+  return encoder.encode(text)
+}
+
+/** The text of a body, or undefined when it is not UTF-8. */
+export function decodeText(body: Uint8Array): string | undefined {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+  // U+FFFD stands for bytes that are no UTF-8, or was in the text: only then is the slower check needed.
+  return text.includes('\uFFFD') && !isUtf8(body) ? undefined : text
+}
+
+/** @throws SyntaxError when the body is not UTF-8 JSON. */
+export function decodeJson(body: Uint8Array): unknown {
+  const text = decodeText(body)
+  if (text === undefined) throw new SyntaxError('the body is not UTF-8')
+  if (text === '') throw new SyntaxError('the body is empty')
+  // An own "__proto__" does nothing until somebody copies it with Object.assign: it is dropped before anyone can. It may be written with escapes.
+  return text.includes('__proto__') || text.includes('\\u00') ? JSON.parse(text, dropProto) : JSON.parse(text)
+}
+
+function dropProto(this: unknown, key: string, value: unknown): unknown {
+  return key === '__proto__' ? undefined : value
+}
+
+export function isEnvelope(value: unknown): value is Envelope {
+  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' && value.name !== '' && 'data' in value
+}

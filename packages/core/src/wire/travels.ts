@@ -1,0 +1,181 @@
+import { type $ZodType, type $ZodTypes, toJSONSchema } from 'zod/v4/core'
+import { CorebusError } from '../errors.ts'
+import { isZod, type Schema } from './schema.ts'
+
+/** `wire`: must survive JSON. `code`: only has to find its way back, as behind a codec. */
+type Side = 'wire' | 'code'
+
+interface Walk {
+  readonly offences: string[]
+  /** Schemas above the current one: meeting one again is recursion. */
+  readonly above: Set<$ZodType>
+  /** Schemas without an offence, so that many that refer to each other are walked once. */
+  readonly clean: Record<Side, Set<$ZodType>>
+}
+
+const MOST_OFFENCES = 20
+
+const INSTEAD_OF: Partial<Record<$ZodTypes['_zod']['def']['type'], string>> = {
+  date: 'a Date becomes a string in JSON and does not come back: use z.iso.datetime(), or z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })',
+  bigint:
+    'JSON has no bigint: use z.string().regex(/^-?\\d+$/), or z.codec(z.string(), z.bigint(), { decode: (text) => BigInt(text), encode: String })',
+  symbol: 'a symbol cannot leave the process: use z.string() or z.enum([...])',
+  undefined: 'JSON has no undefined: use .optional(), or z.null()',
+  void: 'JSON has no undefined: use .optional(), or z.null()',
+  map: 'a Map becomes {} in JSON: use z.record(z.string(), ...), or z.codec from an array of pairs',
+  set: 'a Set becomes {} in JSON: use z.array(...), or z.codec from an array',
+  nan: 'NaN becomes null in JSON: use z.number().nullable()',
+  function: 'a function cannot leave the process: send its result',
+  promise: 'a promise cannot leave the process: await it before publishing',
+  file: 'a file cannot travel as JSON: send where it lies, or z.base64()',
+  custom: 'nothing says how z.custom() or z.instanceof() is written as JSON: use z.json(), a schema of plain data, or z.codec',
+  transform: '.transform() and z.preprocess() go one way only: use z.codec(...), which knows the way back, or transform in the handler',
+  success: 'z.success() goes one way only: use z.boolean()',
+}
+
+/**
+ * At definition, before the first message: does every field survive JSON, there and back? Schemas of other libraries cannot be asked.
+ * @throws CorebusError SCHEMA_NOT_JSON that names each offending field and what to use instead; `name` says whose schema it is.
+ */
+export function checkTravels(name: string, schema: Schema): void {
+  if (!isZod(schema)) return
+  const walk: Walk = { offences: [], above: new Set(), clean: { wire: new Set(), code: new Set() } }
+  try {
+    if (mayBeUndefined(schema)) walk.offences.push('the payload itself is optional, and JSON has no undefined: use .nullable()')
+    visit(schema, '', 'wire', walk)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw notJson(name, [`its schema cannot be read yet (${why}): define what it refers to above it`], cause)
+  }
+  if (walk.offences.length > 0) throw notJson(name, walk.offences)
+}
+
+function notJson(name: string, offences: readonly string[], cause?: unknown): CorebusError {
+  const more = offences.length > MOST_OFFENCES ? `\n  and ${offences.length - MOST_OFFENCES} more` : ''
+  const lines = offences.slice(0, MOST_OFFENCES).map((line) => `\n  ${line}`)
+  return new CorebusError('SCHEMA_NOT_JSON', `${name} cannot travel as JSON:${lines.join('')}${more}`, { cause })
+}
+
+function visit(schema: $ZodType, path: string, side: Side, walk: Walk): void {
+  if (walk.above.has(schema) || walk.clean[side].has(schema)) return
+  const before = walk.offences.length
+  walk.above.add(schema)
+  visitInner(schema, path, side, walk)
+  walk.above.delete(schema)
+  if (walk.offences.length === before) walk.clean[side].add(schema)
+}
+
+function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): void {
+  const { def } = (schema as $ZodTypes)._zod
+  const into = (inner: $ZodType, step = '') => visit(inner, path + step, side, walk)
+  const offends = (what: string) => walk.offences.push(`${path === '' ? 'the payload' : path.replace(/^\./, '')}: ${what}`)
+  switch (def.type) {
+    case 'object':
+      for (const [key, field] of Object.entries(def.shape)) into(field, `.${key}`)
+      if (def.catchall) into(def.catchall, '.*')
+      return
+    case 'array':
+      if (side === 'wire' && mayBeUndefined(def.element))
+        offends('undefined in an array becomes null in JSON: use .nullable() for its elements')
+      into(def.element, '[]')
+      return
+    case 'tuple':
+      def.items.forEach((item, i) => {
+        into(item, `[${i}]`)
+      })
+      if (def.rest) into(def.rest, '[...]')
+      return
+    case 'record':
+      into(def.keyType, '(key)')
+      into(def.valueType, '.*')
+      return
+    case 'union':
+      for (const option of def.options) into(option)
+      return
+    case 'intersection':
+      into(def.left)
+      into(def.right)
+      return
+    case 'optional':
+    case 'nullable':
+    case 'nonoptional':
+    case 'default':
+    case 'prefault':
+    case 'catch':
+    case 'readonly':
+      into(def.innerType)
+      return
+    case 'lazy':
+      into(def.getter())
+      return
+    case 'pipe':
+      into(def.in)
+      if (coerces(def.in, def.out)) offends('coercion goes one way only: use z.codec(...), which knows the way back')
+      // What a codec or a pipe makes of it stays in the process, but must find its way back.
+      visit(def.out, path, 'code', walk)
+      return
+    case 'transform':
+    case 'success':
+    case 'promise':
+      offends(INSTEAD_OF[def.type] ?? def.type)
+      return
+    case 'literal':
+      for (const value of side === 'wire' ? def.values : []) {
+        if (typeof value === 'bigint' || value === undefined) offends(INSTEAD_OF[typeof value as 'bigint' | 'undefined'] ?? '')
+      }
+      return
+    case 'date':
+    case 'bigint':
+    case 'symbol':
+    case 'undefined':
+    case 'void':
+    case 'map':
+    case 'set':
+    case 'nan':
+    case 'function':
+    case 'file':
+    case 'custom':
+      if (side === 'wire') offends(INSTEAD_OF[def.type] ?? def.type)
+      return
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'null':
+    case 'enum':
+    case 'template_literal':
+    case 'any':
+    case 'unknown':
+    case 'never':
+      return
+  }
+  // A kind that came with a later zod than ours.
+  if (side === 'wire' && !representable(schema)) offends('zod has no JSON Schema for it: use a schema of plain data, or z.codec')
+}
+
+function mayBeUndefined(schema: $ZodType): boolean {
+  const { def } = (schema as $ZodTypes)._zod
+  switch (def.type) {
+    case 'optional':
+      return true
+    case 'nullable':
+    case 'readonly':
+      return mayBeUndefined(def.innerType)
+    default:
+      return false
+  }
+}
+
+// `z.string().pipe(z.coerce.number())` reads text, and encoding would hand it a number.
+function coerces(from: $ZodType, to: $ZodType): boolean {
+  const [before, after] = [(from as $ZodTypes)._zod.def, (to as $ZodTypes)._zod.def]
+  return 'coerce' in after && after.coerce === true && before.type !== after.type && before.type !== 'any' && before.type !== 'unknown'
+}
+
+function representable(schema: $ZodType): boolean {
+  try {
+    toJSONSchema(schema, { io: 'input' })
+    return true
+  } catch {
+    return false
+  }
+}

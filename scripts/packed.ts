@@ -1,0 +1,99 @@
+// Packs every published package, installs the tarballs in an empty project outside the repository, and uses them there as a stranger would.
+import { execFile, spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const root = join(import.meta.dirname, '..')
+const published = ['core', 'sql', 'hono']
+const [reportTo] = process.argv.slice(2)
+
+const folder = mkdtempSync(join(tmpdir(), 'corebus-packed-'))
+// No setting of this repository reaches the project: only the pinned Node, first on the PATH.
+const env = { PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`, HOME: process.env.HOME ?? folder, LOG_LEVEL: 'warn' }
+const checks: { name: string; run: () => Promise<void> }[] = []
+const check = (name: string, work: () => Promise<void>): void => {
+  checks.push({ name, run: work })
+}
+
+async function install(): Promise<void> {
+  const tarballs = await Promise.all(
+    published.map(async (name) => {
+      const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: join(root, 'packages', name) })
+      const [packed] = JSON.parse(stdout) as { filename: string }[]
+      return `./${packed?.filename}`
+    }),
+  )
+  cpSync(join(root, 'scripts/packed'), folder, { recursive: true })
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> }
+  const { typescript, tsx } = manifest.devDependencies
+  const peers = JSON.parse(readFileSync(join(root, 'packages/hono/package.json'), 'utf8')) as { devDependencies: Record<string, string> }
+  const { zod, hono } = peers.devDependencies
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }))
+  const libraries = [`typescript@${typescript}`, `tsx@${tsx}`, `zod@${zod}`, `hono@${hono}`, '@types/node@24']
+  await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...libraries], { cwd: folder, env })
+}
+
+/** Starts a consumer, waits for its line "ready", publishes, and waits for the line that says it was handled. */
+async function consumes(command: string, args: readonly string[], broker: string): Promise<void> {
+  const own = { ...env, SQLITE_PATH: join(folder, broker) }
+  const consumer = spawn(command, args, { cwd: folder, env: own, stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  consumer.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  const until = async (line: string): Promise<void> => {
+    const limit = Date.now() + 20_000
+    while (!said.includes(line)) {
+      if (Date.now() > limit || consumer.exitCode !== null) throw new Error(`"${line}" was not said; said: ${said}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+  try {
+    await until('ready')
+    await run(process.execPath, ['publisher.mjs'], { cwd: folder, env: own })
+    await until('handled hello@example.com')
+    consumer.kill('SIGTERM')
+    const code = await new Promise((resolve) => consumer.once('exit', resolve))
+    if (code !== 0) throw new Error(`the consumer exited with ${code}`)
+  } finally {
+    consumer.kill('SIGKILL')
+  }
+}
+
+const bin = (name: string): string => join(folder, 'node_modules/.bin', name)
+
+check('a function-style consumer under plain node handles what a second process publishes', () => consumes(process.execPath, ['consumer.mjs'], 'functions.db'))
+check('a decorated consumer under tsx, standard decorators', () => consumes(bin('tsx'), ['--tsconfig', 'tsconfig.standard.json', 'decorated.ts'], 'standard.db'))
+check('a decorated consumer under tsx, legacy decorators', () => consumes(bin('tsx'), ['--tsconfig', 'tsconfig.legacy.json', 'decorated.ts'], 'legacy.db'))
+check('the types, strict and with skipLibCheck false, standard decorators', async () => {
+  await run(bin('tsc'), ['-p', 'tsconfig.standard.json'], { cwd: folder, env })
+})
+check('the types, strict and with skipLibCheck false, legacy decorators', async () => {
+  await run(bin('tsc'), ['-p', 'tsconfig.legacy.json'], { cwd: folder, env })
+})
+check('the core command runs', async () => {
+  const { stdout } = await run(bin('core'), ['--help'], { cwd: folder, env })
+  if (!stdout.includes('consumer')) throw new Error(`its help does not name the consumer: ${stdout}`)
+})
+
+let failed = 0
+try {
+  await install()
+  for (const { name, run: work } of checks) {
+    try {
+      await work()
+      console.log(`  ok      ${name}`)
+    } catch (thrown) {
+      failed++
+      const output = typeof thrown === 'object' && thrown !== null && 'stdout' in thrown ? String(thrown.stdout) : ''
+      console.error(`  FAILED  ${name}\n${thrown instanceof Error ? thrown.message : String(thrown)}\n${output}`)
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+if (reportTo) writeFileSync(reportTo, JSON.stringify({ numPassedTests: checks.length - failed, numFailedTests: failed, numPendingTests: 0 }))
+process.exit(failed > 0 ? 1 : 0)
