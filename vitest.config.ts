@@ -1,17 +1,20 @@
 import { transform } from 'esbuild'
 import { defineConfig } from 'vitest/config'
 
-// Vite 8 compiles legacy decorators only; standard ones reach Node as a SyntaxError. esbuild compiles both.
-const standardDecorators = {
-  name: 'standard-decorators',
+// #region standard-decorators
+// The file's name says which decorators it is written with, whatever the nearest tsconfig says. Vite 8 compiles no standard ones; esbuild both.
+const decorators = {
+  name: 'decorators',
   enforce: 'pre' as const,
   async transform(code: string, id: string) {
-    if (!/\.standard\.test(-fixture)?\.ts$/.test(id)) return undefined
-    const tsconfigRaw = { compilerOptions: { experimentalDecorators: false, target: 'es2022' } }
+    const mode = /\.(standard|legacy)\.test(-fixture)?\.ts$/.exec(id)?.[1]
+    if (!mode) return undefined
+    const tsconfigRaw = { compilerOptions: { experimentalDecorators: mode === 'legacy', target: 'es2022' } }
     const { code: out, map } = await transform(code, { loader: 'ts', sourcefile: id, sourcemap: true, target: 'es2022', tsconfigRaw })
     return { code: out, map }
   },
 }
+// #endregion standard-decorators
 
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
@@ -19,11 +22,11 @@ export default defineConfig({
   test: {
     projects: [
       {
-        plugins: [standardDecorators],
+        plugins: [decorators],
         test: {
           ...shared,
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/**/*.test.ts', 'scripts/**/*.test.ts'],
           exclude: ['**/*.broker.test.ts', '**/layers.test.ts', '**/node_modules/**', '**/dist/**', 'packages/bench/**'],
         },
       },

@@ -86,7 +86,7 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   /** SQLite only: 'normal' (default) survives a crash of the process, 'full' also of the machine. */
   readonly durability?: 'normal' | 'full'
   /** Makes the instance of a consumer class or ViewSet. Default: `new Class()`. */
-  readonly resolve?: <T>(type: new (...args: never[]) => T) => T | Promise<T>
+  readonly resolve?: <T extends object>(type: new (...args: never[]) => T) => T | Promise<T>
   /** Before the first handler runs, and after the last. */
   readonly onStart?: () => void | Promise<void>
   readonly onClose?: () => void | Promise<void>

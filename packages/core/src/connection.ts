@@ -21,27 +21,49 @@ export function createConnection({ config, clock, observer, logger }: { config: 
   let connecting: Promise<Driver> | undefined
   let current: ReturnType<Connection['state']> = 'idle'
   let troubleSince: number | undefined
+  let made: Driver | undefined
+  let said = false
   const ensured = new Map<string, Promise<void> | true>()
+  const closed = () => new CorebusError('CLOSED', 'this instance is closed')
+  const state = () => current
 
   function driver(): Promise<Driver> {
-    if (current === 'closed') return Promise.reject(new CorebusError('CLOSED', 'this instance is closed'))
+    if (current === 'closed') return Promise.reject(closed())
     connecting ??= connect().catch((error: unknown) => {
       connecting = undefined
-      if (current !== 'closed') current = 'idle'
+      if (current === 'closed') throw closed()
+      current = 'idle'
       throw error
     })
     return connecting
   }
 
   async function connect(): Promise<Driver> {
-    const { broker, url, where, why, hints, service, prefix, publishTimeoutMs, durability, tls, auth } = config
+    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth } = config
     current = 'connecting'
+    announce()
+    const loaded = await loadDriver(broker, { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...(auth && { auth }) })
+    if (state() === 'closed') throw closed()
+    made = loaded
+    try {
+      await loaded.connect(changeState)
+    } catch (thrown) {
+      made = undefined
+      await loaded.close().catch(() => undefined) // what went wrong is told by the connect
+      throw thrown
+    }
+    if (state() === 'closed') throw closed()
+    if (state() === 'connecting') changeState({ kind: 'connected' })
+    return loaded
+  }
+
+  /** Once, however often the first connection is tried. */
+  function announce(): void {
+    const { broker, where, why, hints } = config
+    if (said) return
+    said = true
     logger.info({ broker, where, why }, `broker ${broker} at ${where} (${why})`)
     for (const hint of hints) logger.warn(hint)
-    const made = await loadDriver(broker, { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...(auth && { auth }) })
-    await made.connect(changeState)
-    if (current === 'connecting') changeState({ kind: 'connected' })
-    return made
   }
 
   function changeState(state: ConnectionState): void {
@@ -81,14 +103,12 @@ export function createConnection({ config, clock, observer, logger }: { config: 
   }
 
   async function close(): Promise<void> {
-    const open = connecting
     current = 'closed'
-    // A connection that failed has nothing to close, and said so to whoever asked for it.
-    const made = await open?.catch(() => undefined)
+    // Also while it connects, which may take as long as the broker is away: then the connect rejects.
     await made?.close()
   }
 
-  return { driver, ensureTopic, ensure, state: () => current, close }
+  return { driver, ensureTopic, ensure, state, close }
 }
 
 function described(differences: readonly Difference[], mode: 'create' | 'check'): string {

@@ -5,12 +5,12 @@ import type { Connection } from './connection.ts'
 import type { HandleMiddleware } from './consumer/dispatch.ts'
 import { drain } from './consumer/drain.ts'
 import { type GroupHealth, GroupRun } from './consumer/subscription.ts'
-import { singletons } from './decorators/consumer.ts'
 import type { Driver, Message } from './driver.ts'
 import { CorebusError } from './errors.ts'
 import { type GroupPlan, handlersOf, planGroups, type Selection, select, topologyOf } from './group.ts'
-import type { HandlerFunction, HandlerSpec } from './handler.ts'
+import type { HandlerFunction, HandlerSpec, Resolve } from './handler.ts'
 import type { Observer } from './observe.ts'
+import type { EmitEvent, Outlet } from './scope.ts'
 
 export interface StartOptions extends Selection {
   /** Instead of the app's. Handlers at once per group. */
@@ -38,7 +38,10 @@ export interface ConsumersOptions {
   readonly observer: Observer
   readonly logger: Logger
   readonly options: MessagingOptions
+  readonly resolve: Resolve
   readonly handleMiddleware: readonly HandleMiddleware[]
+  readonly emit: EmitEvent
+  readonly outlet: Outlet
 }
 
 /** The groups that run in this process. */
@@ -47,9 +50,12 @@ export class Consumers {
   #runs: readonly GroupRun[] = []
   #starting: Promise<void> | undefined
   #opened = false
+  readonly #closing = Promise.withResolvers<never>()
+  #stuck: string | undefined
 
   constructor(options: ConsumersOptions) {
     this.#with = options
+    this.#closing.promise.catch(() => undefined) // told to a start that waits
   }
 
   get started(): boolean {
@@ -58,30 +64,49 @@ export class Consumers {
 
   start(specs: readonly HandlerSpec[], options: StartOptions): Promise<void> {
     if (this.#starting) return Promise.reject(new CorebusError('STARTED', 'start was called before: one start names all topics and groups of this process'))
-    this.#starting = this.#start(specs, options)
+    this.#starting = this.#start(specs, options).catch(async (error: unknown) => {
+      // Before anything was opened it may be tried again. After that what runs already must not run on by itself.
+      if (this.#opened) await this.#drainRuns()
+      else this.#starting = undefined
+      throw error
+    })
     return this.#starting
   }
 
   async #start(specs: readonly HandlerSpec[], startOptions: StartOptions): Promise<void> {
-    const { connection, config, logger, options } = this.#with
-    const driver = await connection.driver()
+    const { connection, logger, options } = this.#with
+    const driver = await this.#unlessClosed(connection.driver())
     const plans = select(this.#plan(specs, driver, startOptions), startOptions)
     const bound = await this.#bind(plans)
-    await options.onStart?.()
     this.#opened = true
-    const fresh = await this.#unknownGroups(driver, plans)
-    await connection.ensure({ topics: [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))], groups: plans.flatMap(topologyOf) })
+    await options.onStart?.()
+    const fresh = await this.#unlessClosed(this.#unknownGroups(driver, plans))
+    await this.#unlessClosed(
+      connection.ensure({ topics: [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))], groups: plans.flatMap(topologyOf) }),
+    )
+    // Counted before the first is handled.
+    const waiting = await this.#unlessClosed(Promise.all(fresh.map(([topic, group]) => this.#backlog(driver, topic, group))))
     this.#runs = plans.map((plan) => this.#run(plan, driver, bound, startOptions))
-    await Promise.all(this.#runs.map((run) => run.start()))
+    await this.#unlessClosed(Promise.all(this.#runs.map((run) => run.start())))
     for (const plan of plans) {
       const topics = [...plan.topics.keys()]
-      logger.info({ pid: process.pid, group: plan.group, topics }, `consumer started: group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`)
+      logger.info(
+        { pid: process.pid, group: plan.group, topics },
+        `consumer started: group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`,
+      )
     }
-    for (const line of await Promise.all(fresh.map(([topic, group]) => this.#backlog(driver, topic, group)))) if (line) logger.info({ service: config.service }, line)
+    for (const { line, ...fields } of waiting.filter((backlog) => backlog !== undefined)) logger.info(fields, line)
+  }
+
+  /** A close does not wait for a broker that is away. */
+  #unlessClosed<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#closing.promise])
   }
 
   #plan(specs: readonly HandlerSpec[], driver: Driver, { concurrency }: StartOptions): readonly GroupPlan[] {
     const { config } = this.#with
+    if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0))
+      throw new CorebusError('OPTION', `concurrency must be a whole number of at least 1, not ${concurrency}`)
     const plans = planGroups(specs, {
       service: config.service,
       defaultTopic: config.defaultTopic,
@@ -96,7 +121,7 @@ export class Consumers {
   }
 
   async #bind(plans: readonly GroupPlan[]): Promise<ReadonlyMap<HandlerSpec, HandlerFunction>> {
-    const resolve = singletons(this.#with.options.resolve)
+    const { resolve } = this.#with
     const bound = new Map<HandlerSpec, HandlerFunction>()
     for (const plan of plans)
       for (const topic of plan.topics.values())
@@ -105,7 +130,7 @@ export class Consumers {
   }
 
   #run(plan: GroupPlan, driver: Driver, bound: ReadonlyMap<HandlerSpec, HandlerFunction>, { onStuck }: StartOptions): GroupRun {
-    const { clock, observer, config, options, handleMiddleware, logger } = this.#with
+    const { clock, observer, config, options, handleMiddleware, logger, emit, outlet } = this.#with
     const { session, inbox, outbox } = options
     return new GroupRun({
       plan,
@@ -115,41 +140,44 @@ export class Consumers {
       observer,
       crashLimit: config.crashLimit,
       abortGraceMs: config.abortGraceMs,
-      dispatch: { group: plan.group, unknown: plan.unknown, bound, session, inbox, outbox, middleware: handleMiddleware, logger },
-      onStuck: (group, message) => this.#stuck(group, message, onStuck),
+      dispatch: { group: plan.group, unknown: plan.unknown, bound, session, inbox, outbox, middleware: handleMiddleware, logger, emit, outlet },
+      onStuck: (group, message) => this.#giveUp(group, message, onStuck),
     })
   }
 
   /** Nothing new starts; when only handlers are left that cannot be stopped, the process can end. */
-  #stuck(group: string, message: Message, onStuck: StartOptions['onStuck']): void {
+  #giveUp(group: string, message: Message, onStuck: StartOptions['onStuck']): void {
     const what = `a handler of ${group} still runs after its time-out and grace, on message ${message.id} of ${message.topic}`
     this.#with.logger.error({ group, topic: message.topic, id: message.id }, `${what}. JavaScript cannot stop it: no new work is taken, and this process should be restarted`)
+    // For good: no group takes work any more, even if this handler comes to an end after all.
+    const first = this.#stuck === undefined
+    this.#stuck ??= what
     const others = this.#runs.map((run) => run.stopBesideStuck())
-    if (onStuck) void Promise.all(others).then(() => onStuck(what)) // stopBesideStuck never rejects
+    if (onStuck && first) void Promise.all(others).then(() => onStuck(what)) // stopBesideStuck never rejects
   }
 
   /** Groups the broker does not know yet: worth a line about what waits for them. */
   async #unknownGroups(driver: Driver, plans: readonly GroupPlan[]): Promise<readonly (readonly [topic: string, group: string])[]> {
     const known = new Map((await driver.admin.topics()).map(({ topic, groups }) => [topic, groups]))
-    const pairs = plans.flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
+    const fromStart = plans.filter((plan) => plan.from === 'earliest')
+    const pairs = fromStart.flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
     return pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group))
   }
 
-  async #backlog(driver: Driver, topic: string, group: string): Promise<string | undefined> {
-    const { ready, inFlight = 0, oldestMs } = await driver.admin.depth(topic, group)
-    const waiting = ready + inFlight
+  async #backlog(driver: Driver, topic: string, group: string): Promise<{ group: string; topic: string; waiting: number; line: string } | undefined> {
+    const { ready: waiting, oldestMs } = await driver.admin.depth(topic, group)
     if (waiting === 0) return undefined
-    return `group ${group} joins ${topic} for the first time: ${waiting} messages wait${oldestMs === undefined ? '' : `, the oldest for ${Math.round(oldestMs / 1000)} s`}`
+    const oldest = oldestMs === undefined ? '' : `, the oldest for ${Math.round(oldestMs / 1000)} s`
+    return { group, topic, waiting, line: `group ${group} joins ${topic} for the first time: ${waiting} messages wait${oldest}` }
   }
 
   health(): Health {
     const groups = this.#runs.map((run) => run.health())
     const connection = this.#with.connection.state()
     const dead = groups.filter((group) => group.state === 'dead')
-    const stuck = groups.filter((group) => group.stuck > 0)
     const notLive = [
       ...dead.map(({ group }) => `group ${group} stopped consuming and cannot go on`),
-      ...stuck.map(({ group }) => `group ${group} has a handler past its time-out and grace`),
+      ...(this.#stuck === undefined ? [] : [this.#stuck]),
       ...(connection === 'dead' ? ['the broker connection cannot be used any more'] : []),
     ]
     const notReady = [
@@ -162,8 +190,13 @@ export class Consumers {
   }
 
   async drain(): Promise<void> {
+    this.#closing.reject(new CorebusError('CLOSED', 'this instance was closed while it started'))
     // A start that failed told its caller.
     await this.#starting?.catch(() => undefined)
+    await this.#drainRuns()
+  }
+
+  async #drainRuns(): Promise<void> {
     const { clock, config, logger } = this.#with
     await drain(this.#runs, { clock, shutdownMs: config.shutdownMs, abortGraceMs: config.abortGraceMs, logger })
   }

@@ -16,11 +16,19 @@ export interface ReplayOptions {
  * Hands dead letters back to the group that gave up on them, and to no other group, with their attempts counted from 1 again. One that fails
  * again comes back as a new dead letter; each letter that is there now is replayed once.
  */
-export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, { perSecond, clock = systemClock, onProgress }: ReplayOptions = {}): Promise<number> {
-  // Listed first: a letter that fails at once and comes back must not go round and round.
-  const letters = await admin.deadLetters(filter)
+export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
   const hold = new Hold()
   hold.on()
+  try {
+    return await replayListed(admin, filter, options)
+  } finally {
+    hold.end()
+  }
+}
+
+async function replayListed(admin: Admin, filter: DeadLetterFilter, { perSecond, clock = systemClock, onProgress }: ReplayOptions): Promise<number> {
+  // Listed first: a letter that fails at once and comes back must not go round and round.
+  const letters = await admin.deadLetters(filter)
   let replayed = 0
   const size = Math.max(1, Math.min(BATCH, Math.floor(perSecond ?? BATCH)))
   for (const [place, ofPlace] of Map.groupBy(letters, ({ group, message }) => JSON.stringify([message.topic, group]))) {
@@ -34,6 +42,5 @@ export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, 
       if (perSecond !== undefined && i + size < ids.length) await sleep(clock, (batch.length * 1_000) / perSecond - (clock.now() - startedAt))
     }
   }
-  hold.end()
   return replayed
 }

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
+import { callSite } from './call-site.ts'
 import type { MessagingOptions } from './config.ts'
 import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './decorators/message-handler.ts'
 import { messageHandler } from './decorators/message-handler.ts'
 import { onEventReturned } from './decorators/event.ts'
-import { registry } from './decorators/record.ts'
+import { recordFunction, registry } from './decorators/record.ts'
 import { CorebusError } from './errors.ts'
 import type { EventType } from './event-type.ts'
 import type { HandlerSpec } from './handler.ts'
@@ -46,26 +48,22 @@ export function defaultMessaging(): Messaging {
 }
 
 function makeDefault<T extends Types>(options: MessagingOptions<never>, given: MessagingOptions<never> | undefined): Messaging<T> {
-  const messaging = createInstance<T>(
-    options as never,
-    () => (options.handlers ? options.handlers : [...registry.classes.keys()].filter((type) => !registry.elsewhere.has(type))),
-    () => registry.functions as readonly HandlerSpec[],
-  )
-  registry.messaging = { messaging: messaging as unknown as Messaging, options: given, where: callSite() } satisfies Default
+  const messaging = createInstance<T>(options as never, {
+    classes: () => options.handlers ?? [...registry.classes.keys()].filter((type) => !registry.elsewhere.has(type)),
+    functions: () => {
+      registry.started = true
+      return registry.functions as readonly HandlerSpec[]
+    },
+    ownsEvents: true,
+  })
+  registry.messaging = { messaging: messaging as unknown as Messaging, options: given, where: callSite() ?? 'an unknown place' } satisfies Default
   return messaging
 }
 
 function sameOptions(a: object, b: object): boolean {
   const [left, right] = [a, b] as [Record<string, unknown>, Record<string, unknown>]
   const names = new Set([...Object.keys(left), ...Object.keys(right)])
-  return [...names].every((name) => left[name] === right[name] || (typeof left[name] === 'object' && JSON.stringify(left[name]) === JSON.stringify(right[name])))
-}
-
-/** The first line outside of this package. */
-function callSite(): string {
-  const lines = new Error().stack?.split('\n').slice(1) ?? []
-  const line = lines.find((l) => !l.includes(import.meta.url) && !l.includes(registry.path)) ?? lines[2] ?? ''
-  return line.replace(/^\s*at /, '').trim()
+  return [...names].every((name) => isDeepStrictEqual(left[name], right[name]))
 }
 
 // Bound late: importing a decorator makes no instance.
@@ -73,7 +71,7 @@ onEventReturned((type, data, options) => defaultMessaging().emit(type as string,
 
 /** `messaging.on` of the default instance: registers only, so it may come before `configureMessaging`. */
 export const on: Messaging['on'] = (type: EventType | string, options: OnOptions, handler: unknown): void => {
-  registry.functions.push(eventSpec(type, options, handler))
+  recordFunction(eventSpec(type, options, handler))
 }
 
 /** `messaging.handle` of the default instance: registers only. */

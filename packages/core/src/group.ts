@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { declaredDelays, MAX_DELAYS, type RetryOptions, type RetryPolicy, retryPolicy, SHORTEST_SNOOZE_MS } from './consumer/retry.ts'
 import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from './driver.ts'
 import { asError, CorebusError } from './errors.ts'
@@ -168,15 +169,15 @@ function deadLetterOf(
   mistakes: string[],
 ): DeadLetterPlace | false {
   const here = new Set([...(plan?.events.values() ?? []), ...(plan?.rest ? [plan.rest] : [])].map(({ spec }) => spec))
+  // What a handler does not say counts too: it would find its dead letters dropped because its neighbour wants none.
   const said = specs
     .filter((spec) => here.has(spec))
-    .map((spec) => ({ spec, value: spec.retry.find((level) => level.deadLetter !== undefined)?.deadLetter }))
-    .filter(({ value }) => value !== undefined)
+    .map((spec) => ({ spec, place: placeOf([...spec.retry, defaults.retry].find((level) => level.deadLetter !== undefined)?.deadLetter) }))
   const [first] = said
-  const other = said.find(({ value }) => JSON.stringify(placeOf(value)) !== JSON.stringify(placeOf(first?.value)))
+  const other = said.find(({ place }) => !isDeepStrictEqual(place, first?.place))
   if (first && other)
     mistakes.push(`${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`)
-  return placeOf(first?.value ?? defaults.retry.deadLetter)
+  return first?.place ?? {}
 }
 
 function placeOf(option: RetryOptions['deadLetter']): DeadLetterPlace | false {
@@ -223,6 +224,8 @@ export function select(plans: readonly GroupPlan[], { topics = [], groups = [] }
     .filter((plan) => plan.topics.size > 0)
   if (selected.length === 0)
     throw new CorebusError('SELECTION', plans.length === 0 ? 'there are no handlers: register some with @consumer, messageHandler or messaging.on before start' : `nothing to run. ${there}`)
+  const idle = [...topics.filter((topic) => !selected.some((plan) => plan.topics.has(topic))), ...groups.filter((group) => !selected.some((plan) => plan.group === group))]
+  if (idle.length > 0) throw new CorebusError('SELECTION', `${idle.join(', ')}: no handler for this topic in the groups named, or in this group for the topics named. ${there}`)
   return selected
 }
 

@@ -1,17 +1,17 @@
 import type { Logger } from 'pino'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, sleep, systemClock } from './clock.ts'
 import { type Config, type MessagingOptions, readConfig, type Session } from './config.ts'
 import { createConnection } from './connection.ts'
-import { Consumers, type Health, type StartOptions } from './consumers.ts'
 import type { HandleMiddleware } from './consumer/dispatch.ts'
+import { Consumers, type Health, type StartOptions } from './consumers.ts'
+import type { OnEventOptions } from './decorators/consumer.ts'
+import { singletons } from './decorators/consumer.ts'
 import { checkEvents } from './decorators/event.ts'
 import { type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './decorators/message-handler.ts'
-import type { OnEventOptions } from './decorators/consumer.ts'
 import { type Class, registry } from './decorators/record.ts'
 import type { Driver } from './driver.ts'
 import { CorebusError } from './errors.ts'
 import type { Event, EventType } from './event-type.ts'
-import { eventRecords, eventSpec, handlerSpecs } from './registered.ts'
 import type { HandlerContext, HandlerSpec } from './handler.ts'
 import { createLogger } from './log.ts'
 import type { Middleware, PublishMiddleware } from './middleware.ts'
@@ -19,9 +19,10 @@ import { type Counters, Observer } from './observe.ts'
 import { type EventOptions, eventMessage, type OutgoingDefaults } from './outgoing.ts'
 import { createOutlet } from './outlet.ts'
 import { createPublisher } from './producer.ts'
-import { openRequest, type RequestOptions, type RequestScope } from './request.ts'
+import { eventRecords, eventSpec, handlerSpecs } from './registered.ts'
+import { createRequests, type RequestOptions, type RequestScope } from './request.ts'
+import { currentScope, type EmitEvent, type Recorded, record } from './scope.ts'
 import { createProducer, type Producer } from './send.ts'
-import { currentScope, type Recorded, record } from './scope.ts'
 import type { Schema } from './wire/schema.ts'
 
 /** What `configureMessaging<{ db: Tx }>` says about types that cannot be inferred. */
@@ -39,7 +40,11 @@ export interface Messaging<T extends Types = Types> {
   readonly logger: Logger
   readonly counters: Readonly<Counters>
   /** Handles one event, decoded and checked. */
-  on<Name extends string, Data>(type: EventType<Name, Data>, options: OnOptions, handler: (event: Event<Name, Data>, context: HandlerContext<DbOf<T>>) => unknown): void
+  on<Name extends string, Data>(
+    type: EventType<Name, Data>,
+    options: OnOptions,
+    handler: (event: Event<Name, Data>, context: HandlerContext<DbOf<T>>) => unknown,
+  ): void
   on(name: string, options: OnOptions, handler: (event: Event, context: HandlerContext<DbOf<T>>) => unknown): void
   /** Handles the messages of a topic as they are. */
   handle<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In, DbOf<T>>): void
@@ -64,7 +69,9 @@ export interface Messaging<T extends Types = Types> {
   /** The connected driver: for admin tools and tests. */
   driver(): Promise<Driver>
   /** For web frameworks: the scope and session of one request. */
-  openRequest(options?: RequestOptions): RequestScope
+  openRequest(options?: RequestOptions): RequestScope<DbOf<T>>
+  /** The one instance of a class in this process: made by the `resolve` option, else by `new`. @throws CorebusError RESOLVE */
+  resolve<C extends object>(type: new (...args: never[]) => C): C | Promise<C>
 }
 
 /**
@@ -73,18 +80,20 @@ export interface Messaging<T extends Types = Types> {
  */
 export function createMessaging<T extends Types = Types>(options: MessagingOptions<DbOf<T>> = {}): Messaging<T> {
   for (const type of options.handlers ?? []) registry.elsewhere.add(type)
-  return createInstance<T>(
-    options,
-    () => options.handlers ?? [],
-    () => [],
-  )
+  return createInstance<T>(options, { classes: () => options.handlers ?? [], functions: () => [], ownsEvents: false })
 }
 
-/** `classes` and `functions` are asked at start: what is registered until then counts. */
+/** What an instance runs besides what is registered on it. Asked at start: what is registered until then counts. */
+export interface Registered {
+  classes(): Iterable<Class>
+  functions(): readonly HandlerSpec[]
+  /** The methods under `@event` are its own, so it checks them at start. */
+  readonly ownsEvents: boolean
+}
+
 export function createInstance<T extends Types>(
   options: MessagingOptions<DbOf<T>>,
-  classes: () => Iterable<Class>,
-  functions: () => readonly HandlerSpec[],
+  { classes, functions, ownsEvents }: Registered,
 ): Messaging<T> {
   const config = readConfig(options as MessagingOptions, options.env ? { env: options.env } : {})
   const clock: Clock = options.clock ?? systemClock
@@ -101,10 +110,28 @@ export function createInstance<T extends Types>(
   const publishMiddleware: PublishMiddleware[] = []
   const handleMiddleware: HandleMiddleware[] = []
   const outlet = createOutlet({ publisher, observer, middleware: publishMiddleware, hasOutbox: options.outbox !== undefined })
-  const defaults: OutgoingDefaults = { service: config.service, defaultTopic: config.defaultTopic, maxBytes: config.maxBytes, now: clock.now }
+  const defaults: OutgoingDefaults = {
+    service: config.service,
+    defaultTopic: config.defaultTopic,
+    maxBytes: config.maxBytes,
+    now: clock.now,
+  }
   const session = options.session as Session<unknown> | undefined
   const own: HandlerSpec[] = []
-  const consumers = new Consumers({ config, clock, connection, observer, logger, options: options as MessagingOptions, handleMiddleware })
+  const resolve = singletons(options.resolve)
+  const emit: EmitEvent = (type, data, eventOptions) => messaging.emit(type as string, data, eventOptions)
+  const consumers = new Consumers({
+    config,
+    clock,
+    connection,
+    observer,
+    logger,
+    options: options as MessagingOptions,
+    resolve,
+    handleMiddleware,
+    emit,
+    outlet,
+  })
   let closing: Promise<void> | undefined
 
   const recorded = (type: EventType | string, data: unknown, eventOptions: EventOptions): Recorded => {
@@ -120,10 +147,19 @@ export function createInstance<T extends Types>(
 
   const mustHaveSession = (what: string): void => {
     if (outlet.hasOutbox && !currentScope()?.inSession)
-      throw new CorebusError('NO_SESSION', `${what} with an outbox needs an open session to be written in: call it in a handler, a request or a session`)
+      throw new CorebusError(
+        'NO_SESSION',
+        `${what} with an outbox needs an open session to be written in: call it in a handler, a request or a session`,
+      )
   }
 
   const producer = createProducer(outlet, defaults)
+  const requests = createRequests({
+    session,
+    outbox: options.outbox as MessagingOptions['outbox'],
+    emit,
+    outlet,
+  })
 
   const messaging: Messaging<T> = {
     settings: settingsOf(config),
@@ -148,7 +184,7 @@ export function createInstance<T extends Types>(
     },
     start: async (startOptions = {}) => {
       if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
-      messaging.check()
+      if (ownsEvents) messaging.check()
       await consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)
     },
     close: () => {
@@ -158,14 +194,29 @@ export function createInstance<T extends Types>(
     health: () => consumers.health(),
     check: () => checkEvents(config.defaultTopic, eventRecords),
     driver: connection.driver,
-    openRequest: (requestOptions = {}) => openRequest({ ...requestOptions, session, outbox: options.outbox as MessagingOptions['outbox'] }),
+    openRequest: (requestOptions) => requests.openRequest(requestOptions) as RequestScope<DbOf<T>>,
+    resolve,
+  }
+
+  /** A client that has gone keeps no server open, and its handler still runs. */
+  async function requestsOver(): Promise<void> {
+    const timer = new AbortController()
+    await Promise.race([requests.over(), sleep(clock, config.shutdownMs, timer.signal)])
+    timer.abort()
+    if (requests.open > 0)
+      logger.warn(
+        `${requests.open} requests still run after ${config.shutdownMs} ms (shutdownMs): what they record from now on is not published`,
+      )
   }
 
   async function closeAll(): Promise<void> {
-    await consumers.drain()
-    await publisher.drain()
-    await connection.close()
-    await consumers.end()
+    try {
+      await Promise.all([consumers.drain(), requestsOver()])
+      await outlet.drain()
+      await publisher.drain()
+    } finally {
+      await connection.close().finally(() => consumers.end())
+    }
   }
 
   return messaging

@@ -11,7 +11,7 @@ export interface Middleware {
 }
 
 export function throughPublishMiddleware(layers: readonly PublishMiddleware[], message: Message, last: (message: Message) => Promise<void>): Promise<void> {
-  const step = (i: number, passed: Message): Promise<void> => {
+  const step = async (i: number, passed: Message): Promise<void> => {
     const layer = layers[i]
     return layer ? layer(passed, (next) => step(i + 1, next)) : last(passed)
   }

@@ -91,7 +91,7 @@ function outgoing(
   const messageId = id ?? newId(now())
   const all: Record<string, string> = { ...headers }
   if (headers) checkHeaders(headers, topic)
-  if (kind === 'json') all[HEADER.contentType] ??= 'application/json'
+  if (kind === 'json' && !(headers && saysContentType(headers))) all[HEADER.contentType] = 'application/json'
   all[HEADER.correlation] = correlationId ?? scope?.correlationId ?? messageId
   if (scope?.causationId !== undefined) all[HEADER.causation] = scope.causationId
   const message: Message = {
@@ -106,6 +106,10 @@ function outgoing(
   if (bytes > maxBytes)
     throw new CorebusError('TOO_LARGE', `${what} for ${topic} has ${bytes} bytes, at most ${maxBytes} are allowed (maxBytes). Send a reference to the data instead`)
   return message
+}
+
+function saysContentType(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === HEADER.contentType)
 }
 
 function checkHeaders(headers: Readonly<Record<string, string>>, topic: string): void {

@@ -13,7 +13,12 @@ export interface OutletOptions {
 }
 
 /** The way out of an instance: middleware, publisher, and what is said about the result. */
-export function createOutlet({ publisher, observer, middleware, hasOutbox }: OutletOptions): Outlet {
+export function createOutlet({ publisher, observer, middleware, hasOutbox }: OutletOptions): Outlet & {
+  /** Resolves when what is on its way in the background is confirmed or has failed. */
+  drain(): Promise<void>
+} {
+  const background = new Set<Promise<void>>()
+
   async function publish(recorded: readonly Recorded[]): Promise<void> {
     const messages = recorded.map(({ message }) => message)
     try {
@@ -29,11 +34,28 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
   }
 
   async function eachThroughMiddleware(messages: readonly Message[]): Promise<void> {
-    const results = await Promise.allSettled(messages.map((message) => throughPublishMiddleware(middleware, message, (passed) => publisher.publish([passed]))))
+    let turn: Promise<unknown> = Promise.resolve()
+    const results = await Promise.allSettled(
+      messages.map((message) => {
+        // Middleware may wait for something: a message leaves when the one before it has left, or never will.
+        const before = turn
+        const left = Promise.withResolvers<void>()
+        turn = Promise.all([before, left.promise])
+        const last = async (passed: Message): Promise<void> => {
+          await before
+          const published = publisher.publish([passed])
+          left.resolve()
+          await published
+        }
+        return throughPublishMiddleware(middleware, message, last).finally(left.resolve)
+      }),
+    )
     const failures = results.flatMap((result, i) => {
       if (result.status === 'fulfilled') return []
+      const id = messages[i]?.id ?? ''
       const cause = asError(result.reason)
-      return cause instanceof PublishError ? cause.failures : [{ id: messages[i]?.id ?? '', permanent: true, cause }]
+      // By the id its caller knows: middleware may have given it another.
+      return cause instanceof PublishError ? cause.failures.map((failure) => ({ ...failure, id })) : [{ id, permanent: true, cause }]
     })
     if (failures.length > 0) throw new PublishError(failures)
   }
@@ -47,8 +69,8 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
     }
   }
 
-  function publishInBackground(recorded: readonly Recorded[]): void {
-    publish(recorded).catch((thrown: unknown) => {
+  function publishInBackground(recorded: readonly Recorded[]): Promise<void> {
+    const published = publish(recorded).catch((thrown: unknown) => {
       const error = asError(thrown)
       const failed = error instanceof PublishError ? new Map(error.failures.map(({ id, cause }) => [id, cause])) : undefined
       for (const { message, event } of recorded) {
@@ -56,7 +78,13 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
         if (cause) observer.backgroundPublishFailed(message, cause, event)
       }
     })
+    background.add(published)
+    return published.finally(() => background.delete(published))
   }
 
-  return { publish, publishInBackground, hasOutbox }
+  async function drain(): Promise<void> {
+    await Promise.all(background)
+  }
+
+  return { publish, publishInBackground, drain, hasOutbox }
 }

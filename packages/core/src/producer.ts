@@ -42,6 +42,7 @@ export interface PublisherOptions {
 /** Largest batch handed to a driver: it bounds one transaction, one request, one script. */
 const BATCH_MESSAGES = 1_000
 const BATCH_BYTES = 4 * 1024 * 1024
+const MOST_FINISHED = 1_000
 
 /**
  * Collects single publishes into batches, one batch out per topic: it leaves on the next microtask, or when the one before is confirmed,
@@ -52,6 +53,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
   const hold = new Hold()
   // Oldest first: every call has the same time-out, so the first is the next to expire.
   let calls: Call[] = []
+  let finished = 0
   let cancelTimer: (() => void) | undefined
   let pending = 0
   let closed = false
@@ -61,7 +63,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     if (messages.length === 0) return Promise.resolve()
     if (closed) return Promise.reject(refused(messages, 'CLOSED', 'this instance is closed'))
     if (pending + messages.length > maxPending)
-      return Promise.reject(refused(messages, 'BACKPRESSURE', `${pending} messages wait for their confirm already and at most ${maxPending} may (publish.maxPending)`))
+      return Promise.reject(refused(messages, 'BACKPRESSURE', `${messages.length} more would wait for their confirm beside ${pending}, and at most ${maxPending} may (publish.maxPending)`))
     return new Promise((resolve, reject) => {
       const call: Call = {
         resolve,
@@ -105,12 +107,12 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     if (queue.publishing) return
     queue.publishing = true
     while (queue.messages.length > 0) {
+      const to = await connected(topic)
+      // Taken only now: what has timed out while the broker was away must not be sent any more.
       const { messages, calls: owners } = takeBatch(queue)
       if (messages.length === 0) continue
       try {
-        const ensuring = ensureTopic(topic)
-        if (ensuring) await ensuring
-        const to = await driver()
+        if (to instanceof Error) throw to
         await to.publish(messages)
         confirm(messages, owners)
       } catch (thrown) {
@@ -120,6 +122,16 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     queue.publishing = false
     // Topics may be made of ids by mistake: a queue that rests is forgotten.
     queues.delete(topic)
+  }
+
+  async function connected(topic: string): Promise<Driver | Error> {
+    try {
+      const ensuring = ensureTopic(topic)
+      if (ensuring) await ensuring
+      return await driver()
+    } catch (thrown) {
+      return asError(thrown)
+    }
   }
 
   function takeBatch(queue: Queue): { messages: Message[]; calls: Call[] } {
@@ -148,7 +160,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     const known = error instanceof PublishError ? new Map(error.failures.map((f) => [f.id, f])) : undefined
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] as Message
-      const failure = known ? known.get(message.id) : { id: message.id, permanent: error instanceof CorebusError, cause: error }
+      const failure = known ? known.get(message.id) : { id: message.id, permanent: false, cause: error }
       one(owners[i] as Call, message, failure)
     }
   }
@@ -169,10 +181,18 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     if (error) call.reject(error)
     else call.resolve()
     if (pending === 0) rest()
+    else if (++finished > MOST_FINISHED && finished * 2 > calls.length) forgetFinished()
+  }
+
+  /** A producer that never rests would keep every message of the last `timeoutMs`. */
+  function forgetFinished(): void {
+    calls = calls.filter((call) => !call.over)
+    finished = 0
   }
 
   function rest(): void {
     calls = []
+    finished = 0
     cancelTimer?.()
     cancelTimer = undefined
     hold.off()
@@ -180,8 +200,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
   }
 
   function armTimer(): void {
-    const next = calls.findIndex((call) => !call.over)
-    calls = next < 0 ? [] : calls.slice(next)
+    forgetFinished()
     const [first] = calls
     cancelTimer = first && clock.after(Math.max(first.deadline - clock.now(), 1), expire)
   }
@@ -196,7 +215,15 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
       const failures = waiting.map((message) => ({ id: message.id, permanent: false, cause }))
       end(call, new PublishError([...(call.failures ?? []), ...failures], 'PUBLISH_TIMEOUT'))
     }
+    for (const queue of queues.values()) if (queue.messages.length > maxPending) dropFinished(queue)
     armTimer()
+  }
+
+  /** While the broker is away nothing is taken from a queue, and time-outs make room for more. */
+  function dropFinished(queue: Queue): void {
+    const live = queue.calls.map((call) => !call.over)
+    queue.messages = queue.messages.filter((_, i) => live[i])
+    queue.calls = queue.calls.filter((_, i) => live[i])
   }
 
   function drain(): Promise<void> {

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Message } from './driver.ts'
+import type { Outbox } from './config.ts'
 import { registry } from './decorators/record.ts'
+import type { Message } from './driver.ts'
+import type { EventType } from './event-type.ts'
 
 /** A message that is validated and encoded, and the instance that will publish it. */
 export interface Recorded {
@@ -12,10 +14,14 @@ export interface Recorded {
 /** What a scope needs of an instance: a way out, now or in the background. */
 export interface Outlet {
   publish(messages: readonly Recorded[]): Promise<void>
-  publishInBackground(messages: readonly Recorded[]): void
+  /** Resolves when all are confirmed or have failed, which is logged and counted; never rejects. */
+  publishInBackground(messages: readonly Recorded[]): Promise<void>
   /** Whether recorded messages are written in the session's transaction. */
   readonly hasOutbox: boolean
 }
+
+/** `messaging.emit`, as `@event` calls it. */
+export type EmitEvent = (type: EventType | string, data: unknown, options: { topic?: string; key?: string | number }) => void
 
 /**
  * Where recorded events wait until it is sure that they happened: a request until its response is out, a handler until its session has
@@ -30,6 +36,8 @@ export interface Scope {
   inSession: boolean
   /** Released or discarded. Code it has started may run on: what that records leaves at once. */
   over: boolean
+  /** Of the instance that opened it: `@event` publishes there. Without one, on the default instance. */
+  readonly emit: EmitEvent | undefined
   /** The id of the next recorded message, where it must be the same after a redelivery. */
   nextId?: () => string
 }
@@ -44,15 +52,23 @@ export const currentScope = (): Scope | undefined => storage().getStore()
 
 export const runInScope = <T>(scope: Scope, work: () => T): T => storage().run(scope, work)
 
-export function createScope({ correlationId, causationId }: { correlationId?: string; causationId?: string } = {}): Scope {
-  return { recorded: [], correlationId, causationId, inSession: false, over: false }
+export function createScope({
+  correlationId,
+  causationId,
+  emit,
+}: {
+  correlationId?: string
+  causationId?: string
+  emit?: EmitEvent
+} = {}): Scope {
+  return { recorded: [], correlationId, causationId, emit, inSession: false, over: false }
 }
 
 /** Keeps the message in the current scope; without one it leaves now, in the background. */
 export function record(recorded: Recorded): void {
   const scope = currentScope()
   if (scope && !scope.over) scope.recorded.push(recorded)
-  else recorded.outlet.publishInBackground([recorded])
+  else void recorded.outlet.publishInBackground([recorded]) // never rejects
 }
 
 /** What the scope has recorded, by the instance that publishes it, and the scope is empty again. */
@@ -66,6 +82,17 @@ export function takeRecorded(scope: Scope): ReadonlyMap<Outlet, readonly Recorde
   return byOutlet
 }
 
+/** Writes what was recorded for one instance in the transaction of its session. What another instance publishes stays. */
+export async function writeRecorded(scope: Scope, outlet: Outlet, outbox: Outbox, db: unknown): Promise<void> {
+  const ours = scope.recorded.filter((recorded) => recorded.outlet === outlet)
+  if (ours.length === 0) return
+  scope.recorded.splice(0, scope.recorded.length, ...scope.recorded.filter((recorded) => recorded.outlet !== outlet))
+  await outbox.write(
+    db,
+    ours.map(({ message }) => message),
+  )
+}
+
 /** Publishes what was recorded and waits for the confirms. */
 export async function releaseConfirmed(scope: Scope): Promise<void> {
   scope.over = true
@@ -73,11 +100,11 @@ export async function releaseConfirmed(scope: Scope): Promise<void> {
   await Promise.all([...takeRecorded(scope)].map(([outlet, recorded]) => outlet.publish(recorded)))
 }
 
-/** Publishes what was recorded; failures are logged and counted, nothing waits. */
-export function releaseInBackground(scope: Scope): void {
+/** Publishes what was recorded, now. Resolves when all is confirmed or has failed, which is logged and counted; never rejects. */
+export async function releaseInBackground(scope: Scope): Promise<void> {
   scope.over = true
   if (scope.recorded.length === 0) return
-  for (const [outlet, recorded] of takeRecorded(scope)) outlet.publishInBackground(recorded)
+  await Promise.all([...takeRecorded(scope)].map(([outlet, recorded]) => outlet.publishInBackground(recorded)))
 }
 
 /** What was recorded did not happen. */

@@ -10,8 +10,6 @@ mkdirSync(dirname(file), { recursive: true })
 export const database = new DatabaseSync(file, { timeout: 5_000 })
 
 database.exec(`
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
   BEGIN IMMEDIATE;
   CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY,

@@ -9,7 +9,9 @@ export interface User {
 
 /** Undefined when the address belongs to somebody else. */
 export function insertUser(db: DatabaseSync, { email, password }: { email: string; password: string }): number | undefined {
-  const { changes, lastInsertRowid } = db.prepare('INSERT INTO users (email, password) VALUES (?, ?) ON CONFLICT DO NOTHING').run(email, password)
+  const { changes, lastInsertRowid } = db
+    .prepare('INSERT INTO users (email, password) VALUES (?, ?) ON CONFLICT DO NOTHING')
+    .run(email, password)
   return changes === 0 ? undefined : Number(lastInsertRowid)
 }
 
@@ -22,6 +24,7 @@ export function changeEmail(db: DatabaseSync, id: number, email: string): boolea
   return db.prepare('UPDATE OR IGNORE users SET email = ? WHERE id = ?').run(email, id).changes === 1
 }
 
+// #region count-once
 const COUNTERS = {
   order: 'UPDATE users SET orders_count = orders_count + 1 WHERE id = ?',
   payment: 'UPDATE users SET payments_count = payments_count + 1 WHERE id = ?',
@@ -32,3 +35,4 @@ export function countOnce(db: DatabaseSync, what: keyof typeof COUNTERS, orderId
   const { changes } = db.prepare('INSERT INTO counted (what, order_id) VALUES (?, ?) ON CONFLICT DO NOTHING').run(what, orderId)
   if (changes === 1) db.prepare(COUNTERS[what]).run(userId)
 }
+// #endregion count-once

@@ -4,7 +4,7 @@ import type { Message } from '../driver.ts'
 import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
 import type { HandlerPlan, TopicPlan } from '../group.ts'
 import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
-import { createScope, discard, releaseConfirmed, runInScope, type Scope } from '../scope.ts'
+import { createScope, discard, type EmitEvent, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope.ts'
 import { decodeJson, decodeText, isEnvelope } from '../wire/envelope.ts'
 import { HEADER } from '../wire/headers.ts'
 import { derivedId } from '../wire/id.ts'
@@ -39,6 +39,9 @@ export interface DispatchOptions {
   readonly outbox: Outbox | undefined
   readonly middleware: readonly HandleMiddleware[]
   readonly logger: Logger
+  /** Of the instance: `@event` inside of a handler publishes there, and the outbox takes what is its own. */
+  readonly emit: EmitEvent
+  readonly outlet: Outlet
 }
 
 type Found =
@@ -129,28 +132,35 @@ function hopeless(reason: 'not-json' | 'not-an-event' | 'schema' | 'unknown-even
 
 async function handle(call: Call, found: Found & { kind: 'handler' }, options: DispatchOptions): Promise<Verdict> {
   const { message } = call
-  const scope = createScope({ correlationId: message.headers[HEADER.correlation] ?? message.id, causationId: message.id })
+  const scope = createScope({ correlationId: message.headers[HEADER.correlation] ?? message.id, causationId: message.id, emit: options.emit })
   const { spec } = found.plan
   const handler = options.bound.get(spec)
   if (!handler) throw new Error(`${spec.where} was not bound`)
 
-  const work = async (db: unknown): Promise<Verdict> => {
+  let verdict: Verdict | undefined
+  const work = async (db: unknown): Promise<void> => {
     // A session may run its work again (a serialisation failure): what the first run recorded must not leave twice.
     begin(scope, message, options)
-    if (options.inbox && !(await options.inbox.firstTime(db, options.group, message))) return { kind: 'duplicate' }
+    verdict = undefined
+    if (options.inbox && !(await options.inbox.firstTime(db, options.group, message))) {
+      verdict = { kind: 'duplicate' }
+      return
+    }
     const context = new Context(call, db, found, options)
     await (options.middleware.length === 0 ? handler(found.input, context) : throughMiddleware(options.middleware, { handler: spec.where, input: found.input, context }, handler))
     const forbidden = call.forbidden()
     if (forbidden) throw new Forbidden(forbidden)
-    if (options.outbox && scope.recorded.length > 0) await options.outbox.write(db, scope.recorded.splice(0).map((recorded) => recorded.message))
-    return { kind: 'ok' }
+    if (options.outbox) await writeRecorded(scope, options.outlet, options.outbox, db)
+    verdict = { kind: 'ok' }
   }
-  let verdict: Verdict
   try {
-    verdict = await runInScope(scope, () => (options.session ? options.session(work) : work(undefined)))
+    await runInScope(scope, () => (options.session ? options.session(work) : work(undefined)))
+    if (!verdict) throw new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
   } catch (thrown) {
     discard(scope)
     throw thrown
+  } finally {
+    scope.inSession = false
   }
   // After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again.
   await releaseConfirmed(scope)

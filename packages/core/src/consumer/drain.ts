@@ -4,6 +4,7 @@ import type { GroupRun } from './subscription.ts'
 
 /** After the signal aborts: time for handlers to notice it and for sessions to roll back. */
 const LONGEST_GRACE_MS = 3_000
+const LONGEST_SETTLE_MS = 5_000
 
 export interface DrainOptions {
   readonly clock: Clock
@@ -29,7 +30,8 @@ export async function drain(runs: readonly GroupRun[], { clock, shutdownMs, abor
     logger.warn({ running: left }, `${left} handlers took longer than ${shutdownMs} ms (shutdownMs): aborted by their signal, their messages are handed back`)
     await within(finished, Math.min(abortGraceMs, LONGEST_GRACE_MS), clock)
   }
-  await Promise.all(runs.map((run) => run.end()))
+  // An acknowledgement that does not get through costs a redelivery, not the shutdown.
+  await within(Promise.all(runs.map((run) => run.end())).then(() => true), LONGEST_SETTLE_MS, clock)
   hold.end()
 }
 

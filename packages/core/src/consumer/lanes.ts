@@ -18,6 +18,8 @@ export interface LanesOptions<J extends Job> {
   /** Must not reject. */
   readonly run: (job: J) => Promise<Rest>
   readonly after: (ms: number, fn: () => void) => () => void
+  /** `held` has changed. */
+  readonly onHeld?: () => void
 }
 
 /** Runs at most `concurrency` jobs at once, those of one lane in order, one at a time. */
@@ -41,6 +43,13 @@ export class Lanes<J extends Job> {
     return this.#running
   }
 
+  /** Jobs that only wait: in a lane that waits for its job to run again. */
+  get held(): number {
+    let held = 0
+    for (const { lane } of this.#parked.keys()) held += 1 + (lane === undefined ? 0 : (this.#lines.get(lane)?.waiting.length ?? 0))
+    return held
+  }
+
   push(jobs: readonly J[]): void {
     for (const job of jobs) {
       const line = job.lane === undefined ? undefined : this.#lines.get(job.lane)
@@ -51,6 +60,7 @@ export class Lanes<J extends Job> {
       }
     }
     this.#start()
+    if (this.#parked.size > 0) this.#options.onHeld?.()
   }
 
   /** Forgets waiting jobs: they never start. What runs goes on. */
@@ -118,8 +128,10 @@ export class Lanes<J extends Job> {
       this.#parked.delete(job)
       this.#ready.push(job)
       this.#start()
+      this.#options.onHeld?.()
     })
     this.#parked.set(job, cancel)
+    this.#options.onHeld?.()
   }
 
   #next({ lane }: J): void {

@@ -1,6 +1,6 @@
 import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
 import { HEADER } from '../wire/headers.ts'
-import { delayMs, type RetryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
+import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
 
 /** How the handling of one delivery ended. */
 export type Verdict =
@@ -34,6 +34,12 @@ export interface OutcomePolicy {
   readonly group: string
 }
 
+/** What this delivery has behind it: `attempt` is the call that gave the verdict, `snoozes` how often it was asked to come later. */
+export interface Counts {
+  readonly attempt: number
+  readonly snoozes: number
+}
+
 export interface Chance {
   readonly now: number
   /** From 0 up to 1. */
@@ -47,14 +53,21 @@ const MAX_ERROR_BYTES = 8 * 1024
 const MAX_RETRY_ERROR_BYTES = 512
 const MAX_STACK_BYTES = 32 * 1024
 
-/** Which call this delivery is for, 1 at first. */
-export function attemptOf(message: Message): number {
-  const attempt = Number(message.headers[HEADER.attempt] ?? 1)
-  return Number.isInteger(attempt) && attempt > 0 ? attempt : 1
+/** As its headers say; the first call has none. */
+export function countsOf({ headers }: Message): Counts {
+  const attempt = Number(headers[HEADER.attempt] ?? 1)
+  const snoozes = Number(headers[HEADER.snoozes] ?? 0)
+  return { attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : 1, snoozes: Number.isInteger(snoozes) && snoozes > 0 ? snoozes : 0 }
 }
 
-/** The one place that decides what follows a verdict. `attempt` is the call that gave it. */
-export function outcomeOf(delivery: Delivery, attempt: number, verdict: Exclude<Verdict, { kind: 'unsettled' }>, policy: OutcomePolicy, chance: Chance): Outcome {
+/** The one place that decides what follows a verdict. */
+export function outcomeOf(
+  delivery: Delivery,
+  { attempt, snoozes }: Counts,
+  verdict: Exclude<Verdict, { kind: 'unsettled' }>,
+  policy: OutcomePolicy,
+  chance: Chance,
+): Outcome {
   switch (verdict.kind) {
     case 'ok':
     case 'duplicate':
@@ -63,7 +76,7 @@ export function outcomeOf(delivery: Delivery, attempt: number, verdict: Exclude<
     case 'hopeless':
       return buried(delivery, attempt, verdict.error, verdict.reason, policy, chance)
     case 'later':
-      return snoozed(delivery, attempt, verdict, policy, chance)
+      return snoozed(delivery, { attempt, snoozes: snoozes + 1 }, verdict, policy, chance)
     case 'failed':
       return failed(delivery, attempt, verdict.error, policy, chance)
   }
@@ -71,8 +84,7 @@ export function outcomeOf(delivery: Delivery, attempt: number, verdict: Exclude<
 
 function failed(delivery: Delivery, attempt: number, error: Error, policy: OutcomePolicy, chance: Chance): Outcome {
   const { retry } = policy
-  const answer = retry.retryIf?.(error, attempt) ?? true
-  const most = typeof answer === 'number' ? answer : answer ? retry.maxRetries : 0
+  const most = mostRetries(retry, error, attempt)
   if (attempt > most) return buried(delivery, attempt, error, 'failed', policy, chance)
   const afterMs = Math.round(delayMs(retry, attempt) * (1 + retry.jitter * chance.random))
   const headers = {
@@ -80,12 +92,30 @@ function failed(delivery: Delivery, attempt: number, error: Error, policy: Outco
     [HEADER.failedAt]: new Date(chance.now).toISOString(),
     [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
   }
-  return { kind: 'retry', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs, of: Math.max(most, attempt), error }
+  return { kind: 'retry', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs, of: most, error }
 }
 
-function snoozed(delivery: Delivery, attempt: number, verdict: { afterMs: number; error: Error }, policy: OutcomePolicy, chance: Chance): Outcome {
-  const snoozes = Number(delivery.message.headers[HEADER.snoozes] ?? 0) + 1
-  if (!(snoozes <= MAX_SNOOZES)) return failed(delivery, attempt, new Error(`asked to be called later more than ${MAX_SNOOZES} times`, { cause: verdict.error }), policy, chance)
+/** A `retryIf` that throws or answers no number decides nothing: a mistake in it must not cost the message. */
+function mostRetries({ retryIf, maxRetries }: RetryPolicy, error: Error, attempt: number): number {
+  if (!retryIf) return maxRetries
+  let answer: boolean | number
+  try {
+    answer = retryIf(error, attempt)
+  } catch {
+    return maxRetries
+  }
+  if (typeof answer === 'number') return Number.isNaN(answer) ? maxRetries : Math.min(answer, MAX_RETRIES)
+  return answer ? maxRetries : 0
+}
+
+function snoozed(
+  delivery: Delivery,
+  { attempt, snoozes }: Counts,
+  verdict: { afterMs: number; error: Error },
+  policy: OutcomePolicy,
+  chance: Chance,
+): Outcome {
+  if (snoozes > MAX_SNOOZES) return failed(delivery, attempt, new Error(`asked to be called later more than ${MAX_SNOOZES} times`, { cause: verdict.error }), policy, chance)
   const asked = Math.max(Number.isFinite(verdict.afterMs) ? verdict.afterMs : 0, SHORTEST_SNOOZE_MS)
   const declared = policy.delays.map((delay) => delay.afterMs)
   const afterMs = declared.find((ms) => ms >= asked) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)
@@ -107,8 +137,9 @@ function buried(delivery: Delivery, attempt: number, error: Error, reason: Reaso
   return { kind: 'deadLetter', settlement: { kind: 'deadLetter', delivery, headers }, reason, error }
 }
 
-/** At most so many bytes of UTF-8, without half a character at the end. */
-function cut(text: string, maxBytes: number): string {
+/** At most so many bytes of UTF-8, without half a character at the end. What an error calls its message or stack may be anything. */
+function cut(said: unknown, maxBytes: number): string {
+  const text = String(said)
   if (Buffer.byteLength(text) <= maxBytes) return text
   const bytes = Buffer.from(text.slice(0, maxBytes))
   let end = Math.min(maxBytes - 3, bytes.length)

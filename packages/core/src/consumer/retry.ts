@@ -44,7 +44,8 @@ const ORDERED_DELAYS_MS = [1_000, 5_000, 15_000, MINUTE_MS]
 const DEFAULT_JITTER = 0.2
 const FIXED_DELAY_RETRIES = 3
 const LONGEST_DELAY_MS = 30 * 24 * 60 * MINUTE_MS
-const MAX_RETRIES = 1_000
+/** Also for what `retryIf` answers. */
+export const MAX_RETRIES = 1_000
 
 /** Always `ms`. */
 export const fixed = (ms: number): Backoff => () => ms

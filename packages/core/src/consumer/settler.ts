@@ -6,7 +6,8 @@ const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 10_000
 
 export interface SettlerOptions {
-  readonly subscription: () => Subscription | undefined
+  /** Deliveries may come, and be handled, before the subscription is there. */
+  readonly subscription: () => Subscription | Promise<Subscription>
   readonly clock: Clock
   readonly onSettled: (settlements: readonly Settlement[]) => void
   /** What could not be settled is tried again; told once per bad spell. */
@@ -48,11 +49,12 @@ export class Settler {
       const batch = this.#waiting
       this.#waiting = []
       try {
-        await this.#options.subscription()?.settle(batch)
+        await (await this.#options.subscription()).settle(batch)
         this.#failures = 0
         this.#options.onSettled(batch)
       } catch (thrown) {
         const left = thrown instanceof SettleError ? unstored(batch, thrown) : batch
+        if (left.length < batch.length) this.#options.onSettled(batch.filter((settlement) => !left.includes(settlement)))
         if (this.#failures++ === 0) this.#options.onTrouble(asError(thrown), left.length)
         if (this.#closing.signal.aborted) break
         this.#waiting = [...left, ...this.#waiting]

@@ -1,14 +1,17 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, Hold, sleep } from '../clock.ts'
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
-import type { GroupPlan, TopicPlan } from '../group.ts'
+import type { GroupPlan } from '../group.ts'
 import type { Observer } from '../observe.ts'
-import { type Call, type DispatchOptions, type Dispatched, dispatch } from './dispatch.ts'
-import { type Job, Lanes, type Rest } from './lanes.ts'
+import { type DispatchOptions, type Dispatched, dispatch } from './dispatch.ts'
+import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
-import { attemptOf, type Outcome, outcomeOf } from './outcome.ts'
+import { outcomeOf } from './outcome.ts'
+import { reportHandling, reportOutcome } from './report.ts'
 import type { RetryPolicy } from './retry.ts'
 import { Settler } from './settler.ts'
+import { placeOf, Work } from './work.ts'
 
 export interface GroupRunOptions {
   readonly plan: GroupPlan
@@ -38,57 +41,6 @@ const TICK_MS = 250
 /** For what no handler took: it is skipped or hopeless, never retried. */
 const NO_RETRY: RetryPolicy = { maxRetries: 0, delaysMs: [], jitter: 0 }
 
-/** A delivery from its arrival to its settlement. */
-class Work implements Job, Call {
-  readonly delivery: Delivery
-  readonly message: Message
-  readonly topic: TopicPlan
-  readonly lane: string | undefined
-  readonly alone: boolean
-  attempt: number
-  startedAt = 0
-  runningSince: number | undefined
-  lost = false
-  timedOut = false
-  stuck = false
-  #controller: AbortController | undefined
-  #aborted: Error | undefined
-
-  constructor(delivery: Delivery, topic: TopicPlan, suspect: boolean) {
-    this.delivery = delivery
-    this.message = delivery.message
-    this.topic = topic
-    this.lane = delivery.message.key === undefined ? undefined : `${topic.topic}\0${delivery.message.key}`
-    this.alone = suspect
-    this.attempt = attemptOf(delivery.message)
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#aborted) this.#controller.abort(this.#aborted)
-    return this.#controller.signal
-  }
-
-  get aborted(): boolean {
-    return this.#aborted !== undefined
-  }
-
-  abort(why: Error): void {
-    this.#aborted ??= why
-    this.#controller?.abort(why)
-  }
-
-  /** Its key waits here for the same message: a new call, with a new signal. */
-  again(): void {
-    this.timedOut = false
-    this.stuck = false
-    this.#controller = undefined
-    this.#aborted = undefined
-  }
-
-  forbidden = (): 'timed out' | 'lost' | undefined => (this.lost ? 'lost' : this.timedOut ? 'timed out' : undefined)
-}
-
 /** Runs one group in this process: deliveries -> lanes -> dispatch -> outcome -> settle. */
 export class GroupRun {
   readonly #options: GroupRunOptions
@@ -101,7 +53,11 @@ export class GroupRun {
   /** By topic and id: hand-outs that ended by a loss this process lived through. They are no crashes. */
   readonly #livedThrough = new Map<string, number>()
   readonly #hold = new Hold()
+  /** A driver in this process hands out on the heels of a publish: a handler must not inherit the publisher's transaction, scope or logger. */
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
+  readonly #subscribed = Promise.withResolvers<Subscription>()
   #subscription: Subscription | undefined
+  #ended = false
   #state: GroupHealth['state'] = 'starting'
   #lastSettledAt = 0
   #cancelTick: (() => void) | undefined
@@ -109,10 +65,16 @@ export class GroupRun {
   constructor(options: GroupRunOptions) {
     this.#options = options
     const { plan, clock } = options
-    this.#lanes = new Lanes({ concurrency: plan.concurrency, run: (work) => this.#run(work), after: (ms, fn) => clock.after(ms, fn) })
-    this.#limit = new Limit({ concurrency: plan.concurrency, maxUnsettled: plan.maxUnsettled, onLimit: (n) => this.#subscription?.limit(n) })
+    this.#lanes = new Lanes({
+      concurrency: plan.concurrency,
+      run: (work) => this.#run(work),
+      after: (ms, fn) => clock.after(ms, fn),
+      onHeld: () => this.#tellLimit(),
+    })
+    this.#limit = new Limit({ concurrency: plan.concurrency, maxUnsettled: plan.maxUnsettled, onLimit: () => this.#tellLimit() })
+    this.#subscribed.promise.catch(() => undefined) // start rejects with it
     this.#settler = new Settler({
-      subscription: () => this.#subscription,
+      subscription: () => this.#subscription ?? this.#subscribed.promise,
       clock,
       onSettled: (settlements) => {
         this.#lastSettledAt = clock.now()
@@ -127,28 +89,44 @@ export class GroupRun {
   }
 
   async start(): Promise<void> {
-    const { plan, driver, clock } = this.#options
     this.#hold.on()
-    this.#lastSettledAt = clock.now()
-    const subscription = await driver.subscribe({
+    this.#lastSettledAt = this.#options.clock.now()
+    const subscription = await this.#subscribe().catch((error: unknown) => {
+      this.#subscribed.reject(error)
+      throw error
+    })
+    // Closed while it subscribed: the connection goes with it.
+    if (this.#ended) return subscription.stop().catch(() => undefined)
+    this.#subscription = subscription
+    this.#subscribed.resolve(subscription)
+    // Deliveries may have come, and been handled, before subscribe resolved.
+    this.#tellLimit()
+    if (this.#state === 'starting') this.#changeState({ kind: 'consuming' })
+    this.#tick()
+  }
+
+  #subscribe(): Promise<Subscription> {
+    const { plan, driver } = this.#options
+    return driver.subscribe({
       topics: [...plan.topics.keys()],
       group: plan.group,
       from: plan.from,
       exclusive: plan.exclusive,
       limit: this.#limit.current,
-      onDeliveries: (deliveries) => this.#take(deliveries),
+      onDeliveries: (deliveries) => this.#inOwnContext(() => this.#take(deliveries)),
       onLost: (deliveries) => this.#lose(deliveries),
       onState: (state) => this.#changeState(state),
     })
-    this.#subscription = subscription
-    // Deliveries may have come, and been settled, before subscribe resolved.
-    subscription.limit(this.#limit.current)
-    if (this.#state === 'starting') this.#changeState({ kind: 'consuming' })
-    this.#tick()
+  }
+
+  /** A key that waits for its retry holds its messages here without working on them: they must not keep other keys out. */
+  #tellLimit(): void {
+    this.#subscription?.limit(Math.min(this.#limit.current + this.#lanes.held, this.#options.plan.maxUnsettled))
   }
 
   health(): GroupHealth {
-    const oldest = Math.min(...[...this.#ours.values()].map((work) => work.startedAt))
+    let oldest = Number.POSITIVE_INFINITY
+    for (const work of this.#ours.values()) oldest = Math.min(oldest, work.arrivedAt)
     const now = this.#options.clock.now()
     return {
       group: this.#options.plan.group,
@@ -162,14 +140,23 @@ export class GroupRun {
   /** Fetching stops and nothing new starts. Resolves when what runs has finished. */
   async stop(): Promise<void> {
     this.#lanes.stop()
-    await this.#subscription?.stop()
+    await this.#stopFetching()
     await this.#lanes.idle()
+  }
+
+  async #stopFetching(): Promise<void> {
+    try {
+      await this.#subscription?.stop()
+    } catch (thrown) {
+      const { observer, plan } = this.#options
+      observer.logger.warn({ group: plan.group, err: thrown }, `${plan.group} could not tell its broker to stop: closing the connection will`)
+    }
   }
 
   /** Nothing new starts. Resolves when nothing runs but what cannot be stopped, and what was finished is settled. Never rejects. */
   async stopBesideStuck(): Promise<void> {
     this.#lanes.stop()
-    await this.#subscription?.stop().catch(() => undefined) // the process is about to end: its connection ends with it
+    await this.#stopFetching()
     while ([...this.#running].some((work) => !work.stuck)) await sleep(this.#options.clock, TICK_MS)
     await this.#settler.drain()
   }
@@ -179,12 +166,17 @@ export class GroupRun {
     for (const work of this.#running) work.abort(new CorebusError('SHUTDOWN', 'the process is shutting down'))
   }
 
-  /** Settles what is finished. What is not goes back to the broker when the driver closes. */
+  /** Settles what is finished. What is not goes back to the broker when the driver closes, so what its handler did must not be committed. */
   async end(): Promise<void> {
+    this.#ended = true
     this.#cancelTick?.()
+    for (const work of this.#running) work.lost = true
+    this.#subscribed.reject(new CorebusError('CLOSED', 'closed before the broker had answered the subscription'))
     await this.#settler.drain()
     this.#hold.end()
+    if (this.#state === 'stopped') return
     this.#state = 'stopped'
+    this.#options.observer.state('stopped', { group: this.#options.plan.group })
   }
 
   #take(deliveries: readonly Delivery[]): void {
@@ -197,8 +189,7 @@ export class GroupRun {
       if (!topic) continue // a driver hands out only what was asked for
       observer.delivered(message, plan.group, delivery.unsettledBefore)
       const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - (this.#livedThrough.get(placeOf(message)) ?? 0)
-      const work = new Work(delivery, topic, crashes > 0)
-      work.startedAt = now
+      const work = new Work(delivery, topic, { suspect: crashes > 0, now })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
       if (crashes >= crashLimit) this.#bury(work, crashes)
@@ -241,55 +232,29 @@ export class GroupRun {
     const dispatched = await dispatch(work, work.topic, this.#options.dispatch)
     this.#running.delete(work)
     const durationMs = performance.now() - startedAt
-    this.#tell(work, dispatched, durationMs)
+    reportHandling(this.#options.observer, plan.group, work, dispatched, durationMs)
     if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined
-    const waits = this.#settle(work, dispatched, plan.ordering === 'key')
-    if (waits === undefined && work.delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
+    const waits = this.#settle(work, dispatched, plan.ordering === 'key' && work.lane !== undefined)
+    if (work.delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
     return waits
   }
 
   /** With `inLane` a retry is not settled: its key waits for it here. */
   #settle(work: Work, { verdict, event, plan: handler }: Dispatched, inLane = false): Rest {
     if (verdict.kind === 'unsettled') return undefined
-    const { plan, clock, random } = this.#options
+    const { plan, clock, random, observer } = this.#options
     const keepsDeadLetters = work.topic.deadLetter !== false
     const policy = { retry: handler?.retry ?? NO_RETRY, delays: plan.delays, keepsDeadLetters, group: plan.group }
-    const outcome = outcomeOf(work.delivery, work.attempt, verdict, policy, { now: clock.now(), random: random() })
-    this.#say(work, outcome, event)
+    const outcome = outcomeOf(work.delivery, work, verdict, policy, { now: clock.now(), random: random() })
+    reportOutcome(observer, plan.group, work, outcome, event)
     if (inLane && (outcome.kind === 'retry' || outcome.kind === 'snooze')) {
       if (outcome.kind === 'retry') work.attempt++
+      else work.snoozes++
       work.again()
       return { againAfterMs: outcome.afterMs }
     }
     this.#settler.settle(outcome.settlement)
     return undefined
-  }
-
-  #tell(work: Work, { verdict, event }: Dispatched, durationMs: number): void {
-    const told = { group: this.#options.plan.group, event, attempt: work.attempt, durationMs }
-    const { observer } = this.#options
-    if (work.lost || verdict.kind === 'unsettled') observer.handled(work.message, { ...told, outcome: work.lost ? 'lost' : 'handed back' })
-    else if (verdict.kind === 'ok') observer.handled(work.message, { ...told, outcome: 'ok' })
-    else if (verdict.kind === 'duplicate') observer.handled(work.message, { ...told, outcome: 'duplicate' })
-    else if (verdict.kind === 'skipped') observer.skipped(work.message, { group: told.group, event, why: verdict.why })
-    else observer.handled(work.message, { ...told, outcome: 'failed', error: verdict.error })
-  }
-
-  #say(work: Work, outcome: Outcome, event: string | undefined): void {
-    const { observer, plan } = this.#options
-    const told = { group: plan.group, event, attempt: work.attempt }
-    switch (outcome.kind) {
-      case 'ack':
-        return observer.acked(work.message, told)
-      case 'retry':
-        return observer.retried(work.message, { ...told, afterMs: outcome.afterMs, of: outcome.of, error: outcome.error })
-      case 'snooze':
-        return observer.snoozed(work.message, { ...told, afterMs: outcome.afterMs })
-      case 'deadLetter':
-        return observer.deadLettered(work.message, { ...told, reason: outcome.reason, error: outcome.error })
-      case 'drop':
-        return observer.dropped(work.message, { ...told, reason: outcome.reason, error: outcome.error })
-    }
   }
 
   /** One coarse clock for all time-outs: a timer a message would cost more than the rest of the runtime. */
@@ -326,8 +291,3 @@ export class GroupRun {
     else observer.logger.error({ group, err: state.error }, `${group} stopped consuming and cannot go on: ${state.error.message}`)
   }
 }
-
-function placeOf(message: Message): string {
-  return `${message.topic}\0${message.id}`
-}
-

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { asError, CorebusError } from '../errors.ts'
 import type { EventType } from '../event-type.ts'
+import { currentScope, type EmitEvent } from '../scope.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
 /** What `@event` may stand on: methods that return the event's data, a typed JSON response with it, or a response that says the request failed. */
@@ -16,7 +17,29 @@ type Answer<Out> = Out | JsonResponse<Out> | FailedResponse
 /** What Hono's `c.json(data)` returns. */
 type JsonResponse<Out> = { readonly _data: Out; json(): Promise<unknown> }
 type FailedResponse = { readonly _data: unknown; readonly _status: FailedStatus; json(): Promise<unknown> }
-type FailedStatus = 400 | 401 | 402 | 403 | 404 | 405 | 406 | 409 | 410 | 411 | 412 | 413 | 415 | 422 | 423 | 428 | 429 | 500 | 501 | 502 | 503 | 504
+type FailedStatus =
+  | 400
+  | 401
+  | 402
+  | 403
+  | 404
+  | 405
+  | 406
+  | 409
+  | 410
+  | 411
+  | 412
+  | 413
+  | 415
+  | 422
+  | 423
+  | 428
+  | 429
+  | 500
+  | 501
+  | 502
+  | 503
+  | 504
 
 export interface EventDecoratorOptions<Data = Record<string, unknown>> {
   /** Default: the event type's topic, else the default topic. */
@@ -33,18 +56,16 @@ export interface EventRecord {
   readonly includeResult: boolean
 }
 
-/** What the wrapped method needs of an instance: the default one, unless a test says otherwise. */
-export type RecordEvent = (type: EventType | string, data: unknown, options: { topic?: string; key?: string | number }) => void
-
-let recordEvent: RecordEvent | undefined
+/** Where there is no scope, or one that belongs to no instance. */
+let emitByDefault: EmitEvent | undefined
 
 /** Set by default.ts, which a decorator cannot import: it would make an instance by being imported. */
-export function onEventReturned(record: RecordEvent): void {
-  recordEvent = record
+export function onEventReturned(emit: EmitEvent): void {
+  emitByDefault = emit
 }
 
-/** The call that publishes. An override that calls its `super` is one occurrence, not two. */
-const calls = new AsyncLocalStorage<{ self: unknown; method: string; wrapped: unknown }>()
+/** The call that publishes. An override that calls its `super` is one occurrence, not two; two events on one method are two. */
+const calls = new AsyncLocalStorage<{ self: unknown; method: string; home: unknown }>()
 
 /**
  * Publishes what the method returns, as an event, once the response is out (see scope.ts). A method that throws or answers 400 and above
@@ -53,15 +74,22 @@ const calls = new AsyncLocalStorage<{ self: unknown; method: string; wrapped: un
 export function event<Name extends string, Data>(type: EventType<Name, Data>, options?: EventDecoratorOptions<Data>): ResultDecorator<Data>
 /** By name, without a schema. `includeResult: false` publishes `"data": {}`; the key still comes from the result. */
 export function event(name: string, options?: EventDecoratorOptions & { readonly includeResult?: boolean }): ResultDecorator<unknown>
-export function event(type: EventType | string, { topic, keyField, includeResult = true }: EventDecoratorOptions & { includeResult?: boolean } = {}): ResultDecorator<unknown> {
+export function event(
+  type: EventType | string,
+  { topic, keyField, includeResult = true }: EventDecoratorOptions & { includeResult?: boolean } = {},
+): ResultDecorator<unknown> {
   const own: EventRecord = { type, includeResult, ...(topic !== undefined && { topic }), ...(keyField !== undefined && { keyField }) }
   const decorate = (...decorated: Decorated): unknown => {
     recordMethod(decorated, 'event', own)
     const [target, contextOrKey, descriptor] = decorated
     const legacy = descriptor as PropertyDescriptor | undefined
     const method = legacy ? legacy.value : target
-    const name = String(typeof contextOrKey === 'object' && contextOrKey !== null && 'name' in contextOrKey ? contextOrKey.name : contextOrKey)
-    const wrapped = wrap(method as Method, name, own)
+    const name = String(
+      typeof contextOrKey === 'object' && contextOrKey !== null && 'name' in contextOrKey ? contextOrKey.name : contextOrKey,
+    )
+    // What stands for the class while it is being made: its prototype, or its metadata.
+    const home = legacy ? target : (contextOrKey as ClassMethodDecoratorContext).metadata
+    const wrapped = wrap(method as Method, name, own, home)
     if (!legacy) return wrapped
     legacy.value = wrapped
     return legacy
@@ -71,19 +99,21 @@ export function event(type: EventType | string, { topic, keyField, includeResult
 
 type Method = (this: unknown, ...args: unknown[]) => unknown
 
-function wrap(method: Method, name: string, own: EventRecord): Method {
-  return function wrapped(this: unknown, ...args: unknown[]): unknown {
+function wrap(method: Method, name: string, own: EventRecord, home: unknown): Method {
+  const wrapped = function (this: unknown, ...args: unknown[]): unknown {
     const outer = calls.getStore()
-    if (outer && outer.self === this && outer.method === name && outer.wrapped !== wrapped) return method.apply(this, args)
-    const result = calls.run({ self: this, method: name, wrapped }, () => method.apply(this, args))
+    if (outer && outer.self === this && outer.method === name && outer.home !== home) return method.apply(this, args)
+    const result = calls.run({ self: this, method: name, home }, () => method.apply(this, args))
     const where = `${ownerOf(this)}${name}`
     if (isThenable(result)) return result.then((value: unknown) => returned(value, own, where))
     return returned(result, own, where)
   }
+  // Other decorators read it, and stack traces show it.
+  return Object.defineProperty(wrapped, 'name', { value: name })
 }
 
 function returned(result: unknown, own: EventRecord, where: string): unknown {
-  if (!(result instanceof Response)) {
+  if (!isResponse(result)) {
     keep(own, dataOf(result, own.type), where)
     return result
   }
@@ -94,9 +124,17 @@ function returned(result: unknown, own: EventRecord, where: string): unknown {
   })
 }
 
+/** By its tag: servers replace the global Response, and what fetch returns is still the old one. */
+function isResponse(value: unknown): value is Response {
+  return Object.prototype.toString.call(value) === '[object Response]'
+}
+
 /** The code side of what was returned. A response and what `toJSON` writes are the wire side already. */
 function dataOf(result: unknown, type: EventType | string): unknown {
-  const writes = typeof result === 'object' && result !== null && 'toJSON' in result && typeof result.toJSON === 'function' ? (result.toJSON as () => unknown) : undefined
+  const writes =
+    typeof result === 'object' && result !== null && 'toJSON' in result && typeof result.toJSON === 'function'
+      ? (result.toJSON as () => unknown)
+      : undefined
   if (!writes) return result
   const wire = writes.call(result)
   return typeof type === 'string' ? wire : type.decode(wire)
@@ -108,17 +146,23 @@ async function jsonOf(response: Response, { type, includeResult, keyField }: Eve
     const wire: unknown = await response.clone().json()
     return typeof type === 'string' ? wire : type.decode(wire)
   } catch (cause) {
-    throw named(where, type, new CorebusError('PAYLOAD_INVALID', `the JSON body of its response cannot be the data: ${asError(cause).message}`, { cause }))
+    throw named(
+      where,
+      type,
+      new CorebusError('PAYLOAD_INVALID', `the JSON body of its response cannot be the data: ${asError(cause).message}`, { cause }),
+    )
   }
 }
 
 function keep(own: EventRecord, data: unknown, where: string): void {
   const { type, topic, keyField, includeResult } = own
   try {
-    if (!recordEvent) throw new CorebusError('NOT_READY', 'import @corebus/core before using @event')
-    if (data === undefined && includeResult) throw new CorebusError('PAYLOAD_INVALID', 'the method returned nothing: return the data, or set includeResult: false')
+    const emit = currentScope()?.emit ?? emitByDefault
+    if (!emit) throw new CorebusError('NOT_READY', 'import @corebus/core before using @event')
+    if (data === undefined && includeResult)
+      throw new CorebusError('PAYLOAD_INVALID', 'the method returned nothing: return the data, or set includeResult: false')
     const key = keyField === undefined ? undefined : keyFrom(data, keyField)
-    recordEvent(type, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
+    emit(type, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
   } catch (thrown) {
     throw named(where, type, asError(thrown))
   }
@@ -127,7 +171,10 @@ function keep(own: EventRecord, data: unknown, where: string): void {
 function keyFrom(data: unknown, field: string): string | number {
   const value = typeof data === 'object' && data !== null && field in data ? (data as Record<string, unknown>)[field] : undefined
   if (typeof value === 'string' || typeof value === 'number') return value
-  throw new CorebusError('KEY_MISSING', `its key field "${field}" must be a string or a number in the result, and is ${value === undefined ? 'missing' : typeof value}`)
+  throw new CorebusError(
+    'KEY_MISSING',
+    `its key field "${field}" must be a string or a number in the result, and is ${value === undefined ? 'missing' : typeof value}`,
+  )
 }
 
 function named(where: string, type: EventType | string, cause: Error): CorebusError {
@@ -147,9 +194,13 @@ function isThenable(value: unknown): value is Promise<unknown> {
 /** @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either. */
 export function checkEvents(defaultTopic: string | undefined, eventRecords: () => readonly { where: string; record: EventRecord }[]): void {
   if (defaultTopic !== undefined) return
-  const without = eventRecords().filter(({ record: { type, topic } }) => topic === undefined && (typeof type === 'string' || type.topic === undefined))
+  const without = eventRecords().filter(
+    ({ record: { type, topic } }) => topic === undefined && (typeof type === 'string' || type.topic === undefined),
+  )
   if (without.length === 0) return
   const list = without.map(({ where, record: { type } }) => `@event ${typeof type === 'string' ? type : type.name} on ${where}`).join(', ')
-  throw new CorebusError('TOPIC_MISSING', `${list}: no topic. Give { topic } there or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`)
+  throw new CorebusError(
+    'TOPIC_MISSING',
+    `${list}: no topic. Give { topic } there or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`,
+  )
 }
-

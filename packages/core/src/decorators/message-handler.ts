@@ -1,8 +1,9 @@
 import type { RetryOptions } from '../consumer/retry.ts'
+import { callSite } from '../call-site.ts'
 import { CorebusError } from '../errors.ts'
 import type { Decode, GroupOptions, HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
 import { type Schema, wireOf } from '../wire/schema.ts'
-import { type Decorated, recordMethod, registry } from './record.ts'
+import { type Decorated, recordFunction, recordMethod } from './record.ts'
 
 /** Decorates a method that takes `In` and, if it wants, the context. */
 export interface HandlerDecorator<In> {
@@ -38,11 +39,9 @@ export function messageHandler(options: MessageHandlerOptions<unknown>): Handler
 export function messageHandler<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In>): void
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export function messageHandler(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<any>): void
-export function messageHandler(options: MessageHandlerOptions<unknown> & FunctionOptions, handler?: HandlerFunction): unknown {
-  if (handler) {
-    registry.functions.push(messageSpec(options, handler))
-    return undefined
-  }
+export function messageHandler(options: MessageHandlerOptions<unknown> & FunctionOptions, ...handler: HandlerFunction[]): unknown {
+  // Not by its value: a handler that is undefined, as in a circular import, must not make a decorator of this.
+  if (handler.length > 0) return recordFunction(messageSpec(options, handler[0]))
   return (...decorated: Decorated): void => recordMethod(decorated, 'messageHandler', options)
 }
 
@@ -75,8 +74,10 @@ export function messageOn({ topic, schema, decode = 'json' }: MessageHandlerOpti
   return { kind: 'message', topics: typeof topic === 'string' ? [topic] : topic, wire: schema && wireOf(schema), decode }
 }
 
-export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: HandlerFunction): HandlerSpec {
-  const where = placeOf(handler, `messageHandler(${String(options.topic)})`)
+export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: HandlerFunction | undefined): HandlerSpec {
+  const what = `messageHandler(${String(options.topic)})`
+  if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `${what} needs a function as its second argument`)
+  const where = placeOf(handler, what)
   checkOptions(where, options, 'topic', 'schema', 'decode', 'group', 'autoStart')
   return {
     where,
@@ -92,8 +93,7 @@ export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOp
 
 /** For error messages: the function's name, else the line where it was registered. */
 export function placeOf(handler: HandlerFunction, what: string): string {
-  const line = new Error().stack?.split('\n').find((l, i) => i > 1 && !/decorators\/|messaging\.(ts|js)|default\.(ts|js)/.test(l))
-  const at = /((?:[^\s(/]*\/)?[^\s(/]+:\d+):\d+\)?$/.exec(line ?? '')?.[1]
+  const at = callSite()?.split('/').slice(-2).join('/')
   return `${handler.name ? `${handler.name} (${what})` : what}${at ? ` at ${at}` : ''}`
 }
 

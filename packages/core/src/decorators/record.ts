@@ -26,6 +26,8 @@ export interface Registry {
   readonly holders: Set<object>
   /** Classes that another instance lists as its handlers. */
   readonly elsewhere: Set<Class>
+  /** The default instance runs: what is registered now would never be called. */
+  started?: boolean
   scopes?: unknown
   messaging?: unknown
 }
@@ -60,7 +62,7 @@ function isContext(x: unknown): x is DecoratorContext {
 }
 
 /** Records a method under its name, in the class's metadata and never on the function: another decorator may replace that. */
-export function recordMethod([target, contextOrKey]: Decorated, kind: string, options: unknown): void {
+export function recordMethod([target, contextOrKey, descriptor]: Decorated, kind: string, options: unknown): void {
   if (isContext(contextOrKey)) {
     const { name, metadata } = contextOrKey
     const { private: isPrivate, static: isStatic } = contextOrKey as ClassMethodDecoratorContext
@@ -72,7 +74,9 @@ export function recordMethod([target, contextOrKey]: Decorated, kind: string, op
     registry.holders.add(metadata)
     return
   }
-  if (typeof target !== 'object' || target === null) throw notAMethod(kind, String(contextOrKey))
+  // A static method's target is the class itself, a field has no descriptor, an accessor's has no value.
+  if (typeof target !== 'object' || target === null || typeof (descriptor as PropertyDescriptor | undefined)?.value !== 'function')
+    throw notAMethod(kind, String(contextOrKey))
   const method = String(contextOrKey)
   const own = (Reflect.getOwnMetadata(METHODS, target) ?? []) as string[]
   if (!own.includes(method)) Reflect.defineMetadata(METHODS, [...own, method], target)
@@ -88,6 +92,12 @@ function add(records: MethodRecords, record: MethodRecord): void {
 
 function notAMethod(kind: string, name: string): CorebusError {
   return new CorebusError('DECORATOR', `@${kind} on ${name}: it decorates public instance methods only`)
+}
+
+/** A handler of the default instance. @throws CorebusError STARTED when that runs already. */
+export function recordFunction(spec: { readonly where: string }): void {
+  if (registry.started) throw new CorebusError('STARTED', `${spec.where} was registered after start: register every handler before`)
+  registry.functions.push(spec)
 }
 
 /** Records a class under a class decorator. */

@@ -12,12 +12,18 @@ export interface Envelope {
 
 const encoder = new TextEncoder()
 
+/** @throws CorebusError PAYLOAD_NOT_JSON as `encodeJson` does; without data it would be no event to those who read it. */
 export function encodeEnvelope(name: string, data: unknown, source: string, now: number): Uint8Array {
-  return encodeJson({ name, data, timestamp: new Date(now).toISOString(), source }, `event ${name}`)
+  const text = jsonOf(data, `the data of event ${name}`)
+  return encoder.encode(`{"name":${JSON.stringify(name)},"data":${text},"timestamp":"${new Date(now).toISOString()}","source":${JSON.stringify(source)}}`)
 }
 
 /** @throws CorebusError PAYLOAD_NOT_JSON for BigInt, cycles, and what JSON has no word for; `what` names the message. */
 export function encodeJson(value: unknown, what: string): Uint8Array {
+  return encoder.encode(jsonOf(value, what))
+}
+
+function jsonOf(value: unknown, what: string): string {
   let text: string | undefined
   try {
     text = JSON.stringify(value)
@@ -25,9 +31,8 @@ export function encodeJson(value: unknown, what: string): Uint8Array {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: ${why}. Send plain data: numbers, strings, arrays, objects`, { cause })
   }
-  if (text === undefined)
-    throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: it is ${typeof value}. Send null for a tombstone, or plain data`)
-  return encoder.encode(text)
+  if (text === undefined) throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: it is ${typeof value}. Send plain data`)
+  return text
 }
 
 /** The text of a body, or undefined when it is not UTF-8. */

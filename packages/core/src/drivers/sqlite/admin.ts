@@ -56,7 +56,12 @@ export function admin({ connection, topics, letters, clock, prefix, timeoutMs, o
         group,
         topic.id,
       ) ?? []
-    const dead = connection.row('SELECT count(*) FROM dead WHERE grp = ? AND topic_id = ?', group, topic.id)?.[0]
+    const dead = connection.row(
+      'SELECT count(*) FROM dead WHERE topic_id = ? AND grp = ? AND ifnull(expires_at > ?, 1)',
+      topic.id,
+      group,
+      now,
+    )?.[0]
     const oldestAt = Math.min(held.oldestAt, typeof oldestDue === 'number' ? oldestDue : Number.POSITIVE_INFINITY)
     return {
       ready: held.ready + Number(due),

@@ -1,10 +1,11 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { Row, Transaction } from './connection.ts'
+import type { Row } from './connection.ts'
 import { change, newRange, type Range, type Reader, type Receipt, readNextDue, refresh, release, shareOf, windowEnd } from './reader.ts'
 import { PARTITIONS } from './schema.ts'
 import { advance, decodeSpan, markDone, setOut } from './span.ts'
 import { decodeMessage, STORED } from './stored.ts'
 import { numberOf, partId, rowOf } from './topics.ts'
+import type { Transaction } from './transaction.ts'
 
 /** Taken from one partition before the next has its turn: neighbours share pages. */
 const SHORTEST_RUN = 32
@@ -12,7 +13,10 @@ const MOST_AT_ONCE = 1_000
 // One turn reads no more than this; the rest comes with the next.
 const BYTES_AT_ONCE = 8 * 1024 * 1024
 
-const SELECTS = Array.from({ length: PARTITIONS }, (_, part) => `SELECT seq, ${STORED} FROM log_${part} WHERE seq >= ? AND seq < ? ORDER BY seq`)
+const SELECTS = Array.from(
+  { length: PARTITIONS },
+  (_, part) => `SELECT seq, ${STORED} FROM log_${part} WHERE seq >= ? AND seq < ? ORDER BY seq`,
+)
 
 /** Takes partitions, gives up what others should have, and hands out what there is room for, all in the transaction. */
 export function claim(reader: Reader, tx: Transaction): void {
@@ -60,10 +64,10 @@ function handOut(reader: Reader, tx: Transaction, handed: Receipt[]): void {
   if (reader.suspect || room(reader) <= 0) return
   if (handSuspect(reader, tx, handed)) return
   // Half of the room for what was delayed: neither a replay of many nor a long backlog keeps the other waiting.
-  if (handDelayed(reader, Math.ceil(room(reader) / 2), tx, handed)) return
+  if (handDelayed(reader, Math.ceil(room(reader) / 2), handed)) return
   handReturned(reader, tx, handed)
   handNew(reader, tx, handed)
-  if (room(reader) > 0) handDelayed(reader, room(reader), tx, handed)
+  if (room(reader) > 0) handDelayed(reader, room(reader), handed)
 }
 
 function room({ limit, out }: Reader): number {
@@ -165,7 +169,7 @@ function rowsOf({ connection, topic }: Reader, { part }: Range, from: number, to
 }
 
 /** True when a suspect was handed out: then nothing else may be. */
-function handDelayed(reader: Reader, most: number, tx: Transaction, handed: Receipt[]): boolean {
+function handDelayed(reader: Reader, most: number, handed: Receipt[]): boolean {
   const { connection, group, topic, member, clock } = reader
   if (reader.nextDueAt > clock.now()) return false
   const values: SQLInputValue[] = [group, topic.id, clock.now(), most]

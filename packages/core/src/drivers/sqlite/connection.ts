@@ -3,43 +3,9 @@ import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { brokerError, fileGone, fileLocked, isBusy, isMoved } from './failure.ts'
 import { type Identity, identityOf } from './file.ts'
+import { Again, Transaction } from './transaction.ts'
 
 export type Row = readonly unknown[]
-
-/** One write transaction. Memory is changed along with the tables; what undoes it is kept until the commit. */
-export class Transaction {
-  readonly #undos: (() => void)[] = []
-  readonly #afters: (() => void)[] = []
-  readonly #flushes = new Set<() => void>()
-  onRollback(undo: () => void): void {
-    this.#undos.push(undo)
-  }
-  afterCommit(fn: () => void): void {
-    this.#afters.push(fn)
-  }
-  /** Called once, last in the transaction, however often it is asked for. */
-  beforeCommit(flush: () => void): void {
-    this.#flushes.add(flush)
-  }
-  flush(): void {
-    for (const flush of this.#flushes) flush()
-  }
-  undo(): void {
-    for (const undo of this.#undos.reverse()) undo()
-  }
-  committed(): void {
-    for (const fn of this.#afters) {
-      try {
-        fn()
-      } catch (error) {
-        // A callback of the core failed. What is committed stays so, and the others are called; the error is nobody's to catch.
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
-  }
-}
 
 /** Something to be written. Runs again when the transaction it was part of could not commit. */
 export interface Work {
@@ -73,16 +39,6 @@ const ROWS_PER_TURN = 1_000
 const BUSY_WAIT_MS = 4
 const EXPIRE_EVERY_MS = 50
 
-/** Thrown in a transaction by what finds that its memory is not what the file says. The rest is done again. */
-export class Again extends Error {
-  /** Called when the transaction is undone. */
-  readonly putRight: () => void
-  constructor(putRight: () => void) {
-    super('again')
-    this.putRight = putRight
-  }
-}
-
 /** The file and the order of its writes: what is waiting goes into one transaction, with all claims that are possible then. */
 export class Connection {
   readonly path: string
@@ -101,6 +57,7 @@ export class Connection {
   #cancelExpire: (() => void) | undefined
   #alive: NodeJS.Timeout | undefined
   #whyClosed: CorebusError
+  #ended = false
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -164,13 +121,20 @@ export class Connection {
   }
 
   submit(work: Work): void {
+    if (this.#ended) {
+      work.fail(this.#whyClosed)
+      return
+    }
     this.#queue.push(work)
     if (!this.#db) this.#expireLater()
     this.#schedule()
   }
 
   /** `run` in a transaction of its own turn; rejects with why it could not. */
-  write<T>(run: (tx: Transaction) => T, { rows = 1, until = Number.POSITIVE_INFINITY }: { rows?: number; until?: number } = {}): Promise<T> {
+  write<T>(
+    run: (tx: Transaction) => T,
+    { rows = 1, until = Number.POSITIVE_INFINITY }: { rows?: number; until?: number } = {},
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const work = (tx: Transaction) => {
         const result = run(tx)
@@ -216,7 +180,13 @@ export class Connection {
   checkFile(): void {
     if (!this.#db) return
     const walGone = this.#walIdentity !== undefined && identityOf(`${this.path}-wal`) !== this.#walIdentity
-    if (walGone || identityOf(this.path) !== this.#identity) this.#gone()
+    if (walGone || identityOf(this.path) !== this.#identity) this.abandon(fileGone(this.path))
+  }
+
+  /** Lets go of a file that cannot be relied on any more. */
+  abandon(error: CorebusError): void {
+    this.detach(error)
+    this.#options.onGone(error)
   }
 
   /** Gives up what has waited too long. */
@@ -228,7 +198,10 @@ export class Connection {
     for (const work of late) work.fail(this.isOpen ? fileLocked(this.path) : this.#whyClosed)
   }
 
-  failAll(error: CorebusError): void {
+  /** For good. */
+  end(error: CorebusError): void {
+    this.detach(error)
+    this.#ended = true
     this.#cancelWait?.()
     this.#cancelWait = undefined
     this.#cancelExpire?.()
@@ -254,7 +227,10 @@ export class Connection {
     this.expire()
     if (!this.#db || this.#cancelWait) return
     const works = this.#take()
-    if (works.length === 0 && this.#hungry.size === 0) return this.#letDie()
+    if (works.length === 0 && this.#hungry.size === 0) {
+      this.#letDie()
+      return
+    }
     const failure = this.#transact(works, true)
     if (failure !== undefined) this.#afterFailure(works, failure)
     else this.#options.onHealth(undefined)
@@ -314,15 +290,18 @@ export class Connection {
   #afterFailure(works: readonly Work[], failure: Error): void {
     if (isBusy(failure)) {
       this.#queue.unshift(...works)
-      return this.#wait()
+      this.#wait()
+      return
     }
     if (failure instanceof Again) {
       this.#queue.unshift(...works)
-      return failure.putRight()
+      failure.putRight()
+      return
     }
     if (isMoved(failure)) {
       this.#queue.unshift(...works)
-      return this.#gone()
+      this.abandon(fileGone(this.path))
+      return
     }
     this.#isolate(works, failure)
   }
@@ -334,7 +313,8 @@ export class Connection {
       const own = works.length === 1 && this.#hungry.size === 0 ? failure : this.#transact([work], false)
       if (own === undefined) continue
       if (isBusy(own) || isMoved(own) || own instanceof Again) {
-        return this.#afterFailure(works.slice(i), own)
+        this.#afterFailure(works.slice(i), own)
+        return
       }
       fault = own
       work.fail(brokerError(own, this.path))
@@ -368,12 +348,6 @@ export class Connection {
       this.#expireLater()
       if (this.#queue.length === 0) this.#letDie()
     })
-  }
-
-  #gone(): void {
-    const error = fileGone(this.path)
-    this.detach(error)
-    this.#options.onGone(error)
   }
 
   // The clock's timers do not keep the process alive, but a publish that waits for a lock must.

@@ -44,8 +44,10 @@ interface Where {
   readonly values: readonly SQLInputValue[]
 }
 
-function where({ topic, group, place, ids }: DeadLetterFilter, prefix: string): Where {
+function where({ topic, group, place, ids }: DeadLetterFilter, prefix: string, now: number): Where {
   const conditions: [sql: string, value: SQLInputValue | undefined][] = [
+    // Expired letters are deleted now and then; they are gone before.
+    ['ifnull(expires_at > ?, 1)', now],
     ['topic_id IN (SELECT topic_id FROM topics WHERE topic = ?)', topic === undefined ? undefined : prefix + topic],
     ['topic_id IN (SELECT topic_id FROM topics WHERE instr(topic, ?) = 1)', prefix === '' ? undefined : prefix],
     ['grp = ?', group],
@@ -71,7 +73,7 @@ export interface LettersOptions {
 
 export function letters({ connection, prefix, now }: LettersOptions): Letters {
   function list(filter: DeadLetterFilter, limit = LISTED): readonly DeadLetter[] {
-    const { sql, values } = where(filter, prefix)
+    const { sql, values } = where(filter, prefix, now())
     const rows = connection.rows(
       `SELECT d.seq, d.id, d.key, d.headers, d.body, d.at, d.tombstone, topic, d.grp, d.place, d.stored_at
        FROM (SELECT * FROM dead WHERE seq > 0 ${sql} ORDER BY seq LIMIT ?) d JOIN topics USING (topic_id) ORDER BY d.seq`,
@@ -115,7 +117,7 @@ export function letters({ connection, prefix, now }: LettersOptions): Letters {
     list,
     async replay(filter, headers) {
       const over = encodeHeaders(headers)
-      const count = await eachChunk(where(filter, prefix), (seqs) => {
+      const count = await eachChunk(where(filter, prefix, now()), (seqs) => {
         connection.run(
           `INSERT INTO due (grp, topic_id, due_at, unsettled, ${STORED})
            SELECT grp, topic_id, ?, 0, id, key, ${LAID_OVER}, body, at, tombstone FROM dead WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`,
@@ -129,7 +131,7 @@ export function letters({ connection, prefix, now }: LettersOptions): Letters {
       connection.changed()
       return count
     },
-    purge: (filter) => eachChunk(where(filter, prefix), remove),
+    purge: (filter) => eachChunk(where(filter, prefix, now()), remove),
     async expire() {
       const cutoff = now()
       if (!connection.row('SELECT 1 FROM dead WHERE expires_at <= ? LIMIT 1', cutoff)) return

@@ -55,11 +55,17 @@ function described(thrown: unknown, path: string): readonly [code: string, what:
     case BUSY:
       return ['BROKER_FILE_LOCKED', `the broker's file ${path} is locked by another process`]
     case READONLY:
-      return ['BROKER_FILE_READONLY', `the broker's file ${path} cannot be written: check its permissions, its owner and whether its disk is mounted read-only`]
+      return [
+        'BROKER_FILE_READONLY',
+        `the broker's file ${path} cannot be written: check its permissions, its owner and whether its disk is mounted read-only`,
+      ]
     case FULL:
       return ['BROKER_DISK_FULL', `the disk of the broker's file ${path} is full: make room, it goes on by itself`]
     case CORRUPT:
-      return ['BROKER_FILE_CORRUPT', `the broker's file ${path} is damaged: stop everything that uses it, keep a copy, and remove it with its -wal and -shm files`]
+      return [
+        'BROKER_FILE_CORRUPT',
+        `the broker's file ${path} is damaged: stop everything that uses it, keep a copy, and remove it with its -wal and -shm files`,
+      ]
     case NOTADB:
       return ['BROKER_FILE_FOREIGN', `${path} is not a database: name another file for the broker`]
     case CANTOPEN:
@@ -84,4 +90,9 @@ function fromSystem(code: unknown, path: string): readonly [code: string, what: 
     default:
       return ['BROKER_FILE_FAILED', `the broker's file ${path} could not be used`]
   }
+}
+
+/** After `close`. */
+export function closed(): CorebusError {
+  return new CorebusError('CLOSED', 'the connection to the broker is closed')
 }

@@ -40,7 +40,10 @@ export function filePath(url: string): string {
   if (url.startsWith('file://')) return fileURLToPath(url)
   const path = url.replace(/^sqlite:\/\/(?=\/)/, '').replace(/^(?:sqlite|file):(?:\/\/)?/, '')
   if (path === '' || path === ':memory:') {
-    throw new CorebusError('BROKER_FILE_NAME', `"${url}" names no file: the embedded broker keeps its messages in one; the broker "memory" keeps none`)
+    throw new CorebusError(
+      'BROKER_FILE_NAME',
+      `"${url}" names no file: the embedded broker keeps its messages in one; the broker "memory" keeps none`,
+    )
   }
   return resolve(path)
 }
@@ -71,7 +74,10 @@ function prepareFolder(folder: string): void {
 function refuseNetwork({ path, fileSystemOf }: OpenOptions): void {
   const network = NETWORK_FILE_SYSTEMS.get(fileSystemOf(dirname(path)))
   if (network === undefined) return
-  throw new CorebusError('BROKER_FILE_NETWORK', `the broker's file ${path} is on a network file system (${network}), where SQLite loses messages: use a local disk`)
+  throw new CorebusError(
+    'BROKER_FILE_NETWORK',
+    `the broker's file ${path} is on a network file system (${network}), where SQLite loses messages: use a local disk`,
+  )
 }
 
 /** SQLite would make it readable for everybody. Never opens an existing file: closing it again would drop the locks this process holds on it. */
@@ -106,7 +112,10 @@ function openDatabase({ path, durability, readOnly, maxPages }: OpenOptions): Da
 function refuseOtherJournal(db: DatabaseSync, path: string): void {
   const mode = Object.values(db.prepare('PRAGMA journal_mode').get() ?? {})[0]
   if (mode === 'wal') return
-  throw new CorebusError('BROKER_FILE_NO_WAL', `the broker's file ${path} is in journal mode "${mode}" and its disk does not allow "wal": use a local disk`)
+  throw new CorebusError(
+    'BROKER_FILE_NO_WAL',
+    `the broker's file ${path} is in journal mode "${mode}" and its disk does not allow "wal": use a local disk`,
+  )
 }
 
 /** What `path` names now; undefined when nothing. */

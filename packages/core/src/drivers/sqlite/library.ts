@@ -13,5 +13,8 @@ export function sqliteLibrary(): typeof Sqlite {
   } finally {
     process.emitWarning = emitWarning
   }
-  throw new CorebusError('NODE_TOO_OLD', `the embedded broker needs Node 22.13 or later (this is ${process.version}): update Node or name another broker`)
+  throw new CorebusError(
+    'NODE_TOO_OLD',
+    `the embedded broker needs Node 22.13 or later (this is ${process.version}): update Node or name another broker`,
+  )
 }

@@ -1,9 +1,10 @@
 import { CorebusError } from '../../errors.ts'
-import type { Connection, Transaction } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { ownerIsDead, removeOwnerFile } from './owner.ts'
 import { PARTITIONS } from './schema.ts'
 import { decodeSpan, encodeDone, encodeSuspects, takeOver } from './span.ts'
 import { partId, type Topic, type Topics } from './topics.ts'
+import type { Transaction } from './transaction.ts'
 
 export interface JoinOptions {
   readonly topics: readonly string[]
@@ -25,7 +26,13 @@ export function join(connection: Connection, topics: Topics, options: JoinOption
   const start = from === 'earliest' ? 'base' : 'head'
   for (const topic of found) {
     const first = partId(topic, 0)
-    connection.run('INSERT INTO reading (grp, topic_id, member, exclusive, paused) VALUES (?, ?, ?, ?, 0)', group, topic.id, member, exclusive ? 1 : 0)
+    connection.run(
+      'INSERT INTO reading (grp, topic_id, member, exclusive, paused) VALUES (?, ?, ?, ?, 0)',
+      group,
+      topic.id,
+      member,
+      exclusive ? 1 : 0,
+    )
     connection.run(
       `INSERT OR IGNORE INTO positions (grp, part_id, lo, hi) SELECT ?, part_id, ${start}, ${start} FROM parts WHERE part_id BETWEEN ? AND ?`,
       group,

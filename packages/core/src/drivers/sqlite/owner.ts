@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { createPrivate } from './file.ts'
 import { isBusy, isMissing } from './failure.ts'
+import { createPrivate } from './file.ts'
 import { sqliteLibrary } from './library.ts'
 
 /**
@@ -30,7 +30,8 @@ export function holdOwnerFile(path: string): OwnerFile {
   const file = join(folder, name)
   createPrivate(file)
   const lock = open(file, { readOnly: false })
-  lock.exec('BEGIN EXCLUSIVE')
+  // No journal beside it: a killed process would leave one behind.
+  lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   const { ino } = statSync(file)
   return {
     name,
@@ -66,7 +67,7 @@ export function removeOwnerFile(path: string, name: string): void {
 export function sweepOwnerFiles(path: string, registered: ReadonlySet<string>): void {
   const folder = ownersFolder(path)
   for (const name of readdirSync(folder)) {
-    if (registered.has(name) || name.includes('-journal')) continue
+    if (registered.has(name)) continue
     const found = statSync(join(folder, name), { throwIfNoEntry: false })
     if (found && Date.now() - found.mtimeMs > ORPHANED_AFTER_MS && ownerIsDead(path, name)) removeOwnerFile(path, name)
   }

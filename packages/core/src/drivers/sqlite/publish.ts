@@ -1,9 +1,11 @@
+import type { SQLInputValue } from 'node:sqlite'
 import type { Clock, Message } from '../../driver.ts'
 import { CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
-import type { Connection, Transaction } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { PARTITIONS } from './schema.ts'
 import { encodeHeaders, STORED } from './stored.ts'
 import { partitionOf, rowOf, type Topic, type Topics } from './topics.ts'
+import type { Transaction } from './transaction.ts'
 
 export interface PublisherOptions {
   readonly connection: Connection
@@ -23,7 +25,16 @@ const BYTES_AT_ONCE = 4 * 1024 * 1024
 /** Keyless messages that stay together: neighbours share pages, and still every partition gets some of a large batch. */
 const SHORTEST_RUN = 16
 
-const INSERTS = Array.from({ length: PARTITIONS }, (_, part) => `INSERT INTO log_${part} (seq, ${STORED}) VALUES (?, ?, ?, ?, ?, ?, ?)`)
+// Eight rows a statement take four fifths of the time of eight statements.
+const ROWS_PER_INSERT = 8
+const COLUMNS = 7
+const INSERT_ONE = inserts(1)
+const INSERT_SOME = inserts(ROWS_PER_INSERT)
+
+function inserts(rows: number): readonly string[] {
+  const values = new Array(rows).fill('(?, ?, ?, ?, ?, ?, ?)').join(', ')
+  return Array.from({ length: PARTITIONS }, (_, part) => `INSERT INTO log_${part} (seq, ${STORED}) VALUES ${values}`)
+}
 
 export function publisher(options: PublisherOptions): (messages: readonly Message[]) => Promise<void> {
   const { connection, topics, clock, prefix, publishTimeoutMs } = options
@@ -34,6 +45,7 @@ export function publisher(options: PublisherOptions): (messages: readonly Messag
     const spread = keylessRuns(messages)
     const refused = new Map<string, Error>()
     const failures: PublishFailure[] = []
+    const byPartition = Array.from({ length: PARTITIONS }, (): SQLInputValue[] => [])
     for (const [name, count] of countByTopic(messages)) {
       const topic = topics.findOrCreate(prefix + name, tx)
       topics.refresh(topic)
@@ -50,7 +62,12 @@ export function publisher(options: PublisherOptions): (messages: readonly Messag
       const topic = topics.find(prefix + name) as Topic
       const part = key === undefined ? spread() : partitionOf(key)
       const seq = rowOf(topic, topics.take(topic, part, tx))
-      connection.sql(INSERTS[part] as string).run(seq, id, key ?? null, encodeHeaders(headers), body, at, tombstone ? 1 : 0)
+      const rows = byPartition[part] as SQLInputValue[]
+      rows.push(seq, id, key ?? null, encodeHeaders(headers), body, at, tombstone ? 1 : 0)
+      if (rows.length === COLUMNS * ROWS_PER_INSERT) connection.sql(INSERT_SOME[part] as string).run(...rows.splice(0))
+    }
+    for (const [part, rows] of byPartition.entries()) {
+      while (rows.length > 0) connection.sql(INSERT_ONE[part] as string).run(...rows.splice(0, COLUMNS))
     }
     return failures
   }

@@ -1,8 +1,9 @@
 import type { Clock, Delivery } from '../../driver.ts'
-import { Again, type Connection, type Transaction } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { PARTITIONS } from './schema.ts'
 import { copyOf, encodeDone, encodeSuspects, type Span } from './span.ts'
 import { partId, type Topic, type Topics } from './topics.ts'
+import { Again, type Transaction } from './transaction.ts'
 
 /** A partition that is ours. Nobody else writes its row, so memory is what the file says. */
 export interface Range {
@@ -81,7 +82,12 @@ export function refresh(reader: Reader): void {
   if (reader.lookedAt === connection.generation) return
   topics.refresh(topic)
   const first = partId(topic, 0)
-  const rows = connection.rows('SELECT part_id, lo, hi, owner FROM positions WHERE grp = ? AND part_id BETWEEN ? AND ?', group, first, first + PARTITIONS - 1)
+  const rows = connection.rows(
+    'SELECT part_id, lo, hi, owner FROM positions WHERE grp = ? AND part_id BETWEEN ? AND ?',
+    group,
+    first,
+    first + PARTITIONS - 1,
+  )
   reader.free = []
   reader.starved = false
   for (const [id, lo, hi, owner] of rows) {
@@ -89,13 +95,19 @@ export function refresh(reader: Reader): void {
     if (owner === null) reader.free.push(part)
     else if (owner !== member && (Number(lo) < Number(hi) || Number(hi) < (topic.heads[part] as number))) reader.starved = true
   }
-  reader.members = Number(connection.row('SELECT count(*) FROM reading WHERE grp = ? AND topic_id = ? AND paused = 0', group, topic.id)?.[0])
+  reader.members = Number(
+    connection.row('SELECT count(*) FROM reading WHERE grp = ? AND topic_id = ? AND paused = 0', group, topic.id)?.[0],
+  )
   readNextDue(reader)
   reader.lookedAt = connection.generation
 }
 
 export function readNextDue(reader: Reader): void {
-  const found = reader.connection.row('SELECT min(due_at) FROM due WHERE grp = ? AND topic_id = ? AND owner IS NULL', reader.group, reader.topic.id)?.[0]
+  const found = reader.connection.row(
+    'SELECT min(due_at) FROM due WHERE grp = ? AND topic_id = ? AND owner IS NULL',
+    reader.group,
+    reader.topic.id,
+  )?.[0]
   dueAt(reader, typeof found === 'number' ? found : Number.POSITIVE_INFINITY)
 }
 
@@ -121,7 +133,9 @@ function wantsTurn(reader: Reader): boolean {
   if (ranges.size > share && Array.from(ranges.values()).some((range) => range.out.size === 0)) return true
   if (suspect || out >= limit) return false
   if (nextDueAt <= clock.now()) return true
-  return Array.from(ranges.values()).some((range) => !range.draining && (hasHandedBack(range.span) || windowEnd(reader, range) > range.span.hi))
+  return Array.from(ranges.values()).some(
+    (range) => !range.draining && (hasHandedBack(range.span) || windowEnd(reader, range) > range.span.hi),
+  )
 }
 
 function hasHandedBack({ suspects }: Span): boolean {
@@ -179,15 +193,24 @@ function writeSpan(reader: Reader, { part, span }: Range, owner: number | null):
 /** Somebody took us for dead, as when the owners' files were removed. */
 function lose(reader: Reader, range: Range): void {
   reader.ranges.delete(range.part)
-  const gone = over(reader, range.out.values())
-  range.out.clear()
+  const gone = loseRange(reader, range)
   reader.connection.changed()
   if (gone.length > 0) reader.lost(gone)
 }
 
+/** Nothing of it can be settled any more. Returns what was out. */
+export function loseRange(reader: Reader, range: Range): readonly Delivery[] {
+  const gone = over(reader, range.out.values())
+  range.out.clear()
+  return gone
+}
+
 /** The file is gone, and everything with it. Returns what was out. */
 export function loseAll(reader: Reader): readonly Delivery[] {
-  const gone = [...Array.from(reader.ranges.values()).flatMap((range) => over(reader, range.out.values())), ...over(reader, reader.delayedOut.values())]
+  const gone = [
+    ...Array.from(reader.ranges.values()).flatMap((range) => loseRange(reader, range)),
+    ...over(reader, reader.delayedOut.values()),
+  ]
   reader.ranges.clear()
   reader.delayedOut.clear()
   reader.cancelDue?.()

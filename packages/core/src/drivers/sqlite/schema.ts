@@ -27,6 +27,7 @@ CREATE TABLE due (seq INTEGER PRIMARY KEY AUTOINCREMENT, grp TEXT NOT NULL, topi
   unsettled INTEGER NOT NULL, ${STORED});
 CREATE INDEX due_next ON due (grp, topic_id, due_at) WHERE owner IS NULL;
 CREATE INDEX due_owned ON due (owner) WHERE owner IS NOT NULL;
+CREATE TABLE places (grp TEXT NOT NULL, topic_id INTEGER NOT NULL, name TEXT NOT NULL, ttl_ms INTEGER, PRIMARY KEY (grp, topic_id)) WITHOUT ROWID;
 CREATE TABLE dead (seq INTEGER PRIMARY KEY AUTOINCREMENT, grp TEXT NOT NULL, topic_id INTEGER NOT NULL, place TEXT NOT NULL, stored_at INTEGER NOT NULL,
   expires_at INTEGER, ${STORED});
 CREATE INDEX dead_of ON dead (topic_id, grp);

@@ -1,13 +1,16 @@
 import type { Settlement } from '../../driver.ts'
 import { SettleError } from '../../errors.ts'
-import type { Connection, Transaction } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { insertDead, moveToDead, type Place } from './dead-letters.ts'
 import { delay, delayAgain } from './delays.ts'
 import { change, type Range, type Reader, type Receipt } from './reader.ts'
 import { advance, markDone } from './span.ts'
+import type { Transaction } from './transaction.ts'
 
 export interface SettleOptions {
   readonly connection: Connection
+  /** Settlements of another subscription's deliveries are not ours to make. */
+  readonly owns: (reader: Reader) => boolean
   /** Where the dead letters of the reader's group and topic go. */
   readonly placeOf: (reader: Reader) => Place
   /** A copy will be due then; whoever reads the same must know. */
@@ -18,7 +21,7 @@ export interface SettleOptions {
 export async function settle(settlements: readonly Settlement[], options: SettleOptions): Promise<void> {
   const mine = settlements.filter(({ delivery }) => {
     const receipt = delivery.receipt as Receipt
-    if (receipt.state !== 'out') return false
+    if (receipt.state !== 'out' || !options.owns(receipt.reader)) return false
     receipt.state = 'settling'
     return true
   })
@@ -78,9 +81,11 @@ function copyFromLog(settlement: Settlement, receipt: Receipt, { connection, pla
     case 'ack':
       return
     case 'retry':
-      return onDelayed(receipt.reader, delay(connection, receipt, settlement))
+      onDelayed(receipt.reader, delay(connection, receipt, settlement))
+      return
     case 'deadLetter':
-      return insertDead(connection, receipt, settlement.headers, placeOf(receipt.reader))
+      insertDead(connection, receipt, settlement.headers, placeOf(receipt.reader))
+      return
   }
 }
 
@@ -90,8 +95,10 @@ function settleDelayed(settlement: Settlement, receipt: Receipt, { connection, p
       connection.run('DELETE FROM due WHERE seq = ? AND owner = ?', receipt.n, receipt.reader.member)
       return
     case 'retry':
-      return onDelayed(receipt.reader, delayAgain(connection, receipt, settlement))
+      onDelayed(receipt.reader, delayAgain(connection, receipt, settlement))
+      return
     case 'deadLetter':
-      return moveToDead(connection, receipt, settlement.headers, placeOf(receipt.reader))
+      moveToDead(connection, receipt, settlement.headers, placeOf(receipt.reader))
+      return
   }
 }

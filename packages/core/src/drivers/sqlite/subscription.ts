@@ -1,13 +1,13 @@
 import type { Clock, Delivery, SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
-import { CorebusError } from '../../errors.ts'
 import { claim } from './claim.ts'
-import type { Connection, Transaction } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Place } from './dead-letters.ts'
 import { forget, groupTaken, type Joined, join, leave, pause, releaseDead } from './membership.ts'
-import { change, dueAt, loseAll, type Reader, release } from './reader.ts'
+import { change, dueAt, loseAll, loseRange, type Reader, release } from './reader.ts'
 import { settle } from './settle.ts'
 import { handBack } from './span.ts'
 import type { Topic, Topics } from './topics.ts'
+import type { Transaction } from './transaction.ts'
 
 export interface SubscriptionContext {
   readonly connection: Connection
@@ -27,10 +27,14 @@ export interface Member extends Subscription {
   lose(error: Error): void
   /** In the new file. */
   rejoin(): Promise<void>
-  /** Gives back what is out, uncounted, and leaves. */
-  handBack(tx: Transaction): void
+  /** What was wrong with the file is over. */
+  recover(): void
   /** Nothing is delivered any more, at once. */
   mute(): void
+  /** Gives back what is out, uncounted, and leaves. */
+  handBack(tx: Transaction): void
+  /** From now on every settlement is too late. */
+  end(): readonly Delivery[]
 }
 
 export async function subscribe(options: SubscribeOptions, context: SubscriptionContext): Promise<Member> {
@@ -129,13 +133,25 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     await connection.write((tx) => leave(connection, member, tx)).catch(() => {})
   }
 
+  function end(): readonly Delivery[] {
+    const gone = mine.flatMap(loseAll)
+    for (const reader of mine) readers.delete(reader)
+    mine = []
+    return gone
+  }
+
   await enter(options.from)
   options.onState({ kind: 'consuming' })
 
   return {
     async settle(settlements) {
       try {
-        await settle(settlements, { connection, onDelayed, placeOf: ({ topicName }) => context.placeOf(topicName, group) })
+        await settle(settlements, {
+          connection,
+          onDelayed,
+          owns: (reader) => mine.includes(reader),
+          placeOf: ({ topicName }) => context.placeOf(topicName, group),
+        })
         healthy()
       } catch (error) {
         if (error instanceof Error && error.cause instanceof Error) trouble(error.cause)
@@ -163,15 +179,14 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       muted = true
       for (const reader of mine) reader.stopped = true
     },
+    recover: healthy,
     lose(error) {
-      const gone = mine.flatMap(loseAll)
-      for (const reader of mine) readers.delete(reader)
-      mine = []
+      const gone = end()
       if (gone.length > 0) options.onLost(gone)
       trouble(error)
     },
     async rejoin() {
-      if (stopped || muted) return
+      if (stopped || muted || mine.length > 0) return
       // Everything in the new file came after this group had started.
       await enter('earliest')
       healthy()
@@ -182,13 +197,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       if (member === undefined) return
       connection.run('UPDATE due SET owner = NULL WHERE owner = ?', member)
       forget(connection, member)
-      tx.afterCommit(() => {
-        for (const reader of mine) {
-          loseAll(reader)
-          readers.delete(reader)
-        }
-      })
     },
+    end,
   }
 }
 
@@ -197,10 +207,6 @@ function giveBack(reader: Reader, tx: Transaction): void {
     change(range, tx)
     handBack(range.span)
     release(reader, range, tx)
+    tx.afterCommit(() => loseRange(reader, range))
   }
-}
-
-/** Refused after close. */
-export function closed(): CorebusError {
-  return new CorebusError('CLOSED', 'the broker connection is closed')
 }

@@ -16,6 +16,8 @@ export interface TailOptions {
 }
 
 export interface Tail {
+  /** Notes where it begins. */
+  begin(): void
   /** Reads on, some at a time. */
   pump(): void
   /** Begins anew, in a new file. */
@@ -84,6 +86,7 @@ export function openTail({ connection, topics, stored, topic: name, from, onMess
   }
 
   return {
+    begin,
     pump,
     restart() {
       cursors = new Array<number>(PARTITIONS).fill(0)

@@ -1,6 +1,7 @@
 import { CorebusError } from '../../errors.ts'
-import type { Connection, Transaction } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { PARTITIONS } from './schema.ts'
+import type { Transaction } from './transaction.ts'
 
 /** A topic as this connection knows it. */
 export interface Topic {
@@ -65,7 +66,11 @@ export class Topics {
   refresh(topic: Topic): void {
     if (topic.readAt === this.#connection.generation) return
     const first = partId(topic, 0)
-    const rows = this.#connection.rows('SELECT head FROM parts WHERE part_id BETWEEN ? AND ? ORDER BY part_id', first, first + PARTITIONS - 1)
+    const rows = this.#connection.rows(
+      'SELECT head FROM parts WHERE part_id BETWEEN ? AND ? ORDER BY part_id',
+      first,
+      first + PARTITIONS - 1,
+    )
     for (let part = 0; part < PARTITIONS; part++) topic.heads[part] = Number(rows[part]?.[0] ?? 0)
     if (!topic.grouped) topic.grouped = this.#connection.row('SELECT grouped FROM topics WHERE topic_id = ?', topic.id)?.[0] === 1
     topic.readAt = this.#connection.generation
@@ -104,7 +109,8 @@ export class Topics {
 
   #create(name: string, tx: Transaction): Topic {
     const id = Number(this.#connection.row('SELECT ifnull(max(topic_id), 0) + 1 FROM topics')?.[0])
-    if (id > MOST_TOPICS) throw new CorebusError('TOO_MANY_TOPICS', `the broker's file holds ${MOST_TOPICS} topics and cannot take "${name}" as well`)
+    if (id > MOST_TOPICS)
+      throw new CorebusError('TOO_MANY_TOPICS', `the broker's file holds ${MOST_TOPICS} topics and cannot take "${name}" as well`)
     this.#connection.run('INSERT INTO topics (topic_id, topic) VALUES (?, ?)', id, name)
     const topic = this.#remember(name, id, false)
     for (let part = 0; part < PARTITIONS; part++) {
@@ -117,7 +123,8 @@ export class Topics {
   #remember(name: string, id: number, grouped: boolean): Topic {
     const writeHeads = () => {
       for (let part = 0; part < PARTITIONS; part++) {
-        if (topic.moved & (1 << part)) this.#connection.run('UPDATE parts SET head = ? WHERE part_id = ?', topic.heads[part] as number, partId(topic, part))
+        if (topic.moved & (1 << part))
+          this.#connection.run('UPDATE parts SET head = ? WHERE part_id = ?', topic.heads[part] as number, partId(topic, part))
       }
       topic.moved = 0
     }

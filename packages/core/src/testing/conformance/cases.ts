@@ -1,21 +1,37 @@
 import type { ConformanceCase } from './case.ts'
+import { chaosCases } from './chaos.ts'
 import { consumeCases } from './consume.ts'
 import { crashCases } from './crash.ts'
 import { deadLetterCases } from './dead-letters.ts'
 import { frozenCases } from './frozen.ts'
+import { heapCases } from './heap.ts'
 import { limitCases } from './limit.ts'
+import { poisonCases } from './poison.ts'
+import { policyCases } from './policy.ts'
 import { publishCases } from './publish.ts'
+import { refusalCases } from './refusal.ts'
+import { replayCases } from './replay.ts'
 import { retryCases } from './retry.ts'
+import { shutdownCases } from './shutdown.ts'
+import { sizeCases } from './sizes.ts'
 import { stopCases } from './stop.ts'
 
-/** Every case, in the order of the page that describes them. Names are unique: exceptions and tables go by them. */
+/** Every case. Names are unique: exceptions and tables go by them. */
 export const conformanceCases: readonly ConformanceCase[] = [
   ...publishCases,
+  ...sizeCases,
   ...consumeCases,
   ...limitCases,
   ...retryCases,
+  ...policyCases,
+  ...refusalCases,
   ...deadLetterCases,
+  ...replayCases,
+  ...poisonCases,
   ...stopCases,
+  ...shutdownCases,
   ...crashCases,
   ...frozenCases,
+  ...chaosCases,
+  ...heapCases,
 ]

@@ -21,7 +21,7 @@ export interface Child {
   readonly trouble: () => string
 }
 
-export type Script = 'member' | 'publisher' | 'handler'
+export type Script = 'member' | 'publisher' | 'handler' | 'heap'
 export type Orders = Omit<MemberOrders, 'broker' | 'url'>
 
 /**

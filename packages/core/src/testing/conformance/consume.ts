@@ -100,22 +100,30 @@ export const consumeCases: readonly ConformanceCase[] = [
     assert.ok(first.deliveries.every(({ message }) => message.topic === old))
   }),
 
-  consuming('a member that holds all it may does not hold up the others', async (room) => {
+  consuming('a member that holds all it may does not hold up all the others', async (room) => {
     const topic = room.topic()
-    const stuck = await room.member(await room.connect(), { topics: [topic], limit: 2 })
+    const connection = await room.connect()
+    const stuck = await room.member(connection, { topics: [topic], limit: 2 })
     const driver = await room.connect()
-    const sent = messages(topic, { count: 60 })
+    const sent = messages(topic, { count: 200, keys: 100 })
     await driver.publish(sent)
     await until(
       () => stuck.deliveries.length === 2,
       () => stuck.deliveries.length,
     )
     const other = await room.member(driver, { topics: [topic], limit: 5, acknowledges: true })
+    // Where a topic has partitions, those of the stuck member wait for it.
     await until(
-      () => other.deliveries.length >= 58,
+      () => other.deliveries.length >= 50,
       () => other.deliveries.length,
     )
-    assert.deepEqual(sorted([...stuck.ids(), ...other.ids()]), sorted(idsOf(sent)))
+    await connection.close()
+    await until(
+      () => other.deliveries.length >= 200,
+      () => other.deliveries.length,
+    )
+    await quiet()
+    assert.deepEqual(sorted(other.ids()), sorted(idsOf(sent)))
   }),
 
   consuming('a group that was away gets what was published meanwhile', async (room) => {

@@ -1,4 +1,6 @@
+import type { MessagingOptions } from '../../config.ts'
 import type { Clock, Delivery, Driver, GroupTopology, Message, Subscription, SubscriptionState } from '../../driver.ts'
+import { createMessaging, type Messaging, type Types } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
 import type { ConformanceTarget } from './case.ts'
 import { type Child, type Orders, type Script, startChild } from './child.ts'
@@ -11,6 +13,8 @@ export interface Room {
   readonly connect: (options?: { readonly clock?: Clock }) => Promise<Driver>
   /** Declares topics and group as the core would, and subscribes. */
   readonly member: (driver: Driver, options: MemberOptions) => Promise<Watched>
+  /** An instance of its own, of the service "conformance", silent unless the case gives a logger. */
+  readonly messaging: <T extends Types>(options?: MessagingOptions<T['db']>) => Messaging<T>
   /** A process of its own, killed when the case is over. */
   readonly child: (script: Script, orders: Orders) => Child
   /** Called when the case is over, last first. */
@@ -56,6 +60,16 @@ export function openRoom(target: ConformanceTarget): Room {
       return driver
     },
     member: watch,
+    messaging(options) {
+      const messaging = createMessaging({
+        ...target.options,
+        service: 'conformance',
+        env: { LOG_LEVEL: 'silent', ...target.env },
+        ...options,
+      })
+      onLeave(() => messaging.close())
+      return messaging
+    },
     child(script, orders) {
       const child = startChild(script, orders, target)
       onLeave(child.kill)

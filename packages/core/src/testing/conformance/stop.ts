@@ -112,7 +112,7 @@ export const stopCases: readonly ConformanceCase[] = [
     const [a, b] = [await room.connect(), await room.connect()]
     const first = await room.member(a, { topics: [topic], limit: 4 })
     const second = await room.member(b, { topics: [topic], limit: 4 })
-    const sent = messages(topic, { count: 8 })
+    const sent = messages(topic, { count: 64, keys: 64 })
     await b.publish(sent)
     await until(
       () => first.deliveries.length === 4 && second.deliveries.length === 4,
@@ -128,20 +128,19 @@ export const stopCases: readonly ConformanceCase[] = [
     // Not ours: it stays with the one who holds it.
     await first.settle([{ kind: 'ack', delivery: theirs }])
     await first.settle([{ kind: 'deadLetter', delivery: theirs, headers: {} }])
-    await first.settle([{ kind: 'ack', delivery: { ...theirs, receipt: undefined } }])
     assert.equal((await b.admin.depth(topic, 'g')).dead, 0)
     await first.stop()
     await first.ack(mine)
     await a.close()
     await first.ack(kept)
     await first.settle([{ kind: 'retry', delivery: kept, headers: {}, afterMs: 0 }])
-    await second.ack(...second.deliveries)
+    second.limit(100)
+    // The three that were handed back are among them, and the one whose settlement came too late; not the settled one.
     await until(
-      () => second.deliveries.length >= 7,
+      () => second.deliveries.length >= 63,
       () => second.deliveries.length,
     )
     await quiet()
-    // The three that were handed back, and the one whose settlement came too late; not the settled one.
     assert.deepEqual(sorted([mine.message.id, ...second.ids()]), sorted(idsOf(sent)))
   }),
 

@@ -10,10 +10,12 @@ export interface MemberOrders {
   readonly limit?: number
   /** What it does with a delivery, or its handler with a message. `n` is the number in the body. */
   readonly does?: Doing
-  /** How long it takes for it. */
+  /** How long it takes for it; a publisher, between two batches. */
   readonly tookMs?: number
   /** For handlers: kill -9 on itself when the body says `poison`, beside whatever it `does`. */
   readonly dies?: boolean
+  /** For the heap: after so many messages. */
+  readonly measureAt?: readonly number[]
   readonly messaging?: Pick<
     MessagingOptions,
     'concurrency' | 'maxRetries' | 'retryDelayMs' | 'shutdownMs' | 'abortGraceMs' | 'handlerTimeoutMs' | 'crashLimit'

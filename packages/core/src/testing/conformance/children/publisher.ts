@@ -2,13 +2,14 @@
 
 import { createMessaging } from '../../../messaging.ts'
 import { messages } from '../room.ts'
-import { readOrders, say } from './protocol.ts'
+import { pause, readOrders, say } from './protocol.ts'
 
-const { broker, url, topic } = readOrders()
+const { broker, url, topic, tookMs = 0 } = readOrders()
 const driver = await createMessaging({ broker, url, service: 'conformance' }).driver()
 say({ kind: 'ready' })
 for (;;) {
-  const batch = messages(topic, { count: 10, keys: 5 })
+  const batch = messages(topic, { count: 10, keys: 10 })
   await driver.publish(batch)
   say({ kind: 'confirmed', ids: batch.map(({ id }) => id) })
+  if (tookMs > 0) await pause(tookMs)
 }

@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto'
+import { createMessaging } from '@corebus/core'
+import { expect, test } from 'vitest'
+import { listFailedPayments, retryFailedPayments } from './dead-letters.ts'
+import { Charge } from './events.ts'
+import { nextSettlement } from './settlement.ts'
+
+test('a dead letter is listed with its error, and handled when it is retried', async () => {
+  let open = false
+  const messaging = createMessaging({
+    broker: 'memory',
+    url: `memory://${randomUUID()}`,
+    service: 'payments',
+    env: { LOG_LEVEL: 'silent' },
+  })
+  messaging.handle({ topic: 'payments.process', group: 'payments', schema: Charge, maxRetries: 0 }, () => {
+    if (!open) throw new Error('the gateway is closed')
+  })
+  await messaging.start()
+
+  const buried = nextSettlement()
+  await messaging.getProducer().send('payments.process', { order_id: 7, amount: 12, card_token: 'tok' }, { id: 'charge-7' })
+  expect((await buried).settlement).toBe('deadLetter')
+  await expect
+    .poll(() => listFailedPayments(messaging))
+    .toEqual([expect.stringMatching(/Z charge-7 failed after 1 calls: the gateway is closed$/)])
+
+  open = true
+  const settled = nextSettlement()
+  expect(await retryFailedPayments(messaging)).toBe(1)
+  expect(await settled).toMatchObject({ settlement: 'ack', attempt: 1, id: 'charge-7' })
+  expect(await listFailedPayments(messaging)).toEqual([])
+  await messaging.close()
+})

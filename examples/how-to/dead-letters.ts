@@ -1,0 +1,19 @@
+import { type Messaging, replayDeadLetters } from '@corebus/core'
+
+// #region list
+export async function listFailedPayments(messaging: Messaging): Promise<readonly string[]> {
+  const { admin } = await messaging.driver()
+  const letters = await admin.deadLetters({ topic: 'payments.process', group: 'payments' }, { limit: 20 })
+  return letters.map(({ message: { id, headers }, at }) => {
+    const { 'corebus-reason': reason, 'corebus-attempt': attempts, 'corebus-error': error } = headers
+    return `${new Date(at).toISOString()} ${id} ${reason} after ${attempts} calls: ${error}`
+  })
+}
+// #endregion list
+
+// #region retry
+export async function retryFailedPayments(messaging: Messaging, ids?: readonly string[]): Promise<number> {
+  const { admin } = await messaging.driver()
+  return replayDeadLetters(admin, { topic: 'payments.process', group: 'payments', ...(ids && { ids }) }, { perSecond: 10 })
+}
+// #endregion retry

@@ -1,0 +1,3 @@
+import './messaging.ts'
+import './welcome.ts'
+import './payments.ts'

@@ -1,0 +1,6 @@
+// The entry of `core consumer`: it only registers handlers.
+import './messaging.ts'
+import './handlers/order-events.ts'
+import './handlers/order-feed.ts'
+import './handlers/payments.ts'
+import './handlers/inventory.ts'

@@ -1,0 +1,39 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { event } from '@corebus/core'
+import { type ActionContext, action, ViewSet } from '@corebus/hono'
+import { UserCreated, UserUpdated } from '@two-apis/events'
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { hashPassword } from './password.ts'
+import { changeEmail, findUser, insertUser } from './users.ts'
+
+const Registration = z.object({ email: z.email(), password: z.string().min(8) })
+type Registration = z.infer<typeof Registration>
+
+const Change = z.object({ email: z.email() })
+type Change = z.infer<typeof Change>
+
+/** What an action returns is answered and, under `@event`, published after the response. An answer of 400 and above publishes nothing. */
+export class UserViewSet extends ViewSet {
+  @action({ method: 'POST', body: Registration })
+  @event(UserCreated)
+  async register(c: Context, { db, body: { email, password } }: ActionContext<DatabaseSync, Registration>) {
+    const id = insertUser(db, { email, password: await hashPassword(password) })
+    if (id === undefined) return c.json({ error: `${email} is registered already` }, 409)
+    return { id, email }
+  }
+
+  @action({ method: 'PATCH', detail: true, path: '', body: Change })
+  @event(UserUpdated)
+  update(c: Context, { db, id, body: { email } }: ActionContext<DatabaseSync, Change>) {
+    const user = findUser(db, Number(id))
+    if (!user) return c.json({ error: `there is no user ${id}` }, 404)
+    if (!changeEmail(db, user.id, email)) return c.json({ error: `${email} is registered already` }, 409)
+    return { id: user.id, email }
+  }
+
+  @action({ detail: true, path: '' })
+  retrieve(c: Context, { db, id }: ActionContext<DatabaseSync>) {
+    return findUser(db, Number(id)) ?? c.json({ error: `there is no user ${id}` }, 404)
+  }
+}

@@ -1,0 +1,46 @@
+/** What the process answers with. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, stuck: 70 } as const
+
+export const EXIT_HELP: string = `
+Exit codes:
+  0   done, or stopped after a drain
+  1   it failed: the error is on stderr, -v adds the stack
+  2   a mistake in the command, the configuration or the handlers: trying again cannot help
+  70  a handler ran past its time-out and the grace after it (consumer): start it again`
+
+/** Codes of errors that are there again at the next try: somebody has to change something first. */
+const MISTAKES = new Set([
+  'USAGE',
+  'CONFIG',
+  'CONFIGURED',
+  'SELECTION',
+  'HANDLERS',
+  'STARTED',
+  'OPTION',
+  'RESOLVE',
+  'DECORATOR',
+  'RETRY_POLICY',
+  'EVENT_TYPE',
+  'SCHEMA_NOT_JSON',
+  'TOPIC_MISSING',
+  'KEY_MISSING',
+  'NAME',
+  'PAYLOAD_NOT_JSON',
+  'PAYLOAD_INVALID',
+  'TOO_LARGE',
+  'PEER_MISSING',
+  'BROKER_MISSING',
+  'BROKER_FILE_NAME',
+  'BROKER_FILE_NETWORK',
+  'TWO_VERSIONS',
+  'URL',
+])
+
+export function exitCodeOf(error: unknown): number {
+  return MISTAKES.has(codeOf(error) ?? '') ? EXIT.usage : EXIT.failed
+}
+
+/** By property, not by class: the error may come from another copy of the package. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,87 @@
+import type { DeadLetter } from '../driver.ts'
+import { decodeText, isEnvelope } from '../wire/envelope.ts'
+import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
+import { cut, table, terminalWidth } from './table.ts'
+
+/** Everything known of a letter, in plain words. */
+export interface LetterJson {
+  readonly id: string
+  readonly topic: string
+  readonly group: string
+  readonly key: string | null
+  readonly event: string | null
+  readonly at: string
+  /** Calls made before it was given up. */
+  readonly attempts: number
+  readonly reason: string | null
+  readonly error: string | null
+  readonly stack: string | null
+  /** The author's own. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Where it lies on the broker. */
+  readonly place: string
+  /** The parsed JSON; what is none is under `bodyText`, what is no text under `bodyBase64`. */
+  readonly body?: unknown
+  readonly bodyText?: string
+  readonly bodyBase64?: string
+}
+
+export function asJson({ message, group, place, at }: DeadLetter): LetterJson {
+  const { headers } = message
+  const body = bodyOf(message.body)
+  return {
+    id: message.id,
+    topic: message.topic,
+    group,
+    key: message.key ?? null,
+    event: isEnvelope(body.body) ? body.body.name : null,
+    at: new Date(at).toISOString(),
+    attempts: Number(headers[HEADER.attempt] ?? 1),
+    reason: headers[HEADER.reason] ?? null,
+    error: headers[HEADER.error] ?? null,
+    stack: headers[HEADER.errorStack] ?? null,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(RESERVED_PREFIX))),
+    place,
+    ...body,
+  }
+}
+
+function bodyOf(bytes: Uint8Array): Pick<LetterJson, 'body' | 'bodyText' | 'bodyBase64'> {
+  const text = decodeText(bytes)
+  if (text === undefined) return { bodyBase64: Buffer.from(bytes).toString('base64') }
+  try {
+    return { body: JSON.parse(text) as unknown }
+  } catch {
+    return { bodyText: text } // that it is no JSON may be why it is here
+  }
+}
+
+/** A line for what it is, and one below for what went wrong. */
+export function asTable(letters: readonly DeadLetter[], now: number, width: number = terminalWidth()): string {
+  const rows = letters.map(asJson)
+  const columns = [
+    { title: 'ID' },
+    { title: 'TOPIC', shrinks: true },
+    { title: 'GROUP', shrinks: true },
+    { title: 'REASON', shrinks: true },
+    { title: 'AGE', align: 'right' },
+  ] as const
+  const [head = '', ...lines] = table(
+    columns,
+    rows.map(({ id, topic, group, reason, at }) => [id, topic, group, reason ?? '-', age(now - Date.parse(at))]),
+    width,
+  ).split('\n')
+  const details = rows.map(({ event, error, attempts }) => {
+    const firstLine = error?.split('\n')[0] ?? 'no error was recorded'
+    return cut(`    ${event === null ? '' : `${event}: `}${firstLine} (attempt ${attempts})`, width)
+  })
+  return [head, ...lines.flatMap((line, i) => [line, details[i] ?? ''])].join('\n')
+}
+
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 2 * 3_600) return `${Math.round(seconds / 60)} min`
+  if (seconds < 2 * 86_400) return `${Math.round(seconds / 3_600)} h`
+  return `${Math.round(seconds / 86_400)} d`
+}

@@ -1,0 +1,73 @@
+import { basename } from 'node:path'
+import { styleText } from 'node:util'
+import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../version.ts'
+import { ADD_ONS_HELP, addCommandsOf } from './add-ons.ts'
+import type { Common } from './common.ts'
+import { consumerCommand } from './consumer.ts'
+import { dlqCommand } from './dlq.ts'
+import { EXIT, EXIT_HELP, exitCodeOf } from './exit.ts'
+import { publishCommand } from './publish.ts'
+import { report } from './report.ts'
+import { topicsCommand } from './topics.ts'
+
+const HELP = `
+Variables are read from .env beside the nearest package.json; those already set win.
+
+Examples:
+  $ npx corebus consumer                                        run this service's handlers
+  $ npx corebus publish orders.created '{"order_id": 7}'        publish a message by hand
+  $ npx corebus topics                                          what waits where
+  $ npx corebus dlq list                                        what failed, and why
+  $ npx corebus dlq retry --topic orders.created                try that again
+${ADD_ONS_HELP}
+${EXIT_HELP}`
+
+/** The command line. Ends the process. */
+export async function main(argv: readonly string[] = process.argv): Promise<void> {
+  // What ends before it has said otherwise has not succeeded.
+  process.exitCode = EXIT.failed
+  // A reader that has seen enough, as in `core topics | head`, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed))
+  process.exit(await run(argv))
+}
+
+async function run(argv: readonly string[]): Promise<number> {
+  let verbose = false
+  let exitCode: number = EXIT.ok
+  const name = basename(argv[1] ?? '').startsWith('corebus') ? 'corebus' : 'core'
+  const program = programNamed(name, (code) => {
+    exitCode = code
+  })
+  program.hook('preAction', (_, action) => {
+    verbose = action.opts<Partial<Common>>().verbose === true
+  })
+  try {
+    await addCommandsOf(argv[2], program)
+    await program.parseAsync(argv)
+    return exitCode
+  } catch (error) {
+    // Commander has said it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    report(error, verbose)
+    return exitCodeOf(error)
+  }
+}
+
+function programNamed(name: string, onConsumed: (exitCode: number) => void): Command {
+  const program = new Command(name)
+    .description('Messaging on Kafka, RabbitMQ, Redis Streams, SQLite or memory')
+    .version(packageVersion, '-V, --version')
+    .exitOverride()
+    .showHelpAfterError(`Run ${name} --help, or ${name} <command> --help.`)
+    .configureHelp({ styleTitle: (title) => styleText('bold', title) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error:/, (label) => styleText('red', label, { stream: process.stderr }))),
+    })
+    .addHelpText('after', HELP)
+  consumerCommand(program, onConsumed)
+  publishCommand(program)
+  dlqCommand(program)
+  topicsCommand(program)
+  return program
+}

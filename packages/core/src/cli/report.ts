@@ -1,0 +1,28 @@
+import { inspect, styleText } from 'node:util'
+import { asError } from '../errors.ts'
+
+/** One clear message on stderr; the stack only when it was asked for. */
+export function report(error: unknown, verbose: boolean): void {
+  reportText(messageOf(error), verbose ? detailOf(error) : undefined)
+}
+
+export function reportText(message: string, detail: string | undefined): void {
+  const label = styleText('red', 'error:', { stream: process.stderr })
+  process.stderr.write(`${label} ${message}\n${detail === undefined ? '' : `${detail}\n`}`)
+}
+
+export function messageOf(error: unknown): string {
+  const { message, name } = asError(error)
+  return message === '' ? name : message
+}
+
+/** The error underneath is the one whose stack tells something. */
+export function detailOf(error: unknown): string {
+  const { cause } = asError(error)
+  return inspect(cause instanceof Error ? cause : error, { colors: false })
+}
+
+/** Resolves when it is written: what follows may be the end of the process. */
+export function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve())))
+}

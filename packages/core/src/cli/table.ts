@@ -1,0 +1,44 @@
+export interface Column {
+  readonly title: string
+  readonly align?: 'right'
+  /** May be cut to make the table fit. */
+  readonly shrinks?: true
+}
+
+const GAP = '  '
+const NARROWEST = 8
+
+/** Left or right aligned text, no wider than `width`, as far as its columns may be cut. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number = terminalWidth()): string {
+  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  fit(columns, widths, width - GAP.length * (columns.length - 1))
+  const line = (cells: readonly string[]): string =>
+    columns
+      .map(({ align }, i) => {
+        const cell = cut(cells[i] ?? '', widths[i] ?? 0)
+        return align === 'right' ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)
+      })
+      .join(GAP)
+      .trimEnd()
+  return [columns.map(({ title }) => title), ...rows].map(line).join('\n')
+}
+
+/** The widest gives way first. */
+function fit(columns: readonly Column[], widths: number[], room: number): void {
+  while (widths.reduce((a, b) => a + b, 0) > room) {
+    let widest: number | undefined
+    for (const [i, { shrinks }] of columns.entries())
+      if (shrinks && (widths[i] ?? 0) > NARROWEST && (widest === undefined || (widths[i] ?? 0) > (widths[widest] ?? 0))) widest = i
+    if (widest === undefined) return
+    widths[widest] = (widths[widest] ?? 0) - 1
+  }
+}
+
+export function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`
+}
+
+/** What is piped elsewhere is not cut: somebody looks for something in it. */
+export function terminalWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+}

@@ -1,0 +1,313 @@
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Message } from '../driver.ts'
+import { Reject, RetryLater } from '../errors.ts'
+import { defineEvent } from '../event-type.ts'
+import { planGroups, type TopicPlan } from '../group.ts'
+import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
+import { eventSpec } from '../registered.ts'
+import { currentScope, type Outlet, record } from '../scope.ts'
+import { derivedId } from '../wire/id.ts'
+import { messageSpec } from '../decorators/message-handler.ts'
+import { type Call, type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+
+const Created = defineEvent('user.created', z.object({ id: z.number(), at: z.codec(z.string(), z.date(), { decode: (s) => new Date(s), encode: (d) => d.toISOString() }) }), { topic: 't' })
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const json = (value: unknown) => bytes(JSON.stringify(value))
+const envelope = (name: string, data: unknown) => json({ name, data, timestamp: '2026-02-01T12:00:00.000Z', source: 's' })
+
+function message(body: Uint8Array, more: Partial<Message> = {}): Message {
+  return { id: 'm1', topic: 't', headers: {}, body, ...more }
+}
+
+function planOf(...specs: HandlerSpec[]): TopicPlan {
+  const capabilities = { durable: false, orderedAcrossProcesses: true, keepsHistory: false, longestHandlingMs: Number.POSITIVE_INFINITY }
+  const defaults = { service: 'g', defaultTopic: undefined, retry: {}, broker: 'memory', capabilities, concurrency: 10, maxUnsettled: 10, handlerTimeoutMs: 1_000 }
+  const [plan] = planGroups(specs, defaults)
+  return plan?.topics.get('t') as TopicPlan
+}
+
+interface Given extends Partial<Omit<DispatchOptions, 'bound'>> {
+  readonly call?: Partial<Call>
+}
+
+async function run(to: Message, specs: readonly HandlerSpec[], { call, ...options }: Given = {}): Promise<Dispatched> {
+  const bound = new Map<HandlerSpec, HandlerFunction>()
+  for (const spec of specs) bound.set(spec, await spec.bind(() => Promise.reject(new Error('no classes here'))))
+  return dispatch(
+    { message: to, attempt: 1, signal: new AbortController().signal, aborted: false, forbidden: () => undefined, ...call },
+    planOf(...specs),
+    {
+      group: 'g',
+      unknown: 'skip',
+      bound,
+      session: undefined,
+      inbox: undefined,
+      outbox: undefined,
+      middleware: [],
+      logger: pino({ level: 'silent' }),
+      emit: () => undefined,
+      outlet: outlet().outlet,
+      ...options,
+    },
+  )
+}
+
+function outlet(log: string[] = []): { outlet: Outlet; log: string[] } {
+  return {
+    log,
+    outlet: {
+      hasOutbox: false,
+      publish: async (recorded) => void log.push(...recorded.map(({ message: { id } }) => `published ${id}`)),
+      publishInBackground: async (recorded) => void log.push(...recorded.map(({ message: { id } }) => `in background ${id}`)),
+    },
+  }
+}
+
+describe('what a handler gets', () => {
+  const onCreated = (handler: HandlerFunction = () => undefined) => eventSpec(Created, {}, handler)
+  const onName = (handler: HandlerFunction = () => undefined) => eventSpec('user.updated', { topic: 't' }, handler)
+  const rest = (handler: HandlerFunction = () => undefined, options = {}) => messageSpec({ topic: 't', ...options }, handler)
+  const at = '2026-02-01T12:00:00.000Z'
+  const Amount = z.object({ amount: z.number() })
+
+  test.each<[string, Message, (handler: HandlerFunction) => HandlerSpec[], unknown]>([
+    ['an event, decoded', message(envelope('user.created', { id: 1, at })), (h) => [onCreated(h), rest()], { name: 'user.created', data: { id: 1, at: new Date(at) }, timestamp: at, source: 's' }],
+    ['an event by name, as it is', message(envelope('user.updated', { x: 1 })), (h) => [onName(h)], { name: 'user.updated', data: { x: 1 }, timestamp: at, source: 's' }],
+    ['an event nobody takes, whole', message(envelope('other', 1)), (h) => [onCreated(), rest(h)], { name: 'other', data: 1, timestamp: at, source: 's' }],
+    ['a message beside event handlers', message(json({ a: 1 })), (h) => [onCreated(), rest(h)], { a: 1 }],
+    ['null, which is a message too', message(json(null)), (h) => [rest(h)], null],
+    ['a tombstone', message(bytes(''), { tombstone: true }), (h) => [onCreated(), rest(h, { schema: Amount })], null],
+    ['a message through its schema, without what that does not know', message(json({ amount: 1, b: 2 })), (h) => [rest(h, { schema: Amount })], { amount: 1 }],
+    ['text', message(bytes('{"ä"')), (h) => [rest(h, { decode: 'text' })], '{"ä"'],
+    ['text beside event handlers', message(bytes('hello')), (h) => [onCreated(), rest(h, { decode: 'text' })], 'hello'],
+    ['bytes', message(new Uint8Array([0xff, 0])), (h) => [rest(h, { decode: 'bytes' })], new Uint8Array([0xff, 0])],
+    ['what its own function makes of it', message(bytes('a;b'), { headers: { sep: ';' } }), (h) => [rest(h, { decode: (body: Uint8Array, headers: Record<string, string>) => new TextDecoder().decode(body).split(headers.sep as string) })], ['a', 'b']],
+    ['no __proto__, however it is written', message(bytes('{"a":1,"__proto__":{"admin":true},"\\u005f_proto__":{"admin":true}}')), (h) => [rest(h)], { a: 1 }],
+  ])('%s', async (_, to, specs, expected) => {
+    const got: unknown[] = []
+    const { verdict } = await run(to, specs((input) => void got.push(input)))
+    expect(verdict).toEqual({ kind: 'ok' })
+    expect(got).toEqual([expected])
+    expect(Object.keys(Object(got[0]))).not.toContain('__proto__')
+  })
+
+  test.each<[string, Message, HandlerSpec[], object, string | undefined]>([
+    ['no JSON', message(bytes('{')), [onCreated()], { kind: 'hopeless', reason: 'not-json' }, undefined],
+    ['no UTF-8', message(new Uint8Array([0x22, 0xff, 0x22])), [rest()], { kind: 'hopeless', reason: 'not-json' }, undefined],
+    ['an empty body', message(bytes('')), [rest()], { kind: 'hopeless', reason: 'not-json' }, undefined],
+    ['no UTF-8, as text', message(new Uint8Array([0xff])), [rest(undefined, { decode: 'text' })], { kind: 'hopeless', reason: 'not-json' }, undefined],
+    ['a decode function that throws', message(bytes('x')), [rest(undefined, { decode: () => Buffer.alloc(-1) })], { kind: 'hopeless', reason: 'not-json' }, undefined],
+    ['no envelope', message(json({ id: 1 })), [onCreated()], { kind: 'hopeless', reason: 'not-an-event' }, undefined],
+    ['an envelope without data', message(json({ name: 'user.created' })), [onCreated()], { kind: 'hopeless', reason: 'not-an-event' }, undefined],
+    ['an event that fails its schema', message(envelope('user.created', { id: 'x' })), [onCreated(), rest()], { kind: 'hopeless', reason: 'schema' }, 'user.created'],
+    ['a message that fails its schema', message(json({})), [rest(undefined, { schema: Amount })], { kind: 'hopeless', reason: 'schema' }, undefined],
+    ['an unknown event', message(envelope('other', 1)), [onCreated()], { kind: 'skipped' }, 'other'],
+    ['a tombstone for event handlers', message(bytes(''), { tombstone: true }), [onCreated()], { kind: 'skipped' }, undefined],
+  ])('%s never reaches it', async (_, to, specs, verdict, event) => {
+    const dispatched = await run(to, specs)
+    expect(dispatched.verdict).toMatchObject(verdict)
+    expect(dispatched.event).toBe(event)
+  })
+
+  test('an unknown event goes to the dead letters where the group says so', async () => {
+    const { verdict } = await run(message(envelope('other', 1)), [onCreated()], { unknown: 'deadLetter' })
+    expect(verdict).toMatchObject({ kind: 'hopeless', reason: 'unknown-event' })
+  })
+
+  test('the context names the message; signal and session are this call’s own', async () => {
+    const signal = AbortSignal.abort()
+    let context: HandlerContext | undefined
+    const spec = rest((_, given) => {
+      context = given
+    })
+    const headers = { 'corebus-correlation': 'c1', foreign: 'x' }
+    await run(message(json(1), { key: 'k', headers }), [spec], { call: { attempt: 3, signal }, session: async (work) => work('tx' as never) })
+    const { db, attempt, topic, key, id, group, signal: given, headers: seen } = context as HandlerContext
+    expect({ db, attempt, topic, key, id, group, given, seen }).toEqual({ db: 'tx', attempt: 3, topic: 't', key: 'k', id: 'm1', group: 'g', given: signal, seen: headers })
+    expect(context?.logger.bindings()).toMatchObject({ topic: 't', group: 'g', id: 'm1', attempt: 3, key: 'k', correlationId: 'c1' })
+  })
+})
+
+describe('how a handler ends', () => {
+  class Foreign extends Error {
+    override name = 'RetryLater'
+    ms = 7
+  }
+  const cause = new Error('no')
+  test.each<[string, unknown, Partial<Call>, object]>([
+    ['an error', cause, {}, { kind: 'failed', error: cause }],
+    ['something that is no error', 'a string', {}, { kind: 'failed', error: new Error('a string') }],
+    ['Reject', new Reject('never'), {}, { kind: 'hopeless', reason: 'rejected' }],
+    ['RetryLater', new RetryLater(500), {}, { kind: 'later', afterMs: 500 }],
+    ['RetryLater of another copy of the SDK', new Foreign(), {}, { kind: 'later', afterMs: 7 }],
+    ['an error after its signal was aborted at a shutdown', cause, { aborted: true }, { kind: 'unsettled', why: 'handed back' }],
+    ['Reject after its signal was aborted at a shutdown', new Reject('x'), { aborted: true }, { kind: 'unsettled', why: 'handed back' }],
+    ['an error of a message that was taken from us', cause, { aborted: true, forbidden: () => 'lost' }, { kind: 'unsettled', why: 'lost' }],
+    ['Reject after the time-out', new Reject('x'), { aborted: true, forbidden: () => 'timed out' }, { kind: 'failed', error: expect.objectContaining({ code: 'HANDLER_TIMEOUT' }) }],
+  ])('%s', async (_, thrown, call, expected) => {
+    const spec = messageSpec({ topic: 't' }, () => {
+      throw thrown
+    })
+    expect((await run(message(json(1)), [spec], { call })).verdict).toMatchObject(expected)
+  })
+
+  test.each<['timed out' | 'lost', object]>([
+    ['timed out', { kind: 'failed' }],
+    ['lost', { kind: 'unsettled', why: 'lost' }],
+  ])('without an error, but %s: its session is rolled back', async (why, verdict) => {
+    const log: string[] = []
+    const session: DispatchOptions['session'] = (work) => work(undefined).then(() => log.push('commit') as never, (error) => (log.push('rollback'), Promise.reject(error)))
+    const spec = messageSpec({ topic: 't' }, () => undefined)
+    expect((await run(message(json(1)), [spec], { session, call: { forbidden: () => why } })).verdict).toMatchObject(verdict)
+    expect(log).toEqual(['rollback'])
+  })
+})
+
+describe('session, inbox, outbox and scope', () => {
+  const recording = (out: Outlet, times = 1) =>
+    messageSpec({ topic: 't' }, () => {
+      for (let i = 0; i < times; i++) record({ message: message(json(i), { id: currentScope()?.nextId?.() ?? '?' }), outlet: out })
+    })
+  const id = (n: number) => derivedId('m1', 'g', n)
+
+  test('decode, session, inbox, handler, outbox, commit: in this order', async () => {
+    const { outlet: out, log } = outlet()
+    const spec = messageSpec({ topic: 't' }, () => {
+      log.push('handler')
+      record({ message: message(json(1), { id: 'o1' }), outlet: out })
+    })
+    const { verdict } = await run(message(json(1)), [spec], {
+      outlet: out,
+      session: async (work) => {
+        log.push('begin')
+        const result = await work('tx' as never)
+        log.push('commit')
+        return result
+      },
+      inbox: { firstTime: async (db, group, { id: of }) => log.push(`inbox ${db} ${group} ${of}`) > 0 },
+      outbox: { write: async (db, messages) => void log.push(`outbox ${db} ${messages.map((one) => one.id)}`) },
+    })
+    expect(verdict).toEqual({ kind: 'ok' })
+    expect(log).toEqual(['begin', 'inbox tx g m1', 'handler', 'outbox tx o1', 'commit'])
+  })
+
+  test('what the inbox knows is not handled again, and its session ends well', async () => {
+    const spec = messageSpec({ topic: 't' }, () => Promise.reject(new Error('handled twice')))
+    const { verdict } = await run(message(json(1)), [spec], { session: (work) => work(undefined as never), inbox: { firstTime: async () => false } })
+    expect(verdict).toEqual({ kind: 'duplicate' })
+  })
+
+  test('what was recorded leaves after the commit, confirmed, under the same ids for a redelivery', async () => {
+    const { outlet: out, log } = outlet()
+    const session: DispatchOptions['session'] = async (work) => {
+      const result = await work(undefined)
+      log.push('commit')
+      return result
+    }
+    await run(message(json(1)), [recording(out, 2)], { session, outlet: out })
+    await run(message(json(1)), [recording(out, 2)], { session, outlet: out })
+    const once = ['commit', `published ${id(0)}`, `published ${id(1)}`]
+    expect(log).toEqual([...once, ...once])
+  })
+
+  test('what was recorded is discarded with the rollback, also when the commit fails', async () => {
+    const { outlet: out, log } = outlet()
+    const { verdict } = await run(message(json(1)), [recording(out)], { outlet: out, session: (work) => work(undefined).then(() => Promise.reject(new Error('commit failed'))) })
+    expect(verdict).toMatchObject({ kind: 'failed', error: new Error('commit failed') })
+    expect(log).toEqual([])
+  })
+
+  test('a session that runs its work again publishes once', async () => {
+    const { outlet: out, log } = outlet()
+    const again: DispatchOptions['session'] = async (work) => {
+      await work(undefined)
+      return work(undefined)
+    }
+    await run(message(json(1)), [recording(out)], { outlet: out, session: again })
+    expect(log).toEqual([`published ${id(0)}`])
+  })
+
+  test('a publish that fails after the commit is a failure: the message comes again', async () => {
+    const { outlet: out } = outlet()
+    const failing = { ...out, publish: () => Promise.reject(new Error('no broker')) }
+    expect((await run(message(json(1)), [recording(failing)], { outlet: failing })).verdict).toMatchObject({ kind: 'failed', error: new Error('no broker') })
+  })
+
+  test('the outbox gets what its own instance publishes; what another publishes leaves after the commit', async () => {
+    const [ours, others] = [outlet(), outlet()]
+    const written: string[] = []
+    const spec = messageSpec({ topic: 't' }, () => {
+      record({ message: message(json(1), { id: 'ours' }), outlet: ours.outlet })
+      record({ message: message(json(1), { id: 'others' }), outlet: others.outlet })
+    })
+    const outbox: DispatchOptions['outbox'] = { write: async (_, messages) => void written.push(...messages.map((one) => one.id)) }
+    await run(message(json(1)), [spec], { outlet: ours.outlet, session: (work) => work(undefined as never), outbox })
+    expect([written, ours.log, others.log]).toEqual([['ours'], [], ['published others']])
+  })
+
+  test('what code records that outlives its handler leaves at once', async () => {
+    const { outlet: out, log } = outlet()
+    const later = Promise.withResolvers<void>()
+    let done: Promise<void> | undefined
+    const spec = messageSpec({ topic: 't' }, () => {
+      done = later.promise.then(() => record({ message: message(json(1), { id: 'late' }), outlet: out }))
+    })
+    await run(message(json(1)), [spec], { outlet: out, session: (work) => work(undefined as never) })
+    later.resolve()
+    await done
+    expect(log).toEqual(['in background late'])
+  })
+
+  test.each<[string, DispatchOptions['session']]>([
+    ['never runs its work', async () => undefined as never],
+    ['swallows its error', (work) => work(undefined).catch(() => undefined as never)],
+  ])('a session that %s acknowledges nothing', async (_, session) => {
+    const spec = messageSpec({ topic: 't' }, () => Promise.reject(new Error('no')))
+    expect((await run(message(json(1)), [spec], { session })).verdict).toMatchObject({ kind: 'failed', error: { code: 'SESSION' } })
+  })
+
+  test('a session that forgets to return the result is fine', async () => {
+    const session: DispatchOptions['session'] = async (work) => {
+      await work(undefined)
+      return undefined as never
+    }
+    expect((await run(message(json(1)), [messageSpec({ topic: 't' }, () => undefined)], { session })).verdict).toEqual({ kind: 'ok' })
+  })
+
+  test('code that outlives its handler has no session any more', async () => {
+    let inSession: (() => boolean | undefined) | undefined
+    const spec = messageSpec({ topic: 't' }, () => {
+      const scope = currentScope()
+      inSession = () => scope?.inSession
+      expect(inSession()).toBe(true)
+    })
+    expect((await run(message(json(1)), [spec], { session: (work) => work(undefined as never) })).verdict).toEqual({ kind: 'ok' })
+    expect(inSession?.()).toBe(false)
+  })
+})
+
+describe('middleware', () => {
+  test('wraps the handler call, the first outermost, inside of the session', async () => {
+    const log: string[] = []
+    const layer =
+      (name: string): DispatchOptions['middleware'][number] =>
+      async ({ handler, input, context }, next) => {
+        log.push(`${name} ${handler.split(' ')[0]} ${JSON.stringify(input)} ${context.db}`)
+        await next()
+        log.push(`${name} after`)
+      }
+    const spec = messageSpec({ topic: 't' }, function charge() {
+      log.push('handler')
+    })
+    await run(message(json({ a: 1 })), [spec], { middleware: [layer('one'), layer('two')], session: async (work) => work('tx' as never) })
+    expect(log).toEqual(['one charge {"a":1} tx', 'two charge {"a":1} tx', 'handler', 'two after', 'one after'])
+  })
+
+  test('its error is the handler’s', async () => {
+    const refuse: DispatchOptions['middleware'][number] = () => Promise.reject(new Reject('not here'))
+    expect((await run(message(json(1)), [messageSpec({ topic: 't' }, () => undefined)], { middleware: [refuse] })).verdict).toMatchObject({ kind: 'hopeless', reason: 'rejected' })
+  })
+})

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest'
+import { VirtualClock } from '../../test/virtual-clock.ts'
+import type { Delivery, Settlement, Subscription } from '../driver.ts'
+import { SettleError } from '../errors.ts'
+import { Settler } from './settler.ts'
+
+function ack(id: string): Settlement {
+  const delivery: Delivery = { message: { id, topic: 't', headers: {}, body: new Uint8Array() }, unsettledBefore: 0, receipt: undefined }
+  return { kind: 'ack', delivery }
+}
+
+const idsOf = (settlements: readonly Settlement[]) => settlements.map(({ delivery }) => delivery.message.id).join(' ')
+
+/** Each call of the broker is answered by the next of `answers`; then it is fine. */
+function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<void>)[] = [], subscription?: Promise<void>) {
+  const clock = new VirtualClock()
+  const calls: string[] = []
+  const settled: string[] = []
+  const troubles: [message: string, count: number][] = []
+  const broker: Subscription = {
+    settle: async (settlements) => {
+      calls.push(idsOf(settlements))
+      await answers.shift()?.(settlements)
+    },
+    limit: () => undefined,
+    stop: async () => undefined,
+  }
+  const settler = new Settler({
+    subscription: () => subscription?.then(() => broker) ?? broker,
+    clock,
+    onSettled: (settlements) => settled.push(idsOf(settlements)),
+    onTrouble: (error, count) => troubles.push([error.message, count]),
+  })
+  return { settler, clock, calls, settled, troubles }
+}
+
+const refused = () => Promise.reject(new Error('no broker'))
+
+test('what comes together is settled together, and one batch is out at a time', async () => {
+  const held = Promise.withResolvers<void>()
+  const { settler, clock, calls, settled } = settlerWith([() => held.promise])
+  settler.settle(ack('1'))
+  settler.settle(ack('2'))
+  await clock.settle()
+  settler.settle(ack('3'))
+  settler.settle(ack('4'))
+  await clock.settle()
+  expect([calls, settled]).toEqual([['1 2'], []])
+  held.resolve()
+  await clock.settle()
+  expect([calls, settled]).toEqual([['1 2', '3 4'], ['1 2', '3 4']])
+})
+
+test('what failed is tried again, later and later, before what came since; trouble is told once', async () => {
+  const { settler, clock, calls, settled, troubles } = settlerWith([refused, refused, refused])
+  settler.settle(ack('1'))
+  await clock.settle()
+  settler.settle(ack('2'))
+  await clock.advance(199)
+  expect(calls).toEqual(['1'])
+  await clock.advance(1)
+  expect(calls).toEqual(['1', '1 2'])
+  await clock.advance(400 + 800)
+  expect(calls).toEqual(['1', '1 2', '1 2', '1 2'])
+  expect([settled, troubles]).toEqual([['1 2'], [['no broker', 1]]])
+})
+
+test('of a batch that was stored in part only the rest is tried again, and the part is settled', async () => {
+  const { settler, clock, calls, settled } = settlerWith([
+    async (settlements) => {
+      throw new SettleError([settlements[1]?.delivery as Delivery], new Error('full'))
+    },
+  ])
+  settler.settle(ack('1'))
+  settler.settle(ack('2'))
+  settler.settle(ack('3'))
+  await clock.advance(1_000)
+  expect(calls).toEqual(['1 2 3', '2'])
+  expect(settled).toEqual(['1 3', '2'])
+})
+
+test('what is handled before the subscription is there waits for it', async () => {
+  const subscribed = Promise.withResolvers<void>()
+  const { settler, clock, calls } = settlerWith([], subscribed.promise)
+  settler.settle(ack('1'))
+  await clock.settle()
+  expect(calls).toEqual([])
+  subscribed.resolve()
+  await clock.settle()
+  expect(calls).toEqual(['1'])
+})
+
+test('drain resolves when all is settled', async () => {
+  const held = Promise.withResolvers<void>()
+  const { settler, clock, settled } = settlerWith([() => held.promise])
+  settler.settle(ack('1'))
+  let drained = false
+  const draining = settler.drain().then(() => (drained = true))
+  await clock.settle()
+  expect(drained).toBe(false)
+  held.resolve()
+  await draining
+  expect(settled).toEqual(['1'])
+  await settler.drain()
+})
+
+test('drain gives up what fails: it stays with the broker', async () => {
+  const { settler, clock, calls, settled } = settlerWith([refused, refused, refused, refused])
+  settler.settle(ack('1'))
+  await clock.settle()
+  await settler.drain()
+  expect([calls, settled]).toEqual([['1', '1'], []])
+})

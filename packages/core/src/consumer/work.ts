@@ -1,0 +1,65 @@
+import type { Delivery, Message } from '../driver.ts'
+import type { TopicPlan } from '../group.ts'
+import type { Call } from './dispatch.ts'
+import type { Job } from './lanes.ts'
+import { type Counts, countsOf } from './outcome.ts'
+
+/** A delivery from its arrival to its settlement. */
+export class Work implements Job, Call, Counts {
+  readonly delivery: Delivery
+  readonly message: Message
+  readonly topic: TopicPlan
+  readonly lane: string | undefined
+  readonly alone: boolean
+  readonly arrivedAt: number
+  attempt: number
+  snoozes: number
+  runningSince: number | undefined
+  lost = false
+  timedOut = false
+  stuck = false
+  #controller: AbortController | undefined
+  #aborted: Error | undefined
+
+  constructor(delivery: Delivery, topic: TopicPlan, { suspect, now }: { suspect: boolean; now: number }) {
+    this.delivery = delivery
+    this.message = delivery.message
+    this.topic = topic
+    this.lane = delivery.message.key === undefined ? undefined : `${topic.topic}\0${delivery.message.key}`
+    this.alone = suspect
+    this.arrivedAt = now
+    const { attempt, snoozes } = countsOf(delivery.message)
+    this.attempt = attempt
+    this.snoozes = snoozes
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted) this.#controller.abort(this.#aborted)
+    return this.#controller.signal
+  }
+
+  get aborted(): boolean {
+    return this.#aborted !== undefined
+  }
+
+  abort(why: Error): void {
+    this.#aborted ??= why
+    this.#controller?.abort(why)
+  }
+
+  /** Its key waits here for the same message: a new call, with a new signal. */
+  again(): void {
+    this.timedOut = false
+    this.stuck = false
+    this.#controller = undefined
+    this.#aborted = undefined
+  }
+
+  forbidden = (): 'timed out' | 'lost' | undefined => (this.lost ? 'lost' : this.timedOut ? 'timed out' : undefined)
+}
+
+/** By what a redelivery is known. */
+export function placeOf(message: Message): string {
+  return `${message.topic}\0${message.id}`
+}

@@ -1,0 +1,57 @@
+import { type Decorated, recordMethod, type Schema } from '@corebus/core'
+import type { Context } from 'hono'
+
+/** HEAD is answered by Hono from GET. */
+export type ActionMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
+export interface ActionOptions<Body = unknown, Query = unknown> {
+  /** Default `['GET']`. */
+  readonly methods?: readonly ActionMethod[]
+  /** One method: short for `methods`. */
+  readonly method?: ActionMethod
+  /** About one thing: the path is behind `/:id`. Default false. */
+  readonly detail?: boolean
+  /** Below the prefix of `mount`, and below `/:id` for `detail`. `''` is the prefix, or `/:id`, itself. Default: the method's name. */
+  readonly path?: string
+  /** What the JSON body must fit; 422 with the issues otherwise, 400 for what is no JSON. Its size is for Hono's `bodyLimit`. */
+  readonly body?: Schema<Body>
+  /** What the query must fit. Its values are strings, and arrays of them where a name is given more than once. */
+  readonly query?: Schema<Query>
+}
+
+/** What an action receives beside Hono's context. `Db` is what the configured session opens. */
+export interface ActionContext<Db = unknown, Body = unknown, Query = unknown> {
+  /** The open session of this request: committed when the action has answered, rolled back when it throws or answers 400 and above. */
+  readonly db: Db
+  /** The code side of the body, checked. `undefined` without a `body` schema. */
+  readonly body: Body
+  /** The code side of the query, checked. `undefined` without a `query` schema. */
+  readonly query: Query
+  /** The `:names` of the path. */
+  readonly params: Readonly<Record<string, string>>
+  /** The `:id` of the path. Reading it in an action whose path has none throws. */
+  readonly id: string
+}
+
+/** Decorates a method that takes Hono's context and, if it wants, the action's, with a body and query that fit the schemas. */
+export interface ActionDecorator<Body, Query> {
+  // biome-ignore lint/suspicious/noExplicitAny: environment and session are the method's own business; unknown would refuse every narrower one
+  <This, M extends (this: This, c: Context<any, any, any>, context: ActionContext<any, Body, Query>) => unknown>(
+    value: M,
+    context: ClassMethodDecoratorContext<This, M>,
+  ): void
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  <M extends (c: Context<any, any, any>, context: ActionContext<any, Body, Query>) => unknown>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M>,
+  ): void
+}
+
+/**
+ * Makes a method of a ViewSet a route: `GET <prefix>/<name of the method>` unless said otherwise. What it returns is answered as JSON with
+ * 200, or 201 from POST; nothing as 204; a Response as it is. Together with `@event`, in either order, what it returns is published too.
+ */
+export function action<Body = undefined, Query = undefined>(options: ActionOptions<Body, Query> = {}): ActionDecorator<Body, Query> {
+  return (...decorated: Decorated): void => recordMethod(decorated, 'action', options)
+}

@@ -1,0 +1,93 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CorebusError, type Session } from '@corebus/core'
+import { serialised } from './serialised.ts'
+
+export interface SqliteSessionOptions {
+  /** The file of the database. Default: what the connection says, if this Node can ask it (22.16, 24). */
+  readonly file?: string
+  /** How long another process may keep the file locked. Default 5,000. */
+  readonly busyTimeoutMs?: number
+}
+
+/**
+ * Sessions on one connection of node:sqlite, for `configureMessaging({ session })`: BEGIN IMMEDIATE, the work, COMMIT, or ROLLBACK when it
+ * throws. One at a time per file, also where several connections share it. While another process has the file locked, the event loop runs on.
+ * @throws CorebusError SESSION_BUSY when it stays locked, SESSION_NESTED, SESSION_OPEN when the connection is in a transaction of its own
+ */
+export function sqliteSession(database: DatabaseSync, { file, busyTimeoutMs = 5_000 }: SqliteSessionOptions = {}): Session<DatabaseSync> {
+  const key = file ?? locationOf(database) ?? database
+  const where = typeof key === 'string' ? key : 'the database in memory'
+  const unlocked = (statement: string): Promise<void> => whenUnlocked(database, statement, busyTimeoutMs, where)
+  return serialised(key, async (work) => {
+    if (database.isTransaction)
+      throw new CorebusError('SESSION_OPEN', `the connection to ${where} is in a transaction that no session began: give sessions a connection of their own`)
+    await unlocked('BEGIN IMMEDIATE')
+    try {
+      const result = await work(database)
+      // With a rollback journal it waits for readers; then the transaction stays open and the same statement may be tried again.
+      await unlocked('COMMIT')
+      return result
+    } catch (thrown) {
+      rollBack(database)
+      throw thrown
+    }
+  })
+}
+
+function locationOf(database: DatabaseSync): string | undefined {
+  if (typeof database.location !== 'function') return undefined // Node before 22.16
+  return database.location() || undefined
+}
+
+const SQLITE_BUSY = 5
+const FIRST_WAIT_MS = 2
+const LONGEST_WAIT_MS = 50
+
+/** SQLite's own waiting would block the event loop, and with it the very handler that has to commit. */
+async function whenUnlocked(database: DatabaseSync, statement: string, busyTimeoutMs: number, where: string): Promise<void> {
+  const deadline = Date.now() + busyTimeoutMs
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    try {
+      withoutWaiting(database, statement)
+      return
+    } catch (thrown) {
+      if (!isBusy(thrown)) throw thrown
+      const leftMs = deadline - Date.now()
+      if (leftMs <= 0)
+        throw new CorebusError('SESSION_BUSY', `${statement}: ${where} was locked by another process or connection for ${busyTimeoutMs} ms (busyTimeoutMs)`, {
+          cause: thrown,
+        })
+      // Jitter, so that processes that wait for each other do not meet again and again.
+      await sleep(Math.min(waitMs * (0.5 + Math.random()), leftMs))
+    }
+  }
+}
+
+function withoutWaiting(database: DatabaseSync, statement: string): void {
+  const timeout = database.prepare('PRAGMA busy_timeout').get()?.timeout
+  if (!timeout) {
+    database.exec(statement)
+    return
+  }
+  database.exec('PRAGMA busy_timeout = 0')
+  try {
+    database.exec(statement)
+  } finally {
+    database.exec(`PRAGMA busy_timeout = ${timeout}`)
+  }
+}
+
+function isBusy(thrown: unknown): boolean {
+  if (!(thrown instanceof Error) || !('errcode' in thrown) || typeof thrown.errcode !== 'number') return false
+  return (thrown.errcode & 0xff) === SQLITE_BUSY
+}
+
+/** A full disk or an I/O error has ended the transaction already: then there is nothing to roll back, and the first error is the one to tell. */
+function rollBack(database: DatabaseSync): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch (thrown) {
+    if (database.isTransaction) throw thrown
+  }
+}

@@ -1,0 +1,2 @@
+export { type Broker, type BrokerOptions, broker } from './broker.ts'
+export { type ChaosProxy, chaosProxy, type Direction } from './proxy.ts'

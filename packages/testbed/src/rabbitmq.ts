@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'amqplib'
+import type { Broker, BrokerKind } from './broker.ts'
+import { ended, exited, Owned, runs, signal } from './owned.ts'
+import { freePort } from './port.ts'
+
+/** The script itself: the wrapper in /usr/sbin changes the user, the folders and the addresses. */
+const FOLDERS = ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin', '/opt/rabbitmq/sbin']
+const ANSWERS_WITHIN_MS = 60_000
+const STOPS_WITHIN_MS = 30_000
+
+export const rabbitmq: BrokerKind = {
+  name: 'rabbitmq',
+  variable: 'RABBITMQ_URL',
+  defaultUrl: 'amqp://guest:guest@127.0.0.1:5672/',
+  install: 'apt-get install -y --no-install-recommends rabbitmq-server, or set RABBITMQ_URL',
+  answers,
+  async start() {
+    const server = FOLDERS.map((folder) => join(folder, 'rabbitmq-server')).find(existsSync)
+    return server === undefined ? undefined : start({ server })
+  },
+}
+
+export interface RabbitmqOptions {
+  /** The path of `rabbitmq-server`. */
+  readonly server: string
+  /** Lines for rabbitmq.conf. */
+  readonly config?: readonly string[]
+  /** Plugins to enable. */
+  readonly plugins?: readonly string[]
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const connection = await connect(url, { timeout: 2_000 })
+    await connection.close()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** One node of its own: free loopback ports, its own epmd, everything in one folder that is removed afterwards. */
+async function start({ server, config = [], plugins = [] }: RabbitmqOptions): Promise<Broker> {
+  const folder = mkdtempSync(join(tmpdir(), 'corebus-rabbitmq-'))
+  const [port, distPort, epmdPort] = [await freePort(), await freePort(), await freePort()]
+  const url = `amqp://guest:guest@127.0.0.1:${port}/`
+  const env = environment(folder, { port, distPort, epmdPort })
+  for (const name of ['mnesia', 'log']) mkdirSync(join(folder, name))
+  writeFileSync(join(folder, 'enabled_plugins'), `[${plugins.join(',')}].\n`)
+  writeFileSync(join(folder, 'rabbitmq.conf'), ['log.console = false', ...config, ''].join('\n'))
+
+  const owned = new Owned()
+  owned.folder(folder)
+  const epmd = spawn('epmd', ['-address', '127.0.0.1', '-port', String(epmdPort)], { stdio: 'ignore' })
+  // Where it is not on the path, the node starts one itself.
+  epmd.on('error', () => {})
+  if (epmd.pid !== undefined) owned.process(epmd.pid)
+
+  let pid = 0
+  async function up(): Promise<void> {
+    const log = openSync(join(folder, 'stdout.log'), 'a')
+    const script = spawn(server, [], { env, stdio: ['ignore', log, log], detached: true })
+    await untilAnswers(url, script, folder)
+    pid = Number(readFileSync(join(folder, 'rabbit.pid'), 'utf8').trim())
+    owned.process(pid)
+  }
+  async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    signal(pid, by)
+    await ended(pid, STOPS_WITHIN_MS)
+    owned.forget(pid)
+  }
+
+  try {
+    await up()
+  } catch (error) {
+    await owned.end()
+    throw error
+  }
+  return {
+    url,
+    env: { MESSAGING_BROKER: 'rabbitmq', RABBITMQ_URL: url },
+    own: true,
+    async stop() {
+      await owned.end()
+      await exited(epmd)
+    },
+    async restart() {
+      await down('SIGTERM')
+      await up()
+    },
+    async kill() {
+      await down('SIGKILL')
+      await up()
+    },
+    async freeze() {
+      signal(pid, 'SIGSTOP')
+    },
+    async thaw() {
+      signal(pid, 'SIGCONT')
+    },
+  }
+}
+
+function environment(folder: string, ports: { port: number; distPort: number; epmdPort: number }): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    // The Erlang cookie is made here.
+    HOME: folder,
+    RABBITMQ_NODENAME: `corebus${ports.port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: String(ports.port),
+    RABBITMQ_DIST_PORT: String(ports.distPort),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_EPMD_PORT: String(ports.epmdPort),
+    RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
+    RABBITMQ_LOG_BASE: join(folder, 'log'),
+    RABBITMQ_PID_FILE: join(folder, 'rabbit.pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
+    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq'),
+    RABBITMQ_CONF_ENV_FILE: '/dev/null',
+    // An Erlang scheduler that has nothing to do spins for a while; on a machine with few cores that is taken from everybody else.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
+  }
+}
+
+async function untilAnswers(url: string, script: ChildProcess, folder: string): Promise<void> {
+  const deadline = performance.now() + ANSWERS_WITHIN_MS
+  while (!(await answers(url))) {
+    const over = performance.now() > deadline
+    if (over && script.pid !== undefined && runs(script.pid)) signal(-script.pid, 'SIGKILL')
+    if (over || script.exitCode !== null) {
+      const said = readFileSync(join(folder, 'stdout.log'), 'utf8').slice(-2_000)
+      throw new Error(`rabbitmq-server ${over ? `did not answer within ${ANSWERS_WITHIN_MS} ms` : `ended with ${script.exitCode}`}: ${said}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}

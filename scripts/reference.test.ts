@@ -1,0 +1,123 @@
+import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const textOf = (path: string) => readFileSync(join(root, path), 'utf8')
+const page = (name: string) => textOf(`docs/reference/${name}.md`)
+const sorted = (names: Iterable<string>) => [...new Set(names)].sort()
+
+/** What code reads as text, a line or a region at a time, so that a page cannot forget it. */
+function between(text: string, from: string, to: string): string {
+  const start = text.indexOf(from)
+  const end = text.indexOf(to, start + from.length)
+  if (start < 0 || end < 0) throw new Error(`"${from} ... ${to}" is not in the source any more: this test has to follow it`)
+  return text.slice(start + from.length, end)
+}
+
+const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = '']) => name)
+
+test('the page of errors has every code that is thrown, and no other', () => {
+  const files = globSync('packages/{core,hono,sql}/src/**/*.ts', { cwd: root }).filter(
+    (file) => !/\.(test|test-d)\.ts$|\/(testing|fixtures)\//.test(file),
+  )
+  const thrown = files.flatMap((file) => {
+    const text = textOf(file)
+    return [
+      ...matches(text, /(?:Error|refused)\(\s*(?:messages,\s*)?'([A-Z][A-Z_]+)'/g),
+      ...matches(text, /PublishError\([^']*'([A-Z][A-Z_]+)'\)/g),
+      ...matches(text, /super\(\s*'([A-Z][A-Z_]+)'/g),
+      ...matches(text, /\bcode = '([A-Z][A-Z_]+)'/g),
+      ...matches(text, /return \[\s*'([A-Z][A-Z_]+)',/g),
+    ]
+  })
+  const rows = page('errors')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+  const listed = rows.flatMap((row) => matches(row.split('|')[1] ?? '', /`([A-Z][A-Z_]+)`/g))
+  expect(listed).toHaveLength(new Set(listed).size)
+  expect(sorted(listed)).toEqual(sorted(thrown))
+})
+
+test('the page of the environment has every variable that is read', () => {
+  const known = matches(between(textOf('packages/core/src/config/env.ts'), 'const VARIABLES', '\n}'), /^ {2}([A-Z_]+):/gm)
+  expect(known.length).toBeGreaterThan(20)
+  const listed = page('environment')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .flatMap((row) => matches(row.split('|')[1] ?? '', /`([A-Z_]+)`/g))
+  expect(sorted(listed)).toEqual(sorted([...known, 'NODE_ENV']))
+})
+
+test.each([
+  ['configureMessaging', 'packages/core/src/config/options.ts', 'const OPTIONS = z.strictObject({', '} satisfies', /^ {2}(\w+): /gm],
+  ['a group', 'packages/core/src/decorators/message-handler.ts', 'const GROUP_OPTIONS = [', ']', /'(\w+)'/g],
+  ['retries', 'packages/core/src/decorators/message-handler.ts', 'const RETRY_OPTIONS = [', ']', /'(\w+)'/g],
+  ['@consumer', 'packages/core/src/decorators/consumer.ts', 'export interface ConsumerOptions', '\n}', /readonly (\w+)\?:/g],
+  ['@onEvent', 'packages/core/src/decorators/consumer.ts', 'export interface OnEventOptions', '\n}', /readonly (\w+)\?:/g],
+  [
+    '@messageHandler',
+    'packages/core/src/decorators/message-handler.ts',
+    'export interface MessageHandlerOptions',
+    '\n}',
+    /readonly (\w+)\??:/g,
+  ],
+  ['functions', 'packages/core/src/decorators/message-handler.ts', 'export interface FunctionOptions', '\n}', /readonly (\w+)\?:/g],
+  ['@event', 'packages/core/src/decorators/event.ts', 'export interface EventDecoratorOptions', '\n}', /readonly (\w+)\?:/g],
+  ['defineEvent', 'packages/core/src/event-type.ts', 'export interface EventTypeOptions', '\n}', /readonly (\w+)\?:/g],
+  ['send', 'packages/core/src/outgoing.ts', 'export interface SendOptions', '\n}', /readonly (\w+)\?:/g],
+  ['start', 'packages/core/src/consumers.ts', 'export interface StartOptions', '\n}', /readonly (\w+)\?:/g],
+  ['mount', 'packages/hono/src/mount.ts', 'export interface MountOptions', '\n}', /readonly (\w+)\?:/g],
+  ['@action', 'packages/hono/src/action.ts', 'export interface ActionOptions', '\n}', /readonly (\w+)\?:/g],
+])('the page of options has every option of %s', (_, file, from, to, pattern) => {
+  const options = matches(between(textOf(file), from, to), pattern)
+  expect(options.length).toBeGreaterThan(0)
+  const rows = page('options')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+  const listed = new Set(rows.flatMap((row) => matches(row.split('|')[1] ?? '', /`(?:\w+\.)?(\w+)`/g)).concat('publish'))
+  expect(options.filter((option) => !listed.has(option))).toEqual([])
+})
+
+test('the page of the wire format has every header of ours', () => {
+  const ours = matches(between(textOf('packages/core/src/wire/headers.ts'), 'export const HEADER', '} as const'), /: '([a-z-]+)'/g)
+  const listed = new Set(matches(page('wire-format'), /`([a-z-]+)`/g))
+  expect(ours.filter((name) => !listed.has(name))).toEqual([])
+})
+
+/** The page's sections by heading, so that an option is looked for where its command is. */
+const sections = new Map(
+  page('cli')
+    .split(/^## /m)
+    .map((section) => [section.split('\n')[0] ?? '', section]),
+)
+
+function help(...command: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'packages/core/bin/core.js'), ...command, '--help'], {
+    encoding: 'utf8',
+  })
+  if (stdout === '') throw new Error(`core ${command.join(' ')} --help printed nothing: npm run build first. ${stderr}`)
+  return stdout
+}
+
+const commandsOf = (text: string) =>
+  matches(text.split('Commands:\n')[1]?.split('\n\n')[0] ?? '', /^ {2}(\w+)/gm).filter((name) => name !== 'help')
+
+test('the page of the command line has every command and every option that --help shows, and no other', () => {
+  const commands = commandsOf(help()).flatMap((name) => {
+    const below = commandsOf(help(name))
+    return below.length === 0 ? [[name]] : below.map((sub) => [name, sub])
+  })
+  expect(commands.length).toBeGreaterThan(3)
+  const shown = commands.map((command) => [
+    `core ${command.join(' ')}`,
+    sorted(matches(help(...command), /^ {2}(?:-\w, )?(--[\w-]+)/gm)).filter((option) => option !== '--help'),
+  ])
+  const rows = [...sections].filter(([heading]) => heading.startsWith('core '))
+  const listed = rows.map(([heading, section]) => [
+    heading,
+    sorted(section.split('\n').flatMap((line) => matches(line.split('|')[1] ?? '', /`(--[\w-]+)/g))),
+  ])
+  expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(shown))
+})

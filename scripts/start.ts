@@ -1,0 +1,3 @@
+import { keepRunning } from '../examples/two-apis/demo/keep-running.ts'
+
+process.exitCode = await keepRunning(process.env)
