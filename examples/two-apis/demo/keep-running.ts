@@ -31,7 +31,7 @@ export async function keepRunning(env: NodeJS.ProcessEnv): Promise<number> {
   }
   const failed = (await apis?.stop()) ?? []
   for (const who of failed) tell('start', 'warning', `did not end with exit code 0: ${who}`)
-  if (failed.length === 0) tell('start', 'stopped', 'all of them have ended with exit code 0')
+  if (code === 0 && failed.length === 0) tell('start', 'stopped', 'all of them have ended with exit code 0')
   return failed.length > 0 ? 1 : code
 }
 

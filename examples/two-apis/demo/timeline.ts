@@ -80,7 +80,7 @@ export function timeline({
 const NOTHING = [undefined, ''] as const
 
 function eventOf({ text, log }: Line): readonly [Kind, string] | typeof NOTHING {
-  if (!log) return ['warning', text]
+  if (!log) return text.trim() === '' ? NOTHING : ['warning', text]
   const happening = happeningOf(log)
   if (happening) return [happening, describe(log, happening)]
   if (log.level >= WARN) return ['warning', log.text]

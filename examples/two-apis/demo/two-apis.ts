@@ -119,9 +119,14 @@ function agrees(log: LogLine, where: Partial<LogLine>): boolean {
   return wanted.every(([name, value]) => has[name] === value)
 }
 
+/** The error that it ended with; without one, what it said last. */
 function lastWords(lines: readonly Line[], name: string): string {
-  const own = lines.filter(({ from }) => from === name).slice(-LAST_LINES)
-  return own.length === 0 ? 'It said nothing.' : `Its last lines:\n${own.map(({ text, log }) => `  ${log?.text ?? text}`).join('\n')}`
+  const own = lines.filter(({ from }) => from === name)
+  const error = own.findLast(({ text, log }) => !log && /^\w*Error\b/.test(text))
+  if (error) return `It says: ${error.text}`
+  if (own.length === 0) return 'It said nothing.'
+  const last = own.slice(-LAST_LINES).map(({ text, log }) => `  ${log?.text ?? text}`)
+  return `Its last lines:\n${last.join('\n')}`
 }
 
 /** The file behind `npx core`. */

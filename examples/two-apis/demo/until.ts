@@ -13,7 +13,7 @@ export interface UntilOptions {
 export async function until<T>(
   what: string,
   look: () => T | undefined | Promise<T | undefined>,
-  { signal, limitMs = 15_000 }: UntilOptions,
+  { signal, limitMs = 20_000 }: UntilOptions,
 ): Promise<T> {
   const deadline = performance.now() + limitMs
   for (;;) {

@@ -10,5 +10,7 @@ export function callSite(): string | undefined {
 }
 
 function isOurs(line: string): boolean {
-  return line.includes('node:') || ((line.includes(`${packageRoot}/src/`) || line.includes(`${packageRoot}/dist/`)) && !/\.test\.ts/.test(line))
+  return (
+    line.includes('node:') || ((line.includes(`${packageRoot}/src/`) || line.includes(`${packageRoot}/dist/`)) && !/\.test\.ts/.test(line))
+  )
 }

@@ -16,8 +16,16 @@ export interface Connection {
   close(): Promise<void>
 }
 
+export interface ConnectionOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly observer: Observer
+  readonly logger: Logger
+  readonly load?: typeof loadDriver
+}
+
 /** One broker connection of one instance: made when first needed, announced once, its troubles said once each way. */
-export function createConnection({ config, clock, observer, logger }: { config: Config; clock: Clock; observer: Observer; logger: Logger }): Connection {
+export function createConnection({ config, clock, observer, logger, load = loadDriver }: ConnectionOptions): Connection {
   let connecting: Promise<Driver> | undefined
   let current: ReturnType<Connection['state']> = 'idle'
   let troubleSince: number | undefined
@@ -42,7 +50,7 @@ export function createConnection({ config, clock, observer, logger }: { config: 
     const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth } = config
     current = 'connecting'
     announce()
-    const loaded = await loadDriver(broker, { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...(auth && { auth }) })
+    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...(auth && { auth }) })
     if (state() === 'closed') throw closed()
     made = loaded
     try {
@@ -72,7 +80,8 @@ export function createConnection({ config, clock, observer, logger }: { config: 
     current = state.kind
     if (state.kind === 'connected') {
       observer.state('connected')
-      if (troubleSince !== undefined) logger.info({ broker, where }, `broker ${broker} at ${where} is back after ${((clock.now() - troubleSince) / 1000).toFixed(1)} s`)
+      if (troubleSince !== undefined)
+        logger.info({ broker, where }, `broker ${broker} at ${where} is back after ${((clock.now() - troubleSince) / 1000).toFixed(1)} s`)
       troubleSince = undefined
       return
     }
@@ -113,6 +122,9 @@ export function createConnection({ config, clock, observer, logger }: { config: 
 
 function described(differences: readonly Difference[], mode: 'create' | 'check'): string {
   const lines = differences.map(({ what, wanted, found }) => `  - ${what}: wanted ${wanted}, found ${found}`).join('\n')
-  const advice = mode === 'check' ? "create them (topology: 'create' may), or correct the names" : 'nothing is altered: make the declarations agree, or remove what is there'
+  const advice =
+    mode === 'check'
+      ? "create them (topology: 'create' may), or correct the names"
+      : 'nothing is altered: make the declarations agree, or remove what is there'
   return `the broker differs from what the handlers and publishers need; ${advice}:\n${lines}`
 }

@@ -63,7 +63,8 @@ export class Consumers {
   }
 
   start(specs: readonly HandlerSpec[], options: StartOptions): Promise<void> {
-    if (this.#starting) return Promise.reject(new CorebusError('STARTED', 'start was called before: one start names all topics and groups of this process'))
+    if (this.#starting)
+      return Promise.reject(new CorebusError('STARTED', 'start was called before: one start names all topics and groups of this process'))
     this.#starting = this.#start(specs, options).catch(async (error: unknown) => {
       // Before anything was opened it may be tried again. After that what runs already must not run on by itself.
       if (this.#opened) await this.#drainRuns()
@@ -140,7 +141,18 @@ export class Consumers {
       observer,
       crashLimit: config.crashLimit,
       abortGraceMs: config.abortGraceMs,
-      dispatch: { group: plan.group, unknown: plan.unknown, bound, session, inbox, outbox, middleware: handleMiddleware, logger, emit, outlet },
+      dispatch: {
+        group: plan.group,
+        unknown: plan.unknown,
+        bound,
+        session,
+        inbox,
+        outbox,
+        middleware: handleMiddleware,
+        logger,
+        emit,
+        outlet,
+      },
       onStuck: (group, message) => this.#giveUp(group, message, onStuck),
     })
   }
@@ -148,7 +160,10 @@ export class Consumers {
   /** Nothing new starts; when only handlers are left that cannot be stopped, the process can end. */
   #giveUp(group: string, message: Message, onStuck: StartOptions['onStuck']): void {
     const what = `a handler of ${group} still runs after its time-out and grace, on message ${message.id} of ${message.topic}`
-    this.#with.logger.error({ group, topic: message.topic, id: message.id }, `${what}. JavaScript cannot stop it: no new work is taken, and this process should be restarted`)
+    this.#with.logger.error(
+      { group, topic: message.topic, id: message.id },
+      `${what}. JavaScript cannot stop it: no new work is taken, and this process should be restarted`,
+    )
     // For good: no group takes work any more, even if this handler comes to an end after all.
     const first = this.#stuck === undefined
     this.#stuck ??= what
@@ -164,7 +179,11 @@ export class Consumers {
     return pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group))
   }
 
-  async #backlog(driver: Driver, topic: string, group: string): Promise<{ group: string; topic: string; waiting: number; line: string } | undefined> {
+  async #backlog(
+    driver: Driver,
+    topic: string,
+    group: string,
+  ): Promise<{ group: string; topic: string; waiting: number; line: string } | undefined> {
     const { ready: waiting, oldestMs } = await driver.admin.depth(topic, group)
     if (waiting === 0) return undefined
     const oldest = oldestMs === undefined ? '' : `, the oldest for ${Math.round(oldestMs / 1000)} s`

@@ -26,7 +26,11 @@ export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, 
   }
 }
 
-async function replayListed(admin: Admin, filter: DeadLetterFilter, { perSecond, clock = systemClock, onProgress }: ReplayOptions): Promise<number> {
+async function replayListed(
+  admin: Admin,
+  filter: DeadLetterFilter,
+  { perSecond, clock = systemClock, onProgress }: ReplayOptions,
+): Promise<number> {
   // Listed first: a letter that fails at once and comes back must not go round and round.
   const letters = await admin.deadLetters(filter)
   let replayed = 0
@@ -39,7 +43,8 @@ async function replayListed(admin: Admin, filter: DeadLetterFilter, { perSecond,
       const batch = ids.slice(i, i + size)
       replayed += await admin.replay({ ...filter, topic, group, ids: batch }, { [HEADER.attempt]: '1', [HEADER.snoozes]: '0' })
       onProgress?.(replayed)
-      if (perSecond !== undefined && i + size < ids.length) await sleep(clock, (batch.length * 1_000) / perSecond - (clock.now() - startedAt))
+      if (perSecond !== undefined && i + size < ids.length)
+        await sleep(clock, (batch.length * 1_000) / perSecond - (clock.now() - startedAt))
     }
   }
   return replayed

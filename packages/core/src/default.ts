@@ -1,19 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
 import { callSite } from './call-site.ts'
 import type { MessagingOptions } from './config.ts'
-import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './decorators/message-handler.ts'
-import { messageHandler } from './decorators/message-handler.ts'
+import type { StartOptions } from './consumers.ts'
 import { onEventReturned } from './decorators/event.ts'
+import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './decorators/message-handler.ts'
+import { messageSpec } from './decorators/message-handler.ts'
 import { recordFunction, registry } from './decorators/record.ts'
 import { CorebusError } from './errors.ts'
 import type { EventType } from './event-type.ts'
-import type { HandlerSpec } from './handler.ts'
+import type { HandlerFunction, HandlerSpec } from './handler.ts'
 import { createInstance, type Messaging, type OnOptions, type Types } from './messaging.ts'
 import type { Middleware } from './middleware.ts'
 import type { EventOptions } from './outgoing.ts'
 import { eventSpec } from './registered.ts'
 import type { Producer } from './send.ts'
-import type { StartOptions } from './consumers.ts'
 
 /** The default instance, and how it came to be: the exported functions and every decorated class belong to it. */
 interface Default {
@@ -29,7 +29,9 @@ const existing = (): Default | undefined => registry.messaging as Default | unde
  * Makes the default instance. Call it once, before the first use.
  * @throws CorebusError CONFIG with every mistake at once; CONFIGURED when the first use came before it, or when it was called with other options.
  */
-export function configureMessaging<T extends Types = Types>(options: MessagingOptions<T extends { readonly db: infer Db } ? Db : unknown> = {}): Messaging<T> {
+export function configureMessaging<T extends Types = Types>(
+  options: MessagingOptions<T extends { readonly db: infer Db } ? Db : unknown> = {},
+): Messaging<T> {
   const before = existing()
   if (before?.options && sameOptions(before.options, options)) return before.messaging as Messaging<T>
   if (before)
@@ -56,7 +58,11 @@ function makeDefault<T extends Types>(options: MessagingOptions<never>, given: M
     },
     ownsEvents: true,
   })
-  registry.messaging = { messaging: messaging as unknown as Messaging, options: given, where: callSite() ?? 'an unknown place' } satisfies Default
+  registry.messaging = {
+    messaging: messaging as unknown as Messaging,
+    options: given,
+    where: callSite() ?? 'an unknown place',
+  } satisfies Default
   return messaging
 }
 
@@ -75,8 +81,11 @@ export const on: Messaging['on'] = (type: EventType | string, options: OnOptions
 }
 
 /** `messaging.handle` of the default instance: registers only. */
-export const handle: Messaging['handle'] = (options: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<never>): void => {
-  messageHandler(options, handler as MessageFunction<unknown>)
+export const handle: Messaging['handle'] = (
+  options: MessageHandlerOptions<unknown> & FunctionOptions,
+  handler: MessageFunction<never>,
+): void => {
+  recordFunction(messageSpec(options, handler as HandlerFunction))
 }
 
 export const emit: Messaging['emit'] = (type: EventType | string, data: unknown, options?: EventOptions): void =>

@@ -86,10 +86,14 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
 
   const delays = withSnooze(declaredDelays(policies))
   if (delays.length > MAX_DELAYS)
-    mistakes.push(`group ${group}: at most ${MAX_DELAYS} distinct delays can be declared, its handlers have ${delays.length}: ${delays.map((d) => d.afterMs).join(', ')} ms. Round them, or split the group`)
+    mistakes.push(
+      `group ${group}: at most ${MAX_DELAYS} distinct delays can be declared, its handlers have ${delays.length}: ${delays.map((d) => d.afterMs).join(', ')} ms. Round them, or split the group`,
+    )
   checkOrdering(group, options, policies, defaults, mistakes)
 
-  const deadLetters = new Map([...topics.keys()].map((topic) => [topic, deadLetterOf(group, topic, specs, topics.get(topic), defaults, mistakes)]))
+  const deadLetters = new Map(
+    [...topics.keys()].map((topic) => [topic, deadLetterOf(group, topic, specs, topics.get(topic), defaults, mistakes)]),
+  )
   return {
     ...options,
     group,
@@ -108,7 +112,9 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
       if (value === undefined) continue
       const before = sayer.get(option)
       if (before && said[option] !== value)
-        mistakes.push(`group ${group}: ${before.where} says ${option}: ${said[option]} and ${spec.where} says ${option}: ${value}. Make them agree, or give one its own group`)
+        mistakes.push(
+          `group ${group}: ${before.where} says ${option}: ${said[option]} and ${spec.where} says ${option}: ${value}. Make them agree, or give one its own group`,
+        )
       said[option] = value
       sayer.set(option, spec)
     }
@@ -120,10 +126,14 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
   const choices = { ordering: ['none', 'key'], from: ['earliest', 'latest'], unknown: ['skip', 'deadLetter'] } as const
   for (const option of ['ordering', 'from', 'unknown'] as const)
     if (!(choices[option] as readonly string[]).includes(options[option]))
-      mistakes.push(`group ${group}: ${option} must be ${choices[option].map((c) => `'${c}'`).join(' or ')}, not ${JSON.stringify(options[option])}`)
+      mistakes.push(
+        `group ${group}: ${option} must be ${choices[option].map((c) => `'${c}'`).join(' or ')}, not ${JSON.stringify(options[option])}`,
+      )
   const longest = Math.min(capabilities.longestHandlingMs, 24 * 60 * 60_000)
   if (!(options.handlerTimeoutMs > 0 && options.handlerTimeoutMs <= longest))
-    mistakes.push(`group ${group}: handlerTimeoutMs must be above 0 and at most ${longest} on ${defaults.broker}, not ${options.handlerTimeoutMs}`)
+    mistakes.push(
+      `group ${group}: handlerTimeoutMs must be above 0 and at most ${longest} on ${defaults.broker}, not ${options.handlerTimeoutMs}`,
+    )
   return options
 }
 
@@ -133,7 +143,9 @@ function topicsOf(spec: HandlerSpec, defaults: PlanDefaults, mistakes: string[])
   if (own) {
     const unlisted = classTopics ? own.filter((topic) => !classTopics.includes(topic)) : []
     if (unlisted.length > 0)
-      mistakes.push(`${where} handles ${on.kind === 'event' ? on.name : 'messages'} of topic ${unlisted.join(', ')}, which its class does not list in topics: ${classTopics?.join(', ')}. Add it there`)
+      mistakes.push(
+        `${where} handles ${on.kind === 'event' ? on.name : 'messages'} of topic ${unlisted.join(', ')}, which its class does not list in topics: ${classTopics?.join(', ')}. Add it there`,
+      )
     return own
   }
   if (classTopics) return classTopics
@@ -153,11 +165,22 @@ function withSnooze(delays: readonly Delay[]): readonly Delay[] {
 }
 
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */
-function checkOrdering(group: string, options: Required<GroupOptions>, policies: readonly RetryPolicy[], defaults: PlanDefaults, mistakes: string[]): void {
+function checkOrdering(
+  group: string,
+  options: Required<GroupOptions>,
+  policies: readonly RetryPolicy[],
+  defaults: PlanDefaults,
+  mistakes: string[],
+): void {
   if (options.ordering !== 'key') return
-  const longest = Math.max(0, ...policies.map(({ delaysMs, maxRetries, jitter }) => delaysMs.slice(0, maxRetries).reduce((a, b) => a + b, 0) * (1 + jitter)))
+  const longest = Math.max(
+    0,
+    ...policies.map(({ delaysMs, maxRetries, jitter }) => delaysMs.slice(0, maxRetries).reduce((a, b) => a + b, 0) * (1 + jitter)),
+  )
   if (longest > defaults.capabilities.longestHandlingMs)
-    mistakes.push(`group ${group}: with ordering: 'key' a key waits for its retries, here up to ${longest} ms, but ${defaults.broker} takes a message back after ${defaults.capabilities.longestHandlingMs} ms. Use fewer or shorter delays`)
+    mistakes.push(
+      `group ${group}: with ordering: 'key' a key waits for its retries, here up to ${longest} ms, but ${defaults.broker} takes a message back after ${defaults.capabilities.longestHandlingMs} ms. Use fewer or shorter delays`,
+    )
 }
 
 function deadLetterOf(
@@ -176,7 +199,9 @@ function deadLetterOf(
   const [first] = said
   const other = said.find(({ place }) => !isDeepStrictEqual(place, first?.place))
   if (first && other)
-    mistakes.push(`${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`)
+    mistakes.push(
+      `${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`,
+    )
   return first?.place ?? {}
 }
 
@@ -211,7 +236,10 @@ export function select(plans: readonly GroupPlan[], { topics = [], groups = [] }
   const named = topics.length > 0 || groups.length > 0
   const wanted = (plan: GroupPlan, topic: TopicPlan): boolean => {
     if (named) return (topics.length === 0 || topics.includes(topic.topic)) && (groups.length === 0 || groups.includes(plan.group))
-    const [starting, waiting] = [true, false].map((auto) => handlersOf(topic).filter(({ spec }) => spec.autoStart === auto)) as [HandlerPlan[], HandlerPlan[]]
+    const [starting, waiting] = [true, false].map((auto) => handlersOf(topic).filter(({ spec }) => spec.autoStart === auto)) as [
+      HandlerPlan[],
+      HandlerPlan[],
+    ]
     if (starting.length > 0 && waiting.length > 0)
       throw new CorebusError(
         'SELECTION',
@@ -223,9 +251,21 @@ export function select(plans: readonly GroupPlan[], { topics = [], groups = [] }
     .map((plan) => ({ ...plan, topics: new Map([...plan.topics].filter(([, topic]) => wanted(plan, topic))) }))
     .filter((plan) => plan.topics.size > 0)
   if (selected.length === 0)
-    throw new CorebusError('SELECTION', plans.length === 0 ? 'there are no handlers: register some with @consumer, messageHandler or messaging.on before start' : `nothing to run. ${there}`)
-  const idle = [...topics.filter((topic) => !selected.some((plan) => plan.topics.has(topic))), ...groups.filter((group) => !selected.some((plan) => plan.group === group))]
-  if (idle.length > 0) throw new CorebusError('SELECTION', `${idle.join(', ')}: no handler for this topic in the groups named, or in this group for the topics named. ${there}`)
+    throw new CorebusError(
+      'SELECTION',
+      plans.length === 0
+        ? 'there are no handlers: register some with @consumer, messageHandler or messaging.on before start'
+        : `nothing to run. ${there}`,
+    )
+  const idle = [
+    ...topics.filter((topic) => !selected.some((plan) => plan.topics.has(topic))),
+    ...groups.filter((group) => !selected.some((plan) => plan.group === group)),
+  ]
+  if (idle.length > 0)
+    throw new CorebusError(
+      'SELECTION',
+      `${idle.join(', ')}: no handler for this topic in the groups named, or in this group for the topics named. ${there}`,
+    )
   return selected
 }
 

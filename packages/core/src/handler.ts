@@ -47,7 +47,12 @@ export interface HandlerSpec {
   /** Default: the service's name. */
   readonly group: string | undefined
   readonly on:
-    | { readonly kind: 'event'; readonly name: string; readonly type: EventType<string, unknown> | undefined; readonly topics: readonly string[] | undefined }
+    | {
+        readonly kind: 'event'
+        readonly name: string
+        readonly type: EventType<string, unknown> | undefined
+        readonly topics: readonly string[] | undefined
+      }
     | { readonly kind: 'message'; readonly topics: readonly string[]; readonly wire: Wire<unknown> | undefined; readonly decode: Decode }
   /** The topics its class listens to, where they are listed. */
   readonly classTopics: readonly string[] | undefined

@@ -1,20 +1,20 @@
 import './node-version.ts'
 
-export { closeOnSignal, type ClosableServer } from './close-on-signal.ts'
+export { type ClosableServer, closeOnSignal } from './close-on-signal.ts'
 export type { AuthOptions, BrokerName, Config, Inbox, MessagingOptions, Outbox, Session, TlsOptions } from './config.ts'
 export { brokerUrl, redisUrl } from './config.ts'
-export type { Health, StartOptions } from './consumers.ts'
 export type { HandleMiddleware, HandlerCall } from './consumer/dispatch.ts'
 export { type Backoff, exponential, fixed, linear, type RetryIf, type RetryOptions } from './consumer/retry.ts'
+export type { Health, StartOptions } from './consumers.ts'
 export { type ReplayOptions, replayDeadLetters } from './dead-letters.ts'
-export { consumer, type ConsumerOptions, onEvent, type OnEventOptions } from './decorators/consumer.ts'
-export { event, type EventDecoratorOptions, type ResultDecorator } from './decorators/event.ts'
+export { type ConsumerOptions, consumer, type OnEventOptions, onEvent } from './decorators/consumer.ts'
+export { type EventDecoratorOptions, event, type ResultDecorator } from './decorators/event.ts'
 export {
   type FunctionOptions,
   type HandlerDecorator,
   type MessageFunction,
-  messageHandler,
   type MessageHandlerOptions,
+  messageHandler,
 } from './decorators/message-handler.ts'
 export { type Class, type Decorated, type MethodRecord, methodsOf, recordMethod } from './decorators/record.ts'
 export { close, configureMessaging, defaultMessaging, emit, getProducer, handle, on, publishEvent, start, use } from './default.ts'
@@ -31,8 +31,8 @@ export type {
   Message,
   Settlement,
   Subscription,
-  Topology,
   TopicSummary,
+  Topology,
 } from './driver.ts'
 export { CorebusError, PublishError, type PublishFailure, Reject, RetryLater, SettleError } from './errors.ts'
 export { defineEvent, type Event, type EventOf, type EventType, type EventTypeOptions } from './event-type.ts'

@@ -15,10 +15,14 @@ export async function loadDriver(broker: BrokerName, options: DriverOptions): Pr
       return (await import('./drivers/memory/driver.ts')).memoryDriver(options)
     case 'sqlite':
       return (await import('./drivers/sqlite/driver.ts')).sqliteDriver(options)
-    case 'kafka':
     case 'rabbitmq':
+      return (await import('./drivers/rabbitmq/driver.ts')).rabbitmqDriver(options)
+    case 'kafka':
     case 'redis':
-      throw new CorebusError('BROKER_MISSING', `this version of @corebus/core has no ${broker} driver yet: use MESSAGING_BROKER=sqlite, or a later version`)
+      throw new CorebusError(
+        'BROKER_MISSING',
+        `this version of @corebus/core has no ${broker} driver yet: use MESSAGING_BROKER=sqlite, or a later version`,
+      )
   }
 }
 
@@ -27,6 +31,8 @@ function requirePeer(broker: BrokerName, peer: string): void {
     // From where the service runs, and from where this package lies: either may have it.
     createRequire(import.meta.url).resolve(peer, { paths: [process.cwd(), import.meta.dirname] })
   } catch (thrown) {
-    throw new CorebusError('PEER_MISSING', `the broker ${broker} needs the package "${peer}": npm install ${peer}`, { cause: asError(thrown) })
+    throw new CorebusError('PEER_MISSING', `the broker ${broker} needs the package "${peer}": npm install ${peer}`, {
+      cause: asError(thrown),
+    })
   }
 }

@@ -49,7 +49,7 @@ export interface Messaging<T extends Types = Types> {
   /** Handles the messages of a topic as they are. */
   handle<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In, DbOf<T>>): void
   // biome-ignore lint/suspicious/noExplicitAny: without a schema nothing is known of the message, and the handler says what it takes
-  handle(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<any, DbOf<T>>): void
+  handle(options: MessageHandlerOptions<unknown> & FunctionOptions & { schema?: never }, handler: MessageFunction<any, DbOf<T>>): void
   /** Records an event: it leaves when the request or session around it has succeeded, or now in the background. Throws at once for a wrong payload. */
   emit<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): void
   emit(name: string, data: unknown, options?: EventOptions): void

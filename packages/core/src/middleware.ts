@@ -10,7 +10,11 @@ export interface Middleware {
   readonly handle?: HandleMiddleware
 }
 
-export function throughPublishMiddleware(layers: readonly PublishMiddleware[], message: Message, last: (message: Message) => Promise<void>): Promise<void> {
+export function throughPublishMiddleware(
+  layers: readonly PublishMiddleware[],
+  message: Message,
+  last: (message: Message) => Promise<void>,
+): Promise<void> {
   const step = async (i: number, passed: Message): Promise<void> => {
     const layer = layers[i]
     return layer ? layer(passed, (next) => step(i + 1, next)) : last(passed)

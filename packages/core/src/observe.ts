@@ -112,7 +112,10 @@ export class Observer {
   /** Nobody awaits a background publish, so this line is all that is left of it. */
   backgroundPublishFailed(message: Message, error: Error, event?: string): void {
     const line = { ...fieldsOf(this.#record(message, { event })), err: error }
-    this.logger.error(line, `background publish of ${event ?? 'a message'} to ${message.topic} failed, it was not confirmed: ${error.message}`)
+    this.logger.error(
+      line,
+      `background publish of ${event ?? 'a message'} to ${message.topic} failed, it was not confirmed: ${error.message}`,
+    )
   }
 
   delivered(message: Message, group: string, unsettledBefore: number): void {
@@ -125,13 +128,26 @@ export class Observer {
     const { durationMs, outcome, error, event } = told
     if (outcome === 'ok') this.#counters.handled++
     else if (outcome === 'lost') this.#counters.stale++
-    if (!handleChannel.hasSubscribers && !this.logger.isLevelEnabled('debug')) return
+    if (!this.tellsHandling) return
     const record: HandleRecord = { ...this.#record(message, told), durationMs, outcome, ...(error && { error }) }
     const what = `${event ?? 'a message'} from ${message.topic}`
     if (outcome === 'ok') this.logger.debug(fieldsOf(record), `handled ${what}`)
     else if (outcome === 'duplicate') this.logger.debug(fieldsOf(record), `handled before, skipped: ${what}`)
     else if (outcome === 'lost') this.logger.debug(fieldsOf(record), `taken from us while it was handled: ${what}`)
     handleChannel.publish(record)
+  }
+
+  /** Whether anyone wants to know of a message that was handled well: most often nobody does, and it need not be described. */
+  get tellsHandling(): boolean {
+    return handleChannel.hasSubscribers || this.logger.isLevelEnabled('debug')
+  }
+
+  get tellsSettling(): boolean {
+    return settleChannel.hasSubscribers
+  }
+
+  countHandled(): void {
+    this.#counters.handled++
   }
 
   /** Counted every time, said once per name and process. */
@@ -151,7 +167,10 @@ export class Observer {
   retried(message: Message, told: Told & { afterMs: number; of: number; error: Error }): void {
     this.#counters.retried++
     const line = { ...this.#line(message, told), afterMs: told.afterMs, err: told.error }
-    this.logger.info(line, `retry ${told.attempt}/${told.of} in ${told.afterMs} ms: ${told.event ?? 'message'} from ${message.topic}: ${told.error.message}`)
+    this.logger.info(
+      line,
+      `retry ${told.attempt}/${told.of} in ${told.afterMs} ms: ${told.event ?? 'message'} from ${message.topic}: ${told.error.message}`,
+    )
     this.#settle(message, told, 'retry', { afterMs: told.afterMs })
   }
 
@@ -165,7 +184,10 @@ export class Observer {
   deadLettered(message: Message, told: Told & { reason: string; error: Error }): void {
     this.#counters.dead++
     const line = { ...this.#line(message, told), reason: told.reason, err: told.error }
-    this.logger.warn(line, `moved to dead letters: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`)
+    this.logger.warn(
+      line,
+      `moved to dead letters: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
+    )
     this.#settle(message, told, 'deadLetter', { reason: told.reason })
   }
 
@@ -173,7 +195,10 @@ export class Observer {
   dropped(message: Message, told: Told & { reason: string; error: Error }): void {
     this.#counters.dropped++
     const line = { ...this.#line(message, told), reason: told.reason, err: told.error }
-    this.logger.error(line, `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`)
+    this.logger.error(
+      line,
+      `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
+    )
     this.#settle(message, told, 'drop', { reason: told.reason })
   }
 

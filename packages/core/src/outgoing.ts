@@ -40,11 +40,19 @@ export function checkName(kind: 'topic' | 'group', name: string): string {
 }
 
 /** The message of an event. @throws CorebusError for whatever does not fit: the topic, the schema, the key, the size. */
-export function eventMessage(type: EventType<string, unknown> | string, data: unknown, options: EventOptions, defaults: OutgoingDefaults): Message {
+export function eventMessage(
+  type: EventType<string, unknown> | string,
+  data: unknown,
+  options: EventOptions,
+  defaults: OutgoingDefaults,
+): Message {
   const name = typeof type === 'string' ? type : type.name
   const topic = options.topic ?? (typeof type === 'string' ? undefined : type.topic) ?? defaults.defaultTopic
   if (topic === undefined)
-    throw new CorebusError('TOPIC_MISSING', `event ${name} has no topic: give { topic } here or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`)
+    throw new CorebusError(
+      'TOPIC_MISSING',
+      `event ${name} has no topic: give { topic } here or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`,
+    )
   const wire = typeof type === 'string' ? data : encoded(type, data)
   const key = options.key ?? (typeof type !== 'string' && type.key !== undefined ? keyOf(wire, type.key, name) : undefined)
   const body = encodeEnvelope(name, wire, defaults.service, defaults.now())
@@ -62,9 +70,13 @@ function encoded(type: EventType<string, unknown>, data: unknown): unknown {
 
 /** The value of the key field, as the key of the message. @throws CorebusError KEY_MISSING when the data lacks it. */
 export function keyOf(data: unknown, field: string, name: string): string | number {
-  const value = typeof data === 'object' && data !== null && Object.hasOwn(data, field) ? (data as Record<string, unknown>)[field] : undefined
+  const value =
+    typeof data === 'object' && data !== null && Object.hasOwn(data, field) ? (data as Record<string, unknown>)[field] : undefined
   if (typeof value === 'string' || typeof value === 'number') return value
-  throw new CorebusError('KEY_MISSING', `event ${name}: its key field "${field}" must be a string or a number in the data, and is ${value === undefined ? 'missing' : JSON.stringify(value)}`)
+  throw new CorebusError(
+    'KEY_MISSING',
+    `event ${name}: its key field "${field}" must be a string or a number in the data, and is ${value === undefined ? 'missing' : JSON.stringify(value)}`,
+  )
 }
 
 /** `null` is a tombstone, bytes go as they are, anything else as JSON. */
@@ -104,7 +116,10 @@ function outgoing(
   }
   const bytes = sizeOf(message)
   if (bytes > maxBytes)
-    throw new CorebusError('TOO_LARGE', `${what} for ${topic} has ${bytes} bytes, at most ${maxBytes} are allowed (maxBytes). Send a reference to the data instead`)
+    throw new CorebusError(
+      'TOO_LARGE',
+      `${what} for ${topic} has ${bytes} bytes, at most ${maxBytes} are allowed (maxBytes). Send a reference to the data instead`,
+    )
   return message
 }
 
@@ -115,8 +130,12 @@ function saysContentType(headers: Readonly<Record<string, string>>): boolean {
 function checkHeaders(headers: Readonly<Record<string, string>>, topic: string): void {
   for (const [name, value] of Object.entries(headers)) {
     if (name.toLowerCase().startsWith(RESERVED_PREFIX))
-      throw new CorebusError('HEADER_RESERVED', `header "${name}" for ${topic}: names beginning with ${RESERVED_PREFIX} are Corebus's own, choose another`)
-    if (name === '' || typeof value !== 'string') throw new CorebusError('HEADER', `header "${name}" for ${topic} must have a name and a string as its value`)
+      throw new CorebusError(
+        'HEADER_RESERVED',
+        `header "${name}" for ${topic}: names beginning with ${RESERVED_PREFIX} are Corebus's own, choose another`,
+      )
+    if (name === '' || typeof value !== 'string')
+      throw new CorebusError('HEADER', `header "${name}" for ${topic} must have a name and a string as its value`)
   }
 }
 

@@ -57,7 +57,7 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
       // By the id its caller knows: middleware may have given it another.
       return cause instanceof PublishError ? cause.failures.map((failure) => ({ ...failure, id })) : [{ id, permanent: true, cause }]
     })
-    if (failures.length > 0) throw new PublishError(failures)
+    if (failures.length > 0) throw new PublishError(failures, codeOf(results))
   }
 
   function observeFailure(recorded: readonly Recorded[], error: Error): void {
@@ -87,4 +87,14 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
   }
 
   return { publish, publishInBackground, drain, hasOutbox }
+}
+
+/** BACKPRESSURE, PUBLISH_TIMEOUT and the like, where all failed for the same reason. */
+function codeOf(results: readonly PromiseSettledResult<void>[]): string | undefined {
+  const codes = new Set(
+    results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason instanceof PublishError ? result.reason.code : undefined] : [],
+    ),
+  )
+  return codes.size === 1 ? [...codes][0] : undefined
 }

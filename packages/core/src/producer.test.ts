@@ -45,7 +45,10 @@ function gate(): { answer: Answer; open(): void; fail(error: Error): void } {
 const outcome = (publish: Promise<void>): Promise<unknown> =>
   publish.then(
     () => 'confirmed',
-    (error: unknown) => (error instanceof PublishError ? [error.code, ...error.failures.map(({ id, permanent, cause }) => `${id} ${permanent} ${cause.message}`)] : error),
+    (error: unknown) =>
+      error instanceof PublishError
+        ? [error.code, ...error.failures.map(({ id, permanent, cause }) => `${id} ${permanent} ${cause.message}`)]
+        : error,
   )
 
 describe('batches', () => {
@@ -93,9 +96,11 @@ describe('batches', () => {
 })
 
 describe('failures', () => {
-  const some = (ids: string[], permanent: boolean): Answer => async () => {
-    throw new PublishError(ids.map((id) => ({ id, permanent, cause: new Error('too large') })))
-  }
+  const some =
+    (ids: string[], permanent: boolean): Answer =>
+    async () => {
+      throw new PublishError(ids.map((id) => ({ id, permanent, cause: new Error('too large') })))
+    }
 
   test('name the messages; the others of the batch are confirmed', async () => {
     const { publisher } = publisherOn([some(['2'], true)])
@@ -134,7 +139,13 @@ describe('the deadline', () => {
     await clock.advance(999)
     const early = await Promise.race([call, Promise.resolve('pending')])
     await clock.advance(1)
-    expect([early, await call]).toEqual(['pending', ['PUBLISH_TIMEOUT', expect.stringMatching(/^2 false no confirm within 1000 ms \(publish.timeoutMs\); the message may still be on the broker/)]])
+    expect([early, await call]).toEqual([
+      'pending',
+      [
+        'PUBLISH_TIMEOUT',
+        expect.stringMatching(/^2 false no confirm within 1000 ms \(publish.timeoutMs\); the message may still be on the broker/),
+      ],
+    ])
     never.open()
     await clock.settle()
   })
@@ -156,9 +167,21 @@ describe('the deadline', () => {
   })
 
   test.each([
-    ['behind a batch that hangs', (never: Promise<void>, driver: Driver): [Answer[], Partial<PublisherOptions>] => [[() => never], { driver: async () => driver }]],
-    ['while the broker connects', (never: Promise<void>, driver: Driver): [Answer[], Partial<PublisherOptions>] => [[], { driver: () => never.then(() => driver) }]],
-    ['while its topic is declared', (never: Promise<void>, driver: Driver): [Answer[], Partial<PublisherOptions>] => [[], { ensureTopic: () => never, driver: async () => driver }]],
+    [
+      'behind a batch that hangs',
+      (never: Promise<void>, driver: Driver): [Answer[], Partial<PublisherOptions>] => [[() => never], { driver: async () => driver }],
+    ],
+    [
+      'while the broker connects',
+      (never: Promise<void>, driver: Driver): [Answer[], Partial<PublisherOptions>] => [[], { driver: () => never.then(() => driver) }],
+    ],
+    [
+      'while its topic is declared',
+      (never: Promise<void>, driver: Driver): [Answer[], Partial<PublisherOptions>] => [
+        [],
+        { ensureTopic: () => never, driver: async () => driver },
+      ],
+    ],
   ])('what timed out is never sent: %s', async (_, given) => {
     const never = Promise.withResolvers<void>()
     const sent: string[] = []
@@ -194,7 +217,10 @@ describe('back-pressure', () => {
     const { publisher, clock, batches } = publisherOn([first.answer], { maxPending: 3 })
     const held = publisher.publish([message('1'), message('2'), message('3')])
     await clock.settle()
-    expect(await outcome(publisher.publish([message('4')]))).toEqual(['BACKPRESSURE', '4 false 1 more would wait for their confirm beside 3, and at most 3 may (publish.maxPending)'])
+    expect(await outcome(publisher.publish([message('4')]))).toEqual([
+      'BACKPRESSURE',
+      '4 false 1 more would wait for their confirm beside 3, and at most 3 may (publish.maxPending)',
+    ])
     first.open()
     await held
     await publisher.publish([message('5')])

@@ -63,7 +63,13 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     if (messages.length === 0) return Promise.resolve()
     if (closed) return Promise.reject(refused(messages, 'CLOSED', 'this instance is closed'))
     if (pending + messages.length > maxPending)
-      return Promise.reject(refused(messages, 'BACKPRESSURE', `${messages.length} more would wait for their confirm beside ${pending}, and at most ${maxPending} may (publish.maxPending)`))
+      return Promise.reject(
+        refused(
+          messages,
+          'BACKPRESSURE',
+          `${messages.length} more would wait for their confirm beside ${pending}, and at most ${maxPending} may (publish.maxPending)`,
+        ),
+      )
     return new Promise((resolve, reject) => {
       const call: Call = {
         resolve,
@@ -210,7 +216,10 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     for (const call of calls) {
       if (call.deadline > now) break
       if (call.over) continue
-      const cause = new CorebusError('PUBLISH_TIMEOUT', `no confirm within ${timeoutMs} ms (publish.timeoutMs); the message may still be on the broker`)
+      const cause = new CorebusError(
+        'PUBLISH_TIMEOUT',
+        `no confirm within ${timeoutMs} ms (publish.timeoutMs); the message may still be on the broker`,
+      )
       const waiting = call.messages.filter((message) => !call.done?.has(message))
       const failures = waiting.map((message) => ({ id: message.id, permanent: false, cause }))
       end(call, new PublishError([...(call.failures ?? []), ...failures], 'PUBLISH_TIMEOUT'))

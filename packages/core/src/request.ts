@@ -105,7 +105,8 @@ async function inSession<T>(
       if (outbox) await writeRecorded(scope, outlet, outbox, db)
       ended = { result, committed: true }
     })
-    if (!ended) throw new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
+    if (!ended)
+      throw new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
     if (!ended.committed) scope.recorded.length = 0
     return ended
   } catch (thrown) {

@@ -50,7 +50,9 @@ const storage = (): AsyncLocalStorage<Scope> => {
 
 export const currentScope = (): Scope | undefined => storage().getStore()
 
-export const runInScope = <T>(scope: Scope, work: () => T): T => storage().run(scope, work)
+/** Arguments are passed on, so that no function need be made for every message. */
+export const runInScope = <A extends unknown[], T>(scope: Scope, work: (...args: A) => T, ...args: A): T =>
+  storage().run(scope, work, ...args)
 
 export function createScope({
   correlationId,

@@ -22,13 +22,15 @@ export function createProducer(outlet: Outlet, defaults: OutgoingDefaults): Prod
         failures.push({ id, permanent: true, cause: asError(thrown) })
       }
     }
+    let code: string | undefined
     try {
       await outlet.publish(possible)
     } catch (thrown) {
       if (!(thrown instanceof PublishError)) throw thrown
       failures.push(...thrown.failures)
+      code = thrown.code
     }
-    if (failures.length > 0) throw new PublishError(failures)
+    if (failures.length > 0) throw new PublishError(failures, code)
   }
 
   return {

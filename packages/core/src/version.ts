@@ -8,4 +8,6 @@ export const packageRoot: string = dirname(dirname(fileURLToPath(import.meta.url
 const manifest: unknown = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8'))
 
 export const packageVersion: string =
-  typeof manifest === 'object' && manifest !== null && 'version' in manifest && typeof manifest.version === 'string' ? manifest.version : 'unknown'
+  typeof manifest === 'object' && manifest !== null && 'version' in manifest && typeof manifest.version === 'string'
+    ? manifest.version
+    : 'unknown'

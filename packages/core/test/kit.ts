@@ -1,11 +1,12 @@
 import { type Logger, pino } from 'pino'
 import { onTestFinished } from 'vitest'
-import type { MessagingOptions } from '../src/config.ts'
+import type { MessagingOptions, Session } from '../src/config.ts'
 import type { DeadLetter } from '../src/driver.ts'
 import { createMessaging, type Messaging, type Types } from '../src/messaging.ts'
+import { quiet, until } from '../src/testing/conformance/wait.ts'
 import { newId } from '../src/wire/id.ts'
 
-export { quiet, until } from '../src/testing/conformance/wait.ts'
+export { quiet, until }
 
 export type Line = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string }
 
@@ -35,4 +36,28 @@ export function onMemory<T extends Types = Types>(options: MessagingOptions<Db<T
 
 export async function deadLetters(messaging: Messaging<Types>, topic?: string): Promise<readonly DeadLetter[]> {
   return (await messaging.driver()).admin.deadLetters(topic === undefined ? {} : { topic })
+}
+
+/** Resolves when the group has nothing left to do in the topic, and nothing of it is dead. */
+export async function allSettled(messaging: Messaging<Types>, topic: string, group: string): Promise<void> {
+  const { admin } = await messaging.driver()
+  const depth = () => admin.depth(topic, group)
+  await until(async () => {
+    const { ready, inFlight, delayed, dead } = await depth()
+    return ready === 0 && inFlight === 0 && delayed === 0 && dead === 0
+  }, depth)
+}
+
+/** A session that writes down how it ended. Its `db` is 'tx'. */
+export function loggingSession(log: string[]): Session<unknown> {
+  return async (work) => {
+    try {
+      const result = await work('tx')
+      log.push('commit')
+      return result
+    } catch (error) {
+      log.push(`rollback: ${error instanceof Error ? error.message : error}`)
+      throw error
+    }
+  }
 }

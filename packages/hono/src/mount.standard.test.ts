@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ActionContext, action } from './action.ts'
-import { freshMessaging } from './fixtures/broker.ts'
+import { allHeard, freshMessaging, hear } from './fixtures/broker.ts'
 import { freshDatabase } from './fixtures/database.ts'
 import { serve } from './fixtures/server.ts'
 import { mount } from './mount.ts'
@@ -95,6 +95,25 @@ describe('what an action returns', () => {
     const response = await fetch(`${await serve(mounted(PassingOn))}/things`)
     expect([response.status, await response.json()]).toEqual([202, { from: 'elsewhere' }])
   })
+})
+
+test('an action that throws publishes nothing, with an error or with anything else', async () => {
+  class Throwing extends ViewSet {
+    @action({ detail: true, path: '' })
+    one(_: Context, { id }: ActionContext) {
+      messaging.emit('seen', { id }, { topic: 'things' })
+      throw id === 'error' ? new Error('no') : 'no'
+    }
+  }
+  const messaging = freshMessaging()
+  const heard = await hear(messaging, 'things')
+  const app = new Hono()
+  mount(app, '/things', Throwing, { messaging })
+  app.onError((error, c) => c.text(error.message, 500))
+  const url = await serve(app)
+  expect((await fetch(`${url}/things/error`)).status).toBe(500)
+  expect((await fetch(`${url}/things/string`)).status).toBe(500)
+  expect(await allHeard(messaging, heard, 'things')).toEqual([])
 })
 
 test('id, read where the path has none, is an error that names the action', async () => {

@@ -39,7 +39,10 @@ test('ten handlers at once, of which some throw, lose no row of their neighbours
   })
   await messaging.start()
   const all = once(done, 'all')
-  await messaging.getProducer().sendAll('orders', Array.from({ length: 100 }, (_, id) => ({ message: { id } })))
+  await messaging.getProducer().sendAll(
+    'orders',
+    Array.from({ length: 100 }, (_, id) => ({ message: { id } })),
+  )
   await all
   await messaging.close()
   expect(most).toBe(1)
@@ -72,5 +75,8 @@ test('a handler in the same process waits for the session that its message was s
   })
   await second
   await messaging.close()
-  expect([attempts, ids(database)]).toEqual([[1, 1], [1, 2, 3]])
+  expect([attempts, ids(database)]).toEqual([
+    [1, 1],
+    [1, 2, 3],
+  ])
 })

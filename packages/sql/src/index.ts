@@ -1,2 +1,2 @@
-export { serialised, type SessionKey } from './serialised.ts'
-export { sqliteSession, type SqliteSessionOptions } from './session.ts'
+export { type SessionKey, serialised } from './serialised.ts'
+export { type SqliteSessionOptions, sqliteSession } from './session.ts'

@@ -91,7 +91,10 @@ describe('a session inside of a session', () => {
     const { file, database } = freshDatabase()
     const session = sqliteSession(database)
     const nested = session(() => sqliteSession(open(file))(async () => 'never'))
-    await expect(nested).rejects.toMatchObject({ code: 'SESSION_NESTED', message: expect.stringContaining('Pass on the db of the outer session') })
+    await expect(nested).rejects.toMatchObject({
+      code: 'SESSION_NESTED',
+      message: expect.stringContaining('Pass on the db of the outer session'),
+    })
     expect(await session(async () => 'again')).toBe('again')
   })
 

@@ -81,25 +81,28 @@ function turns() {
   }
 }
 
-test.each([0, 5_000])('waits for the lock of another connection without blocking the event loop, its own timeout being %i ms', async (timeout) => {
-  const { file } = freshDatabase()
-  const database = open(file, { timeout })
-  const other = open(file)
-  other.exec('BEGIN IMMEDIATE')
-  const turned = turns()
-  const waiting = sqliteSession(database)(async (db) => add(db, 1))
-  await sleep(200)
-  other.exec('INSERT INTO orders VALUES (0); COMMIT')
-  await waiting
-  expect(turned()).toBeGreaterThan(15)
-  expect(ids(database)).toEqual([0, 1])
-  expect(database.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout })
-})
+test.each([0, 5_000])(
+  'waits for the lock of another connection without blocking the event loop, its own timeout being %i ms',
+  async (timeout) => {
+    const { file } = freshDatabase()
+    const database = open(file, { timeout })
+    const other = open(file)
+    other.exec('BEGIN IMMEDIATE')
+    const turned = turns()
+    const waiting = sqliteSession(database)(async (db) => add(db, 1))
+    await sleep(200)
+    other.exec('INSERT INTO orders VALUES (0); COMMIT')
+    await waiting
+    expect(turned()).toBeGreaterThan(15)
+    expect(ids(database)).toEqual([0, 1])
+    expect(database.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout })
+  },
+)
 
 test('a commit that has to wait for a reader is tried again', async () => {
   const { file, database } = freshDatabase()
   database.exec('PRAGMA journal_mode = DELETE')
-  await sqliteSession(database)(async (db) => [1, 2, 3].forEach((id) => add(db, id)))
+  await sqliteSession(database)(async (db) => db.exec('INSERT INTO orders VALUES (1), (2), (3)'))
   const other = open(file)
   const reading = other.prepare('SELECT id FROM orders').iterate()
   reading.next()
@@ -112,7 +115,10 @@ test('a commit that has to wait for a reader is tried again', async () => {
 })
 
 async function lockedByAnotherProcess(file: string) {
-  const child = fork(new URL('./fixtures/lock.ts', import.meta.url), [file], { stdio: 'inherit', execArgv: ['--disable-warning=ExperimentalWarning'] })
+  const child = fork(new URL('./fixtures/lock.ts', import.meta.url), [file], {
+    stdio: 'inherit',
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   await once(child, 'message')
   return child

@@ -18,10 +18,15 @@ export interface SqliteSessionOptions {
 export function sqliteSession(database: DatabaseSync, { file, busyTimeoutMs = 5_000 }: SqliteSessionOptions = {}): Session<DatabaseSync> {
   const key = file ?? locationOf(database) ?? database
   const where = typeof key === 'string' ? key : 'the database in memory'
-  const unlocked = (statement: string): Promise<void> => whenUnlocked(database, statement, busyTimeoutMs, where)
   return serialised(key, async (work) => {
     if (database.isTransaction)
-      throw new CorebusError('SESSION_OPEN', `the connection to ${where} is in a transaction that no session began: give sessions a connection of their own`)
+      throw new CorebusError(
+        'SESSION_OPEN',
+        `the connection to ${where} is in a transaction that no session began: give sessions a connection of their own`,
+      )
+    const ownTimeoutMs = Number(database.prepare('PRAGMA busy_timeout').get()?.timeout ?? 0)
+    const unlocked = (statement: string): Promise<void> =>
+      whenUnlocked(() => withoutWaiting(database, statement, ownTimeoutMs), `${statement}: ${where}`, busyTimeoutMs)
     await unlocked('BEGIN IMMEDIATE')
     try {
       const result = await work(database)
@@ -45,28 +50,31 @@ const FIRST_WAIT_MS = 2
 const LONGEST_WAIT_MS = 50
 
 /** SQLite's own waiting would block the event loop, and with it the very handler that has to commit. */
-async function whenUnlocked(database: DatabaseSync, statement: string, busyTimeoutMs: number, where: string): Promise<void> {
+async function whenUnlocked(run: () => void, what: string, busyTimeoutMs: number): Promise<void> {
   const deadline = Date.now() + busyTimeoutMs
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
     try {
-      withoutWaiting(database, statement)
+      run()
       return
     } catch (thrown) {
       if (!isBusy(thrown)) throw thrown
       const leftMs = deadline - Date.now()
       if (leftMs <= 0)
-        throw new CorebusError('SESSION_BUSY', `${statement}: ${where} was locked by another process or connection for ${busyTimeoutMs} ms (busyTimeoutMs)`, {
-          cause: thrown,
-        })
+        throw new CorebusError(
+          'SESSION_BUSY',
+          `${what} was locked by another process or connection for ${busyTimeoutMs} ms (busyTimeoutMs)`,
+          {
+            cause: thrown,
+          },
+        )
       // Jitter, so that processes that wait for each other do not meet again and again.
       await sleep(Math.min(waitMs * (0.5 + Math.random()), leftMs))
     }
   }
 }
 
-function withoutWaiting(database: DatabaseSync, statement: string): void {
-  const timeout = database.prepare('PRAGMA busy_timeout').get()?.timeout
-  if (!timeout) {
+function withoutWaiting(database: DatabaseSync, statement: string, ownTimeoutMs: number): void {
+  if (ownTimeoutMs === 0) {
     database.exec(statement)
     return
   }
@@ -74,7 +82,7 @@ function withoutWaiting(database: DatabaseSync, statement: string): void {
   try {
     database.exec(statement)
   } finally {
-    database.exec(`PRAGMA busy_timeout = ${timeout}`)
+    database.exec(`PRAGMA busy_timeout = ${ownTimeoutMs}`)
   }
 }
 

@@ -134,7 +134,9 @@ async function untilAnswers(url: string, script: ChildProcess, folder: string): 
     if (over && script.pid !== undefined && runs(script.pid)) signal(-script.pid, 'SIGKILL')
     if (over || script.exitCode !== null) {
       const said = readFileSync(join(folder, 'stdout.log'), 'utf8').slice(-2_000)
-      throw new Error(`rabbitmq-server ${over ? `did not answer within ${ANSWERS_WITHIN_MS} ms` : `ended with ${script.exitCode}`}: ${said}`)
+      throw new Error(
+        `rabbitmq-server ${over ? `did not answer within ${ANSWERS_WITHIN_MS} ms` : `ended with ${script.exitCode}`}: ${said}`,
+      )
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }

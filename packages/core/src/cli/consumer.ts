@@ -27,11 +27,15 @@ interface Options extends Common {
 }
 
 const HELP = `
-The entry is the file that registers the handlers and does nothing else: the one given, else "corebus": { "entry": ... } in package.json,
-else src/consumer.ts, else src/main.ts. TypeScript needs the package tsx. Without --topic and --group every handler runs that does not say
+The entry is the file that registers the handlers and does nothing else: the
+one given, else "corebus": { "entry": ... } in package.json, else
+src/consumer.ts, else src/main.ts. TypeScript needs the package tsx.
+
+Without --topic and --group every handler runs that does not say
 autoStart: false; with them those for the topics and groups named.
 
-SIGTERM and Ctrl-C stop it: running handlers finish, what is left goes back to the broker. A second signal exits at once.
+SIGTERM and Ctrl-C stop it: running handlers finish, what is left goes back to
+the broker. A second signal exits at once.
 
 Examples:
   $ npx corebus consumer

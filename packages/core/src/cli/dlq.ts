@@ -24,9 +24,11 @@ interface RetryOptions extends Options {
 const SHOWN = 100
 
 const HELP = `
-list changes nothing, however often. retry hands letters back to the group that had given up on them, and to no other, with their attempts
-counted from 1 again; one that fails again comes back once. Filters may be combined: all of them must match.
-The broker is the one that .env and the environment name; what the service's code says is not seen.
+list changes nothing, however often. retry hands letters back to the group that
+had given up on them, and to no other, with their attempts counted from 1 again;
+one that fails again comes back once. Of several filters all must match.
+The broker is the one that .env and the environment name; what the service's
+code says is not seen.
 `
 
 const LIST_HELP = `${HELP}

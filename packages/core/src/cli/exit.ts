@@ -5,8 +5,9 @@ export const EXIT_HELP: string = `
 Exit codes:
   0   done, or stopped after a drain
   1   it failed: the error is on stderr, -v adds the stack
-  2   a mistake in the command, the configuration or the handlers: trying again cannot help
-  70  a handler ran past its time-out and the grace after it (consumer): start it again`
+  2   a mistake in the command, the configuration or the handlers: trying again
+      cannot help
+  70  a handler ran past its time-out and the grace after it: start it again`
 
 /** Codes of errors that are there again at the next try: somebody has to change something first. */
 const MISTAKES = new Set([

@@ -12,14 +12,15 @@ import { report } from './report.ts'
 import { topicsCommand } from './topics.ts'
 
 const HELP = `
-Variables are read from .env beside the nearest package.json; those already set win.
+Variables are read from .env beside the nearest package.json; those already set
+win.
 
 Examples:
-  $ npx corebus consumer                                        run this service's handlers
-  $ npx corebus publish orders.created '{"order_id": 7}'        publish a message by hand
-  $ npx corebus topics                                          what waits where
-  $ npx corebus dlq list                                        what failed, and why
-  $ npx corebus dlq retry --topic orders.created                try that again
+  $ npx corebus consumer                             run this service's handlers
+  $ npx corebus publish orders.created '{"id": 7}'   publish by hand
+  $ npx corebus topics                               what waits where
+  $ npx corebus dlq list                             what failed, and why
+  $ npx corebus dlq retry --topic orders.created     try that again
 ${ADD_ONS_HELP}
 ${EXIT_HELP}`
 
@@ -27,8 +28,6 @@ ${EXIT_HELP}`
 export async function main(argv: readonly string[] = process.argv): Promise<void> {
   // What ends before it has said otherwise has not succeeded.
   process.exitCode = EXIT.failed
-  // A reader that has seen enough, as in `core topics | head`, is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed))
   process.exit(await run(argv))
 }
 

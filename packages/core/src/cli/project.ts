@@ -28,6 +28,7 @@ export function findProject(cwd: string = process.cwd()): Project {
  * @throws CorebusError USAGE for a named file that cannot be read.
  */
 export function loadEnv(project: Project, named: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
+  // Some versions of Node read --env-file themselves wherever it stands on the command line: what they have set is then set already, and equal.
   const standard = join(project.folder, '.env')
   const files = named.length > 0 ? named.map((file) => resolve(file)) : existsSync(standard) ? [standard] : []
   const found = Object.assign({}, ...files.map(readEnv)) as Record<string, string>

@@ -14,12 +14,14 @@ interface Options extends Common {
 }
 
 const HELP = `
-The message is JSON, in quotes for your shell, or - to read it from stdin. Prints id and topic once the broker has confirmed it.
-null with a --key is a tombstone. The broker is the one that .env and the environment name; what the service's code says is not seen.
+The message is JSON, in quotes for your shell, or - to read it from stdin; null
+with a --key is a tombstone. Prints id and topic once the broker has confirmed.
+The broker is the one that .env and the environment name; what the service's
+code says is not seen.
 
 Examples:
   $ npx corebus publish orders.created '{"order_id": 7}' --key 7
-  $ npx corebus publish user-events '{"id": 1, "email": "a@example.org"}' --event user.created --key 1
+  $ npx corebus publish user-events '{"id": 1}' --event user.created --key 1
   $ npx corebus publish orders.created - < order.json
 ${EXIT_HELP}`
 

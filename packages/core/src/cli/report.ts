@@ -22,7 +22,12 @@ export function detailOf(error: unknown): string {
   return inspect(cause instanceof Error ? cause : error, { colors: false })
 }
 
-/** Resolves when it is written: what follows may be the end of the process. */
+/** The result of a command. Resolves when it is written: what follows may be the end of the process. */
 export function print(text: string): Promise<void> {
-  return new Promise((resolve, reject) => process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve())))
+  return new Promise((resolve, reject) => {
+    // A reader that has seen enough, as in `core dlq list | head`, is no failure.
+    const written = (error?: NodeJS.ErrnoException | null): void => (error && error.code !== 'EPIPE' ? reject(error) : resolve())
+    process.stdout.on('error', written)
+    process.stdout.write(`${text}\n`, written)
+  })
 }

@@ -27,7 +27,7 @@ export interface Call {
   readonly signal: AbortSignal
   readonly aborted: boolean
   /** Why its work must not be committed, once there is a reason. */
-  readonly forbidden: () => 'timed out' | 'lost' | undefined
+  forbidden(): 'timed out' | 'lost' | undefined
 }
 
 export interface DispatchOptions {
@@ -59,16 +59,31 @@ export interface Dispatched {
 /** Decode, validate, open the session, ask the inbox, handle, release the scope: in this order, and it never throws. */
 export async function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Promise<Dispatched> {
   const found = find(call.message, topic, options.unknown)
-  if (found.kind === 'verdict') return { verdict: found.verdict, event: found.event, plan: found.plan }
+  const { event, plan } = found
+  if (found.kind === 'verdict') return { verdict: found.verdict, event, plan }
+  const scope = createScope({
+    correlationId: call.message.headers[HEADER.correlation] ?? call.message.id,
+    causationId: call.message.id,
+    emit: options.emit,
+  })
   try {
-    return { verdict: await handle(call, found, options), event: found.event, plan: found.plan }
+    const verdict = await runInScope(scope, options.session ? inSession : handle, call, found, scope, options)
+    if (!verdict) throw lostBySession()
+    // After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again.
+    scope.over = true
+    if (scope.recorded.length > 0) await releaseConfirmed(scope)
+    return { verdict, event, plan }
   } catch (thrown) {
-    return { verdict: verdictOf(thrown, call), event: found.event, plan: found.plan }
+    discard(scope)
+    return { verdict: verdictOf(thrown, call), event, plan }
+  } finally {
+    scope.inSession = false
   }
 }
 
 function find(message: Message, { events, rest }: TopicPlan, unknown: 'skip' | 'deadLetter'): Found {
-  if (message.tombstone) return rest ? { kind: 'handler', plan: rest, input: null } : skipped('a tombstone, and the group has no messageHandler for it')
+  if (message.tombstone)
+    return rest ? { kind: 'handler', plan: rest, input: null } : skipped('a tombstone, and the group has no messageHandler for it')
   if (events.size === 0 && rest) return decoded(message, rest)
 
   let body: unknown
@@ -79,7 +94,10 @@ function find(message: Message, { events, rest }: TopicPlan, unknown: 'skip' | '
   }
   if (!isEnvelope(body)) {
     if (rest) return decoded(message, rest, body)
-    return hopeless('not-an-event', new CorebusError('NOT_AN_EVENT', 'the body is no event: it lacks a name or data, and the group has no messageHandler for it'))
+    return hopeless(
+      'not-an-event',
+      new CorebusError('NOT_AN_EVENT', 'the body is no event: it lacks a name or data, and the group has no messageHandler for it'),
+    )
   }
   const plan = events.get(body.name)
   if (!plan) {
@@ -115,7 +133,10 @@ function decoded(message: Message, plan: HandlerPlan, json?: unknown): Found {
   }
 }
 
-function decodeBody({ body, headers }: Message, decode: 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown)): unknown {
+function decodeBody(
+  { body, headers }: Message,
+  decode: 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown),
+): unknown {
   if (typeof decode === 'function') return decode(body, headers)
   if (decode === 'bytes') return body
   if (decode === 'json') return decodeJson(body)
@@ -130,48 +151,60 @@ function hopeless(reason: 'not-json' | 'not-an-event' | 'schema' | 'unknown-even
   return { kind: 'verdict', verdict: { kind: 'hopeless', reason, error: asError(cause) } }
 }
 
-async function handle(call: Call, found: Found & { kind: 'handler' }, options: DispatchOptions): Promise<Verdict> {
-  const { message } = call
-  const scope = createScope({ correlationId: message.headers[HEADER.correlation] ?? message.id, causationId: message.id, emit: options.emit })
-  const { spec } = found.plan
-  const handler = options.bound.get(spec)
-  if (!handler) throw new Error(`${spec.where} was not bound`)
-
+async function inSession(
+  call: Call,
+  found: Found & { kind: 'handler' },
+  scope: Scope,
+  options: DispatchOptions,
+): Promise<Verdict | undefined> {
+  const session = options.session as Session<unknown>
   let verdict: Verdict | undefined
-  const work = async (db: unknown): Promise<void> => {
-    // A session may run its work again (a serialisation failure): what the first run recorded must not leave twice.
-    begin(scope, message, options)
+  await session(async (db) => {
     verdict = undefined
-    if (options.inbox && !(await options.inbox.firstTime(db, options.group, message))) {
-      verdict = { kind: 'duplicate' }
-      return
-    }
-    const context = new Context(call, db, found, options)
-    await (options.middleware.length === 0 ? handler(found.input, context) : throughMiddleware(options.middleware, { handler: spec.where, input: found.input, context }, handler))
-    const forbidden = call.forbidden()
-    if (forbidden) throw new Forbidden(forbidden)
-    if (options.outbox) await writeRecorded(scope, options.outlet, options.outbox, db)
-    verdict = { kind: 'ok' }
-  }
-  try {
-    await runInScope(scope, () => (options.session ? options.session(work) : work(undefined)))
-    if (!verdict) throw new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
-  } catch (thrown) {
-    discard(scope)
-    throw thrown
-  } finally {
-    scope.inSession = false
-  }
-  // After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again.
-  await releaseConfirmed(scope)
+    verdict = await handle(call, found, scope, options, db)
+    return verdict
+  })
   return verdict
 }
 
-function begin(scope: Scope, message: Message, { group, session }: DispatchOptions): void {
+/** A session of plain JavaScript may lose what its work returned, which is no harm after its commit, or what it threw. */
+function lostBySession(): CorebusError {
+  return new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
+}
+
+async function handle(
+  call: Call,
+  found: Found & { kind: 'handler' },
+  scope: Scope,
+  options: DispatchOptions,
+  db?: unknown,
+): Promise<Verdict> {
+  const { bound, inbox, outbox, outlet, group, middleware } = options
+  const { plan, input } = found
+  const handler = bound.get(plan.spec)
+  if (!handler) throw new Error(`${plan.spec.where} was not bound`)
+  begin(scope, call.message, options)
+  if (inbox && !(await inbox.firstTime(db, group, call.message))) return DUPLICATE
+  const context = new Context(call, db, found, options)
+  const handling =
+    middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
+  // Many handlers return nothing to wait for.
+  if (handling !== undefined) await handling
+  const forbidden = call.forbidden()
+  if (forbidden) throw new Forbidden(forbidden)
+  if (outbox && scope.recorded.length > 0) await writeRecorded(scope, outlet, outbox, db)
+  return OK
+}
+
+const OK: Verdict = { kind: 'ok' }
+const DUPLICATE: Verdict = { kind: 'duplicate' }
+
+/** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */
+function begin(scope: Scope, { id }: Message, { group, session }: DispatchOptions): void {
   let n = 0
   scope.recorded.length = 0
   scope.inSession = session !== undefined
-  scope.nextId = () => derivedId(message.id, group, n++)
+  scope.nextId = () => derivedId(id, group, n++)
 }
 
 function throughMiddleware(middleware: readonly HandleMiddleware[], call: HandlerCall, handler: HandlerFunction): Promise<unknown> {
@@ -186,14 +219,19 @@ function throughMiddleware(middleware: readonly HandleMiddleware[], call: Handle
 class Forbidden extends Error {
   readonly why: 'timed out' | 'lost'
   constructor(why: 'timed out' | 'lost') {
-    super(why === 'lost' ? 'the message was taken from us while it was handled' : 'the handler took longer than handlerTimeoutMs; what it did in its session was rolled back')
+    super(
+      why === 'lost'
+        ? 'the message was taken from us while it was handled'
+        : 'the handler took longer than handlerTimeoutMs; what it did in its session was rolled back',
+    )
     this.why = why
   }
 }
 
 function verdictOf(thrown: unknown, call: Call): Verdict {
   if (call.forbidden() === 'lost') return { kind: 'unsettled', why: 'lost' }
-  if (call.forbidden() === 'timed out') return { kind: 'failed', error: new CorebusError('HANDLER_TIMEOUT', new Forbidden('timed out').message, { cause: thrown }) }
+  if (call.forbidden() === 'timed out')
+    return { kind: 'failed', error: new CorebusError('HANDLER_TIMEOUT', new Forbidden('timed out').message, { cause: thrown }) }
   // Stopped by the signal at the end of the shutdown budget: no fault of the message.
   if (call.aborted) return { kind: 'unsettled', why: 'handed back' }
   const error = asError(thrown)
@@ -236,7 +274,15 @@ class Context implements HandlerContext {
 
   get logger(): Logger {
     const { topic, key, id, attempt, group } = this
-    this.#logger ??= this.#parent.child({ topic, group, id, attempt, key, event: this.#event, correlationId: this.headers[HEADER.correlation] })
+    this.#logger ??= this.#parent.child({
+      topic,
+      group,
+      id,
+      attempt,
+      key,
+      event: this.#event,
+      correlationId: this.headers[HEADER.correlation],
+    })
     return this.#logger
   }
 }

@@ -27,11 +27,18 @@ export async function drain(runs: readonly GroupRun[], { clock, shutdownMs, abor
   if (!(await within(finished, shutdownMs, clock))) {
     for (const run of runs) run.abort()
     const left = runs.reduce((sum, run) => sum + run.health().running, 0)
-    logger.warn({ running: left }, `${left} handlers took longer than ${shutdownMs} ms (shutdownMs): aborted by their signal, their messages are handed back`)
+    logger.warn(
+      { running: left },
+      `${left} handlers took longer than ${shutdownMs} ms (shutdownMs): aborted by their signal, their messages are handed back`,
+    )
     await within(finished, Math.min(abortGraceMs, LONGEST_GRACE_MS), clock)
   }
   // An acknowledgement that does not get through costs a redelivery, not the shutdown.
-  await within(Promise.all(runs.map((run) => run.end())).then(() => true), LONGEST_SETTLE_MS, clock)
+  await within(
+    Promise.all(runs.map((run) => run.end())).then(() => true),
+    LONGEST_SETTLE_MS,
+    clock,
+  )
   hold.end()
 }
 

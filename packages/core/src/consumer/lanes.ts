@@ -9,10 +9,6 @@ export interface Job {
 /** What a finished job leaves: its lane goes on now, or waits so long for the same job to run again. */
 export type Rest = undefined | { readonly againAfterMs: number }
 
-interface Line<J> {
-  readonly waiting: J[]
-}
-
 export interface LanesOptions<J extends Job> {
   readonly concurrency: number
   /** Must not reject. */
@@ -25,7 +21,8 @@ export interface LanesOptions<J extends Job> {
 /** Runs at most `concurrency` jobs at once, those of one lane in order, one at a time. */
 export class Lanes<J extends Job> {
   readonly #options: LanesOptions<J>
-  readonly #lines = new Map<string, Line<J>>()
+  /** Lanes with a job, and what waits behind it. Most have nothing, and need no array. */
+  readonly #lines = new Map<string, J[] | undefined>()
   /** May start when there is room. A queue with a moving head: shift() is linear. */
   #ready: J[] = []
   #head = 0
@@ -46,16 +43,15 @@ export class Lanes<J extends Job> {
   /** Jobs that only wait: in a lane that waits for its job to run again. */
   get held(): number {
     let held = 0
-    for (const { lane } of this.#parked.keys()) held += 1 + (lane === undefined ? 0 : (this.#lines.get(lane)?.waiting.length ?? 0))
+    for (const { lane } of this.#parked.keys()) held += 1 + (lane === undefined ? 0 : (this.#lines.get(lane)?.length ?? 0))
     return held
   }
 
   push(jobs: readonly J[]): void {
     for (const job of jobs) {
-      const line = job.lane === undefined ? undefined : this.#lines.get(job.lane)
-      if (line) line.waiting.push(job)
+      if (job.lane !== undefined && this.#lines.has(job.lane)) this.#wait(job, job.lane)
       else {
-        if (job.lane !== undefined) this.#lines.set(job.lane, { waiting: [] })
+        if (job.lane !== undefined) this.#lines.set(job.lane, undefined)
         this.#ready.push(job)
       }
     }
@@ -63,15 +59,23 @@ export class Lanes<J extends Job> {
     if (this.#parked.size > 0) this.#options.onHeld?.()
   }
 
+  #wait(job: J, lane: string): void {
+    const line = this.#lines.get(lane)
+    if (line) line.push(job)
+    else this.#lines.set(lane, [job])
+  }
+
   /** Forgets waiting jobs: they never start. What runs goes on. */
   drop(match: (job: J) => boolean): void {
     const ready = this.#ready.slice(this.#head)
     this.#head = 0
     this.#ready = ready.filter((job) => !match(job))
-    for (const line of this.#lines.values()) {
-      const kept = line.waiting.filter((job) => !match(job))
-      line.waiting.splice(0, line.waiting.length, ...kept)
-    }
+    for (const [lane, line] of this.#lines)
+      if (line)
+        this.#lines.set(
+          lane,
+          line.filter((job) => !match(job)),
+        )
     for (const [job, cancel] of this.#parked)
       if (match(job)) {
         cancel()
@@ -108,12 +112,11 @@ export class Lanes<J extends Job> {
       }
       this.#running++
       this.#aloneRunning = job.alone
-      void this.#run(job) // run never rejects
+      void this.#options.run(job).then((rest) => this.#finish(job, rest)) // run never rejects
     }
   }
 
-  async #run(job: J): Promise<void> {
-    const rest = await this.#options.run(job)
+  #finish(job: J, rest: Rest): void {
     this.#running--
     if (job.alone) this.#aloneRunning = false
     if (rest && !this.#stopped) this.#park(job, rest.againAfterMs)
@@ -136,7 +139,7 @@ export class Lanes<J extends Job> {
 
   #next({ lane }: J): void {
     if (lane === undefined) return
-    const next = this.#lines.get(lane)?.waiting.shift()
+    const next = this.#lines.get(lane)?.shift()
     if (next) this.#ready.push(next)
     else this.#lines.delete(lane)
   }

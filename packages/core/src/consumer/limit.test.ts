@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest'
 import { Limit } from './limit.ts'
 
-function limitOf({ concurrency = 10, maxUnsettled = 1_000 } = {}): { limit: Limit; told: number[]; settle(count: number, durationMs: number): void } {
+function limitOf({ concurrency = 10, maxUnsettled = 1_000 } = {}): {
+  limit: Limit
+  told: number[]
+  settle(count: number, durationMs: number): void
+} {
   const told: number[] = []
   const limit = new Limit({ concurrency, maxUnsettled, onLimit: (n) => told.push(n) })
   const settle = (count: number, durationMs: number) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Delivery } from '../driver.ts'
 import { Reject, RetryLater } from '../errors.ts'
-import { type Counts, countsOf, MAX_SNOOZES, type Outcome, type OutcomePolicy, outcomeOf, type Verdict } from './outcome.ts'
+import { type Counts, countsOf, MAX_SNOOZES, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
 import type { RetryPolicy } from './retry.ts'
 
 const NOW = Date.UTC(2026, 1, 1, 12)
@@ -10,8 +10,6 @@ const error = new Error('no')
 function delivery(headers: Record<string, string> = {}): Delivery {
   return { message: { id: '1', topic: 't', headers, body: new Uint8Array() }, unsettledBefore: 0, receipt: undefined }
 }
-
-type Settleable = Exclude<Verdict, { kind: 'unsettled' }>
 
 interface Given {
   readonly counts?: Partial<Counts>
@@ -33,7 +31,8 @@ function decide(verdict: Settleable, { counts, retry, policy, random = 0 }: Give
 
 const brief = (outcome: Outcome): unknown[] => {
   const { settlement } = outcome
-  if (outcome.kind === 'retry') return ['retry', outcome.afterMs, `of ${outcome.of}`, settlement.kind === 'retry' && settlement.headers['corebus-attempt']]
+  if (outcome.kind === 'retry')
+    return ['retry', outcome.afterMs, `of ${outcome.of}`, settlement.kind === 'retry' && settlement.headers['corebus-attempt']]
   if (outcome.kind === 'snooze') return ['snooze', outcome.afterMs, settlement.kind === 'retry' && settlement.headers['corebus-attempt']]
   if (outcome.kind === 'ack') return ['ack', settlement.kind]
   return [outcome.kind, outcome.reason, settlement.kind]
@@ -52,17 +51,42 @@ describe('what follows a verdict', () => {
     ['the last retry', failed, { counts: { attempt: 3 } }, ['retry', 3_000, 'of 3', '4']],
     ['one failure more', failed, { counts: { attempt: 4 } }, ['deadLetter', 'failed', 'deadLetter']],
     ['no retries', failed, { retry: { maxRetries: 0 } }, ['deadLetter', 'failed', 'deadLetter']],
-    ['a failure where no dead letters are kept', failed, { counts: { attempt: 4 }, policy: { keepsDeadLetters: false } }, ['drop', 'failed', 'ack']],
+    [
+      'a failure where no dead letters are kept',
+      failed,
+      { counts: { attempt: 4 }, policy: { keepsDeadLetters: false } },
+      ['drop', 'failed', 'ack'],
+    ],
     ['jitter is added, never taken off', failed, { retry: { jitter: 0.2 }, random: 0.5 }, ['retry', 11, 'of 3', '2']],
     ['hopeless', hopeless, {}, ['deadLetter', 'rejected', 'deadLetter']],
     ['hopeless where no dead letters are kept', hopeless, { policy: { keepsDeadLetters: false } }, ['drop', 'rejected', 'ack']],
     ['retryIf says never', failed, { retry: { retryIf: () => false } }, ['deadLetter', 'failed', 'deadLetter']],
     ['retryIf says yes', failed, { retry: { retryIf: () => true } }, ['retry', 10, 'of 3', '2']],
-    ['retryIf says yes, past maxRetries', failed, { retry: { retryIf: () => true }, counts: { attempt: 4 } }, ['deadLetter', 'failed', 'deadLetter']],
-    ['retryIf allows more than maxRetries: the last delay again', failed, { retry: { retryIf: () => 5 }, counts: { attempt: 5 } }, ['retry', 3_000, 'of 5', '6']],
+    [
+      'retryIf says yes, past maxRetries',
+      failed,
+      { retry: { retryIf: () => true }, counts: { attempt: 4 } },
+      ['deadLetter', 'failed', 'deadLetter'],
+    ],
+    [
+      'retryIf allows more than maxRetries: the last delay again',
+      failed,
+      { retry: { retryIf: () => 5 }, counts: { attempt: 5 } },
+      ['retry', 3_000, 'of 5', '6'],
+    ],
     ['retryIf allows fewer', failed, { retry: { retryIf: () => 1 }, counts: { attempt: 2 } }, ['deadLetter', 'failed', 'deadLetter']],
-    ['retryIf allows without end', failed, { retry: { retryIf: () => Number.POSITIVE_INFINITY }, counts: { attempt: 1_001 } }, ['deadLetter', 'failed', 'deadLetter']],
-    ['retryIf answers no number', failed, { retry: { retryIf: () => Number.NaN }, counts: { attempt: 4 } }, ['deadLetter', 'failed', 'deadLetter']],
+    [
+      'retryIf allows without end',
+      failed,
+      { retry: { retryIf: () => Number.POSITIVE_INFINITY }, counts: { attempt: 1_001 } },
+      ['deadLetter', 'failed', 'deadLetter'],
+    ],
+    [
+      'retryIf answers no number',
+      failed,
+      { retry: { retryIf: () => Number.NaN }, counts: { attempt: 4 } },
+      ['deadLetter', 'failed', 'deadLetter'],
+    ],
     [
       'retryIf throws: as if there were none',
       failed,
@@ -99,12 +123,18 @@ test('a retry tells the next attempt when and why the last one failed', () => {
     kind: 'retry',
     delivery: delivery(),
     afterMs: 10,
-    headers: { 'corebus-attempt': '2', 'corebus-failed-at': '2026-02-01T12:00:00.000Z', 'corebus-error': expect.stringMatching(/^x{500,511}…$/) },
+    headers: {
+      'corebus-attempt': '2',
+      'corebus-failed-at': '2026-02-01T12:00:00.000Z',
+      'corebus-error': expect.stringMatching(/^x{500,511}…$/),
+    },
   })
 })
 
 test('a snooze is counted on the message', () => {
-  expect(decide(later(200), { counts: { attempt: 2, snoozes: 6 } }).settlement).toMatchObject({ headers: { 'corebus-snoozes': '7', 'corebus-attempt': '2' } })
+  expect(decide(later(200), { counts: { attempt: 2, snoozes: 6 } }).settlement).toMatchObject({
+    headers: { 'corebus-snoozes': '7', 'corebus-attempt': '2' },
+  })
 })
 
 test('a dead letter carries attempts, time, error, reason and origin', () => {

@@ -17,6 +17,8 @@ export type Verdict =
   /** No longer ours, or handed back at a shutdown: nothing is settled. */
   | { readonly kind: 'unsettled'; readonly why: 'lost' | 'handed back' }
 
+export type Settleable = Exclude<Verdict, { kind: 'unsettled' }>
+
 export type Reason = 'failed' | 'rejected' | 'not-json' | 'not-an-event' | 'schema' | 'unknown-event' | 'crash'
 
 /** What is done with it. `drop`: a dead letter in a group that keeps none. */
@@ -57,14 +59,17 @@ const MAX_STACK_BYTES = 32 * 1024
 export function countsOf({ headers }: Message): Counts {
   const attempt = Number(headers[HEADER.attempt] ?? 1)
   const snoozes = Number(headers[HEADER.snoozes] ?? 0)
-  return { attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : 1, snoozes: Number.isInteger(snoozes) && snoozes > 0 ? snoozes : 0 }
+  return {
+    attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : 1,
+    snoozes: Number.isInteger(snoozes) && snoozes > 0 ? snoozes : 0,
+  }
 }
 
 /** The one place that decides what follows a verdict. */
 export function outcomeOf(
   delivery: Delivery,
   { attempt, snoozes }: Counts,
-  verdict: Exclude<Verdict, { kind: 'unsettled' }>,
+  verdict: Settleable,
   policy: OutcomePolicy,
   chance: Chance,
 ): Outcome {
@@ -115,7 +120,14 @@ function snoozed(
   policy: OutcomePolicy,
   chance: Chance,
 ): Outcome {
-  if (snoozes > MAX_SNOOZES) return failed(delivery, attempt, new Error(`asked to be called later more than ${MAX_SNOOZES} times`, { cause: verdict.error }), policy, chance)
+  if (snoozes > MAX_SNOOZES)
+    return failed(
+      delivery,
+      attempt,
+      new Error(`asked to be called later more than ${MAX_SNOOZES} times`, { cause: verdict.error }),
+      policy,
+      chance,
+    )
   const asked = Math.max(Number.isFinite(verdict.afterMs) ? verdict.afterMs : 0, SHORTEST_SNOOZE_MS)
   const declared = policy.delays.map((delay) => delay.afterMs)
   const afterMs = declared.find((ms) => ms >= asked) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)

@@ -1,3 +1,4 @@
+import type { SubscriptionState } from '../driver.ts'
 import type { Observer } from '../observe.ts'
 import type { Dispatched } from './dispatch.ts'
 import type { Outcome } from './outcome.ts'
@@ -6,36 +7,73 @@ import type { Work } from './work.ts'
 /** How the handling ended, before it is decided what follows from it. */
 export function reportHandling(observer: Observer, group: string, work: Work, { verdict, event }: Dispatched, durationMs: number): void {
   const { message, attempt } = work
+  if (verdict.kind === 'ok' && !work.lost && !observer.tellsHandling) {
+    observer.countHandled()
+    return
+  }
   const told = { group, event, attempt, durationMs }
-  if (work.lost) return observer.handled(message, { ...told, outcome: 'lost' })
+  if (work.lost) {
+    observer.handled(message, { ...told, outcome: 'lost' })
+    return
+  }
   switch (verdict.kind) {
     case 'ok':
     case 'duplicate':
-      return observer.handled(message, { ...told, outcome: verdict.kind })
+      observer.handled(message, { ...told, outcome: verdict.kind })
+      break
     case 'skipped':
-      return observer.skipped(message, { group, event, why: verdict.why })
+      observer.skipped(message, { group, event, why: verdict.why })
+      break
     case 'unsettled':
-      return observer.handled(message, { ...told, outcome: verdict.why })
+      observer.handled(message, { ...told, outcome: verdict.why })
+      break
     case 'failed':
     case 'hopeless':
     case 'later':
-      return observer.handled(message, { ...told, outcome: 'failed', error: verdict.error })
+      observer.handled(message, { ...told, outcome: 'failed', error: verdict.error })
+      break
   }
 }
 
 /** What follows from it. */
-export function reportOutcome(observer: Observer, group: string, { message, attempt }: Work, outcome: Outcome, event: string | undefined): void {
+export function reportOutcome(
+  observer: Observer,
+  group: string,
+  { message, attempt }: Work,
+  outcome: Outcome,
+  event: string | undefined,
+): void {
+  if (outcome.kind === 'ack' && !observer.tellsSettling) return
   const told = { group, event, attempt }
   switch (outcome.kind) {
     case 'ack':
-      return observer.acked(message, told)
+      observer.acked(message, told)
+      break
     case 'retry':
-      return observer.retried(message, { ...told, afterMs: outcome.afterMs, of: outcome.of, error: outcome.error })
+      observer.retried(message, { ...told, afterMs: outcome.afterMs, of: outcome.of, error: outcome.error })
+      break
     case 'snooze':
-      return observer.snoozed(message, { ...told, afterMs: outcome.afterMs })
+      observer.snoozed(message, { ...told, afterMs: outcome.afterMs })
+      break
     case 'deadLetter':
-      return observer.deadLettered(message, { ...told, reason: outcome.reason, error: outcome.error })
+      observer.deadLettered(message, { ...told, reason: outcome.reason, error: outcome.error })
+      break
     case 'drop':
-      return observer.dropped(message, { ...told, reason: outcome.reason, error: outcome.error })
+      observer.dropped(message, { ...told, reason: outcome.reason, error: outcome.error })
+      break
   }
+}
+
+/** The group's hold on its broker. */
+export function reportState(observer: Observer, group: string, before: string, state: SubscriptionState): void {
+  if (state.kind === 'consuming') {
+    observer.state('consuming', { group })
+    if (before === 'reconnecting') observer.logger.info({ group }, `${group} is consuming again`)
+    return
+  }
+  const { kind, error } = state
+  observer.state(kind, { group, error })
+  if (kind === 'reconnecting')
+    observer.logger.warn({ group, err: error }, `${group} lost its broker, coming back by itself: ${error.message}`)
+  else observer.logger.error({ group, err: error }, `${group} stopped consuming and cannot go on: ${error.message}`)
 }

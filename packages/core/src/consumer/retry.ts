@@ -48,7 +48,10 @@ const LONGEST_DELAY_MS = 30 * 24 * 60 * MINUTE_MS
 export const MAX_RETRIES = 1_000
 
 /** Always `ms`. */
-export const fixed = (ms: number): Backoff => () => ms
+export const fixed =
+  (ms: number): Backoff =>
+  () =>
+    ms
 
 /** `stepMs`, 2 x `stepMs`, 3 x `stepMs`, ... up to `maxMs`. */
 export const linear = ({ stepMs, maxMs = LONGEST_DELAY_MS, jitter = 0 }: { stepMs: number; maxMs?: number; jitter?: number }): Backoff =>
@@ -60,8 +63,12 @@ export const exponential = ({
   maxMs = LONGEST_DELAY_MS,
   factor = 2,
   jitter = 0,
-}: { firstMs?: number; maxMs?: number; factor?: number; jitter?: number } = {}): Backoff =>
-  Object.assign((n: number) => Math.min(firstMs * factor ** (n - 1), maxMs), { jitter })
+}: {
+  firstMs?: number
+  maxMs?: number
+  factor?: number
+  jitter?: number
+} = {}): Backoff => Object.assign((n: number) => Math.min(firstMs * factor ** (n - 1), maxMs), { jitter })
 
 /**
  * The policy of one handler. `levels` are the options from the nearest (handler) to the farthest (app).
@@ -70,12 +77,12 @@ export const exponential = ({
 export function retryPolicy(levels: readonly RetryOptions[], ordering: 'none' | 'key', where: string): RetryPolicy {
   const wrong = (what: string) => new CorebusError('RETRY_POLICY', `${where}: ${what}`)
   const delaying = levels.find((level) => level.retryDelayMs !== undefined || level.backoff !== undefined)
-  if (delaying?.retryDelayMs !== undefined && delaying.backoff !== undefined) throw wrong('give retryDelayMs or backoff, not both: they replace each other')
+  if (delaying?.retryDelayMs !== undefined && delaying.backoff !== undefined)
+    throw wrong('give retryDelayMs or backoff, not both: they replace each other')
 
   const defaults = ordering === 'key' ? ORDERED_DELAYS_MS : DEFAULT_DELAYS_MS
   const backoff = delaying?.backoff ?? (delaying?.retryDelayMs !== undefined ? fixed(delaying.retryDelayMs) : defaultBackoff(defaults))
-  const maxRetries =
-    nearest(levels, 'maxRetries') ?? (delaying?.retryDelayMs !== undefined ? FIXED_DELAY_RETRIES : defaults.length)
+  const maxRetries = nearest(levels, 'maxRetries') ?? (delaying?.retryDelayMs !== undefined ? FIXED_DELAY_RETRIES : defaults.length)
   if (!Number.isInteger(maxRetries) || maxRetries < 0 || maxRetries > MAX_RETRIES)
     throw wrong(`maxRetries must be a whole number from 0 to ${MAX_RETRIES}, not ${maxRetries}`)
 

@@ -48,7 +48,10 @@ test('what comes together is settled together, and one batch is out at a time', 
   expect([calls, settled]).toEqual([['1 2'], []])
   held.resolve()
   await clock.settle()
-  expect([calls, settled]).toEqual([['1 2', '3 4'], ['1 2', '3 4']])
+  expect([calls, settled]).toEqual([
+    ['1 2', '3 4'],
+    ['1 2', '3 4'],
+  ])
 })
 
 test('what failed is tried again, later and later, before what came since; trouble is told once', async () => {

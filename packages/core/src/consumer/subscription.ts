@@ -4,14 +4,15 @@ import type { Delivery, Driver, Message, Subscription, SubscriptionState } from 
 import { CorebusError } from '../errors.ts'
 import type { GroupPlan } from '../group.ts'
 import type { Observer } from '../observe.ts'
-import { type DispatchOptions, type Dispatched, dispatch } from './dispatch.ts'
+import { checkDeadlines } from './deadlines.ts'
+import { Decisions } from './decisions.ts'
+import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
-import { outcomeOf } from './outcome.ts'
-import { reportHandling, reportOutcome } from './report.ts'
-import type { RetryPolicy } from './retry.ts'
+import { Losses } from './losses.ts'
+import { reportHandling, reportOutcome, reportState } from './report.ts'
 import { Settler } from './settler.ts'
-import { placeOf, Work } from './work.ts'
+import { Work } from './work.ts'
 
 export interface GroupRunOptions {
   readonly plan: GroupPlan
@@ -36,10 +37,7 @@ export interface GroupHealth {
   readonly waitingMs: number
 }
 
-const LOST_REMEMBERED = 10_000
 const TICK_MS = 250
-/** For what no handler took: it is skipped or hopeless, never retried. */
-const NO_RETRY: RetryPolicy = { maxRetries: 0, delaysMs: [], jitter: 0 }
 
 /** Runs one group in this process: deliveries -> lanes -> dispatch -> outcome -> settle. */
 export class GroupRun {
@@ -50,8 +48,8 @@ export class GroupRun {
   /** Everything handed to us and not settled. */
   readonly #ours = new Map<Delivery, Work>()
   readonly #running = new Set<Work>()
-  /** By topic and id: hand-outs that ended by a loss this process lived through. They are no crashes. */
-  readonly #livedThrough = new Map<string, number>()
+  readonly #losses = new Losses()
+  readonly #decisions: Decisions
   readonly #hold = new Hold()
   /** A driver in this process hands out on the heels of a publish: a handler must not inherit the publisher's transaction, scope or logger. */
   readonly #inOwnContext = AsyncLocalStorage.snapshot()
@@ -65,6 +63,7 @@ export class GroupRun {
   constructor(options: GroupRunOptions) {
     this.#options = options
     const { plan, clock } = options
+    this.#decisions = new Decisions(options)
     this.#lanes = new Lanes({
       concurrency: plan.concurrency,
       run: (work) => this.#run(work),
@@ -78,13 +77,13 @@ export class GroupRun {
       clock,
       onSettled: (settlements) => {
         this.#lastSettledAt = clock.now()
-        for (const { delivery } of settlements) {
-          this.#ours.delete(delivery)
-          if (this.#livedThrough.size > 0) this.#livedThrough.delete(placeOf(delivery.message))
-        }
+        for (const { delivery } of settlements) this.#settled(delivery)
       },
       onTrouble: (error, count) =>
-        options.observer.logger.error({ group: plan.group, err: error }, `${count} settlements of ${plan.group} could not be stored, trying again: ${error.message}`),
+        options.observer.logger.error(
+          { group: plan.group, err: error },
+          `${count} settlements of ${plan.group} could not be stored, trying again: ${error.message}`,
+        ),
     })
   }
 
@@ -149,7 +148,10 @@ export class GroupRun {
       await this.#subscription?.stop()
     } catch (thrown) {
       const { observer, plan } = this.#options
-      observer.logger.warn({ group: plan.group, err: thrown }, `${plan.group} could not tell its broker to stop: closing the connection will`)
+      observer.logger.warn(
+        { group: plan.group, err: thrown },
+        `${plan.group} could not tell its broker to stop: closing the connection will`,
+      )
     }
   }
 
@@ -188,8 +190,8 @@ export class GroupRun {
       const topic = plan.topics.get(message.topic)
       if (!topic) continue // a driver hands out only what was asked for
       observer.delivered(message, plan.group, delivery.unsettledBefore)
-      const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - (this.#livedThrough.get(placeOf(message)) ?? 0)
-      const work = new Work(delivery, topic, { suspect: crashes > 0, now })
+      const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - this.#losses.of(message)
+      const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1 })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
       if (crashes >= crashLimit) this.#bury(work, crashes)
@@ -199,7 +201,10 @@ export class GroupRun {
   }
 
   #bury(work: Work, crashes: number): void {
-    const error = new CorebusError('CRASH', `its handler ended the process ${crashes} times (crashLimit); it was handed out that often and never settled`)
+    const error = new CorebusError(
+      'CRASH',
+      `its handler ended the process ${crashes} times (crashLimit); it was handed out that often and never settled`,
+    )
     this.#settle(work, { verdict: { kind: 'hopeless', reason: 'crash', error }, event: undefined, plan: undefined })
   }
 
@@ -210,84 +215,77 @@ export class GroupRun {
       work.lost = true
       this.#ours.delete(work.delivery)
       work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
-      const place = placeOf(work.message)
-      const before = this.#livedThrough.get(place) ?? 0
-      this.#livedThrough.delete(place)
-      this.#livedThrough.set(place, before + 1)
-    }
-    for (const place of this.#livedThrough.keys()) {
-      if (this.#livedThrough.size <= LOST_REMEMBERED) break
-      this.#livedThrough.delete(place)
+      this.#losses.add(work.message)
     }
     this.#lanes.drop((work) => work.lost)
     this.#options.observer.lost(lost.length, this.#options.plan.group)
   }
 
-  async #run(work: Work): Promise<Rest> {
-    const { plan, clock } = this.#options
-    if (work.lost) return undefined
+  #run(work: Work): Promise<Rest> {
+    if (work.lost) return Promise.resolve(undefined)
     const startedAt = performance.now()
-    work.runningSince = clock.now()
+    work.runningSince = this.#options.clock.now()
     this.#running.add(work)
-    const dispatched = await dispatch(work, work.topic, this.#options.dispatch)
+    return dispatch(work, work.topic, this.#options.dispatch).then((dispatched) =>
+      this.#finish(work, dispatched, performance.now() - startedAt),
+    )
+  }
+
+  #finish(work: Work, dispatched: Dispatched, durationMs: number): Rest {
+    const { plan, observer } = this.#options
     this.#running.delete(work)
-    const durationMs = performance.now() - startedAt
-    reportHandling(this.#options.observer, plan.group, work, dispatched, durationMs)
+    reportHandling(observer, plan.group, work, dispatched, durationMs)
     if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined
-    const waits = this.#settle(work, dispatched, plan.ordering === 'key' && work.lane !== undefined)
-    if (work.delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
-    return waits
+    work.durationMs = durationMs
+    return this.#settle(work, dispatched, plan.ordering === 'key' && work.lane !== undefined)
   }
 
   /** With `inLane` a retry is not settled: its key waits for it here. */
   #settle(work: Work, { verdict, event, plan: handler }: Dispatched, inLane = false): Rest {
     if (verdict.kind === 'unsettled') return undefined
-    const { plan, clock, random, observer } = this.#options
-    const keepsDeadLetters = work.topic.deadLetter !== false
-    const policy = { retry: handler?.retry ?? NO_RETRY, delays: plan.delays, keepsDeadLetters, group: plan.group }
-    const outcome = outcomeOf(work.delivery, work, verdict, policy, { now: clock.now(), random: random() })
-    reportOutcome(observer, plan.group, work, outcome, event)
+    const { plan, observer } = this.#options
+    const outcome = this.#decisions.on(work, verdict, handler)
     if (inLane && (outcome.kind === 'retry' || outcome.kind === 'snooze')) {
+      reportOutcome(observer, plan.group, work, outcome, event)
+      this.#survived(work)
       if (outcome.kind === 'retry') work.attempt++
       else work.snoozes++
       work.again()
       return { againAfterMs: outcome.afterMs }
     }
+    work.outcome = outcome
+    work.event = event
     this.#settler.settle(outcome.settlement)
     return undefined
+  }
+
+  /** The broker has it: only now is it true that it was retried, or moved to the dead letters. */
+  #settled(delivery: Delivery): void {
+    const work = this.#ours.get(delivery)
+    if (!work) return // lost meanwhile, and not settled
+    const { observer, plan } = this.#options
+    this.#ours.delete(delivery)
+    this.#losses.forget(delivery.message)
+    if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
+    this.#survived(work)
+  }
+
+  #survived({ delivery, durationMs }: Work): void {
+    if (delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
   }
 
   /** One coarse clock for all time-outs: a timer a message would cost more than the rest of the runtime. */
   #tick(): void {
     const { plan, clock, abortGraceMs, onStuck } = this.#options
-    const now = clock.now()
-    for (const work of this.#running) {
-      const ranMs = now - (work.runningSince ?? now)
-      if (!work.timedOut && ranMs >= plan.handlerTimeoutMs) {
-        work.timedOut = true
-        work.abort(new CorebusError('HANDLER_TIMEOUT', `the handler has run for ${plan.handlerTimeoutMs} ms (handlerTimeoutMs)`))
-      }
-      if (work.timedOut && !work.stuck && ranMs >= plan.handlerTimeoutMs + abortGraceMs) {
-        work.stuck = true
-        onStuck(plan.group, work.message)
-      }
-    }
-    this.#cancelTick = clock.after(Math.min(TICK_MS, Math.max(plan.handlerTimeoutMs / 5, 10)), () => this.#tick())
+    const { handlerTimeoutMs } = plan
+    for (const work of checkDeadlines(this.#running, clock.now(), { handlerTimeoutMs, abortGraceMs })) onStuck(plan.group, work.message)
+    this.#cancelTick = clock.after(Math.min(TICK_MS, Math.max(handlerTimeoutMs / 5, 10)), () => this.#tick())
   }
 
   #changeState(state: SubscriptionState): void {
-    if (this.#state === state.kind) return
-    const { observer, plan } = this.#options
+    if (this.#state === state.kind || this.#ended) return
     const before = this.#state
     this.#state = state.kind
-    const { group } = plan
-    if (state.kind === 'consuming') {
-      observer.state('consuming', { group })
-      if (before === 'reconnecting') observer.logger.info({ group }, `${group} is consuming again`)
-      return
-    }
-    observer.state(state.kind, { group, error: state.error })
-    if (state.kind === 'reconnecting') observer.logger.warn({ group, err: state.error }, `${group} lost its broker, coming back by itself: ${state.error.message}`)
-    else observer.logger.error({ group, err: state.error }, `${group} stopped consuming and cannot go on: ${state.error.message}`)
+    reportState(this.#options.observer, this.#options.plan.group, before, state)
   }
 }

@@ -2,7 +2,7 @@ import type { Delivery, Message } from '../driver.ts'
 import type { TopicPlan } from '../group.ts'
 import type { Call } from './dispatch.ts'
 import type { Job } from './lanes.ts'
-import { type Counts, countsOf } from './outcome.ts'
+import { type Counts, countsOf, type Outcome } from './outcome.ts'
 
 /** A delivery from its arrival to its settlement. */
 export class Work implements Job, Call, Counts {
@@ -15,17 +15,21 @@ export class Work implements Job, Call, Counts {
   attempt: number
   snoozes: number
   runningSince: number | undefined
+  durationMs = 0
+  /** Decided, and on its way to the broker. */
+  outcome: Outcome | undefined
+  event: string | undefined
   lost = false
   timedOut = false
   stuck = false
   #controller: AbortController | undefined
   #aborted: Error | undefined
 
-  constructor(delivery: Delivery, topic: TopicPlan, { suspect, now }: { suspect: boolean; now: number }) {
+  constructor(delivery: Delivery, topic: TopicPlan, { suspect, now, oneTopic }: { suspect: boolean; now: number; oneTopic: boolean }) {
     this.delivery = delivery
     this.message = delivery.message
     this.topic = topic
-    this.lane = delivery.message.key === undefined ? undefined : `${topic.topic}\0${delivery.message.key}`
+    this.lane = delivery.message.key === undefined ? undefined : oneTopic ? delivery.message.key : `${topic.topic}\0${delivery.message.key}`
     this.alone = suspect
     this.arrivedAt = now
     const { attempt, snoozes } = countsOf(delivery.message)
@@ -56,10 +60,8 @@ export class Work implements Job, Call, Counts {
     this.#aborted = undefined
   }
 
-  forbidden = (): 'timed out' | 'lost' | undefined => (this.lost ? 'lost' : this.timedOut ? 'timed out' : undefined)
-}
-
-/** By what a redelivery is known. */
-export function placeOf(message: Message): string {
-  return `${message.topic}\0${message.id}`
+  forbidden(): 'timed out' | 'lost' | undefined {
+    if (this.lost) return 'lost'
+    return this.timedOut ? 'timed out' : undefined
+  }
 }

@@ -20,9 +20,7 @@ export interface ConsumerOptions extends GroupOptions, RetryOptions {
   readonly autoStart?: boolean
 }
 
-export interface ClassDecorator {
-  (value: Class, context?: ClassDecoratorContext): void
-}
+export type ClassDecorator = (value: Class, context?: ClassDecoratorContext) => void
 
 export interface OnEventOptions extends RetryOptions {
   /** Where the event is listened for. Default: the event type's topic, else the class's topics. */
@@ -40,11 +38,15 @@ export function consumer(group: string, options: ConsumerOptions = {}): ClassDec
 }
 
 /** Handles one event: decoded and checked by its schema. By name, without a definition, in every topic of the class. */
-export function onEvent<Name extends string, Data>(type: EventType<Name, Data>, options?: OnEventOptions): HandlerDecorator<Event<Name, Data>>
+export function onEvent<Name extends string, Data>(
+  type: EventType<Name, Data>,
+  options?: OnEventOptions,
+): HandlerDecorator<Event<Name, Data>>
 // biome-ignore lint/suspicious/noExplicitAny: by name nothing is known of the data, and the method says what it takes
 export function onEvent(name: string, options?: OnEventOptions): HandlerDecorator<any>
 export function onEvent(type: EventType | string, options: OnEventOptions = {}): HandlerDecorator<never> {
-  return ((...decorated: Parameters<typeof recordMethod>[0]) => recordMethod(decorated, 'onEvent', { type, options })) as HandlerDecorator<never>
+  return ((...decorated: Parameters<typeof recordMethod>[0]) =>
+    recordMethod(decorated, 'onEvent', { type, options })) as HandlerDecorator<never>
 }
 
 /**
@@ -56,7 +58,8 @@ export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
     const record = registry.classes.get(type) as ConsumerRecord | undefined
     if (!record) throw new CorebusError('HANDLERS', `${type.name} is listed as a handler, but has no @consumer(group)`)
     const methods = [...methodsOf(type, 'onEvent'), ...methodsOf(type, 'messageHandler')]
-    if (methods.length === 0) throw new CorebusError('HANDLERS', `@consumer ${type.name} has no handlers: give it a method with @onEvent or @messageHandler`)
+    if (methods.length === 0)
+      throw new CorebusError('HANDLERS', `@consumer ${type.name} has no handlers: give it a method with @onEvent or @messageHandler`)
     checkOptions(`@consumer ${type.name}`, record.options, 'topics', 'autoStart')
     return methods.map((method) => methodSpec(type, record, method))
   })
@@ -64,7 +67,10 @@ export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
 
 function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, kind, options: own }: MethodRecord): HandlerSpec {
   const where = `${type.name}.${method}`
-  const { on, retry } = kind === 'onEvent' ? eventOn(where, own as { type: EventType | string; options: OnEventOptions }) : messagesOn(where, own as MessageHandlerOptions<unknown>)
+  const { on, retry } =
+    kind === 'onEvent'
+      ? eventOn(where, own as { type: EventType | string; options: OnEventOptions })
+      : messagesOn(where, own as MessageHandlerOptions<unknown>)
   return {
     where,
     group,
@@ -82,7 +88,10 @@ function messagesOn(where: string, options: MessageHandlerOptions<unknown>): { o
   return { on: messageOn(options), retry: pickRetryOptions(options) }
 }
 
-function eventOn(where: string, { type, options }: { type: EventType | string; options: OnEventOptions }): { on: HandlerSpec['on']; retry: RetryOptions } {
+function eventOn(
+  where: string,
+  { type, options }: { type: EventType | string; options: OnEventOptions },
+): { on: HandlerSpec['on']; retry: RetryOptions } {
   checkMethodOptions(`@onEvent ${where}`, options, 'topic')
   const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
   const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }
@@ -95,14 +104,19 @@ async function instanceOf(type: Class, resolve: Resolve): Promise<object> {
 
 function bindMethod(instance: object, method: string, where: string): HandlerFunction {
   const fn = (instance as Record<string, unknown>)[method]
-  if (typeof fn !== 'function') throw new CorebusError('HANDLERS', `${where} is not a method of what resolve returned (${instance.constructor?.name})`)
+  if (typeof fn !== 'function')
+    throw new CorebusError('HANDLERS', `${where} is not a method of what resolve returned (${instance.constructor?.name})`)
   return (input, context) => fn.call(instance, input, context)
 }
 
 /** @throws CorebusError HANDLERS for a decorated method whose class has no `@consumer`: it would never be called. */
 export function checkOrphans(): void {
   const lost = orphans(['onEvent', 'messageHandler'])
-  if (lost.length > 0) throw new CorebusError('HANDLERS', `${lost.join(', ')}: the class has no @consumer(group), so it would never be called. Decorate the class`)
+  if (lost.length > 0)
+    throw new CorebusError(
+      'HANDLERS',
+      `${lost.join(', ')}: the class has no @consumer(group), so it would never be called. Decorate the class`,
+    )
 }
 
 /** One instance per class: made by the user's `resolve`, else by `new`. */
@@ -116,6 +130,9 @@ export function singletons(resolve: Resolve | undefined): Resolve {
 
 function construct<T extends object>(type: new (...args: never[]) => T): T {
   if (type.length > 0)
-    throw new CorebusError('RESOLVE', `${type.name} has a constructor with arguments: give configureMessaging a resolve, such as resolve: (Class) => container.get(Class)`)
+    throw new CorebusError(
+      'RESOLVE',
+      `${type.name} has a constructor with arguments: give configureMessaging a resolve, such as resolve: (Class) => container.get(Class)`,
+    )
   return new (type as new () => T)()
 }

@@ -1,5 +1,5 @@
-import type { RetryOptions } from '../consumer/retry.ts'
 import { callSite } from '../call-site.ts'
+import type { RetryOptions } from '../consumer/retry.ts'
 import { CorebusError } from '../errors.ts'
 import type { Decode, GroupOptions, HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
 import { type Schema, wireOf } from '../wire/schema.ts'
@@ -8,9 +8,16 @@ import { type Decorated, recordFunction, recordMethod } from './record.ts'
 /** Decorates a method that takes `In` and, if it wants, the context. */
 export interface HandlerDecorator<In> {
   // biome-ignore lint/suspicious/noExplicitAny: the context's Db is the method's own business; unknown would refuse HandlerContext<Tx>
-  <This, M extends (this: This, input: In, context: HandlerContext<any>) => unknown>(value: M, context: ClassMethodDecoratorContext<This, M>): void
+  <This, M extends (this: This, input: In, context: HandlerContext<any>) => unknown>(
+    value: M,
+    context: ClassMethodDecoratorContext<This, M>,
+  ): void
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  <M extends (input: In, context: HandlerContext<any>) => unknown>(target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<M>): void
+  <M extends (input: In, context: HandlerContext<any>) => unknown>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M>,
+  ): void
 }
 
 export interface MessageHandlerOptions<In> extends RetryOptions {
@@ -34,11 +41,17 @@ export type MessageFunction<In, Db = unknown> = (message: In, context: HandlerCo
 /** On a method of a `@consumer` class: takes every message of the topics that no `@onEvent` of the group takes, as it is on the wire. */
 export function messageHandler<In = unknown>(options: MessageHandlerOptions<In> & { schema: Schema<In> }): HandlerDecorator<In>
 // biome-ignore lint/suspicious/noExplicitAny: without a schema nothing is known of the message, and the method says what it takes
-export function messageHandler(options: MessageHandlerOptions<unknown>): HandlerDecorator<any>
+export function messageHandler(options: MessageHandlerOptions<unknown> & { schema?: never }): HandlerDecorator<any>
 /** As a function, for the default instance. */
-export function messageHandler<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In>): void
-// biome-ignore lint/suspicious/noExplicitAny: as above
-export function messageHandler(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<any>): void
+export function messageHandler<In>(
+  options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> },
+  handler: MessageFunction<In>,
+): void
+export function messageHandler(
+  options: MessageHandlerOptions<unknown> & FunctionOptions & { schema?: never },
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  handler: MessageFunction<any>,
+): void
 export function messageHandler(options: MessageHandlerOptions<unknown> & FunctionOptions, ...handler: HandlerFunction[]): unknown {
   // Not by its value: a handler that is undefined, as in a circular import, must not make a decorator of this.
   if (handler.length > 0) return recordFunction(messageSpec(options, handler[0]))
@@ -96,4 +109,3 @@ export function placeOf(handler: HandlerFunction, what: string): string {
   const at = callSite()?.split('/').slice(-2).join('/')
   return `${handler.name ? `${handler.name} (${what})` : what}${at ? ` at ${at}` : ''}`
 }
-

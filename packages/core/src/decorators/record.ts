@@ -50,7 +50,14 @@ function shared(): Registry {
       'TWO_VERSIONS',
       `two versions of @corebus/core are loaded: ${existing.version} from ${existing.path} and ${packageVersion} from ${packageRoot}. Make them one: npm ls @corebus/core`,
     )
-  holder[REGISTRY] ??= { version: packageVersion, path: packageRoot, classes: new Map(), functions: [], holders: new Set(), elsewhere: new Set() }
+  holder[REGISTRY] ??= {
+    version: packageVersion,
+    path: packageRoot,
+    classes: new Map(),
+    functions: [],
+    holders: new Set(),
+    elsewhere: new Set(),
+  }
   return holder[REGISTRY]
 }
 
@@ -137,7 +144,9 @@ function named(holder: object, kinds: readonly string[]): readonly string[] {
 function recordsOf(holder: object): readonly { where: string; record: MethodRecord }[] {
   const standard = (holder as Record<symbol, MethodRecords | undefined>)[METHODS]
   const legacy = (): readonly MethodRecord[] =>
-    ((Reflect.getOwnMetadata(METHODS, holder) ?? []) as string[]).flatMap((m) => Reflect.getOwnMetadata(METHODS, holder, m) as readonly MethodRecord[])
+    ((Reflect.getOwnMetadata(METHODS, holder) ?? []) as string[]).flatMap(
+      (m) => Reflect.getOwnMetadata(METHODS, holder, m) as readonly MethodRecord[],
+    )
   const records = standard ? Object.values(standard).flat() : legacy()
   // A metadata object does not know its class.
   const owner = standard ? '' : `${holder.constructor.name}.`

@@ -15,7 +15,9 @@ const encoder = new TextEncoder()
 /** @throws CorebusError PAYLOAD_NOT_JSON as `encodeJson` does; without data it would be no event to those who read it. */
 export function encodeEnvelope(name: string, data: unknown, source: string, now: number): Uint8Array {
   const text = jsonOf(data, `the data of event ${name}`)
-  return encoder.encode(`{"name":${JSON.stringify(name)},"data":${text},"timestamp":"${new Date(now).toISOString()}","source":${JSON.stringify(source)}}`)
+  return encoder.encode(
+    `{"name":${JSON.stringify(name)},"data":${text},"timestamp":"${new Date(now).toISOString()}","source":${JSON.stringify(source)}}`,
+  )
 }
 
 /** @throws CorebusError PAYLOAD_NOT_JSON for BigInt, cycles, and what JSON has no word for; `what` names the message. */
@@ -29,9 +31,14 @@ function jsonOf(value: unknown, what: string): string {
     text = JSON.stringify(value)
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
-    throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: ${why}. Send plain data: numbers, strings, arrays, objects`, { cause })
+    throw new CorebusError(
+      'PAYLOAD_NOT_JSON',
+      `${what} cannot be written as JSON: ${why}. Send plain data: numbers, strings, arrays, objects`,
+      { cause },
+    )
   }
-  if (text === undefined) throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: it is ${typeof value}. Send plain data`)
+  if (text === undefined)
+    throw new CorebusError('PAYLOAD_NOT_JSON', `${what} cannot be written as JSON: it is ${typeof value}. Send plain data`)
   return text
 }
 
@@ -56,5 +63,7 @@ function dropProto(this: unknown, key: string, value: unknown): unknown {
 }
 
 export function isEnvelope(value: unknown): value is Envelope {
-  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' && value.name !== '' && 'data' in value
+  return (
+    typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' && value.name !== '' && 'data' in value
+  )
 }

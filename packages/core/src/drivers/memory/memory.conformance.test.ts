@@ -1,13 +1,13 @@
 import { describe, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
-import { type ConformanceTarget, runConformance } from '../../testing/conformance/index.ts'
+import { type ConformanceTarget, type ConnectOptions, runConformance } from '../../testing/conformance/index.ts'
 import { newId } from '../../wire/id.ts'
 import { memoryDriver } from './driver.ts'
 
 const url = `memory://conformance-${newId()}`
 
-const memory = ({ clock = systemClock } = {}) =>
-  memoryDriver({ url, service: 'conformance', prefix: '', publishTimeoutMs: 10_000, clock, durability: 'normal', tls: false })
+const memory = ({ clock = systemClock, publishTimeoutMs = 10_000 }: ConnectOptions = {}) =>
+  memoryDriver({ url, service: 'conformance', prefix: '', publishTimeoutMs, clock, durability: 'normal', tls: false })
 
 const target: ConformanceTarget = {
   name: 'memory',

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { Row } from './connection.ts'
+import type { Row } from './open-file.ts'
 import { change, newRange, type Range, type Reader, type Receipt, readNextDue, refresh, release, shareOf, windowEnd } from './reader.ts'
 import { PARTITIONS } from './schema.ts'
 import { advance, decodeSpan, markDone, setOut } from './span.ts'

@@ -1,27 +1,11 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
+import { Alive } from './alive.ts'
 import { brokerError, fileGone, fileLocked, isBusy, isMoved } from './failure.ts'
-import { type Identity, identityOf } from './file.ts'
+import { OpenFile, type Row } from './open-file.ts'
+import { type Eater, Queue, type Work } from './queue.ts'
 import { Again, Transaction } from './transaction.ts'
-
-export type Row = readonly unknown[]
-
-/** Something to be written. Runs again when the transaction it was part of could not commit. */
-export interface Work {
-  /** About how many rows it writes. */
-  readonly rows: number
-  /** When it is given up, in ms since the epoch. */
-  readonly until: number
-  run(tx: Transaction): void
-  fail(error: CorebusError): void
-}
-
-/** What takes messages when there are some: asked in every transaction it has called `hungry` before. */
-export interface Eater {
-  eat(tx: Transaction): void
-  trouble(error: CorebusError): void
-}
 
 export interface ConnectionOptions {
   readonly path: string
@@ -34,8 +18,6 @@ export interface ConnectionOptions {
   readonly onHealth: (error: CorebusError | undefined) => void
 }
 
-/** Writing more at once would keep other processes, and this one's event loop, waiting. */
-const ROWS_PER_TURN = 1_000
 const BUSY_WAIT_MS = 4
 const EXPIRE_EVERY_MS = 50
 
@@ -45,17 +27,14 @@ export class Connection {
   /** Grows whenever anything read before may have changed in the file, other than by our own commits. */
   generation = 0
   readonly #options: ConnectionOptions
-  readonly #statements = new Map<string, StatementSync>()
-  #db: DatabaseSync | undefined
-  #identity: Identity | undefined
-  #walIdentity: Identity | undefined
-  #seenVersion: unknown
-  #queue: Work[] = []
-  #hungry = new Set<Eater>()
+  #file: OpenFile | undefined
+  readonly #queue = new Queue()
+  readonly #hungry = new Set<Eater>()
   #scheduled = false
   #cancelWait: (() => void) | undefined
   #cancelExpire: (() => void) | undefined
-  #alive: NodeJS.Timeout | undefined
+  readonly #alive = new Alive()
+  #letGo: (() => void) | undefined
   #whyClosed: CorebusError
   #ended = false
 
@@ -66,26 +45,19 @@ export class Connection {
   }
 
   get isOpen(): boolean {
-    return this.#db !== undefined
-  }
-
-  get pending(): number {
-    return this.#queue.length
+    return this.#file !== undefined
   }
 
   attach(db: DatabaseSync): void {
-    this.#db = db
-    this.#identity = identityOf(this.path)
-    this.#walIdentity = identityOf(`${this.path}-wal`)
+    this.#file = new OpenFile(db, this.path)
     this.generation++
     this.#schedule()
   }
 
   detach(why: CorebusError): void {
     this.#whyClosed = why
-    this.#statements.clear()
-    this.#db?.close()
-    this.#db = undefined
+    this.#file?.close()
+    this.#file = undefined
     this.generation++
     this.#expireLater()
   }
@@ -96,23 +68,16 @@ export class Connection {
     this.#options.onChange()
   }
 
-  /** Every statement is prepared once. */
   sql(text: string): StatementSync {
-    const known = this.#statements.get(text)
-    if (known) return known
-    if (!this.#db) throw this.#whyClosed
-    const statement = this.#db.prepare(text)
-    statement.setReturnArrays(true)
-    this.#statements.set(text, statement)
-    return statement
+    return this.#open().sql(text)
   }
 
   rows(text: string, ...values: SQLInputValue[]): readonly Row[] {
-    return this.sql(text).all(...values) as unknown as readonly Row[]
+    return this.#open().rows(text, values)
   }
 
   row(text: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.sql(text).get(...values) as unknown as Row | undefined
+    return this.#open().row(text, ...values)
   }
 
   /** Returns how many rows it changed. */
@@ -126,7 +91,7 @@ export class Connection {
       return
     }
     this.#queue.push(work)
-    if (!this.#db) this.#expireLater()
+    if (!this.#file) this.#expireLater()
     this.#schedule()
   }
 
@@ -136,11 +101,8 @@ export class Connection {
     { rows = 1, until = Number.POSITIVE_INFINITY }: { rows?: number; until?: number } = {},
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      const work = (tx: Transaction) => {
-        const result = run(tx)
-        tx.afterCommit(() => resolve(result))
-      }
-      this.submit({ rows, until, run: work, fail: reject })
+      const work = (tx: Transaction, result = run(tx)) => tx.afterCommit(() => resolve(result))
+      this.submit({ rows, until, run: (tx) => work(tx), fail: reject })
     })
   }
 
@@ -168,34 +130,20 @@ export class Connection {
 
   /** Cheap. Tells `onChange` when another connection has committed since the last time. */
   notice(): void {
-    if (!this.#db) return
-    const version = this.row('PRAGMA data_version')?.[0]
-    if (version === this.#seenVersion) return
-    this.#seenVersion = version
+    if (!this.#file?.hasChanged()) return
     this.generation++
     this.#options.onChange()
   }
 
   /** Once a second: a file that was deleted or replaced takes with it what is written to it. */
   checkFile(): void {
-    if (!this.#db) return
-    const walGone = this.#walIdentity !== undefined && identityOf(`${this.path}-wal`) !== this.#walIdentity
-    if (walGone || identityOf(this.path) !== this.#identity) this.abandon(fileGone(this.path))
+    if (this.#file && !(this.#file.isInPlace() && this.#file.hasItsWal())) this.abandon(fileGone(this.path))
   }
 
   /** Lets go of a file that cannot be relied on any more. */
   abandon(error: CorebusError): void {
     this.detach(error)
     this.#options.onGone(error)
-  }
-
-  /** Gives up what has waited too long. */
-  expire(): void {
-    const now = this.#options.clock.now()
-    if (!this.#queue.some((work) => work.until <= now)) return
-    const late = this.#queue.filter((work) => work.until <= now)
-    this.#queue = this.#queue.filter((work) => work.until > now)
-    for (const work of late) work.fail(this.isOpen ? fileLocked(this.path) : this.#whyClosed)
   }
 
   /** For good. */
@@ -208,13 +156,16 @@ export class Connection {
     this.#cancelExpire = undefined
     this.#letDie()
     this.#hungry.clear()
-    const rest = this.#queue
-    this.#queue = []
-    for (const work of rest) work.fail(error)
+    this.#queue.failAll(error)
+  }
+
+  #open(): OpenFile {
+    if (!this.#file) throw this.#whyClosed
+    return this.#file
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#cancelWait || !this.#db) return
+    if (this.#scheduled || this.#cancelWait || !this.#file) return
     this.#scheduled = true
     // Not a microtask: what handlers and publishers do in one round of the event loop becomes one transaction.
     setImmediate(() => {
@@ -224,9 +175,9 @@ export class Connection {
   }
 
   #turn(): void {
-    this.expire()
-    if (!this.#db || this.#cancelWait) return
-    const works = this.#take()
+    this.#expire()
+    if (!this.#file || this.#cancelWait) return
+    const works = this.#queue.take()
     if (works.length === 0 && this.#hungry.size === 0) {
       this.#letDie()
       return
@@ -236,17 +187,6 @@ export class Connection {
     else this.#options.onHealth(undefined)
     if (this.#queue.length > 0 || this.#hungry.size > 0) this.#schedule()
     else this.#letDie()
-  }
-
-  #take(): Work[] {
-    let rows = 0
-    let count = 0
-    for (const work of this.#queue) {
-      if (count > 0 && rows + work.rows > ROWS_PER_TURN) break
-      rows += work.rows
-      count++
-    }
-    return this.#queue.splice(0, count)
   }
 
   /** Returns what went wrong; then nothing has happened, in the file or in memory. */
@@ -266,10 +206,10 @@ export class Connection {
         for (const eater of eaten) eater.eat(tx)
       }
       tx.flush()
-      if (identityOf(this.path) !== this.#identity) throw fileGone(this.path)
+      if (!this.#open().isInPlace()) throw fileGone(this.path)
       this.run('COMMIT')
     } catch (error) {
-      if (begun) this.#rollback()
+      if (begun) this.#file?.rollback()
       tx.undo()
       for (const eater of eaten) this.#hungry.add(eater)
       this.generation++
@@ -279,27 +219,19 @@ export class Connection {
     return undefined
   }
 
-  #rollback(): void {
-    try {
-      this.run('ROLLBACK')
-    } catch {
-      // SQLite has rolled back by itself, as it does when the disk is full.
-    }
-  }
-
   #afterFailure(works: readonly Work[], failure: Error): void {
     if (isBusy(failure)) {
-      this.#queue.unshift(...works)
+      this.#queue.putBack(works)
       this.#wait()
       return
     }
     if (failure instanceof Again) {
-      this.#queue.unshift(...works)
+      this.#queue.putBack(works)
       failure.putRight()
       return
     }
     if (isMoved(failure)) {
-      this.#queue.unshift(...works)
+      this.#queue.putBack(works)
       this.abandon(fileGone(this.path))
       return
     }
@@ -338,25 +270,28 @@ export class Connection {
     })
   }
 
+  #expire(): void {
+    this.#queue.expire(this.#options.clock.now(), () => (this.#file ? fileLocked(this.path) : this.#whyClosed))
+  }
+
   /** While there is no file, nobody else looks at the clock. */
   #expireLater(): void {
-    if (this.#db || this.#cancelExpire || this.#queue.length === 0) return
+    if (this.#file || this.#cancelExpire || this.#queue.length === 0) return
     this.#stayAlive()
     this.#cancelExpire = this.#options.clock.after(EXPIRE_EVERY_MS, () => {
       this.#cancelExpire = undefined
-      this.expire()
+      this.#expire()
       this.#expireLater()
       if (this.#queue.length === 0) this.#letDie()
     })
   }
 
-  // The clock's timers do not keep the process alive, but a publish that waits for a lock must.
   #stayAlive(): void {
-    this.#alive ??= setInterval(() => {}, 60_000)
+    this.#letGo ??= this.#alive.hold()
   }
 
   #letDie(): void {
-    clearInterval(this.#alive)
-    this.#alive = undefined
+    this.#letGo?.()
+    this.#letGo = undefined
   }
 }

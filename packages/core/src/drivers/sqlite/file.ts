@@ -68,7 +68,7 @@ export function openFile(options: OpenOptions): DatabaseSync {
 function prepareFolder(folder: string): void {
   if (existsSync(folder)) return
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (basename(folder) === '.core') writeFileSync(resolve(folder, '.gitignore'), '*\n', { flag: 'wx' })
+  if (basename(folder) === '.core') writeFileSync(resolve(folder, '.gitignore'), '*\n')
 }
 
 function refuseNetwork({ path, fileSystemOf }: OpenOptions): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../driver.ts'
 import type { CorebusError } from '../../errors.ts'
+import { Alive } from './alive.ts'
 import type { Connection } from './connection.ts'
 import { closed, fileGone, fileLocked, isBusy } from './failure.ts'
 import { type OpenOptions, openFile } from './file.ts'
@@ -56,8 +57,7 @@ export function keepOpen(options: LifeOptions): Life {
   let releasing = false
   let reopening = false
   let probedAt = Number.NEGATIVE_INFINITY
-  let alive: NodeJS.Timeout | undefined
-  let holders = 0
+  const alive = new Alive()
 
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
@@ -145,9 +145,8 @@ export function keepOpen(options: LifeOptions): Life {
 
   return {
     async start() {
-      starting ??= open(clock.now() + options.connectMs)
+      starting ??= open(clock.now() + options.connectMs).then(trimLater)
       await starting
-      trimLater()
     },
     lose(error) {
       pauseLife()
@@ -165,18 +164,7 @@ export function keepOpen(options: LifeOptions): Life {
       return owner.name
     },
     ownFile: () => owner?.name,
-    stayAlive() {
-      holders++
-      alive ??= setInterval(() => {}, 60_000)
-      let held = true
-      return () => {
-        if (held) holders--
-        held = false
-        if (holders > 0) return
-        clearInterval(alive)
-        alive = undefined
-      }
-    },
+    stayAlive: () => alive.hold(),
     async end(members) {
       ended = true
       cancelTrim()
@@ -192,7 +180,7 @@ export function keepOpen(options: LifeOptions): Life {
         await handBack.catch(() => {})
       }
       pauseLife()
-      clearInterval(alive)
+      alive.end()
     },
   }
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { isBusy, isMissing } from './failure.ts'
+import { isMissing } from './failure.ts'
 import { createPrivate } from './file.ts'
 import { sqliteLibrary } from './library.ts'
 
@@ -33,11 +33,13 @@ export function holdOwnerFile(path: string): OwnerFile {
   // No journal beside it: a killed process would leave one behind.
   lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   const { ino } = statSync(file)
+  let released = false
   return {
     name,
     held: () => statSync(file, { throwIfNoEntry: false })?.ino === ino,
     release() {
-      if (!lock.isOpen) return
+      if (released) return
+      released = true
       lock.close()
       rmSync(file, { force: true })
     },
@@ -53,7 +55,7 @@ export function ownerIsDead(path: string, name: string): boolean {
     return true
   } catch (error) {
     // Anything but "no such file" proves nothing, and taking over from the living handles messages twice.
-    return !isBusy(error) && isMissing(error)
+    return isMissing(error) && !existsSync(join(ownersFolder(path), name))
   } finally {
     probe?.close()
   }

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Delivery } from '../../driver.ts'
 import { ack, message, messages, newPlace, type Place, quiet, take, until } from './fixtures/broker.ts'
@@ -133,7 +134,9 @@ test('a member that joins gets its share of the partitions, and gives it up when
   await until('paused', async () => {
     first.got.length = 0
     await driver.publish(messages(32))
-    return (await until('some', () => first.got.length > 0), await quiet(50), first.got.length === 32)
+    await until('some', () => first.got.length > 0)
+    await quiet(50)
+    return first.got.length === 32
   })
   second.subscription.limit(100)
   await until('resumed', async () => {
@@ -146,6 +149,17 @@ test('a member that joins gets its share of the partitions, and gives it up when
   first.got.length = 0
   await driver.publish(messages(320, {}, 1_000))
   await until('all', () => first.got.length === 320)
+})
+
+test('processes that start at the same moment, with nothing there yet, find each other', async () => {
+  const path = join(place.folder, 'new', '.core', 'messages.db')
+  const members = Array.from({ length: 5 }, (_, i) => place.member({ path, group: `g${i % 2}`, settling: 'ack' }))
+  await Promise.all(members.map((member) => member.ready))
+  const driver = await place.open({ url: path })
+  await driver.publish(messages(160))
+  const taken = () => members.map((member) => member.taken.length)
+  await until('both groups have all', () => taken().reduce((sum, count) => sum + count, 0) === 320)
+  expect(taken().every((count) => count > 0)).toBe(true)
 })
 
 test('members of one group that read different topics each get theirs', async () => {

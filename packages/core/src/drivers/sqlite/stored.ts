@@ -1,5 +1,5 @@
 import type { Message } from '../../driver.ts'
-import type { Row } from './connection.ts'
+import type { Row } from './open-file.ts'
 
 /** The columns of a message, the same in every table that holds some. */
 export const STORED = 'id, key, headers, body, at, tombstone'

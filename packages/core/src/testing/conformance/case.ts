@@ -16,12 +16,18 @@ export interface Faults {
   readonly freeze?: (forMs: number) => Promise<void>
 }
 
+/** What a case may want otherwise than a target would have it. */
+export interface ConnectOptions {
+  readonly clock?: Clock
+  readonly publishTimeoutMs?: number
+}
+
 /** One driver and one running broker, as its test file describes them to the suite. */
 export interface ConformanceTarget {
   readonly name: string
   readonly capabilities: Capabilities
   /** A new connection to the broker, already connected. */
-  readonly connect: (options?: { readonly clock?: Clock }) => Promise<Driver>
+  readonly connect: (options?: ConnectOptions) => Promise<Driver>
   /** What `createMessaging` takes to reach the same broker, in this process and in child processes. */
   readonly options: { readonly broker: BrokerName; readonly url: string }
   /** Added to the environment of child processes. */
@@ -68,4 +74,9 @@ export function casesOf(section: string): (name: string, run: (room: Room) => Pr
 /** For cases that outlive a process. */
 export function durable({ durable }: Capabilities): string | undefined {
   return durable ? undefined : 'what this broker holds ends with its process'
+}
+
+/** For cases about one key at several members. */
+export function ordered({ orderedAcrossProcesses }: Capabilities): string | undefined {
+  return orderedAcrossProcesses ? undefined : 'this broker keeps the order of a key within one member only'
 }

@@ -6,6 +6,7 @@ import { deadLetterCases } from './dead-letters.ts'
 import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
 import { limitCases } from './limit.ts'
+import { networkCases } from './network.ts'
 import { poisonCases } from './poison.ts'
 import { policyCases } from './policy.ts'
 import { publishCases } from './publish.ts'
@@ -32,6 +33,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...shutdownCases,
   ...crashCases,
   ...frozenCases,
+  ...networkCases,
   ...chaosCases,
   ...heapCases,
 ]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ConformanceCase, casesOf, durable } from './case.ts'
+import { type ConformanceCase, casesOf, durable, ordered } from './case.ts'
 import type { Child } from './child.ts'
 import { idsOf, messages, sorted } from './room.ts'
 import { quiet, until } from './wait.ts'
@@ -198,9 +198,7 @@ export const crashCases: readonly ConformanceCase[] = [
       }
     },
     {
-      needs: (capabilities) =>
-        durable(capabilities) ??
-        (capabilities.orderedAcrossProcesses ? undefined : 'this broker keeps the order of a key within one member only'),
+      needs: (capabilities) => durable(capabilities) ?? ordered(capabilities),
     },
   ),
 ]

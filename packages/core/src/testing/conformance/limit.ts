@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { type ConformanceCase, casesOf } from './case.ts'
-import { idsOf, messages, numberIn, sorted } from './room.ts'
+import type { Delivery } from '../../driver.ts'
+import { type ConformanceCase, casesOf, ordered } from './case.ts'
+import { idsOf, messages, numberIn, outOfOrder, sorted } from './room.ts'
 import { quiet, until } from './wait.ts'
 
 const consuming = casesOf('Consume')
@@ -104,13 +105,49 @@ export const limitCases: readonly ConformanceCase[] = [
       () => member.deliveries.length,
     )
     assert.equal(member.deliveries.length, 600)
-    const last = new Map<string | undefined, number>()
-    for (const { message } of member.deliveries) {
-      const n = numberIn(message)
-      assert.ok(n > (last.get(message.key) ?? -1), `${message.key}: ${n} came after ${last.get(message.key)}`)
-      last.set(message.key, n)
-    }
+    assert.deepEqual(outOfOrder(member.deliveries), [])
   }),
+
+  consuming(
+    'a member that joins does not get a key that another holds, until all of it is settled; then in order',
+    async (room) => {
+      const topic = room.topic()
+      const arrived: Delivery[] = []
+      const join = async (limit: number) =>
+        room.member(await room.connect(), { topics: [topic], limit, onDeliveries: (deliveries) => arrived.push(...deliveries) })
+      const holder = await join(2)
+      const publisher = await room.connect()
+      const sent = messages(topic, { count: 20, keys: 1 })
+      await publisher.publish(sent)
+      await until(
+        () => holder.deliveries.length === 2,
+        () => holder.deliveries.length,
+      )
+      const joined = await join(100)
+      await publisher.publish(messages(topic, { count: 64, keys: 64 }).map((message) => ({ ...message, key: `other-${message.key}` })))
+      const ofKey = (deliveries: readonly Delivery[]) => deliveries.filter(({ message }) => message.key === 'k0')
+      await until(
+        () => joined.deliveries.length > 0,
+        () => joined.deliveries.length,
+      )
+      await quiet()
+      assert.deepEqual([ofKey(holder.deliveries).length, ofKey(joined.deliveries).length], [2, 0])
+      await holder.ack(...holder.deliveries.slice(0, 1))
+      await quiet()
+      assert.equal(ofKey(joined.deliveries).length, 0)
+      for (const { ack, deliveries } of [holder, joined]) await ack(...deliveries)
+      await until(
+        async () => {
+          for (const { ack, deliveries } of [holder, joined]) await ack(...deliveries)
+          return ofKey(arrived).length >= 20
+        },
+        () => ofKey(arrived).length,
+      )
+      assert.deepEqual(outOfOrder(ofKey(arrived)), [])
+      assert.deepEqual(idsOf(ofKey(arrived)), idsOf(sent))
+    },
+    { needs: ordered },
+  ),
 
   consuming(
     'the same key at one member at a time, in publish order, while members come and go',
@@ -165,9 +202,6 @@ export const limitCases: readonly ConformanceCase[] = [
       assert.deepEqual(sorted(done), sorted(idsOf(sent)))
       assert.ok(one.deliveries.length > 0 && two.deliveries.length > 0)
     },
-    {
-      needs: ({ orderedAcrossProcesses }) =>
-        orderedAcrossProcesses ? undefined : 'this broker keeps the order of a key within one member only',
-    },
+    { needs: ordered },
   ),
 ]

@@ -1,8 +1,8 @@
 import type { MessagingOptions } from '../../config.ts'
-import type { Clock, Delivery, Driver, GroupTopology, Message, Subscription, SubscriptionState } from '../../driver.ts'
+import type { Delivery, Driver, GroupTopology, Message, Subscription, SubscriptionState } from '../../driver.ts'
 import { createMessaging, type Messaging, type Types } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
-import type { ConformanceTarget } from './case.ts'
+import type { ConformanceTarget, ConnectOptions } from './case.ts'
 import { type Child, type Orders, type Script, startChild } from './child.ts'
 
 /** Where one case takes place: fresh names, and an end to everything it opened. */
@@ -10,7 +10,7 @@ export interface Room {
   readonly target: ConformanceTarget
   /** A name nobody else uses. */
   readonly topic: () => string
-  readonly connect: (options?: { readonly clock?: Clock }) => Promise<Driver>
+  readonly connect: (options?: ConnectOptions) => Promise<Driver>
   /** Declares topics and group as the core would, and subscribes. */
   readonly member: (driver: Driver, options: MemberOptions) => Promise<Watched>
   /** An instance of its own, of the service "conformance", silent unless the case gives a logger. */
@@ -164,6 +164,19 @@ export function messages(topic: string, { count, keys, bytes = 0 }: MessagesOpti
 export function numberIn({ body }: Message): number {
   const { n }: { n: number } = JSON.parse(new TextDecoder().decode(body))
   return n
+}
+
+/** What came after a later one of its key, in words. */
+export function outOfOrder(deliveries: readonly Delivery[]): readonly string[] {
+  const last = new Map<string | undefined, number>()
+  const faults: string[] = []
+  for (const { message } of deliveries) {
+    const n = numberIn(message)
+    const before = last.get(message.key) ?? -1
+    if (n <= before) faults.push(`${message.key}: ${n} came after ${before}`)
+    last.set(message.key, n)
+  }
+  return faults
 }
 
 /** Sorted, for comparing what has no common order. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ConformanceCase, casesOf } from './case.ts'
-import { idsOf, messages, sorted } from './room.ts'
+import { idsOf, messages, outOfOrder, sorted } from './room.ts'
 import { quiet, until } from './wait.ts'
 
 const stopping = casesOf('Time-out, stop and crash')
@@ -58,6 +58,7 @@ export const stopCases: readonly ConformanceCase[] = [
       other.deliveries.filter(({ unsettledBefore }) => unsettledBefore > 0),
       [],
     )
+    if (room.target.capabilities.orderedAcrossProcesses) assert.deepEqual(outOfOrder(other.deliveries), [])
   }),
 
   stopping('a member that closes after it has stopped hands back what it still held', async (room) => {

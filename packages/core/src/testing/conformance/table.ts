@@ -13,21 +13,28 @@ export type Results = ReadonlyMap<string, Result>
 export interface ResultsOptions {
   readonly cases?: readonly ConformanceCase[]
   readonly soak?: boolean
+  /** Cases at once. Default 1. */
+  readonly atOnce?: number
   readonly onResult?: (one: ConformanceCase, result: Result) => void
 }
 
-/** Runs the list without a test runner, one case after another. */
+/** Runs the list without a test runner, one case after another or some at once. */
 export async function conformanceResults(
   target: ConformanceTarget,
-  { cases = conformanceCases, soak = false, onResult = () => {} }: ResultsOptions = {},
+  { cases = conformanceCases, soak = false, atOnce = 1, onResult = () => {} }: ResultsOptions = {},
 ): Promise<Results> {
   const results = new Map<string, Result>()
-  for (const one of cases) {
-    const reason = whyNot(one, target, soak)
-    const result: Result = reason ? { kind: 'skipped', reason } : await resultOf(one, target)
-    results.set(one.name, result)
-    onResult(one, result)
-  }
+  const waiting = cases.values()
+  // They share one iterator: whoever is done takes the next.
+  const turns = Array.from({ length: atOnce }, async () => {
+    for (const one of waiting) {
+      const reason = whyNot(one, target, soak)
+      const result: Result = reason ? { kind: 'skipped', reason } : await resultOf(one, target)
+      results.set(one.name, result)
+      onResult(one, result)
+    }
+  })
+  await Promise.all(turns)
   return results
 }
 

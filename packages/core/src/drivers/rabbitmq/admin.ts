@@ -1,0 +1,41 @@
+import type { Admin, TopicSummary } from '../../driver.ts'
+import type { Letters } from './dead-letters.ts'
+import type { Declarer } from './declare.ts'
+import type { Names } from './names.ts'
+import type { Entry } from './registry.ts'
+
+export interface AdminOptions {
+  readonly names: Names
+  readonly declarer: Declarer
+  readonly letters: Letters
+  readonly entries: () => Promise<readonly Entry[]>
+}
+
+export function admin({ names, declarer, letters, entries }: AdminOptions): Admin {
+  const exists = async (queue: string) => (await declarer.count(queue)) !== undefined
+
+  return {
+    async topics() {
+      const all = await entries()
+      const found: TopicSummary[] = []
+      for (const topic of new Set(all.flatMap((entry) => (entry.kind === 'topic' ? entry.topic : [])))) {
+        if (!(await declarer.hasExchange(names.topic(topic)))) continue
+        const groups: string[] = []
+        const declared = new Set(all.flatMap((entry) => (entry.kind === 'group' && entry.topic === topic ? entry.group : [])))
+        for (const group of declared) if (await exists(names.work(topic, group))) groups.push(group)
+        found.push({ topic, groups })
+      }
+      return found
+    },
+    /** What is in flight or delayed only the broker's own pages know. Of a group that has not started: what it would find. */
+    async depth(topic, group) {
+      const work = await declarer.count(names.work(topic, group))
+      const dead = await letters.count(topic, group)
+      if (work) return { ready: work.ready, dead, members: work.consumers }
+      return { ready: (await declarer.count(names.unclaimed(topic)))?.ready ?? 0, dead, members: 0 }
+    },
+    deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
+    replay: (filter, headers) => letters.replay(filter, headers),
+    purge: (filter) => letters.purge(filter),
+  }
+}

@@ -1,0 +1,156 @@
+import type { Duplex } from 'node:stream'
+import { type ChannelModel, connect } from 'amqplib'
+import { type Clock, sleep } from '../../clock.ts'
+import { asError, CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import type { Address } from './address.ts'
+
+export interface LinkOptions {
+  readonly address: Address
+  readonly clock: Clock
+  readonly onUp: (model: ChannelModel) => void
+  readonly onDown: (error: Error) => void
+  /** The broker reads nothing from this connection: an alarm. Undefined when that is over. */
+  readonly onBlocked: (error: Error | undefined) => void
+}
+
+const CLOSE_WITHIN_MS = 3_000
+/** Trying again cannot help: the user, its password, its virtual host, or TLS. */
+const HOPELESS =
+  /ACCESS[_-]REFUSED|NOT[_-]ALLOWED|INVALID[_-]PATH|SASL mechanism|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED/
+
+/**
+ * One connection that comes back by itself, for ever. The client's own recovery is not used: an error of the connection while its setup
+ * runs is an uncaught exception there.
+ */
+export class Link {
+  readonly #options: LinkOptions
+  readonly #closing = new AbortController()
+  readonly #waitMs = backOff()
+  #model: ChannelModel | undefined
+  #waiting: ((model: ChannelModel | undefined) => void)[] = []
+  #reconnecting: Promise<void> | undefined
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+  }
+
+  get model(): ChannelModel | undefined {
+    return this.#model
+  }
+
+  /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
+  async open(withinMs: number): Promise<void> {
+    const { clock, address } = this.#options
+    const deadline = clock.now() + withinMs
+    for (let n = 1; ; n++) {
+      try {
+        return await this.#connect()
+      } catch (thrown) {
+        const error = asError(thrown)
+        if (this.#closing.signal.aborted) throw closed()
+        const waitMs = this.#waitMs(n)
+        if (HOPELESS.test(inWords(error)) || clock.now() + waitMs > deadline) throw unreachable(address, error)
+        await sleep(clock, waitMs, this.#closing.signal)
+      }
+    }
+  }
+
+  /** The connection as soon as there is one; undefined after `withinMs`, or when it is closed. */
+  up(withinMs: number): Promise<ChannelModel | undefined> {
+    if (this.#model || this.#closing.signal.aborted) return Promise.resolve(this.#model)
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(withinMs, () => resolve(undefined))
+      this.#waiting.push((model) => {
+        cancel()
+        resolve(model)
+      })
+    })
+  }
+
+  async #connect(): Promise<void> {
+    const { address, onUp, onBlocked } = this.#options
+    const model = await connect(address.url, { ...address.socket })
+    let cause: Error | undefined
+    model.on('error', (error: Error) => {
+      cause = error
+    })
+    model.on('close', (error?: Error) => this.#lost(model, cause ?? error))
+    model.on('blocked', (reason: string) =>
+      onBlocked(new CorebusError('BROKER_BLOCKED', `RabbitMQ at ${address.where} takes no messages now: ${reason}`)),
+    )
+    model.on('unblocked', () => onBlocked(undefined))
+    if (this.#closing.signal.aborted) {
+      await end(model)
+      throw closed()
+    }
+    this.#model = model
+    onUp(model)
+    for (const resolve of this.#waiting.splice(0)) resolve(model)
+  }
+
+  #lost(model: ChannelModel, cause: Error | undefined): void {
+    // Half-closed is all the client leaves it; a peer that is gone never answers that.
+    socketOf(model).destroy()
+    if (this.#model !== model) return
+    this.#model = undefined
+    if (this.#closing.signal.aborted) return
+    const { address, onDown } = this.#options
+    const why = cause ? inWords(cause) : 'closed by the broker'
+    onDown(new CorebusError('CONNECTION_LOST', `the connection to RabbitMQ at ${address.where} is lost: ${why}`, { cause }))
+    this.#reconnecting = this.#reconnect()
+  }
+
+  async #reconnect(): Promise<void> {
+    const { clock } = this.#options
+    for (let n = 1; !this.#closing.signal.aborted; n++) {
+      await sleep(clock, this.#waitMs(n), this.#closing.signal)
+      try {
+        return await this.#connect()
+      } catch {
+        // Said once, when it was lost; from here on only coming back is news.
+      }
+    }
+  }
+
+  /** Safe to call twice, and at any time. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    const model = this.#model
+    this.#model = undefined
+    for (const resolve of this.#waiting.splice(0)) resolve(undefined)
+    if (model) await end(model)
+    await this.#reconnecting
+  }
+}
+
+/** A broker that does not answer is not waited for. */
+async function end(model: ChannelModel): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_WITHIN_MS)
+  })
+  // It may be closed already: that is what was wanted.
+  await Promise.race([model.close().catch(() => {}), late])
+  clearTimeout(timer)
+  socketOf(model).destroy()
+}
+
+/** The client has no way to let go of a connection whose peer is silent. */
+function socketOf(model: ChannelModel): Duplex {
+  return (model.connection as unknown as { readonly stream: Duplex }).stream
+}
+
+function unreachable({ where }: Address, error: Error): CorebusError {
+  return new CorebusError('CONNECT', `cannot connect to RabbitMQ at ${where}: ${inWords(error)}`, { cause: error })
+}
+
+export function closed(): CorebusError {
+  return new CorebusError('CLOSED', 'the RabbitMQ driver has been closed')
+}
+
+/** An error of several addresses (localhost is often two) has its words in its parts. */
+export function inWords(error: Error): string {
+  if (error instanceof AggregateError) return [...new Set(error.errors.map((one) => asError(one).message))].join(', ')
+  return error.message
+}

@@ -1,0 +1,134 @@
+import type { Channel, ChannelModel, Options } from 'amqplib'
+import { CorebusError } from '../../errors.ts'
+import type { Link } from './connection.ts'
+import { refusalOf } from './refusal.ts'
+
+/**
+ * A channel for declarations and questions. The broker answers a wrong one by closing the channel, so nothing else may share it; they
+ * follow one another, so that an error is told to whoever caused it.
+ */
+export class Declarer {
+  readonly #link: Link
+  readonly #timeoutMs: number
+  #channel: Channel | undefined
+  #model: ChannelModel | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(link: Link, timeoutMs: number) {
+    this.#link = link
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** @throws a Refusal's error, or CONNECTION_LOST when there is no connection within the time-out. */
+  run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => this.#run(work))
+    this.#last = result.catch(() => {})
+    return result
+  }
+
+  /** Undefined when the broker has no such queue. */
+  async count(queue: string): Promise<{ readonly ready: number; readonly consumers: number } | undefined> {
+    const found = await this.unlessMissing((channel) => channel.checkQueue(queue))
+    return found && { ready: found.messageCount, consumers: found.consumerCount }
+  }
+
+  async hasExchange(exchange: string): Promise<boolean> {
+    return (await this.unlessMissing(async (channel) => ({ found: await channel.checkExchange(exchange) }))) !== undefined
+  }
+
+  async unlessMissing<T>(work: (channel: Channel) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.run(work)
+    } catch (error) {
+      if (error instanceof CorebusError && error.code === 'NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  /** On a channel of its own, closed afterwards: what it was handed and did not acknowledge goes back. */
+  async separately<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    const channel = await this.#newChannel(await this.#up())
+    try {
+      return await work(channel)
+    } catch (thrown) {
+      throw refusalOf(thrown)?.error ?? thrown
+    } finally {
+      // The broker may have closed it before.
+      await channel.close().catch(() => {})
+    }
+  }
+
+  async #run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.#open())
+    } catch (thrown) {
+      this.#channel = undefined
+      throw refusalOf(thrown)?.error ?? thrown
+    }
+  }
+
+  async #open(): Promise<Channel> {
+    const model = await this.#up()
+    if (this.#channel && this.#model === model) return this.#channel
+    const channel = await this.#newChannel(model)
+    channel.on('close', () => {
+      if (this.#channel === channel) this.#channel = undefined
+    })
+    this.#channel = channel
+    this.#model = model
+    return channel
+  }
+
+  async #up(): Promise<ChannelModel> {
+    const model = await this.#link.up(this.#timeoutMs)
+    if (model) return model
+    throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${this.#timeoutMs} ms`)
+  }
+
+  async #newChannel(model: ChannelModel): Promise<Channel> {
+    const channel = await model.createChannel()
+    // What closes it is told to whoever asked.
+    channel.on('error', () => {})
+    return channel
+  }
+}
+
+const DELIVERY_LIMIT = 1_000_000
+const QUORUM = { 'x-queue-type': 'quorum', 'x-delivery-limit': DELIVERY_LIMIT }
+
+type QueueOptions = Options.AssertQueue
+
+const durable = (args: Readonly<Record<string, unknown>>): QueueOptions => ({ durable: true, arguments: args })
+
+/** A group's queue. The broker's own limit is never meant to be reached: 4.x has 20 unless told, and 3.10 takes -1 for none at all. */
+export function workQueue(givenUp: string): QueueOptions {
+  return durable({ ...QUORUM, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': givenUp })
+}
+
+export function unclaimedQueue(keepMs: number, maxMessages: number): QueueOptions {
+  return durable({ ...QUORUM, 'x-message-ttl': keepMs, 'x-max-length': maxMessages, 'x-overflow': 'reject-publish' })
+}
+
+/** Publishing is no use of a queue, so it has no `x-expires`: one that is only published to would be deleted with its messages. */
+export function delayQueue(ms: number): QueueOptions {
+  return durable({
+    'x-queue-type': 'quorum',
+    'x-message-ttl': ms,
+    // The default exchange, and the key the message has: its group's queue.
+    'x-dead-letter-exchange': '',
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',
+  })
+}
+
+export function deadLetterQueue(ttlMs: number | undefined): QueueOptions {
+  return durable({ ...QUORUM, ...(ttlMs !== undefined && { 'x-message-ttl': ttlMs }) })
+}
+
+export const givenUpQueue: QueueOptions = durable(QUORUM)
+
+/** Read without taking anything. */
+export const registryStream: QueueOptions = durable({ 'x-queue-type': 'stream' })
+
+/** Gone with its connection; nobody else can declare it meanwhile. */
+export const ownerQueue: QueueOptions = { exclusive: true, durable: false, autoDelete: false }

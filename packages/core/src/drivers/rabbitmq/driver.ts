@@ -1,0 +1,236 @@
+import { Hold } from '../../clock.ts'
+import type { ConnectionState, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
+import { asError, PublishError, type PublishFailure } from '../../errors.ts'
+import { addressOf } from './address.ts'
+import { admin } from './admin.ts'
+import { closed, Link } from './connection.ts'
+import { letters } from './dead-letters.ts'
+import { Declarer, registryStream } from './declare.ts'
+import { namesWith } from './names.ts'
+import { Publisher, type Target } from './publisher.ts'
+import { permanent } from './refusal.ts'
+import { type Entry, Registry } from './registry.ts'
+import { type Member, type SubscriptionContext, subscribe } from './subscription.ts'
+import { openTail, type Tail } from './tail.ts'
+import { createTargets } from './targets.ts'
+import { Topology } from './topology.ts'
+import { toAmqp } from './wire.ts'
+
+/** What tests change; users have no reason to. */
+export interface Tuning {
+  /** Most messages kept of a topic that no group reads. */
+  readonly unclaimedMessages: number
+  readonly unclaimedKeepMs: number
+}
+
+const DAY_MS = 24 * 60 * 60_000
+const DEFAULTS: Tuning = { unclaimedMessages: 1_000_000, unclaimedKeepMs: 7 * DAY_MS }
+/** The broker takes back a delivery, and closes its channel, after 30 minutes (`consumer_timeout`). */
+const LONGEST_HANDLING_MS = 25 * 60_000
+
+/** RabbitMQ 3.10 and later, on quorum queues. `durability` has nothing to apply to: a confirm means that it is stored. */
+export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> = {}): Driver {
+  const { clock, service, prefix, publishTimeoutMs: timeoutMs } = options
+  const { unclaimedMessages: maxMessages, unclaimedKeepMs: keepMs } = { ...DEFAULTS, ...tuning }
+  const address = addressOf(options)
+  const names = namesWith(prefix)
+  const closing = new AbortController()
+  const members = new Set<Member>()
+  const tails = new Set<Tail>()
+  const starting = new Set<Promise<unknown>>()
+  const hold = new Hold()
+  const troubles = new Map<Link, Error>()
+  let onState: (state: ConnectionState) => void = () => {}
+  let state: ConnectionState['kind'] | 'new' = 'new'
+  let blocked: Error | undefined
+  let ended: Promise<void> | undefined
+
+  // Under an alarm the broker reads nothing from a connection that has published, not even acknowledgements: so those have another.
+  const publishing: Link = link(
+    (error) => publisher.down(error),
+    (model) => publisher.up(model),
+  )
+  const consuming: Link = link(
+    () => {},
+    () => {},
+  )
+  const publisher = new Publisher({ clock, timeoutMs })
+  const declarer = new Declarer(consuming, timeoutMs)
+  const log: Target = {
+    exchange: '',
+    routingKey: names.registry,
+    remake: () => declarer.run(async (channel) => void (await channel.assertQueue(names.registry, registryStream))),
+    whyRefused: async () => new Error(`RabbitMQ refused what was published to ${names.registry}`),
+  }
+  const registry = new Registry({
+    declarer,
+    queue: names.registry,
+    clock,
+    append: (body) => publisher.store(log, { body, properties: { mandatory: true, contentType: 'application/json' } }),
+  })
+  const topology = new Topology({ names, service, unclaimed: { keepMs, maxMessages }, declarer, registry })
+  const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
+  const entries = async (): Promise<readonly Entry[]> => {
+    const written = await registry.entries()
+    // What is only checked here is not written down here.
+    return [...written, ...topology.entries.filter((entry) => !registry.has(entry))]
+  }
+  const dead = letters({ names, declarer, publisher, targets, clock, entries })
+  const context: SubscriptionContext = {
+    ...{ link: consuming, names, topology, targets, publisher, declarer, clock, timeoutMs },
+    closing: closing.signal,
+    owned: new Set(),
+  }
+
+  function link(onDown: (error: Error) => void, onUp: ConstructorParameters<typeof Link>[0]['onUp']): Link {
+    const made: Link = new Link({
+      address,
+      clock,
+      onUp(model) {
+        troubles.delete(made)
+        onUp(model)
+        tell()
+      },
+      onDown(error) {
+        troubles.set(made, error)
+        blocked = undefined
+        onDown(error)
+        tell()
+      },
+      onBlocked(error) {
+        blocked = error
+        publisher.block(error)
+        tell()
+      },
+    })
+    return made
+  }
+
+  /** Said when it changes: of two connections that are lost together, one is news. */
+  function tell(): void {
+    const [trouble] = troubles.values()
+    const now: ConnectionState = trouble
+      ? { kind: 'reconnecting', error: trouble }
+      : blocked
+        ? { kind: 'blocked', error: blocked }
+        : { kind: 'connected' }
+    if (state === now.kind || state === 'new' || closing.signal.aborted) return
+    state = now.kind
+    onState(now)
+  }
+
+  async function publish(messages: readonly Message[]): Promise<void> {
+    const failures: PublishFailure[] = []
+    const unknown = [...new Set(messages.map(({ topic }) => topic))].map((topic) => [topic, topology.topic(topic)] as const)
+    const refused = new Map<string, Error>()
+    for (const [topic, made] of unknown) if (made) await made.catch((error: unknown) => refused.set(topic, asError(error)))
+    await new Promise<void>((resolve) => {
+      let left = messages.length
+      const done = () => --left === 0 && resolve()
+      for (const message of messages) {
+        const cause = refused.get(message.topic)
+        const fail = (isPermanent: boolean, why: Error) => failures.push({ id: message.id, permanent: isPermanent, cause: why })
+        if (cause) {
+          fail(permanent(cause), cause)
+          done()
+          continue
+        }
+        publisher.publish(targets.topic(message.topic), toAmqp(message, clock.now()), (failure) => {
+          if (failure) fail(failure.permanent, failure.cause)
+          done()
+        })
+      }
+    })
+    if (failures.length > 0) throw new PublishError(failures)
+  }
+
+  async function track<T>(work: Promise<T>): Promise<T> {
+    starting.add(work)
+    try {
+      return await work
+    } finally {
+      starting.delete(work)
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort()
+    await Promise.allSettled(starting)
+    if (publishing.model) await publisher.flush()
+    await Promise.all([...members].map((member) => member.end()))
+    await Promise.all([...tails].map((tail) => tail.stop()))
+    publisher.close(closed())
+    await Promise.all([publishing.close(), consuming.close()])
+    hold.end()
+  }
+
+  /** The process lives while one of these does, also during an outage. */
+  const alive = new Set<Member | Tail>()
+  function live(one: Member | Tail, on: boolean): void {
+    if (on) alive.add(one)
+    else alive.delete(one)
+    if (alive.size > 0) hold.on()
+    else hold.off()
+  }
+
+  return {
+    name: 'rabbitmq',
+    capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: false, longestHandlingMs: LONGEST_HANDLING_MS },
+    admin: admin({ names, declarer, letters: dead, entries }),
+    async connect(listener) {
+      if (closing.signal.aborted) throw closed()
+      onState = listener
+      await Promise.all([publishing.open(timeoutMs), consuming.open(timeoutMs)])
+      state = 'connected'
+      onState({ kind: 'connected' })
+    },
+    ensure: (wanted, mode) => topology.ensure(wanted, mode),
+    async publish(messages) {
+      const cause = closed()
+      if (closing.signal.aborted)
+        throw new PublishError(
+          messages.map(({ id }) => ({ id, permanent: false, cause })),
+          cause.code,
+        )
+      if (messages.length > 0) await publish(messages)
+    },
+    async subscribe(wanted: SubscribeOptions) {
+      if (closing.signal.aborted) throw closed()
+      const member = await track(
+        subscribe(wanted, context).then((made) => {
+          members.add(made)
+          return made
+        }),
+      )
+      live(member, true)
+      return {
+        settle: member.settle,
+        limit: member.limit,
+        stop() {
+          live(member, false)
+          return member.stop()
+        },
+      }
+    },
+    async tail({ topic, onMessages }) {
+      if (closing.signal.aborted) throw closed()
+      await topology.topic(topic)
+      const readers = async () =>
+        (await entries()).flatMap((entry) => (entry.kind === 'group' && entry.topic === topic ? names.work(topic, entry.group) : []))
+      const tail = await track(openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers }))
+      tails.add(tail)
+      live(tail, true)
+      return {
+        async stop() {
+          live(tail, false)
+          tails.delete(tail)
+          await tail.stop()
+        },
+      }
+    },
+    close() {
+      ended ??= close()
+      return ended
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+
+/** Names on the broker. Topics and groups have no colon, so nothing of ours can be taken for something of another topic or group. */
+export interface Names {
+  readonly prefix: string
+  /** The exchange that everybody publishes to. */
+  readonly topic: (topic: string) => string
+  /** Where the exchange sends what no queue takes, and the queue behind it. */
+  readonly unclaimedExchange: (topic: string) => string
+  readonly unclaimed: (topic: string) => string
+  /** The queue of one group on one topic. */
+  readonly work: (topic: string, group: string) => string
+  /** Held by the one member of an exclusive group. */
+  readonly owner: (topic: string, group: string) => string
+  /** Exchange and queue of one delay, for the whole virtual host. */
+  readonly delay: (ms: number | '') => string
+  /** The queue of a dead-letter place: its name, as far as the broker takes it. */
+  readonly place: (place: string) => string
+  /** A log of what was declared here: AMQP cannot list anything. */
+  readonly registry: string
+  /** What the broker itself gives up on, after a million deliveries. */
+  readonly givenUp: string
+}
+
+const LONGEST_BYTES = 255
+const KEPT_CHARS = 50
+
+export function namesWith(prefix: string): Names {
+  const name = (rest: string) => fitting(`${prefix}${rest}`)
+  return {
+    prefix,
+    topic: name,
+    unclaimedExchange: (topic) => name(`${topic}:unclaimed`),
+    unclaimed: (topic) => name(`${topic}.unclaimed`),
+    work: (topic, group) => name(`${topic}:${group}`),
+    owner: (topic, group) => name(`${topic}:${group}:owner`),
+    delay: (ms) => name(`corebus:delay.${ms}`),
+    place: fitting,
+    registry: name('corebus:topology'),
+    givenUp: name('corebus:given-up'),
+  }
+}
+
+/** AMQP names have at most 255 bytes; of a longer one a part and a hash of all of it. */
+function fitting(name: string): string {
+  if (Buffer.byteLength(name) <= LONGEST_BYTES) return name
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 32)
+  return `${Array.from(name).slice(0, KEPT_CHARS).join('')}~${hash}`
+}

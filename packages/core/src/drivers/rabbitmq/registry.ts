@@ -1,0 +1,122 @@
+import { type Clock, sleep } from '../../clock.ts'
+import { type Declarer, registryStream } from './declare.ts'
+
+/** One line of what was declared on this broker. */
+export type Entry =
+  | { readonly kind: 'topic'; readonly topic: string }
+  | { readonly kind: 'group'; readonly topic: string; readonly group: string; readonly place?: Place }
+  | { readonly kind: 'delay'; readonly ms: number }
+
+export interface Place {
+  /** In full. */
+  readonly name: string
+  /** Others may have letters there. */
+  readonly shared: boolean
+  readonly ttlMs?: number
+}
+
+export interface RegistryOptions {
+  readonly declarer: Declarer
+  readonly queue: string
+  readonly clock: Clock
+  readonly append: (body: Buffer) => Promise<void>
+}
+
+/** A stream gives what it has at once: this long nothing comes only from one that has none. */
+const WITHIN_MS = 1_000
+/** Asked for its last entry it gives those written together with it. */
+const NEXT_WITHIN_MS = 30
+const PREFETCH = 1_000
+
+/**
+ * What topics, groups and delays there are, written down in a stream: AMQP cannot list anything, and a stream is read without taking from it.
+ * Nothing is ever removed; whether a thing still exists the broker is asked.
+ */
+export class Registry {
+  readonly #options: RegistryOptions
+  /** In the order they were written. */
+  readonly #entries = new Map<string, Entry>()
+  #next = 0
+  #reading: Promise<void> | undefined
+
+  constructor(options: RegistryOptions) {
+    this.#options = options
+  }
+
+  /** As last read. */
+  has(entry: Entry): boolean {
+    return this.#entries.has(JSON.stringify(entry))
+  }
+
+  /** Everything written so far. */
+  async entries(): Promise<readonly Entry[]> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+    await this.#reading
+    return [...this.#entries.values()]
+  }
+
+  async add(entries: readonly Entry[]): Promise<void> {
+    const fresh = entries.filter((entry) => !this.has(entry))
+    if (fresh.length === 0) return
+    await this.#options.declarer.run((channel) => channel.assertQueue(this.#options.queue, registryStream))
+    for (const entry of fresh) await this.#options.append(Buffer.from(JSON.stringify(entry)))
+    for (const entry of fresh) this.#remember(entry)
+  }
+
+  async #read(): Promise<void> {
+    const { declarer, queue } = this.#options
+    if ((await declarer.count(queue)) === undefined) return
+    const end = (await this.#collect('last')).at(-1)?.offset ?? -1
+    if (end < this.#next) return
+    for (const { offset, entry } of await this.#collect(this.#next, end)) {
+      if (offset < this.#next) continue
+      this.#next = offset + 1
+      if (entry) this.#remember(entry)
+    }
+  }
+
+  #remember(entry: Entry): void {
+    // The latest word of a group is the last of its entries.
+    this.#entries.delete(JSON.stringify(entry))
+    this.#entries.set(JSON.stringify(entry), entry)
+  }
+
+  /** Reads from `from` to the entry `to`, or until nothing more comes. */
+  #collect(from: number | 'last', to = Number.POSITIVE_INFINITY): Promise<readonly { offset: number; entry: Entry | undefined }[]> {
+    const { declarer, queue, clock } = this.#options
+    return declarer.separately(async (channel) => {
+      const found: { offset: number; entry: Entry | undefined }[] = []
+      const over = new AbortController()
+      await channel.prefetch(PREFETCH)
+      await channel.consume(
+        queue,
+        (message) => {
+          const offset: unknown = message?.properties.headers?.['x-stream-offset']
+          if (!message || typeof offset !== 'number') return over.abort()
+          channel.ack(message)
+          found.push({ offset, entry: parsed(message.content) })
+          if (offset >= to) over.abort()
+        },
+        { arguments: { 'x-stream-offset': from } },
+      )
+      for (let before = -1; before < found.length && !over.signal.aborted; ) {
+        before = found.length
+        await sleep(clock, before > 0 && from === 'last' ? NEXT_WITHIN_MS : WITHIN_MS, over.signal)
+      }
+      return found
+    })
+  }
+}
+
+/** Undefined for what a later version wrote, or somebody else. */
+function parsed(body: Buffer): Entry | undefined {
+  try {
+    const entry: unknown = JSON.parse(body.toString('utf8'))
+    const known = typeof entry === 'object' && entry !== null && 'kind' in entry && ['topic', 'group', 'delay'].includes(String(entry.kind))
+    return known ? (entry as Entry) : undefined
+  } catch {
+    return undefined
+  }
+}

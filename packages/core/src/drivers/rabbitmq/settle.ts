@@ -1,0 +1,76 @@
+import type { Clock } from '../../clock.ts'
+import type { Delivery, Settlement } from '../../driver.ts'
+import { asError, CorebusError, SettleError } from '../../errors.ts'
+import { placeFor } from './delays.ts'
+import type { Names } from './names.ts'
+import type { Publisher, Target } from './publisher.ts'
+import { type Reader, Receipt } from './reader.ts'
+import type { Targets } from './targets.ts'
+import type { Topology } from './topology.ts'
+import { burialHeaders, copyOf, type Outgoing } from './wire.ts'
+
+export interface SettleOptions {
+  readonly names: Names
+  readonly topology: Topology
+  readonly targets: Targets
+  readonly publisher: Publisher
+  readonly clock: Clock
+}
+
+type Copy = Exclude<Settlement, { kind: 'ack' }>
+
+/** Stores the copies, each confirmed before its original is acknowledged: a crash in between makes a second one and loses none. */
+export async function settle(settlements: readonly Settlement[], readers: readonly Reader[], options: SettleOptions): Promise<void> {
+  const acked = new Map<Reader, Receipt[]>()
+  const copies: { settlement: Copy; receipt: Receipt }[] = []
+  for (const settlement of settlements) {
+    const { receipt } = settlement.delivery
+    // Settled before, lost with its channel, or somebody else's.
+    if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !readers.includes(receipt.reader)) continue
+    receipt.state = 'settling'
+    if (settlement.kind !== 'ack') copies.push({ settlement, receipt })
+    else acked.set(receipt.reader, [...(acked.get(receipt.reader) ?? []), receipt])
+  }
+  for (const [reader, receipts] of acked) reader.acknowledge(receipts)
+  const unstored: Delivery[] = []
+  let cause: Error | undefined
+  await Promise.all(
+    copies.map(async ({ settlement, receipt }) => {
+      try {
+        const { target, outgoing } = copyFor(settlement, receipt, options)
+        await options.publisher.store(target, outgoing)
+        receipt.reader.acknowledge([receipt])
+      } catch (thrown) {
+        // Lost meanwhile: it comes again by itself.
+        if (receipt.state !== 'settling') return
+        receipt.state = 'out'
+        cause = asError(thrown)
+        unstored.push(settlement.delivery)
+      }
+    }),
+  )
+  if (cause) throw new SettleError(unstored, cause)
+}
+
+function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { target: Target; outgoing: Outgoing } {
+  const { names, targets, topology, clock } = options
+  const { topic, group } = receipt.reader
+  const { headers } = settlement
+  const declared = topology.group(topic, group)
+  switch (settlement.kind) {
+    case 'retry': {
+      const ms = settlement.afterMs > 0 ? (placeFor(declared?.delays ?? [], settlement.afterMs) ?? Math.round(settlement.afterMs)) : 0
+      const target = ms === 0 ? targets.work(topic, group) : targets.delayed(topic, group, ms)
+      return { target, outgoing: copyOf(receipt.raw, headers, names.delay('')) }
+    }
+    case 'deadLetter': {
+      const place = declared?.place
+      if (!place) throw new CorebusError('NO_PLACE', `group ${group} on topic ${topic} declared no dead letters, and has one`)
+      const ttlMs = place.shared ? place.ttlMs : undefined
+      const burial = burialHeaders({ topic, group, at: clock.now(), ...(ttlMs !== undefined && { ttlMs }) })
+      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, names.delay(''))
+      if (ttlMs !== undefined) outgoing.properties.expiration = ttlMs
+      return { target: targets.dead(topic, group, place), outgoing }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import type { Channel } from 'amqplib'
+import { type Clock, sleep } from '../../clock.ts'
+import type { Declarer } from './declare.ts'
+import type { Names } from './names.ts'
+import type { Publisher } from './publisher.ts'
+import type { Targets } from './targets.ts'
+import { copyOf } from './wire.ts'
+
+export interface TakeOverOptions {
+  readonly topic: string
+  readonly group: string
+  readonly names: Names
+  readonly declarer: Declarer
+  readonly publisher: Publisher
+  readonly targets: Targets
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+const PREFETCH = 500
+const LOOK_EVERY_MS = 20
+
+/**
+ * Moves what no group had taken to this group's queue, each message stored there before it leaves the other. Groups that do so at the same
+ * time share it between them. Resolves when nothing is left, or after `withinMs`.
+ * @returns whether nothing is left.
+ */
+export async function takeOver({ topic, group, signal, ...options }: TakeOverOptions, withinMs: number): Promise<boolean> {
+  const { names, declarer, clock } = options
+  const queue = names.unclaimed(topic)
+  const left = async () => ((await declarer.count(queue))?.ready ?? 0) > 0
+  if (!(await left())) return true
+  const deadline = clock.now() + withinMs
+  return declarer.separately(async (channel) => {
+    const moving = new Set<Promise<void>>()
+    const gone = new AbortController()
+    channel.once('close', () => gone.abort())
+    const over = AbortSignal.any([signal, gone.signal])
+    await channel.prefetch(PREFETCH)
+    const { consumerTag } = await channel.consume(queue, (raw) => {
+      if (!raw) return gone.abort()
+      const moved = move(raw, channel).finally(() => moving.delete(moved))
+      moving.add(moved)
+    })
+    while (!over.aborted && clock.now() < deadline && ((await left()) || moving.size > 0)) await sleep(clock, LOOK_EVERY_MS, over)
+    if (!gone.signal.aborted) await channel.cancel(consumerTag)
+    await Promise.all(moving)
+    return !(await left())
+  })
+
+  async function move(raw: Parameters<typeof copyOf>[0], channel: Channel): Promise<void> {
+    try {
+      await options.publisher.store(options.targets.work(topic, group), copyOf(raw, {}, names.delay('')))
+      channel.ack(raw)
+    } catch {
+      // It stays where it is: the channel's end gives it back.
+    }
+  }
+}
