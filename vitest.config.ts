@@ -32,7 +32,14 @@ export default defineConfig({
       },
       { test: { ...shared, name: 'layers', include: ['packages/core/test/layers.test.ts'] } },
       // A real broker each, found or started by packages/testbed: one file at a time, so that they do not take each other's processor.
-      { test: { ...shared, name: 'broker', include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts'], fileParallelism: false } },
+      {
+        test: {
+          ...shared,
+          name: 'broker',
+          include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts'],
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })

@@ -9,10 +9,12 @@ const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
 const published = ['core', 'sql', 'hono']
 const [reportTo] = process.argv.slice(2)
+const INSTALL_MS = 5 * 60_000
 
 const folder = mkdtempSync(join(tmpdir(), 'corebus-packed-'))
-// No setting of this repository reaches the project: only the pinned Node, first on the PATH.
-const env = { PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`, HOME: process.env.HOME ?? folder, LOG_LEVEL: 'warn' }
+// No setting of this repository reaches the project: only the machine's own, and the pinned Node first on the PATH.
+const machine = Object.entries(process.env).filter(([name]) => !/^(npm_|MESSAGING_|BROKER_|SQLITE_|KAFKA_|RABBITMQ_|REDIS_)/.test(name))
+const env = { ...Object.fromEntries(machine), PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`, LOG_LEVEL: 'warn' }
 const checks: { name: string; run: () => Promise<void> }[] = []
 const check = (name: string, work: () => Promise<void>): void => {
   checks.push({ name, run: work })
@@ -33,7 +35,7 @@ async function install(): Promise<void> {
   const { zod, hono } = peers.devDependencies
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }))
   const libraries = [`typescript@${typescript}`, `tsx@${tsx}`, `zod@${zod}`, `hono@${hono}`, '@types/node@24']
-  await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...libraries], { cwd: folder, env })
+  await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...libraries], { cwd: folder, env, timeout: INSTALL_MS })
 }
 
 /** Starts a consumer, waits for its line "ready", publishes, and waits for the line that says it was handled. */
@@ -65,9 +67,15 @@ async function consumes(command: string, args: readonly string[], broker: string
 
 const bin = (name: string): string => join(folder, 'node_modules/.bin', name)
 
-check('a function-style consumer under plain node handles what a second process publishes', () => consumes(process.execPath, ['consumer.mjs'], 'functions.db'))
-check('a decorated consumer under tsx, standard decorators', () => consumes(bin('tsx'), ['--tsconfig', 'tsconfig.standard.json', 'decorated.ts'], 'standard.db'))
-check('a decorated consumer under tsx, legacy decorators', () => consumes(bin('tsx'), ['--tsconfig', 'tsconfig.legacy.json', 'decorated.ts'], 'legacy.db'))
+check('a function-style consumer under plain node handles what a second process publishes', () =>
+  consumes(process.execPath, ['consumer.mjs'], 'functions.db'),
+)
+check('a decorated consumer under tsx, standard decorators', () =>
+  consumes(bin('tsx'), ['--tsconfig', 'tsconfig.standard.json', 'decorated.ts'], 'standard.db'),
+)
+check('a decorated consumer under tsx, legacy decorators', () =>
+  consumes(bin('tsx'), ['--tsconfig', 'tsconfig.legacy.json', 'decorated.ts'], 'legacy.db'),
+)
 check('the types, strict and with skipLibCheck false, standard decorators', async () => {
   await run(bin('tsc'), ['-p', 'tsconfig.standard.json'], { cwd: folder, env })
 })
@@ -95,5 +103,6 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
-if (reportTo) writeFileSync(reportTo, JSON.stringify({ numPassedTests: checks.length - failed, numFailedTests: failed, numPendingTests: 0 }))
+if (reportTo)
+  writeFileSync(reportTo, JSON.stringify({ numPassedTests: checks.length - failed, numFailedTests: failed, numPendingTests: 0 }))
 process.exit(failed > 0 ? 1 : 0)

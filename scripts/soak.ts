@@ -23,7 +23,13 @@ interface Report {
   readonly numPassedTests: number
   readonly numFailedTests: number
   readonly numPendingTests: number
-  readonly testResults: readonly { readonly assertionResults: readonly { readonly status: string; readonly fullName: string; readonly failureMessages: readonly string[] }[] }[]
+  readonly testResults: readonly {
+    readonly assertionResults: readonly {
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages: readonly string[]
+    }[]
+  }[]
 }
 
 let runs = 0
@@ -39,7 +45,13 @@ async function conformance(env: Record<string, string> = {}): Promise<Run> {
     .flatMap(({ assertionResults }) => assertionResults)
     .filter(({ status }) => status === 'failed')
     .map(({ fullName, failureMessages }) => `${fullName}: ${failureMessages[0]?.split('\n')[0]}`)
-  return { seconds: Math.round((Date.now() - startedAt) / 1_000), passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests, failures }
+  return {
+    seconds: Math.round((Date.now() - startedAt) / 1_000),
+    passed: numPassedTests,
+    failed: numFailedTests,
+    skipped: numPendingTests,
+    failures,
+  }
 }
 
 const suites: Record<string, { title: string; run: () => Promise<readonly Run[]> }> = {
@@ -66,7 +78,10 @@ const suites: Record<string, { title: string; run: () => Promise<readonly Run[]>
 }
 
 function line({ seconds, passed, failed, skipped, failures }: Run, i: number): string {
-  return [`run ${i + 1}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`, ...failures.map((failure) => `  ${failure}`)].join('\n')
+  return [
+    `run ${i + 1}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`,
+    ...failures.map((failure) => `  ${failure}`),
+  ].join('\n')
 }
 
 const wanted = positionals.length > 0 ? positionals : Object.keys(suites)
@@ -80,7 +95,15 @@ try {
     const done = await suite.run()
     failed += done.reduce((sum, run) => sum + run.failed, 0)
     const machine = `${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
-    const text = [`# ${suite.title}`, '', `${new Date().toISOString().slice(0, 16)}Z, ${machine}`, `npm run soak -- ${name} --times ${times}`, '', ...done.map(line), '']
+    const text = [
+      `# ${suite.title}`,
+      '',
+      `${new Date().toISOString().slice(0, 16)}Z, ${machine}`,
+      `npm run soak -- ${name} --times ${times}`,
+      '',
+      ...done.map(line),
+      '',
+    ]
     writeFileSync(join(root, 'docs/soak', `conformance-${name}.txt`), text.join('\n'))
     console.log(done.map(line).join('\n'))
   }

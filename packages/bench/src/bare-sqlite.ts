@@ -19,9 +19,13 @@ export class BareSqlite {
   constructor(file: string) {
     this.#db = new DatabaseSync(file)
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-    this.#db.exec('CREATE TABLE IF NOT EXISTS m (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, topic TEXT, key TEXT, headers TEXT, body BLOB, at INTEGER, holder TEXT)')
+    this.#db.exec(
+      'CREATE TABLE IF NOT EXISTS m (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, topic TEXT, key TEXT, headers TEXT, body BLOB, at INTEGER, holder TEXT)',
+    )
     this.#insert = this.#db.prepare('INSERT INTO m (id, topic, key, headers, body, at) VALUES (?, ?, ?, ?, ?, ?)')
-    this.#claim = this.#db.prepare(`UPDATE m SET holder = 'me' WHERE seq IN (SELECT seq FROM m WHERE holder IS NULL ORDER BY seq LIMIT ${BATCH}) RETURNING seq, id, key, headers, body`)
+    this.#claim = this.#db.prepare(
+      `UPDATE m SET holder = 'me' WHERE seq IN (SELECT seq FROM m WHERE holder IS NULL ORDER BY seq LIMIT ${BATCH}) RETURNING seq, id, key, headers, body`,
+    )
     this.#remove = this.#db.prepare('DELETE FROM m WHERE seq = ?')
   }
 

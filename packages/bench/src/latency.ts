@@ -26,7 +26,14 @@ async function withConsumer<T>(work: (app: Messaging, child: ChildProcess, told:
     const child = fork(join(import.meta.dirname, 'consumer-process.ts'), [url], { execArgv: ['--expose-gc'] })
     child.on('message', (message) => told.push(message as Told))
     while (!told.some(({ kind }) => kind === 'ready')) await once(child, 'message')
-    const app = createMessaging({ broker: 'sqlite', url, service: 'bench', logger: pino({ level: 'silent' }), env: {}, publish: { maxPending: 100_000 } })
+    const app = createMessaging({
+      broker: 'sqlite',
+      url,
+      service: 'bench',
+      logger: pino({ level: 'silent' }),
+      env: {},
+      publish: { maxPending: 100_000 },
+    })
     try {
       return await work(app, child, told)
     } finally {
@@ -54,7 +61,14 @@ export async function latency(): Promise<object> {
     child.send({ kind: 'cpu', forMs: IDLE_MS })
     await upTo(() => told.some(({ kind }) => kind === 'cpu'), IDLE_MS + 5_000)
     const ms = latencies()
-    return { published: PUBLISHES, arrived: ms.length, p50Ms: quantile(ms, 0.5), p99Ms: quantile(ms, 0.99), maxMs: Math.max(...ms), idleCpu: told.find(({ kind }) => kind === 'cpu')?.share }
+    return {
+      published: PUBLISHES,
+      arrived: ms.length,
+      p50Ms: quantile(ms, 0.5),
+      p99Ms: quantile(ms, 0.99),
+      maxMs: Math.max(...ms),
+      idleCpu: told.find(({ kind }) => kind === 'cpu')?.share,
+    }
   })
   const heap = await withConsumer(async (app, _child, told) => {
     const batch = Array.from({ length: 1_000 }, (_, n) => ({ message: { n, note: 'x'.repeat(180) }, key: n }))

@@ -43,7 +43,8 @@ for (const [name, comparisons] of Object.entries(suites)) {
   }
 }
 const measured = wanted.includes('latency') ? await latency() : undefined
-if (values.json) console.log(JSON.stringify({ node: process.version, rounds: Number(values.rounds), results, latency: measured }, undefined, 2))
+if (values.json)
+  console.log(JSON.stringify({ node: process.version, rounds: Number(values.rounds), results, latency: measured }, undefined, 2))
 else if (measured) console.log('\nSQLite: single publishes to an idle consumer process, its CPU, its heap\n', measured)
 // Nest keeps timers; everything of ours is closed.
 process.exit(0)

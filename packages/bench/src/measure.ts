@@ -39,7 +39,6 @@ export async function compare({ name, messages, contestants, targets }: Comparis
   const times = new Map<string, number[]>(contestants.map((contestant) => [contestant.name, []]))
   for (let round = 0; round <= rounds; round++)
     for (const contestant of contestants) {
-      globalThis.gc?.()
       const ms = await contestant.run()
       if (round > 0) times.get(contestant.name)?.push(ms)
     }
@@ -60,6 +59,9 @@ export async function compare({ name, messages, contestants, targets }: Comparis
 export function print({ name, figures, ratios }: Result): void {
   console.log(`\n${name}`)
   for (const { name: contestant, perSecond, microseconds, runs } of figures)
-    console.log(`  ${contestant.padEnd(44)} ${Math.round(perSecond).toLocaleString('en').padStart(11)}/s  ${microseconds.toFixed(2).padStart(7)} us   [${Math.min(...runs)} - ${Math.max(...runs)}]`)
-  for (const { what, ratio, atLeast, held } of ratios) console.log(`  ${held ? 'held  ' : 'MISSED'} ${what.padEnd(60)} ${ratio.toFixed(2)} (at least ${atLeast})`)
+    console.log(
+      `  ${contestant.padEnd(44)} ${Math.round(perSecond).toLocaleString('en').padStart(11)}/s  ${microseconds.toFixed(2).padStart(7)} us   [${Math.min(...runs)} - ${Math.max(...runs)}]`,
+    )
+  for (const { what, ratio, atLeast, held } of ratios)
+    console.log(`  ${held ? 'held  ' : 'MISSED'} ${what.padEnd(60)} ${ratio.toFixed(2)} (at least ${atLeast})`)
 }

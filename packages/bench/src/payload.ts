@@ -11,6 +11,7 @@ export function order(bytes: number, n = 0): Order {
 
 /** An event whose body has exactly `bytes`. */
 export function eventBody(bytes: number, n = 0): Uint8Array {
-  const envelope = (note: string) => JSON.stringify({ name: 'order.created', data: { ...order(80, n), note }, timestamp: '2026-01-01T00:00:00.000Z', source: 'bench' })
+  const envelope = (note: string) =>
+    JSON.stringify({ name: 'order.created', data: { ...order(80, n), note }, timestamp: '2026-01-01T00:00:00.000Z', source: 'bench' })
   return new TextEncoder().encode(envelope('x'.repeat(bytes - envelope('').length)))
 }

@@ -1,6 +1,6 @@
 import 'reflect-metadata'
-import { EventEmitter } from 'node:events'
 import { randomUUID } from 'node:crypto'
+import { EventEmitter } from 'node:events'
 import { createMessaging, defineEvent } from '@corebus/core'
 import { NestFactory } from '@nestjs/core'
 import { EventPattern, Server } from '@nestjs/microservices'
@@ -18,7 +18,14 @@ function corebus(bodies: readonly Uint8Array[]): Contestant {
   return {
     name: 'corebus, memory driver',
     async run() {
-      const messaging = createMessaging({ broker: 'memory', url: `memory://${randomUUID()}`, service: 'bench', logger, session: (work) => work({}), env: {} })
+      const messaging = createMessaging({
+        broker: 'memory',
+        url: `memory://${randomUUID()}`,
+        service: 'bench',
+        logger,
+        session: (work) => work({}),
+        env: {},
+      })
       let handled = 0
       let done: () => void = () => {}
       const all = new Promise<void>((resolve) => {
@@ -30,7 +37,9 @@ function corebus(bodies: readonly Uint8Array[]): Contestant {
       const driver = await messaging.driver()
       await driver.ensure({ topics: ['orders'], groups: [] }, 'create')
       for (let i = 0; i < bodies.length; i += 1_000)
-        await driver.publish(bodies.slice(i, i + 1_000).map((body, n) => ({ id: `${i + n}`, topic: 'orders', key: `${i + n}`, headers: {}, body })))
+        await driver.publish(
+          bodies.slice(i, i + 1_000).map((body, n) => ({ id: `${i + n}`, topic: 'orders', key: `${i + n}`, headers: {}, body })),
+        )
       const startedAt = performance.now()
       await messaging.start()
       await all

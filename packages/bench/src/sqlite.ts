@@ -12,7 +12,14 @@ const IN_FLIGHT = 256
 const BATCH = 100
 
 const messaging = (folder: string) =>
-  createMessaging({ broker: 'sqlite', url: join(folder, 'messages.db'), service: 'bench', logger, env: {}, publish: { maxPending: 1_000_000 } })
+  createMessaging({
+    broker: 'sqlite',
+    url: join(folder, 'messages.db'),
+    service: 'bench',
+    logger,
+    env: {},
+    publish: { maxPending: 1_000_000 },
+  })
 
 function messagesOf(bytes: number, count: number): Message[] {
   return Array.from({ length: count }, (_, n) => ({
@@ -27,7 +34,16 @@ function messagesOf(bytes: number, count: number): Message[] {
 /** Registers groups without handling anything, so that there is somebody to keep messages for. */
 async function joinGroups(driver: Driver, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const subscription = await driver.subscribe({ topics: ['orders'], group: `group-${i}`, from: 'earliest', exclusive: false, limit: 0, onDeliveries: () => {}, onLost: () => {}, onState: () => {} })
+    const subscription = await driver.subscribe({
+      topics: ['orders'],
+      group: `group-${i}`,
+      from: 'earliest',
+      exclusive: false,
+      limit: 0,
+      onDeliveries: () => {},
+      onLost: () => {},
+      onState: () => {},
+    })
     await subscription.stop()
   }
 }
@@ -85,7 +101,11 @@ export function publish(bytes: number, count: number): Comparison {
   return {
     name: `SQLite: publish, ${bytes} B, ${IN_FLIGHT} in flight`,
     messages: count,
-    contestants: [publishing('corebus, 1 group', bytes, count, 1), publishing('corebus, 5 groups', bytes, count, 5), barePublishing(bytes, count)],
+    contestants: [
+      publishing('corebus, 1 group', bytes, count, 1),
+      publishing('corebus, 5 groups', bytes, count, 5),
+      barePublishing(bytes, count),
+    ],
     targets: [
       { ours: 'corebus, 1 group', other: 'bare: inserts, 100 a transaction', atLeast: 0.6 },
       { ours: 'corebus, 5 groups', other: 'corebus, 1 group', atLeast: 0.9 },
@@ -152,7 +172,12 @@ export function consume(bytes: number, count: number): Comparison {
         run: () =>
           inFolder(async (folder) => {
             const bare = new BareSqlite(join(folder, 'bare.db'))
-            const rows = messagesOf(bytes, 1_000).map(({ id, key, headers, body }) => ({ id, key: key ?? '', headers: JSON.stringify(headers), body }))
+            const rows = messagesOf(bytes, 1_000).map(({ id, key, headers, body }) => ({
+              id,
+              key: key ?? '',
+              headers: JSON.stringify(headers),
+              body,
+            }))
             for (let i = 0; i < count; i += 1_000) bare.insert(rows)
             let bytesSeen = 0
             const startedAt = performance.now()

@@ -1,5 +1,8 @@
 import type { Server } from 'node:http'
 import type { Messaging, Types } from './messaging.ts'
+import { onSignals } from './signals.ts'
+
+const IDLE_MS = 50
 
 /** What is needed of a server: Node's http, https and http2 servers have it, and so does what @hono/node-server returns. */
 export interface ClosableServer {
@@ -12,10 +15,7 @@ export interface ClosableServer {
  * the broker is disconnected, and the process exits with 0. A second signal exits at once, with 128 + its number.
  */
 export function closeOnSignal(server: ClosableServer, messaging: Pick<Messaging<Types>, 'close' | 'logger'>): void {
-  let closing = false
-  const onSignal = (signal: 'SIGTERM' | 'SIGINT'): void => {
-    if (closing) process.exit(signal === 'SIGTERM' ? 143 : 130)
-    closing = true
+  onSignals((signal) => {
     messaging.logger.info({ signal }, `${signal}: closing`)
     end(server, messaging).then(
       () => process.exit(0),
@@ -24,16 +24,17 @@ export function closeOnSignal(server: ClosableServer, messaging: Pick<Messaging<
         process.exit(1)
       },
     )
-  }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
+  })
 }
 
 async function end(server: ClosableServer, messaging: Pick<Messaging<Types>, 'close'>): Promise<void> {
+  // A client keeps its connection for the next request: once its answer is out, that connection alone would hold the server for seconds.
+  const idle = setInterval(() => server.closeIdleConnections?.(), IDLE_MS)
   await new Promise<void>((resolve) => {
     // "not running" is fine: then there is nothing to wait for.
     server.close(() => resolve())
     server.closeIdleConnections?.()
   })
+  clearInterval(idle)
   await messaging.close()
 }

@@ -13,7 +13,7 @@ import type { Observer } from './observe.ts'
 import type { EmitEvent, Outlet } from './scope.ts'
 
 export interface StartOptions extends Selection {
-  /** Instead of the app's. Handlers at once per group. */
+  /** Handlers at once per group, instead of what groups and app say. */
   readonly concurrency?: number
   /** A handler cannot be stopped any more (past its time-out and grace), and everything else has finished: end the process. */
   readonly onStuck?: (what: string) => void
@@ -91,10 +91,9 @@ export class Consumers {
     await this.#unlessClosed(Promise.all(this.#runs.map((run) => run.start())))
     for (const plan of plans) {
       const topics = [...plan.topics.keys()]
-      logger.info(
-        { pid: process.pid, group: plan.group, topics },
-        `consumer started: group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`,
-      )
+      // The pid is in the text: pino has a field of that name already, and pretty output leaves it out.
+      const what = `group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`
+      logger.info({ group: plan.group, topics }, `consumer started: pid ${process.pid}, ${what}`)
     }
     for (const { line, ...fields } of waiting.filter((backlog) => backlog !== undefined)) logger.info(fields, line)
   }

@@ -1,8 +1,10 @@
 import { type Clock, Hold, sleep, systemClock } from './clock.ts'
-import type { Admin, DeadLetterFilter } from './driver.ts'
+import type { Admin, DeadLetter, DeadLetterFilter } from './driver.ts'
 import { HEADER } from './wire/headers.ts'
 
 const BATCH = 100
+/** Read at once: never all of a million letters, with their bodies. */
+const PAGE = 500
 
 export interface ReplayOptions {
   /** At most so many a second. Default: as fast as the broker takes them. */
@@ -14,7 +16,7 @@ export interface ReplayOptions {
 
 /**
  * Hands dead letters back to the group that gave up on them, and to no other group, with their attempts counted from 1 again. One that fails
- * again comes back as a new dead letter; each letter that is there now is replayed once.
+ * again comes back as a new dead letter; each letter is replayed once, also one that comes while this runs.
  */
 export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
   const hold = new Hold()
@@ -31,21 +33,34 @@ async function replayListed(
   filter: DeadLetterFilter,
   { perSecond, clock = systemClock, onProgress }: ReplayOptions,
 ): Promise<number> {
-  // Listed first: a letter that fails at once and comes back must not go round and round.
-  const letters = await admin.deadLetters(filter)
+  const limit = Math.max(1, Math.min(BATCH, Math.floor(perSecond ?? BATCH)))
+  // A letter that fails again at once comes back behind the others: it is known by then, and does not go round and round.
+  const seen = new Set<string>()
   let replayed = 0
-  const size = Math.max(1, Math.min(BATCH, Math.floor(perSecond ?? BATCH)))
-  for (const [place, ofPlace] of Map.groupBy(letters, ({ group, message }) => JSON.stringify([message.topic, group]))) {
-    const [topic, group] = JSON.parse(place) as [string, string]
+  for (;;) {
+    const startedAt = clock.now()
+    const page = await admin.deadLetters(filter, { limit: PAGE })
+    const fresh = page.filter((letter) => !seen.has(nameOf(letter))).slice(0, limit)
+    if (fresh.length === 0) return replayed
+    for (const letter of fresh) seen.add(nameOf(letter))
+    const count = await replayAll(admin, filter, fresh)
+    replayed += count
+    onProgress?.(replayed)
+    if (perSecond !== undefined && page.length > fresh.length) await sleep(clock, (count * 1_000) / perSecond - (clock.now() - startedAt))
+  }
+}
+
+async function replayAll(admin: Admin, filter: DeadLetterFilter, letters: readonly DeadLetter[]): Promise<number> {
+  let replayed = 0
+  for (const ofPlace of Map.groupBy(letters, ({ group, message }) => `${message.topic}\0${group}`).values()) {
+    const [first] = ofPlace as [DeadLetter]
     const ids = [...new Set(ofPlace.map(({ message }) => message.id))]
-    for (let i = 0; i < ids.length; i += size) {
-      const startedAt = clock.now()
-      const batch = ids.slice(i, i + size)
-      replayed += await admin.replay({ ...filter, topic, group, ids: batch }, { [HEADER.attempt]: '1', [HEADER.snoozes]: '0' })
-      onProgress?.(replayed)
-      if (perSecond !== undefined && i + size < ids.length)
-        await sleep(clock, (batch.length * 1_000) / perSecond - (clock.now() - startedAt))
-    }
+    const these = { ...filter, topic: first.message.topic, group: first.group, ids }
+    replayed += await admin.replay(these, { [HEADER.attempt]: '1', [HEADER.snoozes]: '0' })
   }
   return replayed
+}
+
+function nameOf({ message, group }: DeadLetter): string {
+  return `${message.topic}\0${group}\0${message.id}`
 }

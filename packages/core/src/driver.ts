@@ -1,5 +1,6 @@
 /** What is sent or was received. `key` and `headers` are a readable view in UTF-8, for handlers and logs. */
 export interface Message {
+  /** Empty where a foreign author gave none and the broker has no lasting place to make one from. */
   readonly id: string
   readonly topic: string
   readonly key?: string
@@ -140,7 +141,7 @@ export interface DeadLetterFilter {
 export interface Admin {
   topics(): Promise<readonly TopicSummary[]>
   depth(topic: string, group: string): Promise<Depth>
-  /** Oldest first. Reading changes and counts nothing. */
+  /** Oldest first, all of them unless there is a limit. Reading changes and counts nothing. */
   deadLetters(filter: DeadLetterFilter, options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>
   /** Hands the letters back to the group that had given up on them, and to no other, with `headers` laid over theirs. Returns how many. */
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>

@@ -37,7 +37,7 @@ describe('the log', () => {
         pid: process.pid,
         group: 'orders',
         topics: ['user-events'],
-        msg: expect.stringMatching(/^consumer started: group orders, topics user-events/),
+        msg: expect.stringMatching(/^consumer started: pid \d+, group orders, topics user-events, concurrency 10$/),
       }),
       retry('m1', '7', 1),
       retry('m2', '8', 1),

@@ -47,7 +47,10 @@ export interface StateRecord {
   readonly error?: Error
 }
 
-/** Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. */
+/**
+ * Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. `withoutId`: foreign
+ * messages that an inbox cannot know.
+ */
 export interface Counters {
   published: number
   publishFailed: number
@@ -59,6 +62,7 @@ export interface Counters {
   lost: number
   stale: number
   snoozed: number
+  withoutId: number
 }
 
 const publishChannel = channel(CHANNEL.publish)
@@ -72,6 +76,7 @@ export class Observer {
   readonly logger: Logger
   readonly #service: string
   readonly #saidSkipped = new Set<string>()
+  readonly #saidWithoutId = new Set<string>()
   readonly #counters: Counters = {
     published: 0,
     publishFailed: 0,
@@ -83,6 +88,7 @@ export class Observer {
     lost: 0,
     stale: 0,
     snoozed: 0,
+    withoutId: 0,
   }
 
   constructor({ service, logger }: { service: string; logger: Logger }) {
@@ -158,6 +164,16 @@ export class Observer {
     this.#saidSkipped.add(once)
     const line = fieldsOf(this.#record(message, { group, event }))
     this.logger.info(line, `skipped ${event ?? 'a message'} from ${message.topic}: ${why} (said once, counted always)`)
+  }
+
+  /** Handled without the inbox. Counted every time, said once per group and topic. */
+  withoutId(message: Message, group: string): void {
+    this.#counters.withoutId++
+    const once = `${group}\0${message.topic}`
+    if (this.#saidWithoutId.has(once)) return
+    this.#saidWithoutId.add(once)
+    const line = `messages of ${message.topic} have no id: the inbox cannot know them, and ${group} may handle one twice (said once, counted always)`
+    this.logger.warn({ topic: message.topic, group }, line)
   }
 
   acked(message: Message, told: Told): void {

@@ -212,6 +212,25 @@ test('a message that the inbox knows is acknowledged without its handler', async
   expect([calls, [...marks]]).toEqual([2, ['g in a', 'g in b']])
 })
 
+test('messages without an id are handled without the inbox, counted, and said once', async () => {
+  const { logger, lines } = collector('warn')
+  const messaging = onMemory({
+    logger,
+    session: (work) => work('tx' as never),
+    outbox: { write: async () => undefined },
+    inbox: { firstTime: async () => false },
+  })
+  messaging.handle({ topic: 'in', group: 'g' }, () => undefined)
+  await messaging.start()
+  const foreign = { id: '', topic: 'in', headers: {}, body: Buffer.from('1') }
+  await (await messaging.driver()).publish([foreign, foreign])
+  await allSettled(messaging, 'in', 'g')
+  expect(messaging.counters).toMatchObject({ handled: 2, withoutId: 2 })
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    expect.stringMatching(/^messages of in have no id: the inbox cannot know them, and g may handle one twice/),
+  ])
+})
+
 test('a request gives its messages one correlation id: its caller’s, else a new one', async () => {
   const messaging = onMemory()
   const out = await tail(messaging, 'out')
@@ -237,7 +256,7 @@ test('a request whose session never ran it fails, and publishes nothing', async 
   const messaging = onMemory({ session: async () => undefined as never })
   const request = messaging.openRequest()
   await expect(request.run(async () => messaging.emit('x', 1, { topic: 't' }))).rejects.toMatchObject({ code: 'SESSION' })
-  await request.release()
+  request.discard()
   expect(messaging.counters.published).toBe(0)
 })
 

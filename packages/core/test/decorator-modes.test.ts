@@ -1,6 +1,5 @@
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { readFileSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { transformWithOxc } from 'vite'
 import { expect, test } from 'vitest'
 import { makeProject, type Project } from './project.ts'
 
@@ -57,11 +56,14 @@ test.each<Mode>(['standard', 'legacy'])('decorators compiled by tsc, %s', async 
   expect(await happens(made, 'out/main.js')).toEqual(whatHappens(mode))
 })
 
-test('decorators compiled as vitest does by default, which knows the legacy ones only', async () => {
+test('decorators compiled by vitest as it comes, legacy', async () => {
   const made = project('legacy')
-  const { code } = await transformWithOxc(APP, 'main.ts', { decorator: { legacy: true }, target: 'es2022' })
-  made.write({ 'main.js': code })
-  mkdirSync(join(made.folder, 'node_modules', '@oxc-project'))
-  symlinkSync(join(ROOT, 'node_modules', '@oxc-project', 'runtime'), join(made.folder, 'node_modules', '@oxc-project', 'runtime'))
-  expect(await happens(made, 'main.js')).toEqual(whatHappens('legacy'))
+  symlinkSync(join(ROOT, 'node_modules', 'vitest'), join(made.folder, 'node_modules', 'vitest'))
+  made.write({
+    'main.test.ts': `import { expect, test } from 'vitest'
+      import { happened, mode } from './main.ts'
+      test('it runs', () => expect({ mode, happened }).toEqual(${JSON.stringify(whatHappens('legacy'))}))`,
+  })
+  const { code, stdout, stderr } = await made.node([join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), 'run'], { env: { NO_COLOR: '1' } })
+  expect([code, stderr, stdout]).toEqual([0, '', expect.stringMatching(/Tests +1 passed/)])
 })

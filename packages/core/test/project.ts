@@ -37,6 +37,8 @@ export interface Project {
   start(args: readonly string[], options?: RunOptions): Running
   /** `node ...args` to its end. */
   node(args: readonly string[], options?: RunOptions): Promise<Result>
+  /** `node ...args` that goes on. */
+  run(args: readonly string[], options?: RunOptions): Running
 }
 
 export interface ProjectOptions {
@@ -91,6 +93,7 @@ export function makeProject(files: Readonly<Record<string, string>>, { copied = 
     start: (args, options) => begin([bin, ...args], options),
     core: (args, options) => begin([bin, ...args], options).result(),
     node: (args, options) => begin(args, options).result(),
+    run: begin,
   }
 }
 

@@ -6,13 +6,7 @@ import { resolveFrom } from './copy.ts'
 import { findProject } from './project.ts'
 
 /** Commands of packages that are installed beside this one. Each exports `commands(program)` from `<package>/cli`. */
-const ADD_ONS: Readonly<Record<string, string>> = { outbox: '@corebus/sql', cqrs: '@corebus/cqrs' }
-
-export const ADD_ONS_HELP: string = `
-Commands of other packages:
-${Object.entries(ADD_ONS)
-  .map(([command, name]) => `  ${command.padEnd(10)} npm install ${name}`)
-  .join('\n')}`
+const ADD_ONS: Readonly<Record<string, string>> = { outbox: '@corebus/sql' }
 
 /** Adds the command named on the command line, if it is one of a package. @throws CorebusError PEER_MISSING that names the package to install. */
 export async function addCommandsOf(name: string | undefined, program: Command): Promise<void> {

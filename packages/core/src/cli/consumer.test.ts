@@ -126,7 +126,7 @@ configureMessaging({ onStart: () => new Promise((done) => server.listen(0, done)
     const project = makeProject({ 'handlers.js': HANDLER }, { copied: true })
     // A command line of its own, as one installed globally: the repository's.
     const consumer = makeProject({}).start(['consumer', `${project.folder}/handlers.js`], { cwd: project.folder })
-    await consumer.says(/consumer started: group inventory/)
+    await consumer.says(/consumer started: pid \d+, group inventory/)
     expect((await consumer.stop()).code).toBe(0)
   })
 })
@@ -140,7 +140,7 @@ describe('the entry', () => {
       'src/consumer.ts': 'throw new Error("not this one")',
     })
     const consumer = project.start(['consumer'], { cwd: `${project.folder}/lib` })
-    await consumer.says(/consumer started: group inventory/)
+    await consumer.says(/consumer started: pid \d+, group inventory/)
     await consumer.stop()
   })
 
@@ -167,7 +167,7 @@ export class Users {
       cwd: `${project.folder}/elsewhere`,
       env: { SQLITE_PATH: `${project.folder}/m.db` },
     })
-    await consumer.says(/consumer started: group legacy/)
+    await consumer.says(/consumer started: pid \d+, group legacy/)
     await project.core(['publish', 'user-events', '--event', 'user.created'], { env: { SQLITE_PATH: `${project.folder}/m.db` } })
     await consumer.says(/^welcome/m)
     expect((await consumer.stop()).code).toBe(0)

@@ -1,9 +1,9 @@
 import type { Messaging } from '../messaging.ts'
+import { onSignals } from '../signals.ts'
 import { exitCodeOf } from './exit.ts'
 import { type HealthAddress, serveHealth } from './health-server.ts'
 import { isTold, say } from './ipc.ts'
 import { detailOf, messageOf, report } from './report.ts'
-import { onSignals } from './signals.ts'
 
 const REPORT_MS = 1_000
 

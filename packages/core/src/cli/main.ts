@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../version.ts'
-import { ADD_ONS_HELP, addCommandsOf } from './add-ons.ts'
+import { addCommandsOf } from './add-ons.ts'
 import type { Common } from './common.ts'
 import { consumerCommand } from './consumer.ts'
 import { dlqCommand } from './dlq.ts'
@@ -21,7 +21,6 @@ Examples:
   $ npx corebus topics                               what waits where
   $ npx corebus dlq list                             what failed, and why
   $ npx corebus dlq retry --topic orders.created     try that again
-${ADD_ONS_HELP}
 ${EXIT_HELP}`
 
 /** The command line. Ends the process. */

@@ -315,6 +315,19 @@ describe('session, inbox, outbox and scope', () => {
     expect(log).toEqual([...once, ...once])
   })
 
+  test('a message without an id is handled without the inbox, and what it publishes gets ids of its own', async () => {
+    const ids: (string | undefined)[] = []
+    const spec = messageSpec({ topic: 't' }, () => {
+      const scope = currentScope()
+      ids.push(scope?.nextId?.(), scope?.correlationId, scope?.causationId)
+    })
+    const { verdict } = await run(message(json(1), { id: '' }), [spec], {
+      session: (work) => work(undefined as never),
+      inbox: { firstTime: async () => false },
+    })
+    expect([verdict, ids]).toEqual([{ kind: 'ok' }, [undefined, undefined, undefined]])
+  })
+
   test('what was recorded is discarded with the rollback, also when the commit fails', async () => {
     const { outlet: out, log } = outlet()
     const { verdict } = await run(message(json(1)), [recording(out)], {

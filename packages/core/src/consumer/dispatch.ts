@@ -61,11 +61,7 @@ export async function dispatch(call: Call, topic: TopicPlan, options: DispatchOp
   const found = find(call.message, topic, options.unknown)
   const { event, plan } = found
   if (found.kind === 'verdict') return { verdict: found.verdict, event, plan }
-  const scope = createScope({
-    correlationId: call.message.headers[HEADER.correlation] ?? call.message.id,
-    causationId: call.message.id,
-    emit: options.emit,
-  })
+  const scope = scopeOf(call.message, options)
   try {
     const verdict = await runInScope(scope, options.session ? inSession : handle, call, found, scope, options)
     if (!verdict) throw lostBySession()
@@ -184,7 +180,7 @@ async function handle(
   const handler = bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
   begin(scope, call.message, options)
-  if (inbox && !(await inbox.firstTime(db, group, call.message))) return DUPLICATE
+  if (inbox && call.message.id !== '' && !(await inbox.firstTime(db, group, call.message))) return DUPLICATE
   const context = new Context(call, db, found, options)
   const handling =
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
@@ -199,12 +195,18 @@ async function handle(
 const OK: Verdict = { kind: 'ok' }
 const DUPLICATE: Verdict = { kind: 'duplicate' }
 
+function scopeOf({ id, headers }: Message, { emit }: DispatchOptions): Scope {
+  const known = id === '' ? undefined : id
+  return createScope({ correlationId: headers[HEADER.correlation] ?? known, causationId: known, emit })
+}
+
 /** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */
-function begin(scope: Scope, { id }: Message, { group, session }: DispatchOptions): void {
+function begin(scope: Scope, { id, topic }: Message, { group, session }: DispatchOptions): void {
   let n = 0
   scope.recorded.length = 0
   scope.inSession = session !== undefined
-  scope.nextId = () => derivedId(id, group, n++)
+  // Without an id of its own nothing can be derived from it: what it publishes gets new ones each time.
+  if (id !== '') scope.nextId = () => derivedId(topic, id, group, n++)
 }
 
 function throughMiddleware(middleware: readonly HandleMiddleware[], call: HandlerCall, handler: HandlerFunction): Promise<unknown> {

@@ -8,6 +8,7 @@ export class Losses {
   readonly #counts = new Map<string, number>()
 
   add(message: Message): void {
+    if (message.id === '') return // nothing to know it by
     const place = placeOf(message)
     const before = this.#counts.get(place) ?? 0
     this.#counts.delete(place)

@@ -182,7 +182,7 @@ export class GroupRun {
   }
 
   #take(deliveries: readonly Delivery[]): void {
-    const { plan, observer, clock, crashLimit } = this.#options
+    const { plan, observer, clock, crashLimit, dispatch } = this.#options
     const now = clock.now()
     const works: Work[] = []
     for (const delivery of deliveries) {
@@ -190,6 +190,7 @@ export class GroupRun {
       const topic = plan.topics.get(message.topic)
       if (!topic) continue // a driver hands out only what was asked for
       observer.delivered(message, plan.group, delivery.unsettledBefore)
+      if (message.id === '' && dispatch.inbox) observer.withoutId(message, plan.group)
       const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - this.#losses.of(message)
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1 })
       this.#ours.set(delivery, work)

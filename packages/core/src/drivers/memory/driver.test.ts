@@ -166,3 +166,48 @@ test('publishing takes place at once, handing out after I/O and in one batch', a
   await both
   expect(batches).toEqual([50])
 })
+
+test('a delay ends on the clock of the driver that asked for it', async () => {
+  const url = `memory://${newId()}`
+  const topic = newId()
+  const timers: (() => void)[] = []
+  let now = 0
+  const still: Clock = {
+    now: () => now,
+    after(_, fn) {
+      timers.push(fn)
+      return () => {}
+    },
+  }
+  const other = await connected({ url })
+  await other.publish([message(topic, 'x')])
+  const driver = await connected({ url, clock: still })
+  const seen: Delivery[] = []
+  let arrived: () => void = () => {}
+  const next = () =>
+    new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+  const first = next()
+  const subscription = await driver.subscribe({
+    topics: [topic],
+    group: 'g',
+    from: 'earliest',
+    exclusive: false,
+    limit: 1,
+    onLost() {},
+    onState() {},
+    onDeliveries(deliveries) {
+      seen.push(...deliveries)
+      arrived()
+    },
+  })
+  await first
+  await subscription.settle([{ kind: 'retry', delivery: seen[0] as Delivery, headers: {}, afterMs: 60_000 }])
+  expect(await other.admin.depth(topic, 'g')).toMatchObject({ ready: 0, delayed: 1, inFlight: 0 })
+  now = 60_000
+  const back = next()
+  for (const fire of timers) fire()
+  await back
+  expect(seen.map((delivery) => delivery.message.id)).toEqual(['x', 'x'])
+})

@@ -21,4 +21,8 @@ const target: ConformanceTarget = {
   },
 }
 
-runConformance(target, { describe, test, skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}) })
+runConformance(target, {
+  describe,
+  test: (name, run, { timeoutMs, alone }) => (alone ? test : test.concurrent)(name, run, timeoutMs),
+  skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
+})

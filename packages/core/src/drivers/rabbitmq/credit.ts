@@ -3,32 +3,41 @@ export type Step = 'stay' | 'cancel' | { readonly consume: number }
 
 /** How much more must be allowed before a running consumer is replaced for it. */
 const WORTH_REPLACING = 1.5
-/** Of the new limit: so much may still be held when the next consumer begins, and is taken off its credit. */
-const HELD_SHARE = 0.25
+/** Of the new limit: so much may still be out when the next consumer begins, and is taken off its credit. */
+const OUT_SHARE = 0.25
 
 /**
- * Turns a limit that changes into consumers whose prefetch does not. What a cancelled consumer still holds gives no credit to the next one,
- * so that one begins when little is held; until then there is none, and never is more out than the limit allows.
+ * Turns a limit that changes into consumers whose prefetch does not. What a cancelled consumer still has out gives no credit to the next one,
+ * so that one begins when little is out; until then there is none, and never is more out than the limit allows.
  */
 export class Credit {
   #running = false
   #prefetch = 0
-  /** Held from consumers before this one. */
+  /** Delivered to this consumer and not acknowledged. */
+  #out = 0
+  /** The same of those before it. */
   #orphans = 0
   #newestOrphan = 0
 
-  next(limit: number, held: number): Step {
-    if (!this.#running) return limit > 0 && held <= limit * HELD_SHARE ? { consume: limit - held } : 'stay'
+  next(limit: number): Step {
+    const out = this.#out + this.#orphans
+    if (!this.#running) return limit > 0 && out <= limit * OUT_SHARE ? { consume: limit - out } : 'stay'
     const most = this.#prefetch + this.#orphans
     if (limit < most) return 'cancel'
-    return limit > this.#prefetch && (held === 0 || limit >= most * WORTH_REPLACING) ? 'cancel' : 'stay'
+    return limit > this.#prefetch && (out === 0 || limit >= most * WORTH_REPLACING) ? 'cancel' : 'stay'
   }
 
-  /** Before the consumer's first delivery. `newest` is the latest number so far. */
-  begin(prefetch: number, held: number, newest: number): void {
+  /** The broker can send nothing more until something is acknowledged. */
+  get used(): boolean {
+    return this.#out >= this.#prefetch
+  }
+
+  /** Before the consumer's first delivery. `newest` is the latest tag so far. */
+  begin(prefetch: number, newest: number): void {
     this.#running = true
     this.#prefetch = prefetch
-    this.#orphans = held
+    this.#orphans += this.#out
+    this.#out = 0
     this.#newestOrphan = newest
   }
 
@@ -36,15 +45,12 @@ export class Credit {
     this.#running = false
   }
 
-  settled(tag: number): void {
-    if (tag <= this.#newestOrphan) this.#orphans--
+  delivered(): void {
+    this.#out++
   }
 
-  /** A new channel: nothing is held, and numbers begin anew. */
-  reset(): void {
-    this.#running = false
-    this.#prefetch = 0
-    this.#orphans = 0
-    this.#newestOrphan = 0
+  acknowledged(tag: number): void {
+    if (tag <= this.#newestOrphan) this.#orphans--
+    else this.#out--
   }
 }

@@ -27,6 +27,7 @@ export interface Letters {
 
 interface Letter extends DeadLetter {
   readonly raw: Raw
+  readonly until: number
 }
 
 type GroupEntry = Extract<Entry, { kind: 'group' }>
@@ -50,46 +51,50 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     return Map.groupBy(wanted, (entry) => entry.place?.name ?? '')
   }
 
-  /** `work` gets every letter there is now that fits; what it does not acknowledge goes back to its place when it is done. */
-  async function open<T>(
+  /** `work` gets every letter there is now that fits, and says which may leave; the others go back to their place when it is done. */
+  async function open(
     place: string,
     users: readonly GroupEntry[],
     filter: DeadLetterFilter,
-    limit: number,
-    work: (found: readonly Letter[], channel: Channel) => Promise<T>,
-  ): Promise<T> {
+    work: (found: readonly Letter[]) => Promise<readonly Letter[]>,
+  ): Promise<void> {
     const queue = names.place(place)
     const turn = (looking.get(queue) ?? Promise.resolve()).then(() =>
-      declarer.separately(async (channel) => work((await read(channel, queue)).map(toLetter).filter(fits).slice(0, limit), channel)),
+      declarer.separately(async (channel) => {
+        const { found, consumerTag } = await read(channel, queue)
+        const leaving = new Set((await work(found.map(toLetter).filter(fits))).map(({ raw }) => raw))
+        const stays = found.findIndex((raw) => !leaving.has(raw))
+        const through = stays < 0 ? found.at(-1) : found[stays - 1]
+        if (through) channel.ack(through, true)
+        for (const raw of stays < 0 ? [] : found.slice(stays)) if (leaving.has(raw)) channel.ack(raw)
+        // Not before it has passed on all of them does the broker answer this; closed before, it would forget some.
+        if (consumerTag !== undefined) await channel.cancel(consumerTag)
+      }),
     )
     looking.set(
       queue,
       turn.catch(() => {}),
     )
-    return turn
+    await turn
 
-    function toLetter(raw: Raw): Letter & { until: number } {
+    function toLetter(raw: Raw): Letter {
       const { topic = users[0]?.topic ?? '', group = users[0]?.group ?? '', at, until } = burialOf(raw)
       return { raw, message: fromAmqp(raw, topic), group, place, at, until }
     }
-    function fits({ message, group, until }: Letter & { until: number }): boolean {
+    function fits({ message, group, until }: Letter): boolean {
       const { topic, ids } = filter
-      return (
-        until > clock.now() &&
-        (topic ?? message.topic) === message.topic &&
-        (filter.group ?? group) === group &&
-        (ids?.includes(message.id) ?? true)
-      )
+      const named = (topic ?? message.topic) === message.topic && (filter.group ?? group) === group && (ids?.includes(message.id) ?? true)
+      return named && until > clock.now()
     }
   }
 
-  async function read(channel: Channel, queue: string): Promise<readonly Raw[]> {
+  async function read(channel: Channel, queue: string): Promise<{ found: readonly Raw[]; consumerTag?: string }> {
     const count = Math.min((await declarer.count(queue))?.ready ?? 0, MOST_PREFETCH)
-    if (count === 0) return []
+    if (count === 0) return { found: [] }
     const found: Raw[] = []
     const all = new AbortController()
     await channel.prefetch(count)
-    await channel.consume(queue, (raw) => {
+    const { consumerTag } = await channel.consume(queue, (raw) => {
       if (raw) found.push(raw)
       if (!raw || found.length === count) all.abort()
     })
@@ -98,21 +103,22 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
       before = found.length
       await sleep(clock, NOTHING_MORE_MS, all.signal)
     }
-    return found
+    return { found: [...found], consumerTag }
   }
 
+  /** @returns how many `work` has done; those it fails with stay. */
   async function each(filter: DeadLetterFilter, work: (letter: Letter) => Promise<void>): Promise<number> {
     let done = 0
+    let cause: unknown
     for (const [place, users] of await placesFor(filter))
-      done += await open(place, users, filter, Number.POSITIVE_INFINITY, async (found, channel) => {
-        await Promise.all(
-          found.map(async (letter) => {
-            await work(letter)
-            channel.ack(letter.raw)
-          }),
-        )
-        return found.length
+      await open(place, users, filter, async (found) => {
+        const results = await Promise.allSettled(found.map(work))
+        const leaving = found.filter((_, i) => results[i]?.status === 'fulfilled')
+        done += leaving.length
+        for (const result of results) if (result.status === 'rejected') cause = result.reason
+        return leaving
       })
+    if (cause) throw cause
     return done
   }
 
@@ -120,11 +126,10 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     async list(filter, limit = Number.POSITIVE_INFINITY) {
       const found: DeadLetter[] = []
       for (const [place, users] of await placesFor(filter))
-        found.push(
-          ...(await open(place, users, filter, limit, async (letters) =>
-            letters.map(({ message, group, at }) => ({ message, group, place, at })),
-          )),
-        )
+        await open(place, users, filter, async (letters) => {
+          found.push(...letters.slice(0, limit).map(({ message, group, at }) => ({ message, group, place, at })))
+          return []
+        })
       return found.sort((one, other) => one.at - other.at).slice(0, limit)
     },
     replay: (filter, headers) =>

@@ -1,10 +1,12 @@
 import type { Channel, ChannelModel } from 'amqplib'
+import { type Clock, sleep } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { Acks } from './acks.ts'
 import { Credit, type Step } from './credit.ts'
 import { fromAmqp, type Raw, unsettledBefore } from './wire.ts'
 
-/** One delivery, bound to the channel it came on: on any other its number means somebody else's message. */
+/** One delivery, bound to the channel it came on: on any other its tag means somebody else's message. */
 export class Receipt {
   readonly reader: Reader
   readonly tag: number
@@ -27,16 +29,29 @@ export interface ReaderOptions {
   readonly group: string
   readonly queue: string
   readonly limit: number
+  readonly clock: Clock
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
   readonly onLost: (deliveries: readonly Delivery[]) => void
   /** The channel is gone, with everything that was out. */
   readonly onClosed: (error: Error) => void
 }
 
+/** What belongs to one channel and ends with it. */
+interface Line {
+  readonly channel: Channel
+  readonly credit: Credit
+  readonly acks: Acks
+  newest: number
+  consumer: string
+  open: boolean
+}
+
 /** Past the oldest unsettled one, in limits; the last two are what may be under way. */
 const SPAN_LIMITS = 50 - 2
 const SPAN_RESUMES_LIMITS = 25
 const MOST_PREFETCH = 65_535
+const LOOK_EVERY_MS = 5
+const MOST_LOOKS = 100
 
 /**
  * Consumes one queue on a channel of its own, with one consumer at a time: of two the broker keeps no common order. The broker never changes
@@ -46,14 +61,10 @@ export class Reader {
   readonly topic: string
   readonly group: string
   readonly #options: ReaderOptions
-  readonly #credit = new Credit()
   /** By tag, in the order of their tags. */
   readonly #held = new Map<number, Receipt>()
-  #channel: Channel | undefined
-  #open = false
-  #consumer = ''
+  #line: Line | undefined
   #consumers = 0
-  #newest = 0
   #limit: number
   #stopped = false
   #tooFarAhead = false
@@ -65,11 +76,11 @@ export class Reader {
     this.#options = options
     this.topic = options.topic
     this.group = options.group
-    this.#limit = options.limit
+    this.#limit = Math.min(options.limit, MOST_PREFETCH)
   }
 
   get isOpen(): boolean {
-    return this.#open
+    return this.#line?.open === true
   }
 
   /** Everything not settled, oldest first. */
@@ -80,18 +91,20 @@ export class Reader {
   /** @throws what the broker says of the queue. */
   async open(model: ChannelModel): Promise<void> {
     const channel = await model.createChannel()
+    const credit = new Credit()
+    const { clock } = this.#options
+    const acks = new Acks({ channel, clock, lowestOut: () => this.#lowest(line), onSent: (tags) => this.#sent(line, tags) })
+    const line: Line = { channel, credit, acks, newest: 0, consumer: '', open: false }
     let cause: Error = new CorebusError('CONNECTION_LOST', 'the connection to RabbitMQ is lost')
     channel.on('error', (error: Error) => {
       cause = error
     })
-    channel.on('close', () => this.#lose(channel, cause))
-    this.#credit.reset()
-    this.#newest = 0
+    channel.on('close', () => this.#lose(line, cause))
+    this.#line = line
     this.#tooFarAhead = false
-    this.#channel = channel
     await this.#regulate()
-    if (this.#channel !== channel) throw cause
-    this.#open = true
+    if (this.#line !== line) throw cause
+    line.open = true
   }
 
   limit(deliveries: number): void {
@@ -107,19 +120,16 @@ export class Reader {
     await this.#regulate().catch(() => {})
   }
 
-  /** Acknowledges what is still ours of these; up to the lowest unfinished tag with one word. */
-  acknowledge(receipts: readonly Receipt[]): void {
+  /** Acknowledges what is still ours of these. Resolves when that has been sent. */
+  async acknowledge(receipts: readonly Receipt[]): Promise<void> {
     const ours = receipts.filter(({ state }) => state === 'out' || state === 'settling')
+    if (ours.length === 0) return
     for (const receipt of ours) {
       receipt.state = 'settled'
       this.#held.delete(receipt.tag)
-      this.#credit.settled(receipt.tag)
     }
-    const [lowest = Number.POSITIVE_INFINITY] = this.#held.keys()
-    const through = ours.reduce((highest, { tag }) => (tag < lowest && tag > highest ? tag : highest), 0)
-    if (through > 0) this.#ack(through, true)
-    for (const { tag } of ours) if (tag > through) this.#ack(tag, false)
-    this.#afterSettling()
+    await this.#line?.acks.send(ours.map(({ tag }) => tag))
+    if (this.#held.size === 0) for (const resolve of this.#settled.splice(0)) resolve()
   }
 
   /** Resolves when nothing is held. */
@@ -129,35 +139,39 @@ export class Reader {
   }
 
   async close(): Promise<void> {
-    const channel = this.#channel
+    const line = this.#line
+    await line?.acks.heard()
     this.#forget()
     // Its connection may be gone.
-    await channel?.close().catch(() => {})
+    await line?.channel.close().catch(() => {})
   }
 
-  #ack(tag: number, allUpTo: boolean): void {
-    try {
-      this.#channel?.ack({ fields: { deliveryTag: tag } } as Parameters<Channel['ack']>[0], allUpTo)
-    } catch {
-      // The channel is closing: the message comes again, to whoever is next.
-    }
+  #lowest(line: Line | undefined): number {
+    // Of a line that is gone nothing may be said any more.
+    if (line !== this.#line) return 0
+    const [lowest = Number.POSITIVE_INFINITY] = this.#held.keys()
+    return lowest
   }
 
-  #receive(channel: Channel, raw: Raw | null): void {
-    if (channel !== this.#channel) return
-    // The broker cancelled the consumer: its queue is gone, and what was out with it.
+  #receive(line: Line, raw: Raw | null): void {
+    if (line !== this.#line) return
     if (!raw) {
-      this.#cancelled(channel)
+      // The broker cancelled the consumer: its queue is gone, and what was out with it.
+      this.#lose(
+        line,
+        new CorebusError('QUEUE_GONE', `the queue ${this.#options.queue} was deleted, or its consumer cancelled by the broker`),
+      )
+      line.channel.close().catch(() => {}) // closed already: that is what was wanted
       return
     }
     const receipt = new Receipt(this, raw)
-    this.#newest = receipt.tag
+    line.newest = receipt.tag
+    line.credit.delivered()
     this.#held.set(receipt.tag, receipt)
     if (this.#stopped) return
     if (this.#batch.length === 0) queueMicrotask(() => this.#handOut())
     this.#batch.push(receipt)
-    const [oldest = receipt.tag] = this.#held.keys()
-    if (this.#tooFarAhead || receipt.tag - oldest < SPAN_LIMITS * this.#limit) return
+    if (this.#tooFarAhead || receipt.tag - this.#lowest(line) < SPAN_LIMITS * this.#limit) return
     this.#tooFarAhead = true
     this.#regulateSoon()
   }
@@ -170,34 +184,26 @@ export class Reader {
     this.#options.onDeliveries(batch.map(({ delivery }) => delivery))
   }
 
-  #afterSettling(): void {
-    const [oldest = this.#newest] = this.#held.keys()
-    if (this.#tooFarAhead && this.#newest - oldest < SPAN_RESUMES_LIMITS * this.#limit) this.#tooFarAhead = false
+  #sent(line: Line, tags: readonly number[]): void {
+    for (const tag of tags) line.credit.acknowledged(tag)
+    const span = line.newest - this.#lowest(line)
+    if (this.#tooFarAhead && span < SPAN_RESUMES_LIMITS * this.#limit) this.#tooFarAhead = false
     this.#regulateSoon()
-    if (this.#held.size === 0) for (const resolve of this.#settled.splice(0)) resolve()
   }
 
-  #cancelled(channel: Channel): void {
-    this.#lose(
-      channel,
-      new CorebusError('QUEUE_GONE', `the queue ${this.#options.queue} was deleted, or its consumer cancelled by the broker`),
-    )
-    channel.close().catch(() => {}) // closed already: that is what was wanted
-  }
-
-  #lose(channel: Channel, error: Error): void {
-    if (channel !== this.#channel) return
+  #lose(line: Line, error: Error): void {
+    if (line !== this.#line) return
     const lost = this.held.filter(({ hidden }) => !hidden).map(({ delivery }) => delivery)
-    const wasOpen = this.#open
     this.#forget()
     if (lost.length > 0) this.#options.onLost(lost)
     // Otherwise whoever opens it hears of it.
-    if (wasOpen) this.#options.onClosed(error)
+    if (line.open) this.#options.onClosed(error)
   }
 
   #forget(): void {
-    this.#channel = undefined
-    this.#open = false
+    const line = this.#line
+    this.#line = undefined
+    line?.acks.release()
     this.#batch = []
     for (const receipt of this.#held.values()) receipt.state = 'lost'
     this.#held.clear()
@@ -205,12 +211,10 @@ export class Reader {
   }
 
   #next(): Step {
-    if (!this.#channel) return 'stay'
-    return this.#credit.next(this.#stopped || this.#tooFarAhead ? 0 : this.#limit, this.#held.size)
+    return this.#line?.credit.next(this.#stopped || this.#tooFarAhead ? 0 : this.#limit) ?? 'stay'
   }
 
   #regulateSoon(): void {
-    if (this.#next() === 'stay') return
     // What fails here closes the channel, and that is seen to.
     this.#regulate().catch(() => {})
   }
@@ -222,25 +226,36 @@ export class Reader {
 
   async #takeSteps(): Promise<void> {
     try {
-      for (let step = this.#next(); step !== 'stay'; step = this.#next()) await this.#take(step)
+      for (let step = this.#next(); step !== 'stay'; step = this.#next())
+        if (this.#line) await (step === 'cancel' ? this.#endConsumer(this.#line) : this.#beginConsumer(this.#line, step.consume))
     } finally {
       // In the same moment as the last look: whoever asks next begins anew.
       this.#regulating = undefined
     }
   }
 
-  async #take(step: 'cancel' | { readonly consume: number }): Promise<void> {
-    const channel = this.#channel
-    if (!channel) return
-    if (step === 'cancel') {
-      await channel.cancel(this.#consumer)
-      if (channel === this.#channel) this.#credit.end()
-      return
+  async #beginConsumer(line: Line, prefetch: number): Promise<void> {
+    const { channel, credit } = line
+    await channel.prefetch(prefetch)
+    line.consumer = `${this.group}-${process.pid}-${++this.#consumers}`
+    credit.begin(prefetch, line.newest)
+    await channel.consume(this.#options.queue, (raw) => this.#receive(line, raw), { consumerTag: line.consumer })
+  }
+
+  /** What is on its way to a consumer when it is cancelled goes back, counted as a crash. So nothing may be on its way. */
+  async #endConsumer(line: Line): Promise<void> {
+    const { channel, credit, acks } = line
+    acks.withhold()
+    try {
+      for (let look = 0; look < MOST_LOOKS && !credit.used; look++) {
+        const { messageCount } = await channel.checkQueue(this.#options.queue)
+        if (messageCount === 0) break
+        await sleep(this.#options.clock, LOOK_EVERY_MS)
+      }
+      await channel.cancel(line.consumer)
+      credit.end()
+    } finally {
+      acks.release()
     }
-    await channel.prefetch(step.consume)
-    if (channel !== this.#channel) return
-    this.#consumer = `${this.group}-${process.pid}-${++this.#consumers}`
-    this.#credit.begin(step.consume, this.#held.size, this.#newest)
-    await channel.consume(this.#options.queue, (raw) => this.#receive(channel, raw), { consumerTag: this.#consumer })
   }
 }

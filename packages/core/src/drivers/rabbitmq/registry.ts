@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { type Declarer, registryStream } from './declare.ts'
 
 /** One line of what was declared on this broker. */
@@ -88,23 +88,27 @@ export class Registry {
     const { declarer, queue, clock } = this.#options
     return declarer.separately(async (channel) => {
       const found: { offset: number; entry: Entry | undefined }[] = []
-      const over = new AbortController()
+      let finish = () => {}
+      const finished = new Promise<void>((resolve) => {
+        finish = resolve
+      })
+      let cancel = clock.after(WITHIN_MS, finish)
       await channel.prefetch(PREFETCH)
       await channel.consume(
         queue,
         (message) => {
           const offset: unknown = message?.properties.headers?.['x-stream-offset']
-          if (!message || typeof offset !== 'number') return over.abort()
+          if (!message || typeof offset !== 'number') return finish()
           channel.ack(message)
           found.push({ offset, entry: parsed(message.content) })
-          if (offset >= to) over.abort()
+          cancel()
+          if (offset >= to) finish()
+          else cancel = clock.after(from === 'last' ? NEXT_WITHIN_MS : WITHIN_MS, finish)
         },
         { arguments: { 'x-stream-offset': from } },
       )
-      for (let before = -1; before < found.length && !over.signal.aborted; ) {
-        before = found.length
-        await sleep(clock, before > 0 && from === 'last' ? NEXT_WITHIN_MS : WITHIN_MS, over.signal)
-      }
+      await finished
+      cancel()
       return found
     })
   }

@@ -31,7 +31,7 @@ export async function settle(settlements: readonly Settlement[], readers: readon
     if (settlement.kind !== 'ack') copies.push({ settlement, receipt })
     else acked.set(receipt.reader, [...(acked.get(receipt.reader) ?? []), receipt])
   }
-  for (const [reader, receipts] of acked) reader.acknowledge(receipts)
+  const sent = [...acked].map(([reader, receipts]) => reader.acknowledge(receipts))
   const unstored: Delivery[] = []
   let cause: Error | undefined
   await Promise.all(
@@ -39,7 +39,7 @@ export async function settle(settlements: readonly Settlement[], readers: readon
       try {
         const { target, outgoing } = copyFor(settlement, receipt, options)
         await options.publisher.store(target, outgoing)
-        receipt.reader.acknowledge([receipt])
+        await receipt.reader.acknowledge([receipt])
       } catch (thrown) {
         // Lost meanwhile: it comes again by itself.
         if (receipt.state !== 'settling') return
@@ -49,6 +49,7 @@ export async function settle(settlements: readonly Settlement[], readers: readon
       }
     }),
   )
+  await Promise.all(sent)
   if (cause) throw new SettleError(unstored, cause)
 }
 

@@ -1,3 +1,4 @@
+import type { Channel } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
 import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
@@ -51,6 +52,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       group,
       queue: names.work(topic, group),
       limit: options.limit,
+      clock,
       onDeliveries: options.onDeliveries,
       onLost: options.onLost,
       onClosed(error) {
@@ -93,10 +95,10 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   /** Everything published from now on is the group's. */
   async function bind(topic: string): Promise<void> {
     if (!topology.mayCreate) return
-    const bound = () => declarer.run((channel) => channel.bindQueue(names.work(topic, group), names.topic(topic), '#'))
+    const bound = (channel: Channel) => channel.bindQueue(names.work(topic, group), names.topic(topic), '#')
     if (await declarer.unlessMissing(bound)) return
     await topology.remakeTopic(topic)
-    await bound()
+    await declarer.run(bound)
   }
 
   const moveUnclaimed = (topic: string, withinMs: number) =>
@@ -170,17 +172,11 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   /** As fresh copies: the broker counts whatever it takes back itself. Stored before they are acknowledged. */
   async function giveBack(reader: Reader, onlyHidden: boolean): Promise<void> {
     const mine = reader.held.filter(({ state, hidden }) => state === 'out' && (hidden || !onlyHidden))
-    await Promise.all(
-      mine.map(async (receipt) => {
-        receipt.state = 'settling'
-        try {
-          await publisher.store(targets.work(reader.topic, group), copyOf(receipt.raw, {}, names.delay('')))
-          reader.acknowledge([receipt])
-        } catch {
-          // The broker takes it back with the channel, and counts it.
-        }
-      }),
-    )
+    for (const receipt of mine) receipt.state = 'settling'
+    const target = targets.work(reader.topic, group)
+    const stored = await Promise.allSettled(mine.map(({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
+    // What could not be stored the broker takes back with the channel, and counts it.
+    await reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
   }
 
   async function end(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Targets } from './targets.ts'
-import { copyOf } from './wire.ts'
+import { copyOf, type Raw } from './wire.ts'
 
 export interface TakeOverOptions {
   readonly topic: string
@@ -32,28 +32,42 @@ export async function takeOver({ topic, group, signal, ...options }: TakeOverOpt
   if (!(await left())) return true
   const deadline = clock.now() + withinMs
   return declarer.separately(async (channel) => {
-    const moving = new Set<Promise<void>>()
+    const moving = new Map<Raw, Promise<boolean>>()
     const gone = new AbortController()
     channel.once('close', () => gone.abort())
     const over = AbortSignal.any([signal, gone.signal])
     await channel.prefetch(PREFETCH)
     const { consumerTag } = await channel.consume(queue, (raw) => {
-      if (!raw) return gone.abort()
-      const moved = move(raw, channel).finally(() => moving.delete(moved))
-      moving.add(moved)
+      if (raw) moving.set(raw, stored(raw))
+      else gone.abort()
     })
-    while (!over.aborted && clock.now() < deadline && ((await left()) || moving.size > 0)) await sleep(clock, LOOK_EVERY_MS, over)
+    while (!over.aborted && clock.now() < deadline && ((await left()) || moving.size > 0)) {
+      if (!(await acknowledge(channel, moving))) break
+      if (moving.size === 0) await sleep(clock, LOOK_EVERY_MS, over)
+    }
     if (!gone.signal.aborted) await channel.cancel(consumerTag)
-    await Promise.all(moving)
+    await acknowledge(channel, moving)
     return !(await left())
   })
 
-  async function move(raw: Parameters<typeof copyOf>[0], channel: Channel): Promise<void> {
+  async function stored(raw: Raw): Promise<boolean> {
     try {
       await options.publisher.store(options.targets.work(topic, group), copyOf(raw, {}, names.delay('')))
-      channel.ack(raw)
+      return true
     } catch {
       // It stays where it is: the channel's end gives it back.
+      return false
     }
   }
+}
+
+/** False when something could not be stored. All that is stored with one word: of many words the broker forgets some when the channel is closed after them. */
+async function acknowledge(channel: Channel, moving: Map<Raw, Promise<boolean>>): Promise<boolean> {
+  const batch = [...moving]
+  const results = await Promise.all(batch.map(([, stored]) => stored))
+  const failed = results.indexOf(false)
+  const last = batch[failed < 0 ? batch.length - 1 : failed - 1]
+  if (last) channel.ack(last[0], true)
+  for (const [raw] of batch) moving.delete(raw)
+  return failed < 0
 }

@@ -36,7 +36,8 @@ function deadValues({ reader }: Receipt, headers: Message['headers'], { name, tt
 
 /** Rows a statement may touch, and how many letters go in one transaction: each may be large. */
 const LETTERS_AT_ONCE = 200
-const LISTED = 100
+/** What SQLite takes for no limit. */
+const ALL = -1
 const READ_MS = 10_000
 
 interface Where {
@@ -72,7 +73,7 @@ export interface LettersOptions {
 }
 
 export function letters({ connection, prefix, now }: LettersOptions): Letters {
-  function list(filter: DeadLetterFilter, limit = LISTED): readonly DeadLetter[] {
+  function list(filter: DeadLetterFilter, limit = ALL): readonly DeadLetter[] {
     const { sql, values } = where(filter, prefix, now())
     const rows = connection.rows(
       `SELECT d.seq, d.id, d.key, d.headers, d.body, d.at, d.tombstone, topic, d.grp, d.place, d.stored_at

@@ -222,7 +222,7 @@ test('a topic that no group reads takes a bounded number of messages and then sa
   await driver.publish(messages(10))
   const refused = await driver.publish([...messages(1), message('x', { topic: 'other' })]).catch((error: PublishError) => error)
   expect(refused).toBeInstanceOf(PublishError)
-  expect((refused as PublishError).failures).toMatchObject([{ id: 'm0', permanent: false, cause: { code: 'TOPIC_UNREAD' } }])
+  expect((refused as PublishError).failures).toMatchObject([{ id: 'm0', permanent: false, cause: { code: 'TOPIC_FULL' } }])
   expect(await driver.admin.topics()).toMatchObject([
     { topic: 't', kept: 10 },
     { topic: 'other', kept: 1 },

@@ -125,7 +125,7 @@ function inChunks(messages: readonly Message[]): readonly (readonly Message[])[]
 
 function unread(topic: string, most: number): CorebusError {
   return new CorebusError(
-    'TOPIC_UNREAD',
+    'TOPIC_FULL',
     `no group has ever read the topic "${topic}" and it holds ${most} messages, the most kept for nobody: start its consumer first, or stop publishing to it`,
   )
 }

@@ -42,4 +42,8 @@ async function freeze(forMs: number): Promise<void> {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-runConformance(target, { describe, test, skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}) })
+runConformance(target, {
+  describe,
+  test: (name, run, { timeoutMs, alone }) => (alone ? test : test.concurrent)(name, run, timeoutMs),
+  skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
+})

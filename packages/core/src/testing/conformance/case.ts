@@ -45,11 +45,13 @@ export interface ConformanceCase {
   readonly needs?: (capabilities: Capabilities, target: ConformanceTarget) => string | undefined
   /** Long: run only when COREBUS_SOAK=1. */
   readonly soak?: true
+  /** Disturbs others (it stops the whole broker, it takes all of the machine), or measures what they would disturb. Not run beside them. */
+  readonly alone?: true
   readonly timeoutMs: number
   readonly run: (target: ConformanceTarget) => Promise<void>
 }
 
-export type CaseOptions = Partial<Pick<ConformanceCase, 'needs' | 'soak' | 'timeoutMs'>>
+export type CaseOptions = Partial<Pick<ConformanceCase, 'needs' | 'soak' | 'alone' | 'timeoutMs'>>
 
 const TIMEOUT_MS = 60_000
 

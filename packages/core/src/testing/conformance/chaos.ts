@@ -120,6 +120,7 @@ export const chaosCases: readonly ConformanceCase[] = [
     (room) => nothingLost(room, { seed: Date.now(), forMs: 5_000 }),
     {
       needs: durable,
+      alone: true,
       timeoutMs: 120_000,
     },
   ),
@@ -129,6 +130,7 @@ export const chaosCases: readonly ConformanceCase[] = [
     (room) => somethingLost(room, [1]),
     {
       needs: durable,
+      alone: true,
       timeoutMs: 120_000,
     },
   ),
@@ -139,6 +141,6 @@ export const chaosCases: readonly ConformanceCase[] = [
       for (const seed of [11, 12, 13]) await nothingLost(room, { seed, forMs: 60_000 })
       await somethingLost(room, [11, 12, 13])
     },
-    { needs: durable, soak: true, timeoutMs: 600_000 },
+    { needs: durable, soak: true, alone: true, timeoutMs: 600_000 },
   ),
 ]

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { ConformanceTarget } from './case.ts'
 import type { Command, MemberOrders, Said } from './children/protocol.ts'
+import { scriptPath } from './scripts.ts'
 
 /** A process of its own that takes part, and can be killed for real. */
 export interface Child {
@@ -25,14 +24,13 @@ export type Script = 'member' | 'publisher' | 'handler' | 'heap'
 export type Orders = Omit<MemberOrders, 'broker' | 'url'>
 
 /**
- * Starts `children/<script>` beside this file with plain node: the built one when the suite is built, the source when it runs from source.
- * The orders travel as an argument; what it says are lines that begin with @, so that logs do not disturb.
+ * Starts one of `children/` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do
+ * not disturb.
  */
 export function startChild(script: Script, orders: Orders, target: ConformanceTarget): Child {
-  const path = fileURLToPath(new URL(`./children/${script}${extname(import.meta.url)}`, import.meta.url))
   // A test runner's own flags (loaders, coverage) are not for plain node.
   const { NODE_OPTIONS: _, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--expose-gc', path, JSON.stringify({ ...target.options, ...orders })], {
+  const child = spawn(process.execPath, ['--expose-gc', scriptPath(script), JSON.stringify({ ...target.options, ...orders })], {
     env: { ...inherited, LOG_LEVEL: 'silent', ...target.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

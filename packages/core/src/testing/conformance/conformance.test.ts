@@ -25,7 +25,7 @@ const caseNamed = (name: string, more: Partial<ConformanceCase> = {}): Conforman
 })
 
 const cases = [
-  caseNamed('holds'),
+  caseNamed('holds', { alone: true }),
   caseNamed('fails', { run: () => Promise.reject(new Error('no')) }),
   caseNamed('hangs', { timeoutMs: 20, run: () => new Promise(() => {}) }),
   caseNamed('needs more', { section: 'Other', needs: () => 'too little' }),
@@ -53,7 +53,7 @@ test('a runner is given what applies to run, and the rest with its reason', () =
         declared.push(name)
         body()
       },
-      test: (name, _, timeoutMs) => declared.push(`${name} within ${timeoutMs} ms`),
+      test: (name, _, { timeoutMs, alone }) => declared.push(`${name} within ${timeoutMs} ms${alone ? ', alone' : ''}`),
       skip: (name, reason) => declared.push(`${name}: ${reason}`),
     },
     { cases: [excused, ...cases.slice(0, 1), ...cases.slice(3)], soak: false },
@@ -62,7 +62,7 @@ test('a runner is given what applies to run, and the rest with its reason', () =
     `paper: ${excused.section}`,
     `${excused.name}: exception: it is made of paper`,
     'paper: Some',
-    'holds within 1000 ms',
+    'holds within 1000 ms, alone',
     'paper: Other',
     'needs more: does not apply: too little',
     'takes long: only in a soak run (COREBUS_SOAK=1)',
@@ -72,7 +72,7 @@ test('a runner is given what applies to run, and the rest with its reason', () =
 test('results without a runner become a table, with a note for what was skipped', async () => {
   const told: string[] = []
   const one = await conformanceResults(target, { cases, onResult: ({ name }, { kind }) => told.push(`${name} ${kind}`) })
-  expect(told).toEqual(['holds held', 'fails failed', 'hangs failed', 'needs more skipped', 'takes long skipped'])
+  expect(told).toEqual(['fails failed', 'hangs failed', 'needs more skipped', 'takes long skipped', 'holds held'])
   const two = await conformanceResults(target, { cases, soak: true, atOnce: 3 })
   expect(two.size).toBe(5)
   const table = conformanceTable(

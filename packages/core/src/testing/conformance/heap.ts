@@ -32,6 +32,6 @@ export const heapCases: readonly ConformanceCase[] = [
       const growth = last / Math.min(first, second) - 1
       assert.ok(growth < 0.1, `${first}, ${second}, ${last} bytes: ${(100 * growth).toFixed(1)} % more`)
     },
-    { soak: true, timeoutMs: LIMIT_MS + 20_000 },
+    { soak: true, alone: true, timeoutMs: LIMIT_MS + 20_000 },
   ),
 ]

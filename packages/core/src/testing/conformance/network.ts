@@ -11,6 +11,7 @@ const BACK_MS = 15_000
 const DEADLINE_MS = 800
 
 const freezing: CaseOptions = {
+  alone: true,
   needs: (_, { faults }) => (faults?.freeze ? undefined : 'nothing stands between this broker and its clients'),
 }
 

@@ -67,31 +67,35 @@ export const policyCases: readonly ConformanceCase[] = [
     assert.deepEqual([messaging.counters.retried, messaging.counters.dead, messaging.counters.handled], [3, 1, 0])
   }),
 
-  retrying('a policy of 0.2, 0.4, 0.8, 1.6 s keeps its times, and another key is handled meanwhile', async (room) => {
-    const topic = room.topic()
-    const messaging = room.messaging()
-    const called: number[] = []
-    const others: number[] = []
-    messaging.handle({ topic, group: 'g', concurrency: 2, maxRetries: 4, backoff: exponential({ firstMs: 200 }) }, ({ n }: Body) => {
-      if (n > 0) return others.push(Date.now())
-      called.push(Date.now())
-      throw new Error('always')
-    })
-    await messaging.start()
-    const producer = messaging.getProducer()
-    await producer.send(topic, { n: 0 }, { key: 'broken' })
-    while (called.length < 5) {
-      await producer.send(topic, { n: 1 }, { key: 'fine' })
-      await quiet(20)
-      assert.ok(others.length < 1_000, `only ${called.length} calls`)
-    }
-    for (const [i, wantedMs] of [200, 400, 800, 1_600].entries()) {
-      const tookMs = (called[i + 1] ?? 0) - (called[i] ?? 0)
-      assert.ok(tookMs >= wantedMs && tookMs <= wantedMs + LATE_MS, `${wantedMs} ms took ${tookMs} ms`)
-    }
-    const during = others.filter((at) => at > (called[0] ?? 0) && at < (called[4] ?? 0))
-    assert.ok(during.length > 10, `only ${during.length} of another key went on`)
-  }),
+  retrying(
+    'a policy of 0.2, 0.4, 0.8, 1.6 s keeps its times, and another key is handled meanwhile',
+    async (room) => {
+      const topic = room.topic()
+      const messaging = room.messaging()
+      const called: number[] = []
+      const others: number[] = []
+      messaging.handle({ topic, group: 'g', concurrency: 2, maxRetries: 4, backoff: exponential({ firstMs: 200 }) }, ({ n }: Body) => {
+        if (n > 0) return others.push(Date.now())
+        called.push(Date.now())
+        throw new Error('always')
+      })
+      await messaging.start()
+      const producer = messaging.getProducer()
+      await producer.send(topic, { n: 0 }, { key: 'broken' })
+      while (called.length < 5) {
+        await producer.send(topic, { n: 1 }, { key: 'fine' })
+        await quiet(20)
+        assert.ok(others.length < 1_000, `only ${called.length} calls`)
+      }
+      for (const [i, wantedMs] of [200, 400, 800, 1_600].entries()) {
+        const tookMs = (called[i + 1] ?? 0) - (called[i] ?? 0)
+        assert.ok(tookMs >= wantedMs && tookMs <= wantedMs + LATE_MS, `${wantedMs} ms took ${tookMs} ms`)
+      }
+      const during = others.filter((at) => at > (called[0] ?? 0) && at < (called[4] ?? 0))
+      assert.ok(during.length > 10, `only ${during.length} of another key went on`)
+    },
+    { alone: true },
+  ),
 
   retrying('200 that fail together with a delay of 2 s and jitter come back over more than 200 ms', async (room) => {
     const topic = room.topic()

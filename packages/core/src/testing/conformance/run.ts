@@ -4,7 +4,8 @@ import { conformanceCases } from './cases.ts'
 /** What a test runner offers, in the one shape they all can be given. */
 export interface Runner {
   readonly describe: (name: string, body: () => void) => void
-  readonly test: (name: string, run: () => Promise<void>, timeoutMs: number) => void
+  /** Those that are not `alone` may run at the same time, if the runner can. */
+  readonly test: (name: string, run: () => Promise<void>, options: { readonly timeoutMs: number; readonly alone: boolean }) => void
   readonly skip: (name: string, reason: string) => void
 }
 
@@ -25,7 +26,12 @@ export function whyNot(one: ConformanceCase, target: ConformanceTarget, soak: bo
 
 /**
  * Declares the list with a test runner, section by section. An exception that names no case fails: it would excuse a case that was renamed.
- * @example runConformance(target, { describe, test, skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}) })
+ * @example
+ * runConformance(target, {
+ *   describe,
+ *   test: (name, run, { timeoutMs, alone }) => (alone ? test : test.concurrent)(name, run, timeoutMs),
+ *   skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
+ * })
  */
 export function runConformance(
   target: ConformanceTarget,
@@ -42,7 +48,7 @@ export function runConformance(
       for (const one of ofSection) {
         const reason = whyNot(one, target, soak)
         if (reason) skip(one.name, reason)
-        else test(one.name, () => one.run(target), one.timeoutMs)
+        else test(one.name, () => one.run(target), { timeoutMs: one.timeoutMs, alone: one.alone ?? false })
       }
     })
 }

@@ -127,8 +127,8 @@ export const stopCases: readonly ConformanceCase[] = [
     await first.settle([{ kind: 'retry', delivery: mine, headers: {}, afterMs: 0 }])
     await first.settle([{ kind: 'deadLetter', delivery: mine, headers: {} }])
     // Not ours: it stays with the one who holds it.
-    await first.settle([{ kind: 'ack', delivery: theirs }])
     await first.settle([{ kind: 'deadLetter', delivery: theirs, headers: {} }])
+    await first.settle([{ kind: 'ack', delivery: theirs }])
     assert.equal((await b.admin.depth(topic, 'g')).dead, 0)
     await first.stop()
     await first.ack(mine)

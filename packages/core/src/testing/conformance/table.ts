@@ -13,7 +13,7 @@ export type Results = ReadonlyMap<string, Result>
 export interface ResultsOptions {
   readonly cases?: readonly ConformanceCase[]
   readonly soak?: boolean
-  /** Cases at once. Default 1. */
+  /** Cases at once, but for those that run alone, which come last. Default 1. */
   readonly atOnce?: number
   readonly onResult?: (one: ConformanceCase, result: Result) => void
 }
@@ -24,17 +24,18 @@ export async function conformanceResults(
   { cases = conformanceCases, soak = false, atOnce = 1, onResult = () => {} }: ResultsOptions = {},
 ): Promise<Results> {
   const results = new Map<string, Result>()
-  const waiting = cases.values()
+  const waiting = cases.filter(({ alone }) => !alone).values()
   // They share one iterator: whoever is done takes the next.
-  const turns = Array.from({ length: atOnce }, async () => {
-    for (const one of waiting) {
+  const turn = async (from: Iterable<ConformanceCase>) => {
+    for (const one of from) {
       const reason = whyNot(one, target, soak)
       const result: Result = reason ? { kind: 'skipped', reason } : await resultOf(one, target)
       results.set(one.name, result)
       onResult(one, result)
     }
-  })
-  await Promise.all(turns)
+  }
+  await Promise.all(Array.from({ length: atOnce }, () => turn(waiting)))
+  await turn(cases.filter(({ alone }) => alone))
   return results
 }
 

@@ -26,7 +26,9 @@ messaging.handle({ topic, group }, async ({ n, poison }: Body, { id, attempt, si
   say({ kind: 'handled', id, n, attempt })
 })
 
+let closing = false
 process.on('SIGTERM', () => {
+  closing = true
   messaging.close().then(() => {
     say({ kind: 'closed' })
     process.exit(0)
@@ -42,5 +44,10 @@ function report(error: unknown): void {
   process.exit(1)
 }
 
-await messaging.start()
-say({ kind: 'ready' })
+try {
+  await messaging.start()
+  say({ kind: 'ready' })
+} catch (error) {
+  // It may be told to end when it handles already and has not quite started: then start says so, and close goes on.
+  if (!closing) report(error)
+}
