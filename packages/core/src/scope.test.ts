@@ -102,7 +102,7 @@ test('a redelivery publishes the same ids again', async () => {
     () => ids.length === 4,
     () => ids,
   )
-  const once = [derivedId('m1', 'g', 0), derivedId('m1', 'g', 1)]
+  const once = [derivedId('in', 'm1', 'g', 0), derivedId('in', 'm1', 'g', 1)]
   expect(ids).toEqual([...once, ...once])
 })
 

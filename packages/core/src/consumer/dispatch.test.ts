@@ -270,7 +270,7 @@ describe('session, inbox, outbox and scope', () => {
     messageSpec({ topic: 't' }, () => {
       for (let i = 0; i < times; i++) record({ message: message(json(i), { id: currentScope()?.nextId?.() ?? '?' }), outlet: out })
     })
-  const id = (n: number) => derivedId('m1', 'g', n)
+  const id = (n: number) => derivedId('t', 'm1', 'g', n)
 
   test('decode, session, inbox, handler, outbox, commit: in this order', async () => {
     const { outlet: out, log } = outlet()
