@@ -7,6 +7,7 @@ import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
 import { limitCases } from './limit.ts'
 import { networkCases } from './network.ts'
+import { outageCases } from './outages.ts'
 import { poisonCases } from './poison.ts'
 import { policyCases } from './policy.ts'
 import { publishCases } from './publish.ts'
@@ -34,6 +35,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...crashCases,
   ...frozenCases,
   ...networkCases,
+  ...outageCases,
   ...chaosCases,
   ...heapCases,
 ]
