@@ -1,2 +1,3 @@
 export { type Broker, type BrokerOptions, broker } from './broker.ts'
 export { type ChaosProxy, chaosProxy, type Direction } from './proxy.ts'
+export { type Rabbitmq, type RabbitmqOptions, startRabbitmq } from './rabbitmq.ts'

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { connect } from 'amqplib'
 import type { Broker, BrokerKind } from './broker.ts'
 import { ended, exited, Owned, runs, signal } from './owned.ts'
@@ -18,19 +19,19 @@ export const rabbitmq: BrokerKind = {
   defaultUrl: 'amqp://guest:guest@127.0.0.1:5672/',
   install: 'apt-get install -y --no-install-recommends rabbitmq-server, or set RABBITMQ_URL',
   answers,
-  async start() {
-    const server = FOLDERS.map((folder) => join(folder, 'rabbitmq-server')).find(existsSync)
-    return server === undefined ? undefined : start({ server })
-  },
+  start: () => startRabbitmq(),
 }
 
 export interface RabbitmqOptions {
-  /** The path of `rabbitmq-server`. */
-  readonly server: string
   /** Lines for rabbitmq.conf. */
   readonly config?: readonly string[]
   /** Plugins to enable. */
   readonly plugins?: readonly string[]
+}
+
+export interface Rabbitmq extends Broker {
+  /** `rabbitmqctl` with these arguments; what it printed. */
+  ctl(...args: readonly string[]): Promise<string>
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -43,8 +44,11 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** One node of its own: free loopback ports, its own epmd, everything in one folder that is removed afterwards. */
-async function start({ server, config = [], plugins = [] }: RabbitmqOptions): Promise<Broker> {
+/** One node of its own: free loopback ports, its own epmd, everything in one folder that is removed afterwards. Undefined where none is installed. */
+export async function startRabbitmq({ config = [], plugins = [] }: RabbitmqOptions = {}): Promise<Rabbitmq | undefined> {
+  const server = FOLDERS.map((folder) => join(folder, 'rabbitmq-server')).find(existsSync)
+  if (server === undefined) return undefined
+  const start = server
   const folder = mkdtempSync(join(tmpdir(), 'corebus-rabbitmq-'))
   const [port, distPort, epmdPort] = [await freePort(), await freePort(), await freePort()]
   const url = `amqp://guest:guest@127.0.0.1:${port}/`
@@ -63,7 +67,8 @@ async function start({ server, config = [], plugins = [] }: RabbitmqOptions): Pr
   let pid = 0
   async function up(): Promise<void> {
     const log = openSync(join(folder, 'stdout.log'), 'a')
-    const script = spawn(server, [], { env, stdio: ['ignore', log, log], detached: true })
+    const script = spawn(start, [], { env, stdio: ['ignore', log, log], detached: true })
+    closeSync(log)
     await untilAnswers(url, script, folder)
     pid = Number(readFileSync(join(folder, 'rabbit.pid'), 'utf8').trim())
     owned.process(pid)
@@ -101,6 +106,10 @@ async function start({ server, config = [], plugins = [] }: RabbitmqOptions): Pr
     },
     async thaw() {
       signal(pid, 'SIGCONT')
+    },
+    async ctl(...args) {
+      const { stdout } = await promisify(execFile)(join(dirname(start), 'rabbitmqctl'), args, { env })
+      return stdout
     },
   }
 }

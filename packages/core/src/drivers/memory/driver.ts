@@ -19,6 +19,7 @@ const CAPABILITIES: Capabilities = {
  * A broker inside the process: `memory://name` (default `default`), shared by every driver of that name. For tests, examples and events that
  * stay in one process; what it holds ends with the process. `tls`, `auth` and `durability` have nothing to apply to here.
  *
+ * A group that has started keeps what comes while nobody is there, without a bound; what all groups have settled is gone at once.
  * A message is kept and handed out as it is, to every group the same object: who changes a body's bytes after publishing changes what
  * handlers see.
  */

@@ -28,7 +28,7 @@ export class Link {
   readonly #closing = new AbortController()
   readonly #waitMs = backOff()
   #model: ChannelModel | undefined
-  #waiting: ((model: ChannelModel | undefined) => void)[] = []
+  readonly #waiting = new Set<(model?: ChannelModel) => void>()
   #reconnecting: Promise<void> | undefined
 
   constructor(options: LinkOptions) {
@@ -56,15 +56,20 @@ export class Link {
     }
   }
 
-  /** The connection as soon as there is one; undefined after `withinMs`, or when it is closed. */
-  up(withinMs: number): Promise<ChannelModel | undefined> {
-    if (this.#model || this.#closing.signal.aborted) return Promise.resolve(this.#model)
+  /** The connection as soon as there is one; undefined after `withinMs`, when `signal` aborts, or when it is closed. */
+  up(withinMs: number, signal?: AbortSignal): Promise<ChannelModel | undefined> {
+    if (this.#model || this.#closing.signal.aborted || signal?.aborted) return Promise.resolve(this.#model)
     return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(withinMs, () => resolve(undefined))
-      this.#waiting.push((model) => {
+      const answer = (model?: ChannelModel) => {
         cancel()
+        signal?.removeEventListener('abort', giveUp)
+        this.#waiting.delete(answer)
         resolve(model)
-      })
+      }
+      const giveUp = () => answer()
+      const cancel = this.#options.clock.after(withinMs, giveUp)
+      signal?.addEventListener('abort', giveUp, { once: true })
+      this.#waiting.add(answer)
     })
   }
 
@@ -86,7 +91,7 @@ export class Link {
     }
     this.#model = model
     onUp(model)
-    for (const resolve of this.#waiting.splice(0)) resolve(model)
+    for (const answer of this.#waiting) answer(model)
   }
 
   #lost(model: ChannelModel, cause: Error | undefined): void {
@@ -118,7 +123,7 @@ export class Link {
     this.#closing.abort()
     const model = this.#model
     this.#model = undefined
-    for (const resolve of this.#waiting.splice(0)) resolve(undefined)
+    for (const answer of this.#waiting) answer()
     if (model) await end(model)
     await this.#reconnecting
   }

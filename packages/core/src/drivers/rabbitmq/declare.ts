@@ -1,6 +1,6 @@
 import type { Channel, ChannelModel, Options } from 'amqplib'
 import { CorebusError } from '../../errors.ts'
-import type { Link } from './connection.ts'
+import { closed, type Link } from './connection.ts'
 import { refusalOf } from './refusal.ts'
 
 /**
@@ -10,13 +10,15 @@ import { refusalOf } from './refusal.ts'
 export class Declarer {
   readonly #link: Link
   readonly #timeoutMs: number
+  readonly #closing: AbortSignal
   #channel: Channel | undefined
   #model: ChannelModel | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(link: Link, timeoutMs: number) {
+  constructor(link: Link, timeoutMs: number, closing: AbortSignal) {
     this.#link = link
     this.#timeoutMs = timeoutMs
+    this.#closing = closing
   }
 
   /** @throws a Refusal's error, or CONNECTION_LOST when there is no connection within the time-out. */
@@ -80,8 +82,9 @@ export class Declarer {
   }
 
   async #up(): Promise<ChannelModel> {
-    const model = await this.#link.up(this.#timeoutMs)
+    const model = await this.#link.up(this.#timeoutMs, this.#closing)
     if (model) return model
+    if (this.#closing.aborted) throw closed()
     throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${this.#timeoutMs} ms`)
   }
 

@@ -6,11 +6,12 @@ import { admin } from './admin.ts'
 import { closed, Link } from './connection.ts'
 import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
+import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
 import { Publisher, type Target } from './publisher.ts'
 import { permanent } from './refusal.ts'
-import { type Entry, Registry } from './registry.ts'
-import { type Member, type SubscriptionContext, subscribe } from './subscription.ts'
+import { Registry } from './registry.ts'
+import { type Member, subscribe } from './subscription.ts'
 import { openTail, type Tail } from './tail.ts'
 import { createTargets } from './targets.ts'
 import { Topology } from './topology.ts'
@@ -55,7 +56,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     () => {},
   )
   const publisher = new Publisher({ clock, timeoutMs })
-  const declarer = new Declarer(consuming, timeoutMs)
+  const declarer = new Declarer(consuming, timeoutMs, closing.signal)
   const log: Target = {
     exchange: '',
     routingKey: names.registry,
@@ -70,13 +71,9 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   })
   const topology = new Topology({ names, service, unclaimed: { keepMs, maxMessages }, declarer, registry })
   const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
-  const entries = async (): Promise<readonly Entry[]> => {
-    const written = await registry.entries()
-    // What is only checked here is not written down here.
-    return [...written, ...topology.entries.filter((entry) => !registry.has(entry))]
-  }
+  const entries = () => topology.entries()
   const dead = letters({ names, declarer, publisher, targets, clock, entries })
-  const context: SubscriptionContext = {
+  const context: MembershipContext = {
     ...{ link: consuming, names, topology, targets, publisher, declarer, clock, timeoutMs },
     closing: closing.signal,
     owned: new Set(),
@@ -180,7 +177,13 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     async connect(listener) {
       if (closing.signal.aborted) throw closed()
       onState = listener
-      await Promise.all([publishing.open(timeoutMs), consuming.open(timeoutMs)])
+      try {
+        await Promise.all([publishing.open(timeoutMs), consuming.open(timeoutMs)])
+      } catch (error) {
+        // One of them may be there: nobody closes a driver that never connected.
+        await Promise.all([publishing.close(), consuming.close()])
+        throw error
+      }
       state = 'connected'
       onState({ kind: 'connected' })
     },
@@ -215,8 +218,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     async tail({ topic, onMessages }) {
       if (closing.signal.aborted) throw closed()
       await topology.topic(topic)
-      const readers = async () =>
-        (await entries()).flatMap((entry) => (entry.kind === 'group' && entry.topic === topic ? names.work(topic, entry.group) : []))
+      const readers = () => topology.readersOf(topic)
       const tail = await track(openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers }))
       tails.add(tail)
       live(tail, true)

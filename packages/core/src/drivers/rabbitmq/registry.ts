@@ -5,6 +5,8 @@ import { type Declarer, registryStream } from './declare.ts'
 export type Entry =
   | { readonly kind: 'topic'; readonly topic: string }
   | { readonly kind: 'group'; readonly topic: string; readonly group: string; readonly place?: Place }
+  /** Its queue is bound to the topic. */
+  | { readonly kind: 'bound'; readonly topic: string; readonly group: string }
   | { readonly kind: 'delay'; readonly ms: number }
 
 export interface Place {
@@ -67,8 +69,13 @@ export class Registry {
 
   async #read(): Promise<void> {
     const { declarer, queue } = this.#options
-    if ((await declarer.count(queue)) === undefined) return
-    const end = (await this.#collect('last')).at(-1)?.offset ?? -1
+    const exists = (await declarer.count(queue)) !== undefined
+    const end = exists ? ((await this.#collect('last')).at(-1)?.offset ?? -1) : -1
+    if (end < this.#next - 1) {
+      // Another one: the broker has lost all it had.
+      this.#entries.clear()
+      this.#next = 0
+    }
     if (end < this.#next) return
     for (const { offset, entry } of await this.#collect(this.#next, end)) {
       if (offset < this.#next) continue
@@ -118,7 +125,8 @@ export class Registry {
 function parsed(body: Buffer): Entry | undefined {
   try {
     const entry: unknown = JSON.parse(body.toString('utf8'))
-    const known = typeof entry === 'object' && entry !== null && 'kind' in entry && ['topic', 'group', 'delay'].includes(String(entry.kind))
+    const known =
+      typeof entry === 'object' && entry !== null && 'kind' in entry && ['topic', 'group', 'bound', 'delay'].includes(String(entry.kind))
     return known ? (entry as Entry) : undefined
   } catch {
     return undefined

@@ -28,8 +28,13 @@ export async function settle(settlements: readonly Settlement[], readers: readon
     // Settled before, lost with its channel, or somebody else's.
     if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !readers.includes(receipt.reader)) continue
     receipt.state = 'settling'
-    if (settlement.kind !== 'ack') copies.push({ settlement, receipt })
-    else acked.set(receipt.reader, [...(acked.get(receipt.reader) ?? []), receipt])
+    if (settlement.kind !== 'ack') {
+      copies.push({ settlement, receipt })
+      continue
+    }
+    const ofReader = acked.get(receipt.reader)
+    if (ofReader) ofReader.push(receipt)
+    else acked.set(receipt.reader, [receipt])
   }
   const sent = [...acked].map(([reader, receipts]) => reader.acknowledge(receipts))
   const unstored: Delivery[] = []

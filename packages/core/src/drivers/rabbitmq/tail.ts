@@ -15,7 +15,7 @@ export interface TailOptions {
   readonly names: Names
   readonly clock: Clock
   readonly timeoutMs: number
-  /** Those that read the topic, by the names of their queues. */
+  /** The queues of those that read the topic; some may be gone. */
   readonly readers: () => Promise<readonly string[]>
 }
 

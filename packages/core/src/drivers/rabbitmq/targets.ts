@@ -1,7 +1,7 @@
 import { CorebusError } from '../../errors.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
-import { delayThing, placeThing, workThing } from './places.ts'
+import { delayThing, placeThing } from './places.ts'
 import type { Target } from './publisher.ts'
 import type { Place } from './registry.ts'
 import type { Topology } from './topology.ts'
@@ -50,7 +50,7 @@ export function createTargets({ names, topology, declarer, maxUnclaimed }: Targe
       }),
     work: (topic, group) =>
       target('', names.work(topic, group), {
-        remake: () => topology.remake([workThing(names, topic, group)]),
+        remake: () => topology.remakeGroup(topic, group),
         whyRefused: refused(`group ${group} on topic ${topic}`),
       }),
     delayed: (topic, group, ms) =>

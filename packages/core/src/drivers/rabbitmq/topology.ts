@@ -1,3 +1,4 @@
+import type { Channel } from 'amqplib'
 import type { Delay, Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { Declarer } from './declare.ts'
@@ -28,7 +29,8 @@ const INEQUIVALENT = /inequivalent arg '([^']*)' for (?:queue|exchange) '.*' in 
 export class Topology {
   readonly #options: TopologyOptions
   readonly #groups = new Map<string, DeclaredGroup>()
-  readonly #topics = new Map<string, Promise<void>>()
+  /** True once it is known to be there. */
+  readonly #topics = new Map<string, Promise<void> | true>()
   #mayCreate = true
 
   constructor(options: TopologyOptions) {
@@ -52,7 +54,7 @@ export class Topology {
       if (difference) differences.push(difference)
     }
     if (mode === 'create') await this.#options.registry.add(things.flatMap(({ entry }) => entry ?? []))
-    for (const topic of topics) this.#topics.set(topic, Promise.resolve())
+    for (const topic of topics) this.#topics.set(topic, true)
     for (const group of groups) this.#groups.set(keyOf(group), group)
     return differences
   }
@@ -62,26 +64,57 @@ export class Topology {
     return this.#groups.get(keyOf({ topic, group }))
   }
 
-  /** What was declared here; written down or not. */
-  get entries(): readonly Entry[] {
-    return [...this.#topics.keys()].map((topic): Entry => ({ kind: 'topic', topic })).concat([...this.#groups.values()].map(groupEntry))
+  /** Everything that was ever declared, and what was only checked here. */
+  async entries(): Promise<readonly Entry[]> {
+    const written = await this.#options.registry.entries()
+    const here = [...this.#topics.keys()]
+      .map((topic): Entry => ({ kind: 'topic', topic }))
+      .concat([...this.#groups.values()].map(groupEntry))
+    return [...written, ...here.filter((entry) => !this.#options.registry.has(entry))]
   }
 
   /** Undefined when the topic is known to be there. */
   topic(topic: string): Promise<void> | undefined {
     const known = this.#topics.get(topic)
-    if (known) return known
-    const made = this.remakeTopic(topic).catch((error: unknown) => {
-      this.#topics.delete(topic)
-      throw error
-    })
+    if (known !== undefined) return known === true ? undefined : known
+    const made = this.remakeTopic(topic).then(
+      () => void this.#topics.set(topic, true),
+      (error: unknown) => {
+        this.#topics.delete(topic)
+        throw error
+      },
+    )
     this.#topics.set(topic, made)
     return made
   }
 
   async remakeTopic(topic: string): Promise<void> {
-    if (this.#mayCreate) await this.#write([topic], [])
+    await this.#writeAgain([topic], [])
     await this.remake(this.#topicThings(topic))
+  }
+
+  async remakeGroup(topic: string, group: string): Promise<void> {
+    await this.#writeAgain([], [this.group(topic, group) ?? { topic, group, delays: [], place: undefined }])
+    await this.remake([workThing(this.#options.names, topic, group)])
+  }
+
+  /** What is published to the topic from now on is the group's. Written down afterwards: until then nobody may take the topic for read. */
+  async bind(topic: string, group: string): Promise<void> {
+    if (!this.#mayCreate) return
+    const { names, declarer, registry } = this.#options
+    const bound = (channel: Channel) => channel.bindQueue(names.work(topic, group), names.topic(topic), '#')
+    if (!(await declarer.unlessMissing(bound))) {
+      await this.remakeTopic(topic)
+      await declarer.run(bound)
+    }
+    await registry.add([{ kind: 'bound', topic, group }])
+  }
+
+  /** The queues of the groups that read the topic, as far as it is written down; some may be gone. */
+  async readersOf(topic: string): Promise<readonly string[]> {
+    const kind = this.#mayCreate ? 'bound' : 'group'
+    const entries = await this.entries()
+    return entries.flatMap((entry) => (entry.kind === kind && entry.topic === topic ? this.#options.names.work(topic, entry.group) : []))
   }
 
   /** @throws CorebusError TOPOLOGY for what is missing and may not be made, or is there and differs. */
@@ -119,6 +152,13 @@ export class Topology {
     if (entries.every((entry) => registry.has(entry))) return
     await registry.entries()
     await registry.add(entries)
+  }
+
+  /** Something is gone, and perhaps everything. */
+  async #writeAgain(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<void> {
+    if (!this.#mayCreate) return
+    await this.#options.registry.entries()
+    await this.#write(topics, groups)
   }
 
   async #make(thing: Thing, again = false): Promise<Difference | undefined> {

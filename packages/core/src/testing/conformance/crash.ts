@@ -62,22 +62,27 @@ export const crashCases: readonly ConformanceCase[] = [
     async (room) => {
       const topic = room.topic()
       const driver = await room.connect()
-      const sent = messages(topic, { count: 200, keys: 20 })
+      const sent = messages(topic, { count: 1_000, keys: 20 })
       await driver.publish(sent)
       // Acknowledges one after another, slowly: at its end some are settled, some held, some never handed out.
       const child = room.child('member', { topic, limit: 60, does: 'ack', tookMs: 15 })
-      await until(() => child.heard('settled').length >= 30, child.trouble)
+      const waiting = () => child.heard('delivered').length - child.heard('started').length
+      await until(() => child.heard('settled').length >= 30 && waiting() >= 10, child.trouble)
       await child.kill()
       const settled = child.heard('settled').map(({ id }) => id)
       const doubtful = inDoubt(child)
       const held = deliveredIn(child).filter((id) => !settled.includes(id))
       assert.ok(held.length > doubtful.length, 'nothing was held at the kill')
 
-      const other = await room.member(driver, { topics: [topic], limit: 500, acknowledges: true })
+      const other = await room.member(driver, { topics: [topic], limit: 1_000, acknowledges: true })
       const seen = () => new Set([...settled, ...doubtful, ...other.ids()])
       await until(
-        () => seen().size === 200,
-        () => seen().size,
+        () => seen().size === 1_000,
+        async () => ({
+          seen: seen().size,
+          missing: idsOf(sent).filter((id) => !seen().has(id)),
+          depth: await driver.admin.depth(topic, 'g'),
+        }),
         TAKEN_OVER_MS,
       )
       await quiet()
@@ -145,13 +150,13 @@ export const crashCases: readonly ConformanceCase[] = [
     async (room) => {
       const topic = room.topic()
       const driver = await room.connect()
-      const sent = messages(topic, { count: 400, keys: 40 })
+      const sent = messages(topic, { count: 2_000, keys: 40 })
       await driver.publish(sent)
       const settled: string[] = []
       const doubtful: string[] = []
       let handedOut = 0
       for (let life = 0; life < 10; life++) {
-        const child = room.child('member', { topic, limit: 10, does: 'ack', tookMs: 5 })
+        const child = room.child('member', { topic, limit: 10, does: 'ack', tookMs: 15 })
         await until(() => child.heard('settled').length >= 20, child.trouble, TAKEN_OVER_MS)
         await child.kill()
         settled.push(...child.heard('settled').map(({ id }) => id))
@@ -160,12 +165,12 @@ export const crashCases: readonly ConformanceCase[] = [
       }
       const last = await room.member(driver, { topics: [topic], acknowledges: true })
       await until(
-        () => new Set([...settled, ...doubtful, ...last.ids()]).size === 400,
+        () => new Set([...settled, ...doubtful, ...last.ids()]).size === 2_000,
         () => settled.length + last.deliveries.length,
         TAKEN_OVER_MS,
       )
       await quiet()
-      assert.ok(handedOut + last.deliveries.length <= 400 + 10 * 10, `${handedOut + last.deliveries.length} deliveries of 400 messages`)
+      assert.ok(handedOut + last.deliveries.length <= 2_000 + 10 * 10, `${handedOut + last.deliveries.length} deliveries of 2,000 messages`)
       assert.equal((await driver.admin.depth(topic, 'g')).dead, 0)
     },
     { needs: durable, timeoutMs: 120_000 },

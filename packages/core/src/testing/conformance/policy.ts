@@ -101,8 +101,8 @@ export const policyCases: readonly ConformanceCase[] = [
     const topic = room.topic()
     const messaging = room.messaging()
     const failedAt = new Map<number, number>()
-    const backAt: number[] = []
     const early: number[] = []
+    let backAt: number[] = []
     messaging.handle(
       { topic, group: 'g', concurrency: 50, maxRetries: 1, backoff: exponential({ firstMs: 2_000, jitter: 0.2 }) },
       ({ n }: Body, { attempt }) => {
@@ -116,16 +116,24 @@ export const policyCases: readonly ConformanceCase[] = [
       },
     )
     await messaging.start()
-    await messaging.getProducer().sendAll(
-      topic,
-      Array.from({ length: 200 }, (_, n) => ({ message: { n } })),
+    const spans: number[] = []
+    // A machine that stands still for the length of the spread hands all of them over at once when it goes on: then once more.
+    for (let round = 0; round < 3 && !spans.some((span) => span > 200); round++) {
+      backAt = []
+      await messaging.getProducer().sendAll(
+        topic,
+        Array.from({ length: 200 }, (_, n) => ({ message: { n: round * 200 + n } })),
+      )
+      await until(
+        () => backAt.length === 200,
+        () => [failedAt.size, backAt.length],
+      )
+      spans.push(Math.max(...backAt) - Math.min(...backAt))
+    }
+    assert.ok(
+      spans.some((span) => span > 200),
+      `all came back within ${spans.join(', ')} ms`,
     )
-    await until(
-      () => backAt.length === 200,
-      () => [failedAt.size, backAt.length],
-    )
-    const span = Math.max(...backAt) - Math.min(...backAt)
-    assert.ok(span > 200, `all came back within ${span} ms`)
     assert.deepEqual(early, [])
   }),
 

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { BrokerName, MessagingOptions } from '../../../config.ts'
 
@@ -58,9 +59,20 @@ export function readOrders(): MemberOrders {
   return JSON.parse(process.argv[2] ?? '{}')
 }
 
-/** Written before this returns: a pipe is synchronous, so what was said has been said also when the next thing is kill -9. */
+/**
+ * Written before this returns, so that what was said has been said also when the next thing is kill -9. `process.stdout.write` does not
+ * promise that: when whoever listens is slow, it keeps the rest in memory.
+ */
 export function say(said: Said): void {
-  process.stdout.write(`@${JSON.stringify(said)}\n`)
+  let rest = Buffer.from(`@${JSON.stringify(said)}\n`)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      sleepSync(1)
+    }
+  }
 }
 
 export function onCommand(obey: (command: Command) => void): void {
@@ -69,8 +81,12 @@ export function onCommand(obey: (command: Command) => void): void {
 
 /** Nothing in this process runs meanwhile. */
 export function block(forMs: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
+  sleepSync(forMs)
   say({ kind: 'unblocked' })
+}
+
+function sleepSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 export function monotonicMs(): number {

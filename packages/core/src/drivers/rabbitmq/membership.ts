@@ -1,0 +1,180 @@
+import { type Clock, sleep } from '../../clock.ts'
+import type { SubscribeOptions } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import { closed, type Link } from './connection.ts'
+import type { Declarer } from './declare.ts'
+import { Owner } from './owner.ts'
+import { Reader } from './reader.ts'
+import type { SettleOptions } from './settle.ts'
+import { takeOver } from './unclaimed.ts'
+import { copyOf } from './wire.ts'
+
+export interface MembershipContext extends SettleOptions {
+  readonly link: Link
+  readonly declarer: Declarer
+  readonly clock: Clock
+  readonly timeoutMs: number
+  /** The driver is being closed. */
+  readonly closing: AbortSignal
+  /** Queues that a member of this driver owns. */
+  readonly owned: Set<string>
+}
+
+export interface MembershipEvents {
+  readonly onTrouble: (error: Error) => void
+  readonly onBack: () => void
+}
+
+/** So long a group's first backlog is moved before what is published comes in beside it. */
+const TAKE_OVER_FIRST_MS = 5_000
+/** What was on its way when the group began lands where nobody looks any more, so somebody does: soon, and now and then. */
+const SWEEPS_MS = [200, 1_000, 5_000]
+const SWEEP_EVERY_MS = 60_000
+
+/** One member's part in one topic. */
+export class Membership {
+  readonly reader: Reader
+  readonly #topic: string
+  readonly #options: SubscribeOptions
+  readonly #context: MembershipContext
+  readonly #events: MembershipEvents
+  readonly #owner: Owner | undefined
+  readonly #stopping = new AbortController()
+  readonly #background = new Set<Promise<void>>()
+  readonly #waitMs = backOff()
+
+  constructor(topic: string, options: SubscribeOptions, context: MembershipContext, events: MembershipEvents) {
+    const { names, link, owned, clock } = context
+    const { group, limit, onDeliveries, onLost, exclusive } = options
+    this.#topic = topic
+    this.#options = options
+    this.#context = context
+    this.#events = events
+    this.#owner = exclusive ? new Owner(link, names.owner(topic, group), owned) : undefined
+    const onClosed = (error: Error) => this.#closed(error)
+    this.reader = new Reader({ topic, group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost, onClosed })
+  }
+
+  /** @throws GROUP_TAKEN, and what the broker says of the queue. */
+  async begin(): Promise<void> {
+    const { topology } = this.#context
+    const { group, from } = this.#options
+    await this.#enterOrMake()
+    // In this order: what waits comes before what is published meanwhile, as long as that can be kept up.
+    if (from === 'earliest') await this.#takeOver(TAKE_OVER_FIRST_MS)
+    await topology.bind(this.#topic, group)
+    this.#inBackground(this.#sweep())
+  }
+
+  /** No new delivery reaches the core. What came in between goes back at once. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.reader.stop()
+    await this.#giveBack(({ hidden }) => hidden)
+    this.#inBackground(this.reader.settled().then(() => this.#owner?.release()))
+  }
+
+  /** Whoever waits for the group may come as soon as the last message of a stopped member is settled. */
+  async settled(): Promise<void> {
+    if (this.#stopping.signal.aborted && this.reader.held.length === 0) await this.#owner?.release()
+  }
+
+  /** Gives back what is not settled, and ends. */
+  async end(): Promise<void> {
+    await this.#giveBack(() => true)
+    await this.reader.close()
+    await this.#owner?.release()
+    await Promise.all(this.#background)
+  }
+
+  /** As fresh copies: the broker counts whatever it takes back itself. Stored before they are acknowledged. */
+  async #giveBack(which: (receipt: Reader['held'][number]) => boolean): Promise<void> {
+    const { publisher, targets, names } = this.#context
+    const mine = this.reader.held.filter((receipt) => receipt.state === 'out' && which(receipt))
+    for (const receipt of mine) receipt.state = 'settling'
+    const target = targets.work(this.#topic, this.#options.group)
+    const stored = await Promise.allSettled(mine.map(({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
+    // What could not be stored the broker takes back with the channel, and counts it.
+    await this.reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
+  }
+
+  #closed(error: Error): void {
+    if (this.#stopping.signal.aborted) return
+    this.#events.onTrouble(error)
+    this.#inBackground(this.#comeBack())
+  }
+
+  async #enter(): Promise<void> {
+    const { link, timeoutMs } = this.#context
+    const model = await link.up(timeoutMs, this.#stopping.signal)
+    if (this.#stopping.signal.aborted) throw closed()
+    if (!model) throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
+    await this.#owner?.take(this.#options.group, this.#topic)
+    await this.reader.open(model)
+  }
+
+  async #enterOrMake(): Promise<void> {
+    const { topology } = this.#context
+    const { group } = this.#options
+    try {
+      await this.#enter()
+    } catch (thrown) {
+      if (!isMissing(thrown)) throw thrown
+      // Deleted, by hand or with all of the broker's data.
+      await topology.remakeGroup(this.#topic, group)
+      await topology.bind(this.#topic, group)
+      await this.#enter()
+    }
+  }
+
+  async #comeBack(): Promise<void> {
+    const { clock } = this.#context
+    for (let n = 1; ; n++) {
+      await sleep(clock, this.#waitMs(n), this.#stopping.signal)
+      if (this.#stopping.signal.aborted) return
+      try {
+        await this.#enterOrMake()
+        break
+      } catch {
+        // Said once, when it was lost. A member whose connection was cut owns its group until the broker notices, too.
+      }
+    }
+    this.#events.onBack()
+    // While the queue was gone, what was published waited elsewhere.
+    if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
+  }
+
+  async #takeOver(withinMs: number): Promise<void> {
+    const { closing } = this.#context
+    const options = { topic: this.#topic, group: this.#options.group, signal: AbortSignal.any([this.#stopping.signal, closing]) }
+    // What is not moved now is when somebody looks again.
+    await takeOver({ ...this.#context, ...options }, withinMs).catch(() => {})
+  }
+
+  async #sweep(): Promise<void> {
+    const { clock, declarer, names, topology } = this.#context
+    for (let n = 0; ; n++) {
+      await sleep(clock, SWEEPS_MS[n] ?? SWEEP_EVERY_MS, this.#stopping.signal)
+      if (this.#stopping.signal.aborted) return
+      try {
+        const left = (await declarer.count(names.unclaimed(this.#topic)))?.ready ?? 0
+        if (left === 0) continue
+        // Something came by although this group reads the topic: its binding may be gone.
+        await topology.bind(this.#topic, this.#options.group)
+        if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
+      } catch {
+        // No connection: what is there is still there next time.
+      }
+    }
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#background.delete(tracked))
+    this.#background.add(tracked)
+  }
+}
+
+function isMissing(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && (thrown.code === 404 || thrown.code === 'NOT_FOUND')
+}
