@@ -116,10 +116,11 @@ export function dueAt(reader: Reader, at: number): void {
   reader.cancelDue?.()
   reader.cancelDue = undefined
   reader.nextDueAt = at
+  if (reader.stopped || at === Number.POSITIVE_INFINITY) return
+  // Without room a settlement brings the next turn. With room, what fell due since it was looked for must not wait for another event.
   const inMs = at - reader.clock.now()
-  // What is due already is taken with the next turn; a settlement brings one when there is no room now.
-  if (reader.stopped || at === Number.POSITIVE_INFINITY || inMs <= 0) return
-  reader.cancelDue = reader.clock.after(inMs, () => {
+  if (inMs <= 0 && (reader.suspect || reader.out >= reader.limit)) return
+  reader.cancelDue = reader.clock.after(Math.max(inMs, 1), () => {
     // Timers may fire a millisecond early, and the longest is shorter than a month.
     if (reader.clock.now() < at) dueAt(reader, at)
     else reader.connection.hungry(reader)
