@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from 'amqplib'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -57,10 +59,10 @@ describe.skipIf(!own)('a RabbitMQ of our own', () => {
   test('stopped, nothing is left of it', async () => {
     const second = await startRabbitmq()
     const folder = (await second?.ctl('environment'))?.match(/corebus-rabbitmq-[^/"]*/)?.[0] ?? 'none'
-    expect(existsSync(`/tmp/${folder}`)).toBe(true)
+    expect(existsSync(join(tmpdir(), folder))).toBe(true)
     await second?.stop()
     await second?.stop()
-    expect(existsSync(`/tmp/${folder}`)).toBe(false)
+    expect(existsSync(join(tmpdir(), folder))).toBe(false)
     expect(await rabbitmq.answers(second?.url ?? '')).toBe(false)
   }, 60_000)
 })

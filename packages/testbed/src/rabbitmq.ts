@@ -67,7 +67,7 @@ export async function startRabbitmq({ config = [], plugins = [] }: RabbitmqOptio
   let pid = 0
   async function up(): Promise<void> {
     const log = openSync(join(folder, 'stdout.log'), 'a')
-    const script = spawn(start, [], { env, stdio: ['ignore', log, log], detached: true })
+    const script = spawn(start, [], { env, cwd: folder, stdio: ['ignore', log, log], detached: true })
     closeSync(log)
     await untilAnswers(url, script, folder)
     pid = Number(readFileSync(join(folder, 'rabbit.pid'), 'utf8').trim())
@@ -117,6 +117,7 @@ export async function startRabbitmq({ config = [], plugins = [] }: RabbitmqOptio
 function environment(folder: string, ports: { port: number; distPort: number; epmdPort: number }): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,
+    LC_ALL: 'C.UTF-8',
     // The Erlang cookie is made here.
     HOME: folder,
     RABBITMQ_NODENAME: `corebus${ports.port}@localhost`,

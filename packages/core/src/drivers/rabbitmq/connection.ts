@@ -15,9 +15,10 @@ export interface LinkOptions {
 }
 
 const CLOSE_WITHIN_MS = 3_000
+/** How the client says that the broker closed the connection at its last step; what for, it does not say. */
+const NO_VHOST = /Expected ConnectionOpenOk; got <ConnectionClose/
 /** Trying again cannot help: the user, its password, its virtual host, or TLS. */
-const HOPELESS =
-  /ACCESS[_-]REFUSED|NOT[_-]ALLOWED|INVALID[_-]PATH|SASL mechanism|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED/
+const HOPELESS = /no such virtual host|ACCESS[_-]REFUSED|SASL mechanism|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED/
 
 /**
  * One connection that comes back by itself, for ever. The client's own recovery is not used: an error of the connection while its setup
@@ -156,6 +157,7 @@ export function closed(): CorebusError {
 
 /** An error of several addresses (localhost is often two) has its words in its parts. */
 export function inWords(error: Error): string {
+  if (NO_VHOST.test(error.message)) return 'no such virtual host, or one that the user may not use'
   if (error instanceof AggregateError) return [...new Set(error.errors.map((one) => asError(one).message))].join(', ')
   return error.message
 }

@@ -1,12 +1,13 @@
 import type { Channel } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
 import type { DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import { burialOf, copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry } from './registry.ts'
 import type { Targets } from './targets.ts'
-import { burialOf, copyOf, fromAmqp, type Raw } from './wire.ts'
+import { fromAmqp, type Raw } from './wire.ts'
 
 export interface LettersOptions {
   readonly names: Names

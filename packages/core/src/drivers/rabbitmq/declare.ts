@@ -1,6 +1,7 @@
 import type { Channel, ChannelModel, Options } from 'amqplib'
 import { CorebusError } from '../../errors.ts'
 import { closed, type Link } from './connection.ts'
+import { type InsistOptions, insist } from './insist.ts'
 import { refusalOf } from './refusal.ts'
 
 /**
@@ -9,21 +10,20 @@ import { refusalOf } from './refusal.ts'
  */
 export class Declarer {
   readonly #link: Link
-  readonly #timeoutMs: number
-  readonly #closing: AbortSignal
+  readonly #options: InsistOptions
   #channel: Channel | undefined
   #model: ChannelModel | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(link: Link, timeoutMs: number, closing: AbortSignal) {
+  /** `signal` aborts when the driver is closed. */
+  constructor(link: Link, options: InsistOptions) {
     this.#link = link
-    this.#timeoutMs = timeoutMs
-    this.#closing = closing
+    this.#options = options
   }
 
-  /** @throws a Refusal's error, or CONNECTION_LOST when there is no connection within the time-out. */
+  /** What can be done twice: a lost connection does it again. @throws a Refusal's error, or CONNECTION_LOST after the time-out. */
   run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => this.#run(work))
+    const result = this.#last.then(() => insist(() => this.#run(work), this.#options))
     this.#last = result.catch(() => {})
     return result
   }
@@ -47,6 +47,11 @@ export class Declarer {
     }
   }
 
+  /** The same on a channel of its own, for reading. */
+  read<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    return insist(() => this.separately(work), this.#options)
+  }
+
   /** On a channel of its own, closed afterwards: what it was handed and did not acknowledge goes back. */
   async separately<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
     const channel = await this.#newChannel(await this.#up())
@@ -65,7 +70,7 @@ export class Declarer {
       return await work(await this.#open())
     } catch (thrown) {
       this.#channel = undefined
-      throw refusalOf(thrown)?.error ?? thrown
+      throw thrown
     }
   }
 
@@ -82,10 +87,11 @@ export class Declarer {
   }
 
   async #up(): Promise<ChannelModel> {
-    const model = await this.#link.up(this.#timeoutMs, this.#closing)
+    const { timeoutMs, signal } = this.#options
+    const model = await this.#link.up(timeoutMs, signal)
     if (model) return model
-    if (this.#closing.aborted) throw closed()
-    throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${this.#timeoutMs} ms`)
+    if (signal.aborted) throw closed()
+    throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
   }
 
   async #newChannel(model: ChannelModel): Promise<Channel> {
@@ -135,3 +141,6 @@ export const registryStream: QueueOptions = durable({ 'x-queue-type': 'stream' }
 
 /** Gone with its connection; nobody else can declare it meanwhile. */
 export const ownerQueue: QueueOptions = { exclusive: true, durable: false, autoDelete: false }
+
+/** One message, the latest. */
+export const handedBackQueue: QueueOptions = durable({ ...QUORUM, 'x-max-length': 1 })

@@ -8,7 +8,7 @@ import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
-import { Publisher, type Target } from './publisher.ts'
+import { type Failure, Publisher, type Target } from './publisher.ts'
 import { permanent } from './refusal.ts'
 import { Registry } from './registry.ts'
 import { type Member, subscribe } from './subscription.ts'
@@ -56,7 +56,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     () => {},
   )
   const publisher = new Publisher({ clock, timeoutMs })
-  const declarer = new Declarer(consuming, timeoutMs, closing.signal)
+  const declarer = new Declarer(consuming, { clock, timeoutMs, signal: closing.signal })
   const log: Target = {
     exchange: '',
     routingKey: names.registry,
@@ -123,19 +123,18 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     for (const [topic, made] of unknown) if (made) await made.catch((error: unknown) => refused.set(topic, asError(error)))
     await new Promise<void>((resolve) => {
       let left = messages.length
-      const done = () => --left === 0 && resolve()
       for (const message of messages) {
-        const cause = refused.get(message.topic)
-        const fail = (isPermanent: boolean, why: Error) => failures.push({ id: message.id, permanent: isPermanent, cause: why })
-        if (cause) {
-          fail(permanent(cause), cause)
-          done()
-          continue
+        const end = (failure: Failure | undefined) => {
+          if (failure) failures.push({ id: message.id, ...failure })
+          if (--left === 0) resolve()
         }
-        publisher.publish(targets.topic(message.topic), toAmqp(message, clock.now()), (failure) => {
-          if (failure) fail(failure.permanent, failure.cause)
-          done()
-        })
+        try {
+          const cause = refused.get(message.topic)
+          if (cause) throw cause
+          publisher.publish(targets.topic(message.topic), toAmqp(message, clock.now()), end)
+        } catch (thrown) {
+          end({ permanent: permanent(asError(thrown)), cause: asError(thrown) })
+        }
       }
     })
     if (failures.length > 0) throw new PublishError(failures)

@@ -3,12 +3,15 @@ import type { SubscribeOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import { closed, type Link } from './connection.ts'
+import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
+import { HandedBack } from './handed-back.ts'
+import { insist } from './insist.ts'
 import { Owner } from './owner.ts'
 import { Reader } from './reader.ts'
 import type { SettleOptions } from './settle.ts'
 import { takeOver } from './unclaimed.ts'
-import { copyOf } from './wire.ts'
+import { unsettledBefore } from './wire.ts'
 
 export interface MembershipContext extends SettleOptions {
   readonly link: Link
@@ -30,7 +33,7 @@ export interface MembershipEvents {
 const TAKE_OVER_FIRST_MS = 5_000
 /** What was on its way when the group began lands where nobody looks any more, so somebody does: soon, and now and then. */
 const SWEEPS_MS = [200, 1_000, 5_000]
-const SWEEP_EVERY_MS = 60_000
+const SWEEP_EVERY_MS = 15_000
 
 /** One member's part in one topic. */
 export class Membership {
@@ -40,6 +43,8 @@ export class Membership {
   readonly #context: MembershipContext
   readonly #events: MembershipEvents
   readonly #owner: Owner | undefined
+  /** Of a group that keeps its order. */
+  readonly #handedBack: HandedBack | undefined
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<void>>()
   readonly #waitMs = backOff()
@@ -52,15 +57,21 @@ export class Membership {
     this.#context = context
     this.#events = events
     this.#owner = exclusive ? new Owner(link, names.owner(topic, group), owned) : undefined
-    const onClosed = (error: Error) => this.#closed(error)
-    this.reader = new Reader({ topic, group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost, onClosed })
+    this.#handedBack = exclusive
+      ? new HandedBack({ ...context, queue: names.handedBack(topic, group), mayCreate: () => context.topology.mayCreate })
+      : undefined
+    this.reader = new Reader({
+      ...{ topic, group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost },
+      unsettledBefore: (raw) => this.#handedBack?.unsettledBefore(raw) ?? unsettledBefore(raw),
+      onClosed: (error) => this.#closed(error),
+    })
   }
 
   /** @throws GROUP_TAKEN, and what the broker says of the queue. */
   async begin(): Promise<void> {
-    const { topology } = this.#context
+    const { topology, clock, timeoutMs, closing } = this.#context
     const { group, from } = this.#options
-    await this.#enterOrMake()
+    await insist(() => this.#enterOrMake(), { clock, timeoutMs, signal: closing })
     // In this order: what waits comes before what is published meanwhile, as long as that can be kept up.
     if (from === 'earliest') await this.#takeOver(TAKE_OVER_FIRST_MS)
     await topology.bind(this.#topic, group)
@@ -71,7 +82,7 @@ export class Membership {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.reader.stop()
-    await this.#giveBack(({ hidden }) => hidden)
+    if (!this.#handedBack) await this.#giveBack(({ hidden }) => hidden)
     this.#inBackground(this.reader.settled().then(() => this.#owner?.release()))
   }
 
@@ -82,7 +93,8 @@ export class Membership {
 
   /** Gives back what is not settled, and ends. */
   async end(): Promise<void> {
-    await this.#giveBack(() => true)
+    if (this.#handedBack) await this.#giveBackInOrder(this.#handedBack)
+    else await this.#giveBack(() => true)
     await this.reader.close()
     await this.#owner?.release()
     await Promise.all(this.#background)
@@ -99,6 +111,16 @@ export class Membership {
     await this.reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
   }
 
+  /** By the end of the channel. */
+  async #giveBackInOrder(handedBack: HandedBack): Promise<void> {
+    try {
+      await this.reader.absorb()
+      await handedBack.store(this.reader.held)
+    } catch {
+      // No connection: then the broker takes back and counts what it had sent.
+    }
+  }
+
   #closed(error: Error): void {
     if (this.#stopping.signal.aborted) return
     this.#events.onTrouble(error)
@@ -111,6 +133,7 @@ export class Membership {
     if (this.#stopping.signal.aborted) throw closed()
     if (!model) throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
     await this.#owner?.take(this.#options.group, this.#topic)
+    await this.#handedBack?.load()
     await this.reader.open(model)
   }
 

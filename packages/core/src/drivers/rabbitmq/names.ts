@@ -12,6 +12,8 @@ export interface Names {
   readonly work: (topic: string, group: string) => string
   /** Held by the one member of an exclusive group. */
   readonly owner: (topic: string, group: string) => string
+  /** What members of an exclusive group gave back. */
+  readonly handedBack: (topic: string, group: string) => string
   /** Exchange and queue of one delay, for the whole virtual host. */
   readonly delay: (ms: number | '') => string
   /** The queue of a dead-letter place: its name, as far as the broker takes it. */
@@ -34,6 +36,7 @@ export function namesWith(prefix: string): Names {
     unclaimed: (topic) => name(`${topic}.unclaimed`),
     work: (topic, group) => name(`${topic}:${group}`),
     owner: (topic, group) => name(`${topic}:${group}:owner`),
+    handedBack: (topic, group) => name(`${topic}:${group}:handed-back`),
     delay: (ms) => name(`corebus:delay.${ms}`),
     place: fitting,
     registry: name('corebus:topology'),

@@ -16,11 +16,11 @@ export class Receipt {
   /** The core has not seen it. */
   hidden = true
 
-  constructor(reader: Reader, raw: Raw) {
+  constructor(reader: Reader, raw: Raw, unsettledBefore: number) {
     this.reader = reader
     this.tag = raw.fields.deliveryTag
     this.raw = raw
-    this.delivery = { message: fromAmqp(raw, reader.topic), unsettledBefore: unsettledBefore(raw), receipt: this }
+    this.delivery = { message: fromAmqp(raw, reader.topic), unsettledBefore, receipt: this }
   }
 }
 
@@ -30,6 +30,7 @@ export interface ReaderOptions {
   readonly queue: string
   readonly limit: number
   readonly clock: Clock
+  readonly unsettledBefore: (raw: Raw) => number
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
   readonly onLost: (deliveries: readonly Delivery[]) => void
   /** The channel is gone, with everything that was out. */
@@ -50,6 +51,7 @@ interface Line {
 const SPAN_LIMITS = 50 - 2
 const SPAN_RESUMES_LIMITS = 25
 const MOST_PREFETCH = 65_535
+const ABSORBED_AT_ONCE = 100
 const LOOK_EVERY_MS = 5
 const MOST_LOOKS = 100
 
@@ -67,6 +69,7 @@ export class Reader {
   #consumers = 0
   #limit: number
   #stopped = false
+  #absorbing = 0
   #tooFarAhead = false
   #batch: Receipt[] = []
   #regulating: Promise<void> | undefined
@@ -120,6 +123,22 @@ export class Reader {
     await this.#regulate().catch(() => {})
   }
 
+  /**
+   * After the stop: takes what came back before and is not here yet. The broker puts what it takes back behind what it took back before, so
+   * an order is kept only if all of it goes back together.
+   */
+  async absorb(): Promise<void> {
+    for (let before = -1; before < this.#held.size; ) {
+      before = this.#held.size
+      const newest = [...this.#held.values()].at(-1)
+      if (!newest || unsettledBefore(newest.raw) === 0) return
+      this.#absorbing = 4 * this.#held.size + ABSORBED_AT_ONCE
+      await this.#regulate()
+      this.#absorbing = 0
+      await this.#regulate()
+    }
+  }
+
   /** Acknowledges what is still ours of these. Resolves when that has been sent. */
   async acknowledge(receipts: readonly Receipt[]): Promise<void> {
     const ours = receipts.filter(({ state }) => state === 'out' || state === 'settling')
@@ -164,7 +183,7 @@ export class Reader {
       line.channel.close().catch(() => {}) // closed already: that is what was wanted
       return
     }
-    const receipt = new Receipt(this, raw)
+    const receipt = new Receipt(this, raw, this.#options.unsettledBefore(raw))
     line.newest = receipt.tag
     line.credit.delivered()
     this.#held.set(receipt.tag, receipt)
@@ -211,7 +230,8 @@ export class Reader {
   }
 
   #next(): Step {
-    return this.#line?.credit.next(this.#stopped || this.#tooFarAhead ? 0 : this.#limit) ?? 'stay'
+    const limit = this.#stopped ? this.#absorbing : this.#tooFarAhead ? 0 : this.#limit
+    return this.#line?.credit.next(limit) ?? 'stay'
   }
 
   #regulateSoon(): void {

@@ -93,7 +93,7 @@ export class Registry {
   /** Reads from `from` to the entry `to`, or until nothing more comes. */
   #collect(from: number | 'last', to = Number.POSITIVE_INFINITY): Promise<readonly { offset: number; entry: Entry | undefined }[]> {
     const { declarer, queue, clock } = this.#options
-    return declarer.separately(async (channel) => {
+    return declarer.read(async (channel) => {
       const found: { offset: number; entry: Entry | undefined }[] = []
       let finish = () => {}
       const finished = new Promise<void>((resolve) => {

@@ -1,13 +1,14 @@
 import type { Clock } from '../../clock.ts'
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, CorebusError, SettleError } from '../../errors.ts'
+import { burialHeaders, copyOf } from './copy.ts'
 import { placeFor } from './delays.ts'
 import type { Names } from './names.ts'
 import type { Publisher, Target } from './publisher.ts'
 import { type Reader, Receipt } from './reader.ts'
 import type { Targets } from './targets.ts'
 import type { Topology } from './topology.ts'
-import { burialHeaders, copyOf, type Outgoing } from './wire.ts'
+import type { Outgoing } from './wire.ts'
 
 export interface SettleOptions {
   readonly names: Names

@@ -151,7 +151,9 @@ export class Topology {
     const entries = [...topics.map((topic): Entry => ({ kind: 'topic', topic })), ...groups.map(groupEntry)]
     if (entries.every((entry) => registry.has(entry))) return
     await registry.entries()
-    await registry.add(entries)
+    await registry.add(entries).catch((error: unknown) => {
+      throw forbidden(error, 'the list of what there is')
+    })
   }
 
   /** Something is gone, and perhaps everything. */
@@ -172,14 +174,7 @@ export class Topology {
       const [, arg, wanted, found] = INEQUIVALENT.exec(error.message) ?? []
       if (arg !== undefined && wanted !== undefined && found !== undefined)
         return { what: `${thing.what}, ${thing.kind} ${thing.name}: ${arg}`, wanted: plain(wanted), found: plain(found) }
-      if (error.code !== 'ACCESS_REFUSED') throw error
-      throw new CorebusError(
-        'ACCESS_REFUSED',
-        `${thing.what}: ${error.message}. Give the user the right, or create it and set topology: 'check'`,
-        {
-          cause: error,
-        },
-      )
+      throw forbidden(error, thing.what)
     }
   }
 
@@ -188,6 +183,12 @@ export class Topology {
     const found = kind === 'queue' ? (await declarer.count(name)) !== undefined : await declarer.hasExchange(name)
     return found ? undefined : { what: `${what}, ${kind} ${name}`, wanted: 'exists', found: 'missing' }
   }
+}
+
+function forbidden(error: unknown, what: string): unknown {
+  if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED') return error
+  const text = `${what}: ${error.message}. Give the user the right, or create it and set topology: 'check'`
+  return new CorebusError('ACCESS_REFUSED', text, { cause: error })
 }
 
 function groupEntry({ topic, group, place }: DeclaredGroup): Entry {

@@ -1,10 +1,11 @@
 import type { Channel } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
+import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Targets } from './targets.ts'
-import { copyOf, type Raw } from './wire.ts'
+import type { Raw } from './wire.ts'
 
 export interface TakeOverOptions {
   readonly topic: string

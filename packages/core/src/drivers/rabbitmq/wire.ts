@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import type { ConsumeMessage, GetMessage, MessageProperties, Options } from 'amqplib'
 import type { Message } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
 
 /** What the broker handed out, with every property and header as its author wrote it. */
 export type Raw = ConsumeMessage | GetMessage
@@ -11,9 +11,10 @@ export interface Outgoing {
   readonly properties: Options.Publish
 }
 
-type Headers = Readonly<Record<string, unknown>>
+export type Headers = Readonly<Record<string, unknown>>
 
-const OURS = {
+/** Ours, beside those of the core. */
+export const OURS = {
   id: 'corebus-id',
   key: 'corebus-key',
   tombstone: 'corebus-tombstone',
@@ -27,15 +28,16 @@ const OURS = {
   userId: 'corebus-amqp-user-id',
 } as const
 const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
-const DEAD: ReadonlySet<string> = new Set([OURS.deadAt, OURS.deadTopic, OURS.deadGroup, OURS.deadUntil])
 
 /** Headers the broker acts upon or writes itself. A user's header of such a name travels under another. */
-const BROKERS = /^(CC|BCC|x-(death|first-death-.*|last-death-.*|delivery-count|acquired-count|stream-.*))$/
-const ESCAPED = 'corebus-header-'
+export const BROKERS: RegExp = /^(CC|BCC|x-(death|first-death-.*|last-death-.*|delivery-count|acquired-count|stream-.*))$/
+export const ESCAPED = 'corebus-header-'
 const CONTENT_TYPE = 'content-type'
+/** The client writes 64 KiB. The rest is for whoever fails to handle a message, to say why. */
+const MOST_HEADER_BYTES = 48 * 1024
 const LONGEST_SHORT_STRING_BYTES = 255
 
-/** The layout on the wire: the body as it is, `message-id`, `content-type` and `timestamp` as properties, everything else as headers. */
+/** @throws CorebusError TOO_LARGE. The layout on the wire: the body as it is, `message-id`, `content-type` and `timestamp` as properties, everything else as headers. */
 export function toAmqp({ id, key, headers, body, tombstone }: Message, now: number): Outgoing {
   const table: Record<string, string> = {}
   for (const name in headers) table[BROKERS.test(name) ? ESCAPED + name : name] = headers[name] as string
@@ -49,6 +51,9 @@ export function toAmqp({ id, key, headers, body, tombstone }: Message, now: numb
   if (tombstone) table[OURS.tombstone] = 'true'
   if (isShort(id)) properties.messageId = id
   else table[OURS.id] = id
+  const bytes = headerBytes(table)
+  if (bytes > MOST_HEADER_BYTES)
+    throw new CorebusError('TOO_LARGE', `its headers have ${bytes} bytes, on RabbitMQ at most ${MOST_HEADER_BYTES} are possible`)
   return { body: Buffer.from(body.buffer, body.byteOffset, body.byteLength), properties }
 }
 
@@ -76,7 +81,7 @@ export function fromAmqp({ content, properties }: Raw, topic: string): Message {
   }
 }
 
-function idOf({ messageId, headers }: MessageProperties): string | undefined {
+export function idOf({ messageId, headers }: MessageProperties): string | undefined {
   const own: unknown = messageId ?? headers?.[OURS.id]
   return own === undefined ? undefined : readable(own)
 }
@@ -103,69 +108,17 @@ function countIn(value: unknown): number {
   return typeof value === 'number' && value > 0 ? value : 0
 }
 
-/**
- * The same message again, every property and header as it was, with `over` laid over the headers and without what the broker wrote into them.
- * `delayPlace` begins the names of our delay queues.
- */
-export function copyOf(raw: Raw, over: Headers, delayPlace: string): Outgoing {
-  const { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId } = raw.properties
-  const { expiration, userId } = raw.properties
-  const headers: Record<string, unknown> = {}
-  const before: Headers = raw.properties.headers ?? {}
-  for (const name in before) {
-    if (DEAD.has(name)) continue
-    // Whoever wrote a CC wanted a second queue to have the original: not every copy.
-    if (name === 'CC' || name === 'BCC') headers[ESCAPED + name] = before[name]
-    else if (!BROKERS.test(name)) headers[name] = before[name]
-  }
-  Object.assign(headers, foreignDeaths(before, delayPlace))
-  if (expiration !== undefined) headers[OURS.expiration] = expiration
-  if (userId !== undefined) headers[OURS.userId] = userId
-  if (idOf(raw.properties) === undefined) headers[OURS.id] = randomUUID()
-  Object.assign(headers, over)
-  const kept = { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId }
-  return { body: raw.content, properties: { ...kept, mandatory: true, headers } }
+const FIELD_BYTES = 6
+
+/** What a table takes on the wire, about. */
+export function headerBytes(headers: Headers): number {
+  let bytes = 0
+  for (const name in headers) bytes += FIELD_BYTES + Buffer.byteLength(name) + valueBytes(headers[name])
+  return bytes
 }
 
-/** What the broker wrote when it moved the message is taken off again, unless it did so before the message came to us. */
-function foreignDeaths(headers: Headers, delayPlace: string): Headers {
-  const ours = (queue: unknown) => typeof queue === 'string' && queue.startsWith(delayPlace)
-  const kept: Record<string, unknown> = {}
-  for (const which of ['first', 'last'])
-    if (!ours(headers[`x-${which}-death-queue`]))
-      for (const name in headers) if (name.startsWith(`x-${which}-death-`)) kept[name] = headers[name]
-  const deaths = headers['x-death']
-  const others = Array.isArray(deaths) ? deaths.filter((death: { readonly queue?: unknown } | null) => !ours(death?.queue)) : []
-  if (others.length > 0) kept['x-death'] = others
-  return kept
-}
-
-export interface Burial {
-  readonly topic: string
-  readonly group: string
-  readonly at: number
-  /** Only where the queue itself does not expire its letters. */
-  readonly ttlMs?: number
-}
-
-/** The headers of a dead letter that say whose it is. */
-export function burialHeaders({ topic, group, at, ttlMs }: Burial): Headers {
-  return {
-    [OURS.deadTopic]: topic,
-    [OURS.deadGroup]: group,
-    [OURS.deadAt]: at,
-    ...(ttlMs !== undefined && { [OURS.deadUntil]: at + ttlMs }),
-  }
-}
-
-/** Whose dead letter it is, as far as it says so itself. */
-export function burialOf({ properties }: Raw): { topic?: string; group?: string; at: number; until: number } {
-  const headers: Headers = properties.headers ?? {}
-  const [topic, group, at, until] = [headers[OURS.deadTopic], headers[OURS.deadGroup], headers[OURS.deadAt], headers[OURS.deadUntil]]
-  return {
-    ...(typeof topic === 'string' && { topic }),
-    ...(typeof group === 'string' && { group }),
-    at: typeof at === 'number' ? at : typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : 0,
-    until: typeof until === 'number' ? until : Number.POSITIVE_INFINITY,
-  }
+export function valueBytes(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(value)
+  if (Buffer.isBuffer(value)) return value.length
+  return typeof value === 'object' && value !== null ? Buffer.byteLength(JSON.stringify(value)) : 8
 }

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { permanent, refusalOf } from './refusal.ts'
+
+function closedWith(code: number, text: string): Error {
+  return Object.assign(new Error(`Channel closed by server: ${code} (X) with message "${text}"`), { code })
+}
+
+test('a missing exchange concerns what was published to it, and nothing else', () => {
+  const refusal = refusalOf(closedWith(404, "NOT_FOUND - no exchange 'orders' in vhost '/'"))
+  expect(refusal?.kind).toBe('missing')
+  expect([refusal?.concerns('orders', 1), refusal?.concerns('others', 1)]).toEqual([true, false])
+})
+
+test('a message too large concerns those of that size', () => {
+  const refusal = refusalOf(closedWith(406, 'PRECONDITION_FAILED - message size 200 is larger than configured max size 100'))
+  expect(refusal?.kind).toBe('too large')
+  expect([refusal?.concerns('a', 200), refusal?.concerns('a', 199)]).toEqual([true, false])
+})
+
+test("the broker's own words, without the client's around them", () => {
+  const refusal = refusalOf(closedWith(403, "ACCESS_REFUSED - write access to exchange 'orders' in vhost '/' refused for user 'u'"))
+  expect(refusal?.error).toMatchObject({
+    code: 'ACCESS_REFUSED',
+    message: "RabbitMQ: ACCESS_REFUSED - write access to exchange 'orders' in vhost '/' refused for user 'u'",
+  })
+  expect(refusal && permanent(refusal.error)).toBe(true)
+})
+
+test('a lost connection is no refusal, and nothing is for good', () => {
+  const lost = new Error('channel closed')
+  expect(refusalOf(lost)).toBeUndefined()
+  expect(refusalOf(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))).toBeUndefined()
+  expect(permanent(lost)).toBe(false)
+})

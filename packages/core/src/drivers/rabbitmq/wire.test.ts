@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import type { Message } from '../../driver.ts'
+import { copyOf } from './copy.ts'
+import { fromAmqp, type Raw, toAmqp, unsettledBefore } from './wire.ts'
+
+const NOW = Date.UTC(2026, 0, 1)
+const message: Message = { id: 'i1', topic: 't', headers: {}, body: Buffer.from('{}') }
+
+function raw(properties: Record<string, unknown>, content: Buffer = Buffer.from('{}')): Raw {
+  const fields = { deliveryTag: 1, redelivered: false, exchange: 't', routingKey: 't', consumerTag: 'c', messageCount: 0 }
+  return { content, fields, properties: { headers: {}, ...properties } as unknown as Raw['properties'] }
+}
+
+/** As it would arrive. */
+const arrived = (sent: Parameters<typeof toAmqp>[0]) => {
+  const { body, properties } = toAmqp(sent, NOW)
+  return fromAmqp(raw({ ...properties }, body), sent.topic)
+}
+
+test('what is sent is what arrives: ids, keys, headers of any name, tombstones', () => {
+  const all: readonly Message[] = [
+    message,
+    { ...message, key: '' },
+    { ...message, key: 'größe', headers: { a: '', 'content-type': 'application/json', traceparent: 'x' } },
+    { ...message, headers: { CC: 'x', BCC: 'y', 'x-death': 'z', 'x-delivery-count': '3' } },
+    { ...message, id: 'é'.repeat(200), headers: { 'content-type': 'x'.repeat(300) } },
+    { ...message, body: Buffer.alloc(0), tombstone: true as const },
+  ]
+  for (const sent of all) expect(arrived(sent)).toEqual(sent)
+})
+
+test('no user header reaches the broker under a name it acts upon', () => {
+  const { properties } = toAmqp({ ...message, headers: { CC: 'x', 'x-first-death-queue': 'q', 'x-stream-offset': '1' } }, NOW)
+  expect(Object.keys(properties.headers)).toEqual([
+    'corebus-header-CC',
+    'corebus-header-x-first-death-queue',
+    'corebus-header-x-stream-offset',
+  ])
+})
+
+test('times handed out before are what the broker counts, whichever count it keeps', () => {
+  expect(unsettledBefore(raw({}))).toBe(0)
+  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 3 } }))).toBe(3)
+  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 1, 'x-acquired-count': 4 } }))).toBe(4)
+  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 'many' } }))).toBe(0)
+})
+
+test('a copy lays its headers over, gives an id to what has none, and takes off what our own delays added', () => {
+  const ours = { queue: 'corebus:delay.100', reason: 'expired' }
+  const before = {
+    mine: 1,
+    'corebus-attempt': '1',
+    'x-delivery-count': 4,
+    'x-death': [ours],
+    'x-first-death-queue': ours.queue,
+    'x-first-death-reason': 'expired',
+  }
+  const { properties } = copyOf(raw({ headers: before }), { 'corebus-attempt': '2' }, 'corebus:delay.')
+  expect(properties.headers).toEqual({ mine: 1, 'corebus-attempt': '2', 'corebus-id': expect.stringMatching(/^[0-9a-f-]{36}$/) })
+})
+
+test('failure headers are cut until they fit beside what the message has, the longest first', () => {
+  const { properties } = copyOf(
+    raw({ messageId: 'a', headers: { big: 'x'.repeat(40_000) } }),
+    { error: 'é'.repeat(1_000), stack: 's'.repeat(40_000) },
+    'd.',
+  )
+  const headers = properties.headers as Record<string, string>
+  expect(headers.error).toBe('é'.repeat(1_000))
+  expect(headers.stack?.length).toBeGreaterThan(20_000)
+  expect(JSON.stringify(headers).length).toBeLessThan(65_000)
+})
