@@ -123,10 +123,11 @@ export class Running {
     return this.stdout + this.stderr
   }
 
-  /** The log lines so far. */
+  /** The log lines so far: whole ones, since what has come may end in the middle of one. */
   get lines(): readonly Readonly<Record<string, unknown>>[] {
     return this.stdout
       .split('\n')
+      .slice(0, -1)
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
