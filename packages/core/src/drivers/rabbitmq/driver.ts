@@ -118,9 +118,13 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
 
   async function publish(messages: readonly Message[]): Promise<void> {
     const failures: PublishFailure[] = []
-    const unknown = [...new Set(messages.map(({ topic }) => topic))].map((topic) => [topic, topology.topic(topic)] as const)
     const refused = new Map<string, Error>()
-    for (const [topic, made] of unknown) if (made) await made.catch((error: unknown) => refused.set(topic, asError(error)))
+    let last: string | undefined
+    for (const { topic } of messages) {
+      const made = topic === last ? undefined : topology.topic(topic)
+      last = topic
+      if (made) await made.catch((error: unknown) => refused.set(topic, asError(error)))
+    }
     await new Promise<void>((resolve) => {
       let left = messages.length
       for (const message of messages) {
@@ -188,13 +192,13 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     },
     ensure: (wanted, mode) => topology.ensure(wanted, mode),
     async publish(messages) {
+      if (messages.length === 0) return
+      if (!closing.signal.aborted) return publish(messages)
       const cause = closed()
-      if (closing.signal.aborted)
-        throw new PublishError(
-          messages.map(({ id }) => ({ id, permanent: false, cause })),
-          cause.code,
-        )
-      if (messages.length > 0) await publish(messages)
+      throw new PublishError(
+        messages.map(({ id }) => ({ id, permanent: false, cause })),
+        cause.code,
+      )
     },
     async subscribe(wanted: SubscribeOptions) {
       if (closing.signal.aborted) throw closed()

@@ -77,17 +77,22 @@ describe.skipIf(!running)('limits on RabbitMQ', () => {
     expect([...handled, ...last.ids()].sort()).toEqual(sent.map(({ id }) => id).sort())
   }, 60_000)
 
-  test('acknowledged one by one in no order, and closed at once: none comes again', async () => {
-    const room = openRoom(url)
-    const publisher = await room.connected()
-    await publisher.publish(messages(room.topic, 500))
-    const driver = await room.connected()
-    const group = await member(driver, { topics: [room.topic], limit: 500 })
-    await group.nth(500)
-    await group.stop()
-    for (let i = 0; i < 499; i += 2) void group.ack(group.deliveries[(i * 7) % 500] as Delivery)
-    await driver.close()
-    expect((await publisher.admin.depth(room.topic, 'g')).ready).toBe(250)
+  test('acknowledged one by one, and closed at once: none comes again', async () => {
+    for (let round = 0; round < 5; round++) {
+      const room = openRoom(url)
+      const publisher = await room.connected()
+      await publisher.publish(messages(room.topic, 500))
+      const driver = await room.connected()
+      const group = await member(driver, { topics: [room.topic], limit: 500 })
+      await group.nth(500)
+      await group.stop()
+      // All but the first, so each needs a word of its own, and then the first.
+      void group.ack(...group.deliveries.slice(1))
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      void group.ack(...group.deliveries.slice(0, 1))
+      await driver.close()
+      expect((await publisher.admin.depth(room.topic, 'g')).ready).toBe(0)
+    }
   })
 
   test('members of an exclusive group give back in order, and what they gave back counts as no crash, however often', async () => {
