@@ -36,7 +36,7 @@ export interface OnOptions extends OnEventOptions, FunctionOptions {}
 /** One instance: one broker connection, its handlers, its events. */
 export interface Messaging<T extends Types = Types> {
   /** Redacted, for logs and checks. */
-  readonly settings: Omit<Config, 'url' | 'auth' | 'tls'>
+  readonly settings: Omit<Config, 'url' | 'auth' | 'tls' | 'client'>
   readonly logger: Logger
   readonly counters: Readonly<Counters>
   /** Handles one event, decoded and checked. */
@@ -222,6 +222,6 @@ export function createInstance<T extends Types>(
   return messaging
 }
 
-function settingsOf({ url: _, auth: __, tls: ___, ...settings }: Config): Messaging['settings'] {
+function settingsOf({ url: _, auth: __, tls: ___, client: ____, ...settings }: Config): Messaging['settings'] {
   return settings
 }
