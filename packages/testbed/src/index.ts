@@ -1,4 +1,6 @@
-export { type Broker, type BrokerOptions, broker } from './broker.ts'
+export { type Broker, type BrokerName, type BrokerOptions, broker } from './broker.ts'
+export { type Authority, authority, type Certificate } from './certificates.ts'
+export { missing } from './missing.ts'
 export { freePort } from './port.ts'
 export { type ChaosProxy, chaosProxy, type Direction } from './proxy.ts'
 export { type Rabbitmq, type RabbitmqOptions, startRabbitmq } from './rabbitmq.ts'
