@@ -36,7 +36,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'broker',
-          include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts'],
+          include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
           fileParallelism: false,
         },
       },
