@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { held } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, ConnectionState, Difference, Driver, Topology } from './driver.ts'
 import { CorebusError } from './errors.ts'
@@ -38,7 +39,8 @@ export function createConnection({ config, clock, observer, logger, load = loadD
 
   function driver(): Promise<Driver> {
     if (current === 'closed') return Promise.reject(closed())
-    connecting ??= connect().catch((error: unknown) => {
+    // A process that has nothing else to do yet waits for its broker, and does not end without a word.
+    connecting ??= held(connect).catch((error: unknown) => {
       connecting = undefined
       if (current === 'closed') throw closed()
       current = 'idle'
@@ -100,7 +102,7 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   }
 
   async function ensure(topology: Topology): Promise<void> {
-    const differences = await (await driver()).ensure(topology, config.topology)
+    const differences = await held(async () => (await driver()).ensure(topology, config.topology))
     if (differences.length > 0) throw new CorebusError('TOPOLOGY', described(differences, config.topology))
     for (const topic of topology.topics) ensured.set(topic, true)
   }

@@ -1,4 +1,4 @@
-import { type Clock, Hold, sleep, systemClock } from './clock.ts'
+import { type Clock, held, sleep, systemClock } from './clock.ts'
 import type { Admin, DeadLetter, DeadLetterFilter } from './driver.ts'
 import { HEADER } from './wire/headers.ts'
 
@@ -18,14 +18,8 @@ export interface ReplayOptions {
  * Hands dead letters back to the group that gave up on them, and to no other group, with their attempts counted from 1 again. One that fails
  * again comes back as a new dead letter; each letter is replayed once, also one that comes while this runs.
  */
-export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
-  const hold = new Hold()
-  hold.on()
-  try {
-    return await replayListed(admin, filter, options)
-  } finally {
-    hold.end()
-  }
+export function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
+  return held(() => replayListed(admin, filter, options))
 }
 
 async function replayListed(

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Clock, sleep, systemClock } from './clock.ts'
+import { type Clock, held, sleep, systemClock } from './clock.ts'
 import { type Config, type MessagingOptions, readConfig, type Session } from './config.ts'
 import { createConnection } from './connection.ts'
 import type { HandleMiddleware } from './consumer/dispatch.ts'
@@ -185,10 +185,10 @@ export function createInstance<T extends Types>(
     start: async (startOptions = {}) => {
       if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
       if (ownsEvents) messaging.check()
-      await consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)
+      await held(() => consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions))
     },
     close: () => {
-      closing ??= closeAll()
+      closing ??= held(closeAll)
       return closing
     },
     health: () => consumers.health(),
