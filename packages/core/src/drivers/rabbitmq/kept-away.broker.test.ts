@@ -66,6 +66,17 @@ describe.skipIf(!running)('a RabbitMQ that answers and refuses', () => {
     })
   })
 
+  test('who may not read the list of what there is hears which right is missing', async () => {
+    const auth = await user()
+    const room = openRoom(url)
+    await (await room.connected()).ensure({ topics: [room.topic], groups: [] }, 'create')
+    await ctl('set_permissions', auth.username, '.*', '.*', '^$')
+    await expect((await room.connected({ auth })).admin.topics()).rejects.toMatchObject({
+      code: 'ACCESS_REFUSED',
+      message: expect.stringMatching(/Give the user the right to read corebus:topology$/),
+    })
+  })
+
   test('options for the client reach the broker: the name it shows for a connection', async () => {
     await openRoom(url).connected({ client: { clientProperties: { connection_name: 'orders at night' } } })
     expect(await ctl('list_connections', 'client_properties')).toContain('orders at night')
