@@ -1,3 +1,4 @@
+import { kafka } from './kafka.ts'
 import { rabbitmq } from './rabbitmq.ts'
 
 /** A real broker that tests and benchmarks may use. */
@@ -18,7 +19,7 @@ export interface Broker {
   thaw(): Promise<void>
 }
 
-export type BrokerName = 'rabbitmq'
+export type BrokerName = 'kafka' | 'rabbitmq'
 
 /** How to find one kind of broker, or to make one. */
 export interface BrokerKind {
@@ -41,7 +42,7 @@ export interface BrokerOptions {
   readonly say?: (line: string) => void
 }
 
-const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { rabbitmq: rabbitmq }
+const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { kafka, rabbitmq }
 
 /**
  * A running broker: the one the environment names, else one that answers on the default port, else one started from what is installed.

@@ -1,0 +1,159 @@
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Kafka as Client, logLevel } from 'kafkajs'
+import type { Broker, BrokerKind } from './broker.ts'
+import { kafkaJars } from './kafka-jars.ts'
+import { ended, Owned, signal } from './owned.ts'
+import { freePort } from './port.ts'
+
+const ANSWERS_WITHIN_MS = 60_000
+const STOPS_WITHIN_MS = 30_000
+const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk'
+const JVM = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+
+export const kafka: BrokerKind = {
+  name: 'kafka',
+  variable: 'KAFKA_BOOTSTRAP_SERVERS',
+  defaultUrl: '127.0.0.1:9092',
+  install: 'apt-get install -y --no-install-recommends openjdk-17-jre-headless maven, or set KAFKA_BOOTSTRAP_SERVERS',
+  answers,
+  start: () => startKafka(),
+}
+
+export interface KafkaOptions {
+  /** More lines for server.properties; of two equal keys the last wins. */
+  readonly config?: readonly string[]
+  /** One more listener, which tells its clients to come back by another port: a proxy's. */
+  readonly behind?: { readonly port: number; readonly advertisedPort: number }
+  /** For `StorageTool format`, as in `--add-scram 'SCRAM-SHA-256=[name=app,password=secret]'`. */
+  readonly format?: readonly string[]
+}
+
+export interface Kafka extends Broker {
+  /** Where its data and its log are. */
+  readonly folder: string
+}
+
+async function answers(url: string): Promise<boolean> {
+  const brokers = url.replaceAll('kafka://', '').split(',')
+  const admin = new Client({ brokers, logLevel: logLevel.NOTHING, connectionTimeout: 2_000, retry: { retries: 0 } }).admin()
+  try {
+    await admin.connect()
+    await admin.describeCluster()
+    return true
+  } catch {
+    return false
+  } finally {
+    await admin.disconnect().catch(() => {}) // it may never have been connected
+  }
+}
+
+/** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
+export async function startKafka({ config = [], behind, format = [] }: KafkaOptions = {}): Promise<Kafka | undefined> {
+  const jars = await kafkaJars()
+  if (jars === undefined) return undefined
+  const classes = ['-cp', `${jars}/*`]
+  const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
+  const [port, controllerPort] = [await freePort(), await freePort()]
+  const url = `127.0.0.1:${port}`
+  const properties = join(folder, 'server.properties')
+  writeFileSync(properties, [...propertiesOf({ folder, port, controllerPort, behind }), ...config, ''].join('\n'))
+
+  const owned = new Owned()
+  owned.folder(folder)
+  let pid = 0
+  async function up(): Promise<void> {
+    const log = openSync(join(folder, 'kafka.log'), 'a')
+    const java = spawn('java', [...JVM, ...classes, 'kafka.Kafka', properties], { stdio: ['ignore', log, log], detached: true })
+    closeSync(log)
+    if (java.pid === undefined) throw new Error('java did not start')
+    pid = java.pid
+    owned.process(pid)
+    const deadline = performance.now() + ANSWERS_WITHIN_MS
+    while (!(await answers(url))) {
+      if (java.exitCode !== null || performance.now() > deadline)
+        throw new Error(`Kafka did not come up: ${readFileSync(join(folder, 'kafka.log'), 'utf8').slice(-2_000)}`)
+      await pause(100)
+    }
+  }
+  async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    signal(pid, by)
+    await ended(pid, STOPS_WITHIN_MS)
+    owned.forget(pid)
+  }
+
+  try {
+    await promisify(execFile)('java', [...classes, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format])
+    await up()
+  } catch (error) {
+    await owned.end()
+    throw error
+  }
+  return {
+    url,
+    env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
+    own: true,
+    folder,
+    stop: () => owned.end(),
+    async restart() {
+      await down('SIGTERM')
+      await up()
+    },
+    async kill() {
+      await down('SIGKILL')
+      await up()
+    },
+    async freeze() {
+      signal(pid, 'SIGSTOP')
+    },
+    async thaw() {
+      signal(pid, 'SIGCONT')
+    },
+  }
+}
+
+interface Ports {
+  readonly folder: string
+  readonly port: number
+  readonly controllerPort: number
+  readonly behind: KafkaOptions['behind']
+}
+
+function propertiesOf({ folder, port, controllerPort, behind }: Ports): readonly string[] {
+  const clients = [
+    { name: 'PLAINTEXT', port, advertised: port },
+    ...(behind ? [{ name: 'BEHIND', port: behind.port, advertised: behind.advertisedPort }] : []),
+  ]
+  const listeners = clients.map((one) => `${one.name}://127.0.0.1:${one.port}`)
+  return [
+    'process.roles=broker,controller',
+    'node.id=1',
+    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+    `listeners=${[...listeners, `CONTROLLER://127.0.0.1:${controllerPort}`].join(',')}`,
+    `advertised.listeners=${clients.map((one) => `${one.name}://127.0.0.1:${one.advertised}`).join(',')}`,
+    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.listener.names=CONTROLLER',
+    'inter.broker.listener.name=PLAINTEXT',
+    `log.dirs=${join(folder, 'data')}`,
+    'auto.create.topics.enable=false',
+    'default.replication.factor=1',
+    ...['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
+      `${topic}.num.partitions=4`,
+      `${topic}.replication.factor=1`,
+    ]),
+    'transaction.state.log.min.isr=1',
+    'share.coordinator.state.topic.min.isr=1',
+    'group.initial.rebalance.delay.ms=0',
+    'group.min.session.timeout.ms=1000',
+    // Without these a small heap does not start, and files of 10 MB are made for every partition.
+    'log.cleaner.dedupe.buffer.size=4194304',
+    'log.index.size.max.bytes=262144',
+    // A node killed with -9 is back when the controller has given up the old one.
+    'broker.session.timeout.ms=3000',
+    'broker.heartbeat.interval.ms=500',
+  ]
+}
