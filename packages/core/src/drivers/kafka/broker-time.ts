@@ -22,15 +22,12 @@ export class BrokerTime {
     return this.#clock.now() + this.#aheadMs
   }
 
-  /** Before something is measured. */
+  /** Before something is measured. Where the broker cannot be asked, what was known holds on, or our own clock. */
   async refresh(): Promise<void> {
     if (this.#clock.now() - this.#askedAt < FRESH_MS) return
-    const sentAt = this.#clock.now()
-    const stamp = await this.#ask()
-    if (stamp < 0) return
-    const receivedAt = this.#clock.now()
-    // Never too early: the stamp was made at or after the moment of sending.
-    this.#aheadMs = stamp - receivedAt
-    this.#askedAt = sentAt
+    this.#askedAt = this.#clock.now()
+    const stamp = await this.#ask().catch(() => -1)
+    // Never too early: the broker's clock has gone on since it made the stamp.
+    if (stamp >= 0) this.#aheadMs = stamp - this.#clock.now()
   }
 }

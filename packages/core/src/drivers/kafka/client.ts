@@ -2,7 +2,8 @@ import type { IHeaders, Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
 import { Kafka } from './kafkajs.ts'
-import { type Aborted, type Decoded, type RecordIn, type RecordOut, readable } from './records.ts'
+import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
+import { type RecordIn, type RecordOut, readable } from './records.ts'
 import { Sockets } from './sockets.ts'
 
 /**
@@ -13,70 +14,6 @@ export interface ClientOptions {
   readonly address: Address
   /** A connection was lost that had been there. */
   readonly onLost?: (error: Error) => void
-}
-
-/** kafkajs's cluster, as it gives it to an assigner, with what its types leave out. */
-interface Cluster extends Pick<PublicCluster, 'connect' | 'disconnect'> {
-  findBroker(node: { nodeId: number }): Promise<Node>
-  readonly brokerPool: {
-    refreshMetadata(topics: readonly string[]): Promise<void>
-    findConnectedBroker(): Promise<Node>
-  }
-}
-
-interface Metadata {
-  readonly topicMetadata: readonly { readonly topic: string; readonly partitionMetadata: readonly PartitionMetadata[] }[]
-}
-
-interface PartitionMetadata {
-  readonly partitionId: number
-  readonly leader: number
-}
-
-interface PartitionsOf<T> {
-  readonly topic: string
-  readonly partitions: readonly T[]
-}
-
-interface Node {
-  metadata(topics: readonly string[]): Promise<Metadata>
-  apiVersions(): Promise<unknown>
-  produce(request: object): Promise<{ topics: { partitions: { baseOffset: string; logAppendTime?: string }[] }[] }>
-  fetch(request: object): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
-  listOffsets(request: object): Promise<{ responses: PartitionsOf<{ partition: number; offset: string }>[] }>
-  findGroupCoordinator(request: { groupId: string; coordinatorType: 0 }): Promise<{ coordinator: { nodeId: number } }>
-  joinGroup(request: object): Promise<Joined>
-  syncGroup(request: object): Promise<{ memberAssignment: Buffer }>
-  heartbeat(request: object): Promise<unknown>
-  leaveGroup(request: object): Promise<unknown>
-  describeGroups(request: { groupIds: string[] }): Promise<{ groups: Described[] }>
-  offsetCommit(request: object): Promise<unknown>
-  offsetFetch(request: object): Promise<{ responses: PartitionsOf<Committed & { partition: number }>[] }>
-  createTopics(request: object): Promise<unknown>
-  describeConfigs(request: object): Promise<{ resources: { configEntries: { configName: string; configValue: string }[] }[] }>
-}
-
-interface FetchedPartition {
-  readonly partition: number
-  readonly abortedTransactions?: readonly Aborted[]
-  readonly messages: readonly Decoded[]
-}
-
-export interface Joined {
-  readonly generationId: number
-  readonly leaderId: string
-  readonly memberId: string
-  readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]
-}
-
-export interface Described {
-  readonly state: string
-  readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]
-}
-
-export interface Committed {
-  readonly offset: string
-  readonly metadata: string | null
 }
 
 export interface Place {

@@ -45,6 +45,7 @@ export class Mover {
   /** Takes what was read and there is room for. */
   take(line: Line): void {
     const { time, clock } = this.#options
+    void time.refresh() // never rejects; for those to come
     while (!this.#stopped && this.#held.size < MOST_HELD) {
       const receipt = line.take(Number.POSITIVE_INFINITY)
       if (!receipt) return

@@ -41,7 +41,10 @@ const PERMANENT: ReadonlySet<string> = new Set([
 ])
 
 export function isPermanent(failure: Failure): boolean {
-  return PERMANENT.has(failure.type) || failure.error.name === 'KafkaJSSASLAuthenticationError' || isHopeless(failure)
+  const code = failure.error instanceof CorebusError ? failure.error.code : ''
+  return (
+    code === 'TOPOLOGY' || PERMANENT.has(failure.type) || failure.error.name === 'KafkaJSSASLAuthenticationError' || isHopeless(failure)
+  )
 }
 
 /** Connecting again cannot help: the login, or TLS. */

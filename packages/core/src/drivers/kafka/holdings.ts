@@ -114,10 +114,10 @@ export class Holdings {
                 loadLines({ ...base, of, topic: names.again(of, group), kind: 'again', from: 'earliest' }),
               ])
         await commits.store(loaded.flat())
-        for (const [i, holding] of holdings.entries()) {
+        for (const holding of holdings) {
           holding.ready = true
           if (!this.#has(holding)) continue
-          holding.lines = loaded.flatMap((lines) => lines[i] ?? [])
+          holding.lines = loaded.flatMap((lines) => lines.find(({ partition }) => partition === holding.partition) ?? [])
           this.#leave(holding, holding.leaving)
           for (const line of holding.lines) reader.add(line)
         }

@@ -35,11 +35,8 @@ async function ownTarget(): Promise<ConformanceTarget | undefined> {
   const proxy = await chaosProxy({ port })
   const running = await startKafka({ behind: { port, advertisedPort: proxy.port } })
   afterAll(async () => {
-    const t = Date.now()
     await running?.stop()
-    console.log('STOPPED', Date.now() - t, proxy.connections)
     await proxy.close()
-    console.log('CLOSED', Date.now() - t)
   })
   if (!running) return undefined
   return targetAt(`127.0.0.1:${proxy.port}`, {

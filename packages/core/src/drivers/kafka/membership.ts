@@ -2,9 +2,10 @@ import { type Clock, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitions, PROTOCOL, type Share, type Wish } from './assigner.ts'
-import type { Client, Joined } from './client.ts'
+import type { Client } from './client.ts'
 import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from './failure.ts'
 import type { Metadata } from './metadata.ts'
+import type { Joined } from './protocol.ts'
 
 export interface MembershipOptions {
   /** Nothing else may be asked on its connection: while others are waited for, the broker answers nothing there. */

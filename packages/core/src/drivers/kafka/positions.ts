@@ -11,18 +11,26 @@ export interface LoadOptions extends Pick<LineOptions, 'of' | 'topic' | 'kind'> 
   readonly from: 'earliest' | 'latest'
 }
 
-/** The partitions of one topic as the group left them. */
+/**
+ * The partitions of one topic as the group left them. A position that the topic does not have (it was trimmed, or made again) is none, and
+ * then all that is there is read. Partitions that a topic does not have are left out.
+ */
 export async function loadLines({ client, group, of, topic, kind, partitions, from }: LoadOptions): Promise<readonly Line[]> {
-  const committed = await client.committed(group, topic, partitions)
-  const missing = partitions.some((partition) => !committed.has(partition))
-  const leaders = missing ? await client.leaders(topic) : []
-  const begins = missing ? await client.offsets(topic, leaders, from === 'earliest' ? 'begin' : 'end') : []
-  return partitions.map((partition) => {
+  const leaders = await client.leaders(topic)
+  const there = partitions.filter((partition) => partition < leaders.length)
+  const [committed, begins, ends] = await Promise.all([
+    client.committed(group, topic, there),
+    client.offsets(topic, leaders, 'begin'),
+    client.offsets(topic, leaders, 'end'),
+  ])
+  return there.map((partition) => {
+    const [begin, end] = [begins[partition] ?? 0, ends[partition] ?? 0]
     const position = committed.get(partition)
-    const marks = decodeNote(position?.metadata ?? '')
-    const line = new Line({ of, topic, kind, partition, base: position?.offset ?? begins[partition] ?? 0, marks })
+    const valid = position && position.offset >= begin && position.offset <= end
+    const base = valid ? position.offset : position || from === 'earliest' ? begin : end
+    const line = new Line({ of, topic, kind, partition, base, marks: decodeNote(valid ? position.metadata : '') })
     // Where a group has begun must be known even if it crashes before its first settlement.
-    if (!position) line.changed++
+    if (!valid) line.changed++
     return line
   })
 }

@@ -48,7 +48,12 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
     onAnswer: nothing,
     onDead: nothing,
   })
-  await client.connect()
+  try {
+    await client.connect()
+  } catch (thrown) {
+    await client.close()
+    throw thrown
+  }
   fetcher.start()
   return {
     async stop() {

@@ -32,14 +32,17 @@ export class Topology {
   /** What a topic is like that has to be made anew. */
   readonly #known = new Map<string, NewTopic>()
   readonly #groups = new Map<string, Entry>()
+  readonly #registry: NewTopic
+  readonly #clock: NewTopic
   readonly #making = new Map<string, Promise<void>>()
   #mayCreate = true
 
   constructor(options: TopologyOptions) {
     this.#options = options
     const { names } = options
-    this.#know({ topic: names.registry, partitions: 1, config: KEPT })
-    this.#know({ topic: names.clock, partitions: 1, config: SHORT })
+    this.#registry = { topic: names.registry, partitions: 1, config: KEPT }
+    this.#clock = { topic: names.clock, partitions: 1, config: SHORT }
+    for (const one of [this.#registry, this.#clock]) this.#know(one)
   }
 
   get mayCreate(): boolean {
@@ -57,17 +60,14 @@ export class Topology {
   }
 
   async ensure({ topics, groups }: Wanted, mode: 'create' | 'check'): Promise<readonly Difference[]> {
-    const { client, registry, names } = this.#options
+    const { client, registry } = this.#options
     this.#mayCreate = mode === 'create'
     const there = await client.topics()
     const entries = groups.map((group) => this.#entryOf(group))
     const needed = this.#needed(topics, entries, there)
     for (const one of needed) this.#know(one)
     const missing = needed.filter(({ topic }) => !there.has(topic))
-    if (mode === 'create') {
-      const own = [names.registry, names.clock].filter((topic) => !there.has(topic)).map((topic) => this.#known.get(topic) as NewTopic)
-      await this.#create([...own, ...missing])
-    }
+    if (mode === 'create') await this.#create(missing)
     const declared = new Map((await registry.entries()).map((entry) => [JSON.stringify([entry.group, entry.topic]), entry]))
     const differences: Difference[] =
       mode === 'create' ? [] : missing.map(({ what, topic }) => ({ what, wanted: `topic ${topic}`, found: 'nothing' }))
@@ -129,6 +129,7 @@ export class Topology {
             partitions: 1,
             config: STAMPED,
           })
+      for (const own of [this.#registry, this.#clock]) need({ what: `what all groups share, for ${group} on ${topic}`, ...own })
       if (place) need({ what: `the dead letters of ${group} on ${topic}`, topic: names.place(place.name), partitions: 1, config: KEPT })
     }
     return [...needed.values()]

@@ -99,8 +99,9 @@ function restarted(times: number): (room: Room) => Promise<void> {
     const options = { topic, group: 'g', maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
     messaging.handle(options, async ({ n }: { n: number }, { signal, attempt }) => {
       assert.equal(attempt, 1)
-      if (!open) held++
+      held++
       while (!open && !signal.aborted) await quiet(20)
+      held--
       if (!open) throw signal.reason
       done.add(n)
     })
@@ -121,12 +122,12 @@ function restarted(times: number): (room: Room) => Promise<void> {
     open = false
     await send(10)
     for (let life = 0; life < times; life++) {
+      // Handed out again, or never taken away: either way some are in hand when the next restart comes.
       await until(
-        () => held > 0,
-        () => held,
+        () => messaging.health().ready && held > 0,
+        () => [held, messaging.health()],
         BACK_MS,
       )
-      held = 0
       await does(room, 'restart')
     }
     open = true
