@@ -29,6 +29,8 @@ export interface KafkaOptions {
   readonly config?: readonly string[]
   /** One more listener, which tells its clients to come back by another port: a proxy's. */
   readonly behind?: { readonly port: number; readonly advertisedPort: number }
+  /** More listeners by name, each with its security protocol: SSL, SASL_PLAINTEXT, SASL_SSL. What they need is in `config`. */
+  readonly listeners?: Readonly<Record<string, string>>
   /** For `StorageTool format`, as in `--add-scram 'SCRAM-SHA-256=[name=app,password=secret]'`. */
   readonly format?: readonly string[]
 }
@@ -36,6 +38,8 @@ export interface KafkaOptions {
 export interface Kafka extends Broker {
   /** Where its data and its log are. */
   readonly folder: string
+  /** Of `listeners`, by name. */
+  readonly ports: Readonly<Record<string, number>>
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -53,7 +57,7 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
-export async function startKafka({ config = [], behind, format = [] }: KafkaOptions = {}): Promise<Kafka | undefined> {
+export async function startKafka({ config = [], behind, listeners = {}, format = [] }: KafkaOptions = {}): Promise<Kafka | undefined> {
   const jars = await kafkaJars()
   if (jars === undefined) return undefined
   const classes = ['-cp', `${jars}/*`]
@@ -61,7 +65,14 @@ export async function startKafka({ config = [], behind, format = [] }: KafkaOpti
   const [port, controllerPort] = [await freePort(), await freePort()]
   const url = `127.0.0.1:${port}`
   const properties = join(folder, 'server.properties')
-  writeFileSync(properties, [...propertiesOf({ folder, port, controllerPort, behind }), ...config, ''].join('\n'))
+  const ports: Record<string, number> = {}
+  for (const name in listeners) ports[name] = await freePort()
+  const clients = [
+    { name: 'PLAINTEXT', protocol: 'PLAINTEXT', port, advertised: port },
+    ...(behind ? [{ name: 'BEHIND', protocol: 'PLAINTEXT', port: behind.port, advertised: behind.advertisedPort }] : []),
+    ...Object.entries(listeners).map(([name, protocol]) => ({ name, protocol, port: ports[name] ?? 0, advertised: ports[name] ?? 0 })),
+  ]
+  writeFileSync(properties, [...propertiesOf(folder, controllerPort, clients), ...config, ''].join('\n'))
 
   const owned = new Owned()
   owned.folder(folder)
@@ -98,6 +109,7 @@ export async function startKafka({ config = [], behind, format = [] }: KafkaOpti
     env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
     own: true,
     folder,
+    ports,
     stop: () => owned.end(),
     async restart() {
       await down('SIGTERM')
@@ -116,26 +128,23 @@ export async function startKafka({ config = [], behind, format = [] }: KafkaOpti
   }
 }
 
-interface Ports {
-  readonly folder: string
+interface Listener {
+  readonly name: string
+  readonly protocol: string
   readonly port: number
-  readonly controllerPort: number
-  readonly behind: KafkaOptions['behind']
+  readonly advertised: number
 }
 
-function propertiesOf({ folder, port, controllerPort, behind }: Ports): readonly string[] {
-  const clients = [
-    { name: 'PLAINTEXT', port, advertised: port },
-    ...(behind ? [{ name: 'BEHIND', port: behind.port, advertised: behind.advertisedPort }] : []),
-  ]
+function propertiesOf(folder: string, controllerPort: number, clients: readonly Listener[]): readonly string[] {
   const listeners = clients.map((one) => `${one.name}://127.0.0.1:${one.port}`)
+  const protocols = clients.map((one) => `${one.name}:${one.protocol}`)
   return [
     'process.roles=broker,controller',
     'node.id=1',
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
     `listeners=${[...listeners, `CONTROLLER://127.0.0.1:${controllerPort}`].join(',')}`,
     `advertised.listeners=${clients.map((one) => `${one.name}://127.0.0.1:${one.advertised}`).join(',')}`,
-    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    `listener.security.protocol.map=${[...protocols, 'CONTROLLER:PLAINTEXT'].join(',')}`,
     'controller.listener.names=CONTROLLER',
     'inter.broker.listener.name=PLAINTEXT',
     `log.dirs=${join(folder, 'data')}`,
