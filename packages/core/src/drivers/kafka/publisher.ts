@@ -217,7 +217,8 @@ export class Publisher {
         if (refused) return { permanent: isPermanent(failureOf(refused)), cause: refused }
       }
       const permanent = isPermanent(failure)
-      const code = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE' ? 'TOO_LARGE' : 'KAFKA'
+      const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
+      const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
       return { permanent, cause: new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error }) }
     }
   }
