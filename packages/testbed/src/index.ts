@@ -1,5 +1,5 @@
 export { type Broker, type BrokerOptions, broker } from './broker.ts'
-export { type Kafka, type KafkaOptions, startKafka } from './kafka.ts'
+export { type Kafka, type KafkaOptions, startKafka, startKafkaCluster } from './kafka.ts'
 export { freePort } from './port.ts'
 export { type ChaosProxy, chaosProxy, type Direction } from './proxy.ts'
 export { type Rabbitmq, type RabbitmqOptions, startRabbitmq } from './rabbitmq.ts'

@@ -31,8 +31,15 @@ export interface KafkaOptions {
   readonly behind?: { readonly port: number; readonly advertisedPort: number }
   /** More listeners by name, each with its security protocol: SSL, SASL_PLAINTEXT, SASL_SSL. What they need is in `config`. */
   readonly listeners?: Readonly<Record<string, string>>
+  /** One of several nodes, by its place in the list. They come up together. */
+  readonly cluster?: { readonly index: number; readonly nodes: readonly Node[] }
   /** For `StorageTool format`, as in `--add-scram 'SCRAM-SHA-256=[name=app,password=secret]'`. */
   readonly format?: readonly string[]
+}
+
+interface Node {
+  readonly port: number
+  readonly controllerPort: number
 }
 
 export interface Kafka extends Broker {
@@ -57,12 +64,14 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
-export async function startKafka({ config = [], behind, listeners = {}, format = [] }: KafkaOptions = {}): Promise<Kafka | undefined> {
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
+  const { config = [], behind, listeners = {}, format = [] } = options
   const jars = await kafkaJars()
   if (jars === undefined) return undefined
   const classes = ['-cp', `${jars}/*`]
   const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
-  const [port, controllerPort] = [await freePort(), await freePort()]
+  const { index, nodes } = options.cluster ?? { index: 0, nodes: [await freeNode()] }
+  const { port } = nodes[index] as Node
   const url = `127.0.0.1:${port}`
   const properties = join(folder, 'server.properties')
   const ports: Record<string, number> = {}
@@ -72,7 +81,7 @@ export async function startKafka({ config = [], behind, listeners = {}, format =
     ...(behind ? [{ name: 'BEHIND', protocol: 'PLAINTEXT', port: behind.port, advertised: behind.advertisedPort }] : []),
     ...Object.entries(listeners).map(([name, protocol]) => ({ name, protocol, port: ports[name] ?? 0, advertised: ports[name] ?? 0 })),
   ]
-  writeFileSync(properties, [...propertiesOf(folder, controllerPort, clients), ...config, ''].join('\n'))
+  writeFileSync(properties, [...propertiesOf(folder, index, nodes, clients), ...config, ''].join('\n'))
 
   const owned = new Owned()
   owned.folder(folder)
@@ -128,6 +137,25 @@ export async function startKafka({ config = [], behind, listeners = {}, format =
   }
 }
 
+async function freeNode(): Promise<Node> {
+  return { port: await freePort(), controllerPort: await freePort() }
+}
+
+/** Several nodes, each with all partitions. Resolves when all of them know each other. */
+export async function startKafkaCluster(count = 3): Promise<readonly Kafka[] | undefined> {
+  const nodes: Node[] = []
+  while (nodes.length < count) nodes.push(await freeNode())
+  const started = await Promise.all(nodes.map((_, index) => startKafka({ cluster: { index, nodes } })))
+  const kafkas = started.filter((one) => one !== undefined)
+  const [first] = kafkas
+  if (!first) return undefined
+  const admin = new Client({ brokers: [first.url], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  while ((await admin.describeCluster()).brokers.length < count) await pause(100)
+  await admin.disconnect()
+  return kafkas
+}
+
 interface Listener {
   readonly name: string
   readonly protocol: string
@@ -135,13 +163,15 @@ interface Listener {
   readonly advertised: number
 }
 
-function propertiesOf(folder: string, controllerPort: number, clients: readonly Listener[]): readonly string[] {
+function propertiesOf(folder: string, index: number, nodes: readonly Node[], clients: readonly Listener[]): readonly string[] {
+  const { controllerPort } = nodes[index] as Node
+  const voters = nodes.map((node, i) => `${i + 1}@127.0.0.1:${node.controllerPort}`)
   const listeners = clients.map((one) => `${one.name}://127.0.0.1:${one.port}`)
   const protocols = clients.map((one) => `${one.name}:${one.protocol}`)
   return [
     'process.roles=broker,controller',
-    'node.id=1',
-    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+    `node.id=${index + 1}`,
+    `controller.quorum.voters=${voters.join(',')}`,
     `listeners=${[...listeners, `CONTROLLER://127.0.0.1:${controllerPort}`].join(',')}`,
     `advertised.listeners=${clients.map((one) => `${one.name}://127.0.0.1:${one.advertised}`).join(',')}`,
     `listener.security.protocol.map=${[...protocols, 'CONTROLLER:PLAINTEXT'].join(',')}`,
@@ -149,10 +179,10 @@ function propertiesOf(folder: string, controllerPort: number, clients: readonly 
     'inter.broker.listener.name=PLAINTEXT',
     `log.dirs=${join(folder, 'data')}`,
     'auto.create.topics.enable=false',
-    'default.replication.factor=1',
+    `default.replication.factor=${nodes.length}`,
     ...['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
       `${topic}.num.partitions=4`,
-      `${topic}.replication.factor=1`,
+      `${topic}.replication.factor=${nodes.length}`,
     ]),
     'transaction.state.log.min.isr=1',
     'share.coordinator.state.topic.min.isr=1',
@@ -164,5 +194,7 @@ function propertiesOf(folder: string, controllerPort: number, clients: readonly 
     // A node killed with -9 is back when the controller has given up the old one.
     'broker.session.timeout.ms=3000',
     'broker.heartbeat.interval.ms=500',
+    // Leaders go home soon, so that a restart in turn moves each of them twice.
+    'leader.imbalance.check.interval.seconds=5',
   ]
 }
