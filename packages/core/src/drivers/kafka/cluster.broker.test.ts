@@ -51,12 +51,12 @@ describe.skipIf(nodes.length === 0)('three brokers', () => {
       for (const node of nodes) {
         const before = confirmed.length
         await node[fault]()
-        await until(() => confirmed.length > before + 100)
+        await until(() => confirmed.length > before + 100, 60_000)
       }
       over = true
       await Promise.all([publishing, watching])
       const seen = () => new Set(reader.ids())
-      await until(() => confirmed.every((id) => seen().has(id)))
+      await until(() => confirmed.every((id) => seen().has(id)), 60_000)
 
       expect(confirmed.length).toBeGreaterThan(500)
       expect(silence).toBeLessThan(MOST_SILENCE_MS)
@@ -71,6 +71,6 @@ describe.skipIf(nodes.length === 0)('three brokers', () => {
       const twice = reader.deliveries.length - seen().size
       expect(twice).toBeLessThanOrEqual(3 * 200 + 3 * 20)
     },
-    180_000,
+    400_000,
   )
 })
