@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { brokerFor } from './broker.ts'
+import { type MeetingPlace, meetingPlace } from './broker.ts'
 import { abortOnSignal } from './signals.ts'
 import { timeline } from './timeline.ts'
 import { bootTwoApis, type TwoApis } from './two-apis.ts'
@@ -14,10 +14,13 @@ export async function keepRunning(env: NodeJS.ProcessEnv): Promise<number> {
   const asked = abortOnSignal()
   const { line, tell } = timeline()
   const ports = { users: Number(env.USERS_PORT ?? 4001), orders: Number(env.ORDERS_PORT ?? 4002) }
+  let place: MeetingPlace | undefined
   let apis: TwoApis | undefined
   let code = 0
   try {
-    apis = await bootTwoApis({ env: { ADMIN_TOKEN: 'admin', ...env, ...brokerFor(env, STATE) }, ports, onLine: line, signal: asked })
+    place = await meetingPlace(env, STATE, (what) => tell('start', 'says', what))
+    asked.throwIfAborted()
+    apis = await bootTwoApis({ env: { ADMIN_TOKEN: 'admin', ...env, ...place.env }, ports, onLine: line, signal: asked })
     console.log(welcome(apis.urls))
     await over(apis.signal)
     if (!asked.aborted) throw apis.signal.reason
@@ -30,6 +33,7 @@ export async function keepRunning(env: NodeJS.ProcessEnv): Promise<number> {
     }
   }
   const failed = (await apis?.stop()) ?? []
+  await place?.end()
   for (const who of failed) tell('start', 'warning', `did not end with exit code 0: ${who}`)
   if (code === 0 && failed.length === 0) tell('start', 'stopped', 'all of them have ended with exit code 0')
   return failed.length > 0 ? 1 : code

@@ -1,27 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Command, isRunning, type Played, play as playCommand, scriptPath } from './fixtures/play.ts'
 import { until } from './until.ts'
 
-const SCRIPT = fileURLToPath(new URL('../../../scripts/demo.ts', import.meta.url))
-
-interface Demo {
-  readonly process: ChildProcess
-  /** Output and errors, as far as they have come. */
-  readonly said: () => string
-  readonly ended: Promise<number | string | null>
-}
-
-type Command = readonly [string, ...string[]]
+const SCRIPT = scriptPath('demo')
 
 describe('the demo', () => {
   const { signal } = new AbortController()
   let folder: string
-  let demo: Demo
+  let demo: Played
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'demo-test-'))
@@ -31,19 +20,8 @@ describe('the demo', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const play = (env: NodeJS.ProcessEnv = {}, [command, ...args]: Command = [process.execPath, SCRIPT]): Demo => {
-    const child = spawn(command, args, { env: { ...process.env, TMPDIR: folder, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-    let said = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        said += text
-      })
-    return {
-      process: child,
-      said: () => said,
-      ended: new Promise((resolve) => child.on('close', (code, killed) => resolve(code ?? killed))),
-    }
-  }
+  const play = (env: NodeJS.ProcessEnv = {}, command: Command = [process.execPath, SCRIPT]): Played =>
+    playCommand({ TMPDIR: folder, ...env }, command)
   const firstAnswer = (): Promise<true> => until('the first answer', () => /answered/.test(demo.said()) || undefined, { signal })
   const processes = (): readonly number[] => [...new Set([...demo.said().matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid)))]
   const noneLeft = (pids: readonly number[]): Promise<true> => until(`${pids} end`, () => !pids.some(isRunning) || undefined, { signal })
@@ -99,21 +77,3 @@ describe('the demo', () => {
     expect(await readdir(folder)).toEqual([])
   })
 })
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  // Ended, but nobody has asked how: in a container there may be no one who does.
-  return !statusOf(pid).includes(') Z ')
-}
-
-function statusOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
-  } catch {
-    return '' // gone in the meantime, or a system without /proc
-  }
-}

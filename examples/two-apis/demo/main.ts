@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { brokerFor } from './broker.ts'
+import { type MeetingPlace, meetingPlace } from './broker.ts'
 import { abortOnSignal } from './signals.ts'
 import { stage } from './stage.ts'
 import { tellStory } from './story.ts'
@@ -21,11 +21,14 @@ export async function runDemo(): Promise<number> {
   // For the ways out that run no `finally`.
   process.on('exit', putAway)
   const lines = timeline()
+  let place: MeetingPlace | undefined
   try {
+    place = await meetingPlace(process.env, folder, (what) => lines.tell('demo', 'says', what))
+    signal.throwIfAborted()
     const firstRetryMs = FIRST_RETRY_MS
     const adminToken = randomUUID()
     const env = {
-      ...brokerFor(process.env, folder),
+      ...place.env,
       // tsx keeps what it has compiled there.
       TMPDIR: folder,
       USERS_DB: join(folder, 'users.db'),
@@ -42,6 +45,7 @@ export async function runDemo(): Promise<number> {
     console.error(`demo: ${error instanceof Error ? error.message : String(error)}`)
     return 1
   } finally {
+    await place?.end()
     await rm(folder, { recursive: true, force: true })
     process.off('exit', putAway)
   }

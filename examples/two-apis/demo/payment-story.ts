@@ -4,8 +4,8 @@ import { check, type Stage } from './stage.ts'
 import { until } from './until.ts'
 
 const RETRIES = 3
-/** A line is written when its retry has been stored and the original acknowledged, and by then the delay has begun. */
-const TOLERANCE_MS = 150
+/** A line is written when its retry is confirmed, and by then the delay has begun: on a server some time before, if the machine is busy. */
+const TOLERANCE_MS = 100
 
 export async function failAndReplayPayment(stage: Stage, userId: number, orderId: number): Promise<void> {
   const { apis, tell, order } = stage

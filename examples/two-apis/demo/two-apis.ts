@@ -122,7 +122,7 @@ function agrees(log: LogLine, where: Partial<LogLine>): boolean {
 /** The error that it ended with; without one, what it said last. */
 function lastWords(lines: readonly Line[], name: string): string {
   const own = lines.filter(({ from }) => from === name)
-  const error = own.findLast(({ text, log }) => !log && /^\w*Error\b/.test(text))
+  const error = own.findLast(({ text, log }) => !log && /^(\w*Error\b|error: )/.test(text))
   if (error) return `It says: ${error.text}`
   if (own.length === 0) return 'It said nothing.'
   const last = own.slice(-LAST_LINES).map(({ text, log }) => `  ${log?.text ?? text}`)

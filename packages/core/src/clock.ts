@@ -28,6 +28,17 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** Keeps the process alive while `work` is under way: what is awaited must come to its end, also when all that is left of it is a timer. */
+export async function held<T>(work: () => Promise<T>): Promise<T> {
+  const hold = new Hold()
+  hold.on()
+  try {
+    return await work()
+  } finally {
+    hold.end()
+  }
+}
+
 /** Keeps the process alive while something it owes is outstanding: a clock's timers alone do not. */
 export class Hold {
   readonly #timer = setInterval(() => {}, LONGEST_TIMER_MS)

@@ -52,6 +52,11 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   readonly bootstrapServers?: string | readonly string[]
   readonly tls?: boolean | TlsOptions
   readonly auth?: AuthOptions
+  /**
+   * Passed to the broker's client library (amqplib, kafkajs, redis) as they are, for what this has no option for. One that contradicts a
+   * promise is an error at the first use (CLIENT_OPTION).
+   */
+  readonly client?: Readonly<Record<string, unknown>>
   /** `source` of every event and the default group. */
   readonly service?: string
   readonly defaultTopic?: string
@@ -114,6 +119,7 @@ export interface Config {
   readonly hints: readonly string[]
   readonly tls: boolean | TlsOptions
   readonly auth?: AuthOptions
+  readonly client?: Readonly<Record<string, unknown>>
   readonly service: string
   readonly defaultTopic?: string
   readonly prefix: string
@@ -152,6 +158,8 @@ export function readConfig(
   const secured = address && secure(address, options, env, cwd, mistakes, hints)
   if (address && address.broker !== 'sqlite' && options.durability !== undefined)
     mistakes.push(`durability is an option of the sqlite broker, and the broker is ${address.broker}: leave it out`)
+  if (address && (address.broker === 'sqlite' || address.broker === 'memory') && options.client !== undefined)
+    mistakes.push(`client does nothing with the ${address.broker} broker, which has no client library: leave it out`)
   const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
   const logLevel = options.logger ? 'info' : levelIn(env, mistakes)
   if (mistakes.length > 0 || !address || !secured || service === undefined) throw configError(mistakes, hints)
@@ -200,7 +208,8 @@ function settings(
     ...(deadLetter !== undefined && { deadLetter }),
   }
   const defaultTopic = options.defaultTopic ?? envValue(env, 'MESSAGING_DEFAULT_TOPIC')?.trim()
-  return { prefix, ...limits, topology, durability, retry, ...(defaultTopic !== undefined && { defaultTopic }) }
+  const { client } = options
+  return { prefix, ...limits, topology, durability, retry, ...(defaultTopic !== undefined && { defaultTopic }), ...(client && { client }) }
 }
 
 function serviceName({ service }: MessagingOptions, env: Env, cwd: string, mistakes: string[]): string | undefined {

@@ -70,16 +70,17 @@ describe('a connection', () => {
     expect(lines).toHaveLength(1)
   })
 
-  test('says that it is lost, once, and that it is back, and after how long', async () => {
+  test('says that it is lost, once, what else keeps it away, that it is back, and after how long', async () => {
     const { connection, clock, lines, tell } = connectionTo()
     await connection.driver()
-    tell({ kind: 'reconnecting', error: new Error('ECONNRESET') })
-    tell({ kind: 'reconnecting', error: new Error('ECONNREFUSED') })
+    for (const why of ['ECONNRESET', 'ECONNRESET', 'ACCESS_REFUSED', 'ACCESS_REFUSED'])
+      tell({ kind: 'reconnecting', error: new Error(why) })
     await clock.advance(12_340)
     tell({ kind: 'connected' })
     tell({ kind: 'blocked', error: new Error('low on memory') })
     expect(lines.slice(1).map(({ level, msg }) => [level, msg.replace('rabbitmq at amqp://user:***@host/', '-')])).toEqual([
       [40, 'broker - is lost, coming back by itself: ECONNRESET'],
+      [40, 'broker - cannot be reached again yet, still trying: ACCESS_REFUSED'],
       [30, 'broker - is back after 12.3 s'],
       [40, 'broker - takes no publishes: low on memory'],
     ])

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { held } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, ConnectionState, Difference, Driver, Topology } from './driver.ts'
 import { CorebusError } from './errors.ts'
@@ -29,6 +30,7 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   let connecting: Promise<Driver> | undefined
   let current: ReturnType<Connection['state']> = 'idle'
   let troubleSince: number | undefined
+  let trouble: string | undefined
   let made: Driver | undefined
   let said = false
   const ensured = new Map<string, Promise<void> | true>()
@@ -37,7 +39,8 @@ export function createConnection({ config, clock, observer, logger, load = loadD
 
   function driver(): Promise<Driver> {
     if (current === 'closed') return Promise.reject(closed())
-    connecting ??= connect().catch((error: unknown) => {
+    // A process that has nothing else to do yet waits for its broker, and does not end without a word.
+    connecting ??= held(connect).catch((error: unknown) => {
       connecting = undefined
       if (current === 'closed') throw closed()
       current = 'idle'
@@ -47,10 +50,11 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   }
 
   async function connect(): Promise<Driver> {
-    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth } = config
+    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth, client } = config
     current = 'connecting'
     announce()
-    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...(auth && { auth }) })
+    const secured = { tls, ...(auth && { auth }), ...(client && { client }) }
+    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...secured })
     if (state() === 'closed') throw closed()
     made = loaded
     try {
@@ -75,9 +79,13 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   }
 
   function changeState(state: ConnectionState): void {
-    if (current === 'closed' || current === state.kind) return
+    // The same trouble is said once; another one is news.
+    const why = state.kind === 'connected' ? undefined : state.error.message
+    if (current === 'closed' || (current === state.kind && trouble === why)) return
     const { broker, where } = config
+    const lost = current === 'reconnecting' ? 'cannot be reached again yet, still trying' : 'is lost, coming back by itself'
     current = state.kind
+    trouble = why
     if (state.kind === 'connected') {
       observer.state('connected')
       if (troubleSince !== undefined)
@@ -90,11 +98,11 @@ export function createConnection({ config, clock, observer, logger, load = loadD
     const line = { broker, where, err: state.error }
     if (state.kind === 'dead') logger.error(line, `broker ${broker} at ${where} cannot be used any more: ${state.error.message}`)
     else if (state.kind === 'blocked') logger.warn(line, `broker ${broker} at ${where} takes no publishes: ${state.error.message}`)
-    else logger.warn(line, `broker ${broker} at ${where} is lost, coming back by itself: ${state.error.message}`)
+    else logger.warn(line, `broker ${broker} at ${where} ${lost}: ${state.error.message}`)
   }
 
   async function ensure(topology: Topology): Promise<void> {
-    const differences = await (await driver()).ensure(topology, config.topology)
+    const differences = await held(async () => (await driver()).ensure(topology, config.topology))
     if (differences.length > 0) throw new CorebusError('TOPOLOGY', described(differences, config.topology))
     for (const topic of topology.topics) ensured.set(topic, true)
   }

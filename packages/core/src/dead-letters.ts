@@ -1,10 +1,10 @@
-import { type Clock, Hold, sleep, systemClock } from './clock.ts'
+import { type Clock, held, sleep, systemClock } from './clock.ts'
 import type { Admin, DeadLetter, DeadLetterFilter } from './driver.ts'
 import { HEADER } from './wire/headers.ts'
 
-const BATCH = 100
-/** Read at once: never all of a million letters, with their bodies. */
+/** Read at once, and handed back at once where no rate is asked for: never all of a million letters, with their bodies. */
 const PAGE = 500
+const MOST_AT_A_RATE = 100
 
 export interface ReplayOptions {
   /** At most so many a second. Default: as fast as the broker takes them. */
@@ -18,14 +18,8 @@ export interface ReplayOptions {
  * Hands dead letters back to the group that gave up on them, and to no other group, with their attempts counted from 1 again. One that fails
  * again comes back as a new dead letter; each letter is replayed once, also one that comes while this runs.
  */
-export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
-  const hold = new Hold()
-  hold.on()
-  try {
-    return await replayListed(admin, filter, options)
-  } finally {
-    hold.end()
-  }
+export function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
+  return held(() => replayListed(admin, filter, options))
 }
 
 async function replayListed(
@@ -33,7 +27,7 @@ async function replayListed(
   filter: DeadLetterFilter,
   { perSecond, clock = systemClock, onProgress }: ReplayOptions,
 ): Promise<number> {
-  const limit = Math.max(1, Math.min(BATCH, Math.floor(perSecond ?? BATCH)))
+  const limit = perSecond === undefined ? PAGE : Math.max(1, Math.min(MOST_AT_A_RATE, Math.floor(perSecond)))
   // A letter that fails again at once comes back behind the others: it is known by then, and does not go round and round.
   const seen = new Set<string>()
   let replayed = 0

@@ -7,6 +7,8 @@ export interface Message {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
   readonly tombstone?: true
+  /** The name of the event in the body, for brokers that show one beside it (AMQP's `type`). Written, never read back: the body says it. */
+  readonly event?: string
 }
 
 /** A message in the hands of one subscription, until it is settled or lost. */
@@ -69,6 +71,7 @@ export interface SubscribeOptions {
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
   /** No longer ours (rebalance, lost connection, lost lease): what has not started must not start, what runs is told by its signal. */
   readonly onLost: (deliveries: readonly Delivery[]) => void
+  /** Said when it changes. `reconnecting` is said again when what keeps it away is another thing than it was, once each. */
   readonly onState: (state: SubscriptionState) => void
 }
 
@@ -153,7 +156,7 @@ export interface Driver {
   readonly name: string
   readonly capabilities: Capabilities
   readonly admin: Admin
-  /** Resolves at the first connection. A later loss is a state, and the driver comes back by itself. */
+  /** Resolves at the first connection. A later loss is a state, said again when another thing keeps it away, and the driver comes back by itself. */
   connect(onState: (state: ConnectionState) => void): Promise<void>
   /** 'check' changes nothing; 'create' adds what is missing and never alters or deletes. Returns what differs. */
   ensure(topology: Topology, mode: 'create' | 'check'): Promise<readonly Difference[]>
@@ -183,6 +186,8 @@ export interface DriverOptions {
   readonly durability: 'normal' | 'full'
   readonly tls: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string }
   readonly auth?: { readonly username: string; readonly password: string; readonly mechanism?: string }
+  /** The user's options for the client library. Passed on as they are; one that contradicts a promise is refused with CLIENT_OPTION. */
+  readonly client?: Readonly<Record<string, unknown>>
 }
 
 /** Time as a parameter. Tests give a virtual one. */

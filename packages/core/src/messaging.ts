@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Clock, sleep, systemClock } from './clock.ts'
+import { type Clock, held, sleep, systemClock } from './clock.ts'
 import { type Config, type MessagingOptions, readConfig, type Session } from './config.ts'
 import { createConnection } from './connection.ts'
 import type { HandleMiddleware } from './consumer/dispatch.ts'
@@ -36,7 +36,7 @@ export interface OnOptions extends OnEventOptions, FunctionOptions {}
 /** One instance: one broker connection, its handlers, its events. */
 export interface Messaging<T extends Types = Types> {
   /** Redacted, for logs and checks. */
-  readonly settings: Omit<Config, 'url' | 'auth' | 'tls'>
+  readonly settings: Omit<Config, 'url' | 'auth' | 'tls' | 'client'>
   readonly logger: Logger
   readonly counters: Readonly<Counters>
   /** Handles one event, decoded and checked. */
@@ -185,10 +185,10 @@ export function createInstance<T extends Types>(
     start: async (startOptions = {}) => {
       if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
       if (ownsEvents) messaging.check()
-      await consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)
+      await held(() => consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions))
     },
     close: () => {
-      closing ??= closeAll()
+      closing ??= held(closeAll)
       return closing
     },
     health: () => consumers.health(),
@@ -222,6 +222,6 @@ export function createInstance<T extends Types>(
   return messaging
 }
 
-function settingsOf({ url: _, auth: __, tls: ___, ...settings }: Config): Messaging['settings'] {
+function settingsOf({ url: _, auth: __, tls: ___, client: ____, ...settings }: Config): Messaging['settings'] {
   return settings
 }

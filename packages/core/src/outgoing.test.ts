@@ -19,7 +19,12 @@ describe('an event', () => {
     expect(text(body)).toBe(
       '{"name":"user.created","data":{"id":7,"email":"a@b.io"},"timestamp":"2026-02-01T12:00:00.000Z","source":"users-api"}',
     )
-    expect(message).toEqual({ topic: 'user-events', key: '7', headers: { 'content-type': 'application/json', 'corebus-correlation': id } })
+    expect(message).toEqual({
+      topic: 'user-events',
+      event: 'user.created',
+      key: '7',
+      headers: { 'content-type': 'application/json', 'corebus-correlation': id },
+    })
     expect(id).toMatch(UUID7)
   })
 

@@ -1,4 +1,5 @@
 import { kafka } from './kafka.ts'
+import { type Missing, missing } from './missing.ts'
 import { rabbitmq } from './rabbitmq.ts'
 
 /** A real broker that tests and benchmarks may use. */
@@ -35,11 +36,9 @@ export interface BrokerKind {
   start(): Promise<Broker | undefined>
 }
 
-export interface BrokerOptions {
+export interface BrokerOptions extends Missing {
   /** For faults: one of our own, whatever else is there. */
   readonly own?: boolean
-  readonly env?: Readonly<Record<string, string | undefined>>
-  readonly say?: (line: string) => void
 }
 
 const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { kafka, rabbitmq }
@@ -47,7 +46,7 @@ const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { kafka, rabbitmq }
 /**
  * A running broker: the one the environment names, else one that answers on the default port, else one started from what is installed.
  * Undefined, with one line that says what to install, when there is none.
- * @throws when the one the environment names does not answer, and under CI=true when there is none: a suite that skips itself proves nothing.
+ * @throws when the one the environment names does not answer, and when there is none and it is `required`: a suite that skips itself proves nothing.
  */
 export async function broker(name: BrokerName, options: BrokerOptions = {}): Promise<Broker | undefined> {
   return find(KINDS[name], options)
@@ -56,7 +55,7 @@ export async function broker(name: BrokerName, options: BrokerOptions = {}): Pro
 /** The same for any kind of broker. */
 export async function find(
   kind: BrokerKind,
-  { own = false, env = process.env, say = console.warn }: BrokerOptions = {},
+  { own = false, env = process.env, ...options }: BrokerOptions = {},
 ): Promise<Broker | undefined> {
   if (!own) {
     const named = env[kind.variable]
@@ -66,12 +65,7 @@ export async function find(
     }
     if (await kind.answers(kind.defaultUrl)) return notOurs(kind, kind.defaultUrl)
   }
-  const started = await kind.start()
-  if (started) return started
-  const missing = `no ${kind.name} here: ${kind.install}`
-  if (env.CI === 'true') throw new Error(missing)
-  say(`skipped, ${missing}`)
-  return undefined
+  return (await kind.start()) ?? missing(kind.name, kind.install, { env, ...options })
 }
 
 function notOurs(kind: BrokerKind, url: string): Broker {

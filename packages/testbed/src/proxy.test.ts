@@ -154,3 +154,13 @@ test('refuses new connections and leaves the old ones alone, until it accepts ag
   await proxy.accept()
   await used()
 })
+
+test('cut in the very moment in which a connection ends, it does not stay', async () => {
+  const one = await used()
+  proxy.freeze('up')
+  one.socket.end('bye')
+  await quiet(50)
+  proxy.thaw()
+  proxy.cut()
+  await until(() => proxy.connections === 0)
+})

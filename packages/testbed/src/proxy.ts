@@ -142,7 +142,7 @@ class Pair {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) reset(socket)
   }
 
   resetAfter(bytes: number, sides: readonly ('up' | 'down')[]): void {
@@ -160,8 +160,14 @@ class Pair {
 
 /** A reset is passed on as one, an end as an end. */
 function end(socket: Socket, hadError: boolean): void {
-  if (hadError) socket.resetAndDestroy()
+  if (hadError) reset(socket)
   else socket.end()
+}
+
+/** Of a socket that has been ended Node refuses the reset, and never closes it. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** One direction of a pair. */

@@ -1,14 +1,15 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from 'amqplib'
 import type { Broker, BrokerKind } from './broker.ts'
+import { missing } from './missing.ts'
 import { ended, exited, Owned, runs, signal } from './owned.ts'
 import { freePort } from './port.ts'
 
-/** The script itself: the wrapper in /usr/sbin changes the user, the folders and the addresses. */
+/** The scripts themselves: the wrapper in /usr/sbin changes the user, the folders and the addresses. */
 const FOLDERS = ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin', '/opt/rabbitmq/sbin']
 const ANSWERS_WITHIN_MS = 60_000
 const STOPS_WITHIN_MS = 30_000
@@ -19,7 +20,7 @@ export const rabbitmq: BrokerKind = {
   defaultUrl: 'amqp://guest:guest@127.0.0.1:5672/',
   install: 'apt-get install -y --no-install-recommends rabbitmq-server, or set RABBITMQ_URL',
   answers,
-  start: () => startRabbitmq(),
+  start: () => start(),
 }
 
 export interface RabbitmqOptions {
@@ -32,6 +33,8 @@ export interface RabbitmqOptions {
 export interface Rabbitmq extends Broker {
   /** `rabbitmqctl` with these arguments; what it printed. */
   ctl(...args: readonly string[]): Promise<string>
+  /** Another of RabbitMQ's own commands, such as `rabbitmq-diagnostics`, with its arguments. */
+  command(name: string, ...args: readonly string[]): Promise<string>
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -44,11 +47,20 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** One node of its own: free loopback ports, its own epmd, everything in one folder that is removed afterwards. Undefined where none is installed. */
-export async function startRabbitmq({ config = [], plugins = [] }: RabbitmqOptions = {}): Promise<Rabbitmq | undefined> {
-  const server = FOLDERS.map((folder) => join(folder, 'rabbitmq-server')).find(existsSync)
-  if (server === undefined) return undefined
-  const start = server
+/**
+ * One node of its own: free loopback ports, its own epmd, everything in one folder that is removed afterwards. The one that RABBITMQ_HOME names
+ * (an unpacked release), else the one that is installed. Undefined, with one line that says what to install, where there is none.
+ * @throws under CI=true where there is none.
+ */
+export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rabbitmq | undefined> {
+  return (await start(options)) ?? missing(rabbitmq.name, rabbitmq.install)
+}
+
+async function start({ config = [], plugins = [] }: RabbitmqOptions = {}): Promise<Rabbitmq | undefined> {
+  const { RABBITMQ_HOME: home } = process.env
+  const scripts = (home ? [join(home, 'sbin')] : FOLDERS).find((path) => existsSync(join(path, 'rabbitmq-server')))
+  if (scripts === undefined) return undefined
+  const server = join(scripts, 'rabbitmq-server')
   const folder = mkdtempSync(join(tmpdir(), 'corebus-rabbitmq-'))
   const [port, distPort, epmdPort] = [await freePort(), await freePort(), await freePort()]
   const url = `amqp://guest:guest@127.0.0.1:${port}/`
@@ -59,19 +71,20 @@ export async function startRabbitmq({ config = [], plugins = [] }: RabbitmqOptio
 
   const owned = new Owned()
   owned.folder(folder)
-  const epmd = spawn('epmd', ['-address', '127.0.0.1', '-port', String(epmdPort)], { stdio: 'ignore' })
   // Where it is not on the path, the node starts one itself.
-  epmd.on('error', () => {})
-  if (epmd.pid !== undefined) owned.process(epmd.pid)
+  const epmd = owned.spawn('epmd', ['-address', '127.0.0.1', '-port', String(epmdPort)])
 
+  const command = async (name: string, ...args: readonly string[]) => (await promisify(execFile)(join(scripts, name), args, { env })).stdout
   let pid = 0
   async function up(): Promise<void> {
     const log = openSync(join(folder, 'stdout.log'), 'a')
-    const script = spawn(start, [], { env, cwd: folder, stdio: ['ignore', log, log], detached: true })
+    const script = owned.spawn(server, [], { env, cwd: folder, output: log })
     closeSync(log)
     await untilAnswers(url, script, folder)
     pid = Number(readFileSync(join(folder, 'rabbit.pid'), 'utf8').trim())
     owned.process(pid)
+    // From here on the node alone: its script ends with it, and has asked how it ended.
+    if (script.pid !== undefined) owned.forget(-script.pid)
   }
   async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     signal(pid, by)
@@ -107,10 +120,8 @@ export async function startRabbitmq({ config = [], plugins = [] }: RabbitmqOptio
     async thaw() {
       signal(pid, 'SIGCONT')
     },
-    async ctl(...args) {
-      const { stdout } = await promisify(execFile)(join(dirname(start), 'rabbitmqctl'), args, { env })
-      return stdout
-    },
+    ctl: (...args) => command('rabbitmqctl', ...args),
+    command,
   }
 }
 

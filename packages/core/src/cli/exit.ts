@@ -35,6 +35,7 @@ const MISTAKES = new Set([
   'BROKER_FILE_NETWORK',
   'TWO_VERSIONS',
   'URL',
+  'CLIENT_OPTION',
 ])
 
 export function exitCodeOf(error: unknown): number {

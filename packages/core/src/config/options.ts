@@ -79,6 +79,7 @@ const OPTIONS = z.strictObject({
   bootstrapServers: addresses,
   tls: flagOr(tlsOptions, 'true, false or { ca, cert, key }'),
   auth: authOptions.optional(),
+  client: secret('an object with options of the client library', (value) => value === undefined || isObject(value)).optional(),
   service: text,
   defaultTopic: text,
   prefix: must(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Message } from '../driver.ts'
 
 const MOST_REMEMBERED = 10_000
@@ -8,7 +9,6 @@ export class Losses {
   readonly #counts = new Map<string, number>()
 
   add(message: Message): void {
-    if (message.id === '') return // nothing to know it by
     const place = placeOf(message)
     const before = this.#counts.get(place) ?? 0
     this.#counts.delete(place)
@@ -22,11 +22,16 @@ export class Losses {
     return this.#counts.size === 0 ? 0 : (this.#counts.get(placeOf(message)) ?? 0)
   }
 
+  /** Of a message without an id nothing is forgotten: others that say the same may still come. */
   forget(message: Message): void {
-    if (this.#counts.size > 0) this.#counts.delete(placeOf(message))
+    if (this.#counts.size > 0 && message.id !== '') this.#counts.delete(placeOf(message))
   }
 }
 
-function placeOf({ topic, id }: Message): string {
-  return `${topic}\0${id}`
+/**
+ * A foreign message may have no id: then it is known by what it says. Not known at all, a broker that restarts five times would make it a
+ * crash. Of those that say the same the losses count for each; a real crash takes this record with its process, so it is found out all the same.
+ */
+function placeOf({ topic, id, key = '', body }: Message): string {
+  return id === '' ? `${topic}\0\0${createHash('sha256').update(key).update('\0').update(body).digest('base64')}` : `${topic}\0${id}`
 }

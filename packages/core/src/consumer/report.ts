@@ -73,7 +73,7 @@ export function reportState(observer: Observer, group: string, before: string, s
   }
   const { kind, error } = state
   observer.state(kind, { group, error })
-  if (kind === 'reconnecting')
-    observer.logger.warn({ group, err: error }, `${group} lost its broker, coming back by itself: ${error.message}`)
+  const lost = before === 'reconnecting' ? 'cannot come back yet, still trying' : 'lost its broker, coming back by itself'
+  if (kind === 'reconnecting') observer.logger.warn({ group, err: error }, `${group} ${lost}: ${error.message}`)
   else observer.logger.error({ group, err: error }, `${group} stopped consuming and cannot go on: ${error.message}`)
 }

@@ -140,6 +140,21 @@ describe('crashes', () => {
     await bench.hand(delivery('m', { unsettledBefore: 15 }))
     expect(bench.settled).toEqual(['deadLetter m'])
   })
+
+  test('nor of messages without an id, also of many that say the same and are settled one after another', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench(() => held.promise).start()
+    for (let losses = 0; losses < 6; losses++) {
+      const given = [1, 2, 3].map(() => delivery('', { unsettledBefore: losses }))
+      await bench.hand(...given)
+      bench.broker.onLost(given)
+    }
+    held.resolve()
+    await bench.hand(...[1, 2, 3].map(() => delivery('', { unsettledBefore: 6 })))
+    expect(bench.settled).toEqual(['ack ', 'ack ', 'ack '])
+    await bench.hand(delivery('another', { unsettledBefore: 5 }))
+    expect(bench.settled.at(-1)).toBe('deadLetter another')
+  })
 })
 
 describe('a delivery that is lost', () => {

@@ -57,6 +57,7 @@ export class GroupRun {
   #subscription: Subscription | undefined
   #ended = false
   #state: GroupHealth['state'] = 'starting'
+  #trouble: string | undefined
   #lastSettledAt = 0
   #cancelTick: (() => void) | undefined
 
@@ -284,9 +285,12 @@ export class GroupRun {
   }
 
   #changeState(state: SubscriptionState): void {
-    if (this.#state === state.kind || this.#ended) return
+    // The same trouble is said once; another one is news.
+    const why = state.kind === 'consuming' ? undefined : state.error.message
+    if ((this.#state === state.kind && this.#trouble === why) || this.#ended) return
     const before = this.#state
     this.#state = state.kind
+    this.#trouble = why
     reportState(this.#options.observer, this.#options.plan.group, before, state)
   }
 }

@@ -1,6 +1,5 @@
-import { type Kafka, startKafka } from '@corebus/testbed'
+import { authority, type Kafka, startKafka } from '@corebus/testbed'
 import { afterAll, describe, expect, test } from 'vitest'
-import { authority } from '../fixtures/certificates.ts'
 import { member, messages, openRoom } from './fixtures/room.ts'
 
 const certificates = await authority()

@@ -30,16 +30,37 @@ test('authority, certificate and key go to the socket', () => {
 })
 
 test("the client's own options pass through; a heartbeat notices a lost connection within 15 s unless told otherwise", () => {
-  expect(at('amqp://broker/?heartbeat=20&frameMax=8192&channelMax=50').url).toMatchObject({ heartbeat: 20, frameMax: 8192, channelMax: 50 })
+  expect(at('amqp://broker/?heartbeat=20&frameMax=8192&channelMax=500').url).toMatchObject({
+    heartbeat: 20,
+    frameMax: 8192,
+    channelMax: 500,
+  })
   expect(at('amqp://broker/').url).toMatchObject({ heartbeat: 5 })
   expect(at('amqps://broker/?auth_mechanism=external').socket.credentials?.mechanism).toBe('EXTERNAL')
 })
 
-test('options that are unknown, or would break a promise, are refused', () => {
+test('so do those given in code, over those of the address', () => {
+  const client = { heartbeat: 8, servername: 'broker.internal', keepAlive: true, clientProperties: { team: 'orders' } }
+  const { url, socket } = at('amqps://10.0.0.7/?heartbeat=20&frameMax=8192', { client })
+  expect(url).toMatchObject({ heartbeat: 8, frameMax: 8192 })
+  expect(socket).toMatchObject({ servername: 'broker.internal', keepAlive: true, noDelay: true })
+  expect(socket.clientProperties).toEqual({ connection_name: `corebus ${process.pid}`, team: 'orders' })
+})
+
+test('options of the address that are unknown, or would break a promise, are refused', () => {
   expect(() => at('amqp://broker/?heartbeat=0')).toThrow(
-    /broker:5672 has \?heartbeat=0: from 1 to 60 s, or a lost connection would not be noticed/,
+    /broker:5672 has \?heartbeat=0, which must be from 1 to 60 s, or a lost connection would not be noticed/,
   )
   expect(() => at('amqp://broker/?heartbeat=x')).toThrow(/no whole number/)
   expect(() => at('amqp://broker/?prefetch=10')).toThrow(/has \?prefetch=, which is no option of the client/)
-  expect(() => at('amqp://broker/?auth_mechanism=amqplain')).toThrow(/there are plain and external/)
+  expect(() => at('amqp://broker/?auth_mechanism=amqplain')).toThrow(/must be plain or external/)
+})
+
+test('options in code that would break a promise are refused, all at once and without what they say', () => {
+  const client = { heartbeat: 0, recovery: true, rejectUnauthorized: false, password: 'hunter2', channelMax: 2, timeout: 0 }
+  const refused = () => at('amqps://broker/', { client })
+  expect(refused).toThrow(expect.objectContaining({ code: 'CLIENT_OPTION' }))
+  for (const name of Object.keys(client)) expect(refused).toThrow(`client.${name} `)
+  expect(refused).not.toThrow(/hunter2/)
+  expect(() => at('amqp://broker/', { client: { clientProperties: { capabilities: {} } } })).toThrow(/without capabilities/)
 })

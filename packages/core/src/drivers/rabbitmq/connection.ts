@@ -9,6 +9,7 @@ export interface LinkOptions {
   readonly address: Address
   readonly clock: Clock
   readonly onUp: (model: ChannelModel) => void
+  /** Also when it cannot come back until somebody does something. */
   readonly onDown: (error: Error) => void
   /** The broker reads nothing from this connection: an alarm. Undefined when that is over. */
   readonly onBlocked: (error: Error | undefined) => void
@@ -108,13 +109,15 @@ export class Link {
   }
 
   async #reconnect(): Promise<void> {
-    const { clock } = this.#options
+    const { clock, address, onDown } = this.#options
     for (let n = 1; !this.#closing.signal.aborted; n++) {
       await sleep(clock, this.#waitMs(n), this.#closing.signal)
       try {
         return await this.#connect()
-      } catch {
-        // Said once, when it was lost; from here on only coming back is news.
+      } catch (thrown) {
+        // That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news.
+        const error = asError(thrown)
+        if (!this.#closing.signal.aborted && HOPELESS.test(inWords(error))) onDown(unreachable(address, error))
       }
     }
   }
@@ -149,6 +152,11 @@ function socketOf(model: ChannelModel): Duplex {
 
 function unreachable({ where }: Address, error: Error): CorebusError {
   return new CorebusError('CONNECT', `cannot connect to RabbitMQ at ${where}: ${inWords(error)}`, { cause: error })
+}
+
+/** Not only lost: it does not come back until somebody does something. */
+export function isUnreachable(error: Error): boolean {
+  return error instanceof CorebusError && error.code === 'CONNECT'
 }
 
 export function closed(): CorebusError {

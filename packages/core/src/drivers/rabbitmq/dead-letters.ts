@@ -7,7 +7,7 @@ import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry } from './registry.ts'
 import type { Targets } from './targets.ts'
-import { fromAmqp, type Raw } from './wire.ts'
+import { fromAmqp, type Raw, unsettledBefore } from './wire.ts'
 
 export interface LettersOptions {
   readonly names: Names
@@ -33,8 +33,27 @@ interface Letter extends DeadLetter {
 
 type GroupEntry = Extract<Entry, { kind: 'group' }>
 
-const MOST_PREFETCH = 65_535
+/** A letter that was read, without its bytes. */
+interface Seen {
+  readonly tag: number
+  readonly leaves: boolean
+}
+
+/** Read at a time: a place may hold more than fits into memory. */
+const PAGE = 500
 const NOTHING_MORE_MS = 2_000
+
+interface Scan {
+  readonly place: string
+  readonly users: readonly GroupEntry[]
+  readonly filter: DeadLetterFilter
+  /** Of those that fit; what it returns leaves its place. */
+  readonly work: (found: readonly Letter[]) => Promise<readonly Letter[]>
+  /** Asked after each page, with its last letter: no more are wanted. */
+  readonly enough?: (last: Raw) => boolean
+  /** Size of the first page, where fewer may do. */
+  readonly firstPage?: number
+}
 
 export function letters({ names, declarer, publisher, targets, clock, entries }: LettersOptions): Letters {
   /** One look at a place at a time: whoever looks has all of its letters. */
@@ -52,22 +71,32 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     return Map.groupBy(wanted, (entry) => entry.place?.name ?? '')
   }
 
-  /** `work` gets every letter there is now that fits, and says which may leave; the others go back to their place when it is done. */
-  async function open(
-    place: string,
-    users: readonly GroupEntry[],
-    filter: DeadLetterFilter,
-    work: (found: readonly Letter[]) => Promise<readonly Letter[]>,
-  ): Promise<void> {
+  /**
+   * Goes through the letters there are now, a page at a time. All of them are held until the end, so that nothing comes twice; then what leaves
+   * is acknowledged, and what stays is back in its place.
+   */
+  async function scan({ place, users, filter, work, enough = () => false, firstPage = PAGE }: Scan): Promise<void> {
     const queue = names.place(place)
     const turn = (looking.get(queue) ?? Promise.resolve()).then(() =>
       declarer.separately(async (channel) => {
-        const { found, consumerTag } = await read(channel, queue)
-        const leaving = new Set((await work(found.map(toLetter).filter(fits))).map(({ raw }) => raw))
-        const stays = found.findIndex((raw) => !leaving.has(raw))
-        const through = stays < 0 ? found.at(-1) : found[stays - 1]
-        if (through) channel.ack(through, true)
-        for (const raw of stays < 0 ? [] : found.slice(stays)) if (leaving.has(raw)) channel.ack(raw)
+        const seen: Seen[] = []
+        let left = (await declarer.count(queue))?.ready ?? 0
+        let consumerTag: string | undefined
+        while (left > 0) {
+          // Small at first: whatever is read comes first the next time, and is read again.
+          const count = Math.min(Math.max(firstPage, Math.ceil(seen.length / 4)), PAGE, left)
+          // It has all it may: nothing is on its way to it.
+          if (consumerTag !== undefined) await channel.cancel(consumerTag)
+          const read = await readPage(channel, queue, count)
+          const leaving = new Set((await work(read.page.map(toLetter).filter(fits))).map(({ raw }) => raw))
+          for (const raw of read.page) seen.push({ tag: raw.fields.deliveryTag, leaves: leaving.has(raw) })
+          consumerTag = read.consumerTag
+          left -= read.page.length
+          const last = read.page.at(-1)
+          // Of a page that is not full somebody else has the others.
+          if (!last || read.page.length < count || enough(last)) break
+        }
+        acknowledge(channel, seen)
         // Not before it has passed on all of them does the broker answer this; closed before, it would forget some.
         if (consumerTag !== undefined) await channel.cancel(consumerTag)
       }),
@@ -89,50 +118,81 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     }
   }
 
-  async function read(channel: Channel, queue: string): Promise<{ found: readonly Raw[]; consumerTag?: string }> {
-    const count = Math.min((await declarer.count(queue))?.ready ?? 0, MOST_PREFETCH)
-    if (count === 0) return { found: [] }
-    const found: Raw[] = []
+  async function readPage(channel: Channel, queue: string, count: number): Promise<{ page: readonly Raw[]; consumerTag: string }> {
+    const page: Raw[] = []
     const all = new AbortController()
     await channel.prefetch(count)
     const { consumerTag } = await channel.consume(queue, (raw) => {
-      if (raw) found.push(raw)
-      if (!raw || found.length === count) all.abort()
+      if (raw) page.push(raw)
+      if (!raw || page.length === count) all.abort()
     })
     // Somebody else may have some of them: then they do not come.
-    for (let before = -1; before < found.length && !all.signal.aborted; ) {
-      before = found.length
+    for (let before = -1; before < page.length && !all.signal.aborted; ) {
+      before = page.length
       await sleep(clock, NOTHING_MORE_MS, all.signal)
     }
-    return { found: [...found], consumerTag }
+    return { page: [...page], consumerTag }
   }
 
   /** @returns how many `work` has done; those it fails with stay. */
   async function each(filter: DeadLetterFilter, work: (letter: Letter) => Promise<void>): Promise<number> {
     let done = 0
     let cause: unknown
-    for (const [place, users] of await placesFor(filter))
-      await open(place, users, filter, async (found) => {
-        const results = await Promise.allSettled(found.map(work))
-        const leaving = found.filter((_, i) => results[i]?.status === 'fulfilled')
-        done += leaving.length
-        for (const result of results) if (result.status === 'rejected') cause = result.reason
-        return leaving
+    const { ids } = filter
+    for (const [place, users] of await placesFor(filter)) {
+      const missing = new Set(ids)
+      await scan({
+        ...{ place, users, filter },
+        ...(ids && { enough: () => missing.size === 0, firstPage: Math.min(ids.length, PAGE) }),
+        async work(found) {
+          const results = await Promise.allSettled(found.map(work))
+          const leaving = found.filter((_, i) => results[i]?.status === 'fulfilled')
+          for (const { message } of found) missing.delete(message.id)
+          done += leaving.length
+          for (const result of results) if (result.status === 'rejected') cause = result.reason
+          return leaving
+        },
       })
+    }
     if (cause) throw cause
     return done
   }
 
-  return {
-    async list(filter, limit = Number.POSITIVE_INFINITY) {
-      const found: DeadLetter[] = []
-      for (const [place, users] of await placesFor(filter))
-        await open(place, users, filter, async (letters) => {
-          found.push(...letters.slice(0, limit).map(({ message, group, at }) => ({ message, group, place, at })))
+  async function list(filter: DeadLetterFilter, limit = Number.POSITIVE_INFINITY): Promise<readonly DeadLetter[]> {
+    let oldest: DeadLetter[] = []
+    for (const [place, users] of await placesFor(filter)) {
+      let here = 0
+      await scan({
+        ...{ place, users, filter },
+        async work(letters) {
+          here += letters.length
+          oldest.push(...letters.map(({ message, group, at }) => ({ message, group, place, at })))
+          oldest = oldest.sort((one, other) => one.at - other.at).slice(0, limit)
           return []
-        })
-      return found.sort((one, other) => one.at - other.at).slice(0, limit)
-    },
+        },
+        // What was taken back comes first, in no order of its own; after that come those that never left, oldest first.
+        enough: (last) => here >= limit && unsettledBefore(last) === 0,
+        firstPage: Math.max(1, Math.min(limit, PAGE)),
+      })
+    }
+    return oldest
+  }
+
+  /** Of a place that others use too. */
+  async function countOwn(filter: DeadLetterFilter, place: string, users: readonly GroupEntry[]): Promise<number> {
+    let count = 0
+    await scan({
+      ...{ place, users, filter },
+      async work({ length }) {
+        count += length
+        return []
+      },
+    })
+    return count
+  }
+
+  return {
+    list,
     replay: (filter, headers) =>
       each(filter, ({ raw, message, group }) => publisher.store(targets.work(message.topic, group), copyOf(raw, headers, names.delay('')))),
     purge: (filter) => each(filter, async () => {}),
@@ -140,9 +200,22 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
       let dead = 0
       for (const [place, users] of await placesFor({ topic, group })) {
         const shared = users.some((user) => user.place?.shared)
-        dead += shared ? (await this.list({ topic, group, place })).length : ((await declarer.count(names.place(place)))?.ready ?? 0)
+        dead += shared ? await countOwn({ topic, group, place }, place, users) : ((await declarer.count(names.place(place)))?.ready ?? 0)
       }
       return dead
     },
   }
+}
+
+/** With one word as many as can be. */
+function acknowledge(channel: Channel, seen: readonly Seen[]): void {
+  const stays = seen.findIndex(({ leaves }) => !leaves)
+  const through = stays < 0 ? seen.at(-1) : seen[stays - 1]
+  if (through) channel.ack(tagged(through), true)
+  for (const one of stays < 0 ? [] : seen.slice(stays)) if (one.leaves) channel.ack(tagged(one))
+}
+
+/** The client asks for the message and reads its tag. */
+function tagged({ tag }: Seen): Parameters<Channel['ack']>[0] {
+  return { fields: { deliveryTag: tag } } as Parameters<Channel['ack']>[0]
 }

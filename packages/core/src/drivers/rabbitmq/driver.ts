@@ -3,7 +3,7 @@ import type { ConnectionState, Driver, DriverOptions, Message, SubscribeOptions 
 import { asError, PublishError, type PublishFailure } from '../../errors.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
-import { closed, Link } from './connection.ts'
+import { closed, isUnreachable, Link } from './connection.ts'
 import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
 import type { MembershipContext } from './membership.ts'
@@ -43,6 +43,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const troubles = new Map<Link, Error>()
   let onState: (state: ConnectionState) => void = () => {}
   let state: ConnectionState['kind'] | 'new' = 'new'
+  let said: string | undefined
   let blocked: Error | undefined
   let ended: Promise<void> | undefined
 
@@ -90,7 +91,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       },
       onDown(error) {
         troubles.set(made, error)
-        blocked = undefined
+        if (made === publishing) blocked = undefined
         onDown(error)
         tell()
       },
@@ -103,16 +104,19 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     return made
   }
 
-  /** Said when it changes: of two connections that are lost together, one is news. */
+  /** Said when it changes: of two connections that are lost together, one is news, and so is what neither can come back from by itself. */
   function tell(): void {
-    const [trouble] = troubles.values()
+    const trouble = [...troubles.values()].findLast(isUnreachable) ?? troubles.values().next().value
     const now: ConnectionState = trouble
       ? { kind: 'reconnecting', error: trouble }
       : blocked
         ? { kind: 'blocked', error: blocked }
         : { kind: 'connected' }
-    if (state === now.kind || state === 'new' || closing.signal.aborted) return
+    const unreachable = trouble && isUnreachable(trouble) ? trouble.message : undefined
+    const news = state !== now.kind || (unreachable !== undefined && unreachable !== said)
+    if (!news || state === 'new' || closing.signal.aborted) return
     state = now.kind
+    said = unreachable
     onState(now)
   }
 

@@ -149,13 +149,14 @@ describe.skipIf(!running)('foreign clients', () => {
     const [one, two] = [newId(), newId()]
     const headers = { 'content-type': 'application/json', traceparent: '00-1', mine: 'ü' }
     await driver.publish([
-      { id: one, topic: room.topic, key: 'k1', headers, body },
+      { id: one, topic: room.topic, key: 'k1', headers, body, event: 'a.b' },
       { id: two, topic: room.topic, key: 'k2', headers: {}, body: new Uint8Array(), tombstone: true },
     ])
     const [event, tombstone] = await take(reader.queue)
     expect(event?.fields.routingKey).toBe(room.topic)
     expect(event?.properties).toMatchObject({ messageId: one, contentType: 'application/json', deliveryMode: 2 })
     expect(Math.abs(event?.properties.timestamp - Date.now() / 1000)).toBeLessThan(60)
+    expect(event?.properties.type).toBe('a.b')
     expect(event?.properties.headers).toEqual({ 'corebus-key': 'k1', traceparent: '00-1', mine: 'ü' })
     expect(event?.content.equals(body)).toBe(true)
     expect(tombstone?.properties).toMatchObject({ messageId: two, headers: { 'corebus-key': 'k2', 'corebus-tombstone': 'true' } })

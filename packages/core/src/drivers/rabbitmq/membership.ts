@@ -9,6 +9,7 @@ import { HandedBack } from './handed-back.ts'
 import { insist } from './insist.ts'
 import { Owner } from './owner.ts'
 import { Reader } from './reader.ts'
+import { refusalOf } from './refusal.ts'
 import type { SettleOptions } from './settle.ts'
 import { takeOver } from './unclaimed.ts'
 import { unsettledBefore } from './wire.ts'
@@ -26,6 +27,8 @@ export interface MembershipContext extends SettleOptions {
 
 export interface MembershipEvents {
   readonly onTrouble: (error: Error) => void
+  /** Why it does not come back: the broker answers, and refuses. */
+  readonly onKeptAway: (error: Error) => void
   readonly onBack: () => void
 }
 
@@ -34,6 +37,7 @@ const TAKE_OVER_FIRST_MS = 5_000
 /** What was on its way when the group began lands where nobody looks any more, so somebody does: soon, and now and then. */
 const SWEEPS_MS = [200, 1_000, 5_000]
 const SWEEP_EVERY_MS = 15_000
+const OWNER_NOTICED_MS = 30_000
 
 /** One member's part in one topic. */
 export class Membership {
@@ -153,26 +157,36 @@ export class Membership {
 
   async #comeBack(): Promise<void> {
     const { clock } = this.#context
+    const lostAt = clock.now()
     for (let n = 1; ; n++) {
       await sleep(clock, this.#waitMs(n), this.#stopping.signal)
       if (this.#stopping.signal.aborted) return
       try {
         await this.#enterOrMake()
         break
-      } catch {
-        // Said once, when it was lost. A member whose connection was cut owns its group until the broker notices, too.
+      } catch (thrown) {
+        // That it is lost was said; what the broker refuses is news.
+        const refused = refusalOf(thrown)?.error ?? thrown
+        if (!(refused instanceof CorebusError) || refused.code === 'CONNECTION_LOST' || this.#stopping.signal.aborted) continue
+        // A member whose connection was cut owns its group until the broker notices, too.
+        if (refused.code === 'GROUP_TAKEN' && clock.now() - lostAt < OWNER_NOTICED_MS) continue
+        this.#events.onKeptAway(refused)
       }
     }
     this.#events.onBack()
-    // While the queue was gone, what was published waited elsewhere.
-    if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
+    // While the queue was gone, what was published waited elsewhere. What is not moved now is when somebody looks again.
+    if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY).catch(() => {})
   }
 
   async #takeOver(withinMs: number): Promise<void> {
     const { closing } = this.#context
     const options = { topic: this.#topic, group: this.#options.group, signal: AbortSignal.any([this.#stopping.signal, closing]) }
-    // What is not moved now is when somebody looks again.
-    await takeOver({ ...this.#context, ...options }, withinMs).catch(() => {})
+    try {
+      await takeOver({ ...this.#context, ...options }, withinMs)
+    } catch (thrown) {
+      // What a lost connection leaves is moved by the next look; what may not be read never would be.
+      if (thrown instanceof CorebusError && thrown.code === 'ACCESS_REFUSED') throw thrown
+    }
   }
 
   async #sweep(): Promise<void> {
@@ -199,5 +213,5 @@ export class Membership {
 }
 
 function isMissing(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && (thrown.code === 404 || thrown.code === 'NOT_FOUND')
+  return refusalOf(thrown)?.kind === 'missing' || (thrown instanceof CorebusError && thrown.code === 'NOT_FOUND')
 }

@@ -1,4 +1,5 @@
 import { broker } from '@corebus/testbed'
+import type { ConsumeMessage } from 'amqplib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { PublishError } from '../../errors.ts'
 import { newId } from '../../wire/id.ts'
@@ -200,6 +201,36 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     expect(group.deliveries.length).toBe(438)
     expect(await driver.admin.deadLetters({ topic: room.topic })).toHaveLength(400 - 134 - 38)
   })
+
+  test('of many letters only as many are read as are asked for, and what leaves may be more than one page', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic] })
+    const { channel, publish } = await room.bare()
+    const place = `${room.topic}.g.dlq`
+    const ids = Array.from({ length: 2_300 }, (_, n) => `letter-${n}`)
+    await Promise.all(ids.map((messageId, n) => publish('', place, '{}', { messageId, headers: { 'corebus-dead-at': n } })))
+    const oldest = async () => (await driver.admin.deadLetters({ topic: room.topic }, { limit: 10 })).map(({ message }) => message.id)
+    for (let n = 0; n < 5; n++) expect(await oldest()).toEqual(ids.slice(0, 10))
+    const taken: ConsumeMessage[] = []
+    const { consumerTag } = await channel.consume(place, (letter) => letter && taken.push(letter), { noAck: true })
+    await until(() => taken.length === ids.length)
+    await channel.cancel(consumerTag)
+    expect(taken.filter(({ properties }) => properties.headers?.['x-delivery-count']).length).toBeLessThan(100)
+    await Promise.all(
+      taken.map(({ properties }) => publish('', place, '{}', { messageId: properties.messageId, headers: properties.headers ?? {} })),
+    )
+    // From all of the second page, and one of the fourth, with those before them staying.
+    const chosen = [...ids.slice(500, 1_000), 'letter-1700']
+    expect(await driver.admin.purge({ topic: room.topic, ids: chosen })).toBe(501)
+    expect(await driver.admin.replay({ topic: room.topic, ids: ['letter-3', 'letter-2299'] }, {})).toBe(2)
+    await group.nth(2)
+    expect(await oldest()).toEqual(['letter-0', 'letter-1', 'letter-2', ...ids.slice(4, 11)])
+    expect(await driver.admin.deadLetters({ topic: room.topic })).toHaveLength(2_300 - 503)
+    expect(await oldest()).toEqual(['letter-0', 'letter-1', 'letter-2', ...ids.slice(4, 11)])
+    expect(await driver.admin.purge({ topic: room.topic })).toBe(2_300 - 503)
+    expect((await driver.admin.depth(room.topic, 'g')).dead).toBe(0)
+  }, 60_000)
 
   test('a watcher of a topic that no group reads leaves it for the first group, and goes on when there is one', async () => {
     const room = openRoom(url)

@@ -12,10 +12,13 @@ export interface Member extends Subscription {
 export async function subscribe(options: SubscribeOptions, context: MembershipContext): Promise<Member> {
   const settling = new Set<Promise<void>>()
   let state: SubscriptionState['kind'] | 'new' = 'new'
+  let said: string | undefined
   let stopped: Promise<unknown> | undefined
   let ended: Promise<void> | undefined
 
-  const memberships = [...new Set(options.topics)].map((topic) => new Membership(topic, options, context, { onTrouble, onBack }))
+  const memberships = [...new Set(options.topics)].map(
+    (topic) => new Membership(topic, options, context, { onTrouble, onKeptAway, onBack }),
+  )
   const readers = memberships.map(({ reader }) => reader)
 
   function onTrouble(error: Error): void {
@@ -24,9 +27,16 @@ export async function subscribe(options: SubscribeOptions, context: MembershipCo
     options.onState({ kind: 'reconnecting', error })
   }
 
+  function onKeptAway(error: Error): void {
+    if (state !== 'reconnecting' || stopped || error.message === said) return
+    said = error.message
+    options.onState({ kind: 'reconnecting', error })
+  }
+
   function onBack(): void {
     if (state === 'consuming' || stopped || !readers.every(({ isOpen }) => isOpen)) return
     state = 'consuming'
+    said = undefined
     options.onState({ kind: 'consuming' })
   }
 

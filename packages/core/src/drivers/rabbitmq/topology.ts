@@ -66,7 +66,9 @@ export class Topology {
 
   /** Everything that was ever declared, and what was only checked here. */
   async entries(): Promise<readonly Entry[]> {
-    const written = await this.#options.registry.entries()
+    const written = await this.#options.registry.entries().catch((error: unknown) => {
+      throw unreadable(error, this.#options.names.registry)
+    })
     const here = [...this.#topics.keys()]
       .map((topic): Entry => ({ kind: 'topic', topic }))
       .concat([...this.#groups.values()].map(groupEntry))
@@ -188,6 +190,12 @@ export class Topology {
 function forbidden(error: unknown, what: string): unknown {
   if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED') return error
   const text = `${what}: ${error.message}. Give the user the right, or create it and set topology: 'check'`
+  return new CorebusError('ACCESS_REFUSED', text, { cause: error })
+}
+
+function unreadable(error: unknown, registry: string): unknown {
+  if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED') return error
+  const text = `the list of what there is: ${error.message}. Give the user the right to read ${registry}`
   return new CorebusError('ACCESS_REFUSED', text, { cause: error })
 }
 

