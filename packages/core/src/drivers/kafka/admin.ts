@@ -54,14 +54,15 @@ export function admin({ names, prefix, client, letters, entries }: AdminOptions)
   }
 
   return {
-    async topics() {
+    async topics(wanted) {
       const all = await entries()
       const places = new Set(all.flatMap(({ place }) => (place ? names.place(place.name) : [])))
       const found = [...(await client.topics()).keys()].filter(
         (name) => name.startsWith(prefix) && !name.startsWith('__') && !names.isOurs(name) && !places.has(name),
       )
-      return found.map((name) => {
+      return found.flatMap((name) => {
         const topic = name.slice(prefix.length)
+        if (wanted && !wanted.includes(topic)) return []
         return { topic, groups: [...new Set(all.filter((entry) => entry.topic === topic).map(({ group }) => group))] }
       })
     },

@@ -179,7 +179,7 @@ export function kafkaDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
 function insistent(admin: Admin, asked: <T>(ask: () => Promise<T>) => Promise<T>): Admin {
   return {
     ...admin,
-    topics: () => asked(() => admin.topics()),
+    topics: (names) => asked(() => admin.topics(names)),
     depth: (topic, group) => asked(() => admin.depth(topic, group)),
     deadLetters: (filter, options) => asked(() => admin.deadLetters(filter, options)),
   }
