@@ -1,12 +1,23 @@
-// The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, and its long cases. What came out is
-// kept in docs/soak/. Usage: npm run soak [-- row parallel long] [--times N]
+// The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, and chaos. What came
+// out is kept in docs/soak/. Usage: npm run soak [-- row parallel long chaos] [--times N] [--broker rabbitmq] [--seeds 11,12,13]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { SOAK_SEEDS } from '../packages/core/src/testing/conformance/chaos.ts'
+import { chaosOn } from './soak/chaos.ts'
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { times: { type: 'string', default: '10' } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    times: { type: 'string', default: '10' },
+    broker: { type: 'string' },
+    seeds: { type: 'string', default: SOAK_SEEDS.join(',') },
+  },
+})
+const seeds = values.seeds.split(',').map(Number)
+const { broker } = values
 const times = Number(values.times)
 const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'corebus-soak-'))
@@ -37,7 +48,8 @@ let runs = 0
 async function conformance(env: Record<string, string> = {}): Promise<Run> {
   const startedAt = Date.now()
   const report = join(folder, `run-${++runs}.json`)
-  const args = ['run', '--project', 'unit', 'conformance', '--reporter=json', `--outputFile.json=${report}`]
+  const what = broker === undefined ? ['--project', 'unit', 'conformance'] : ['--project', 'broker', `drivers/${broker}/${broker}.broker`]
+  const args = ['run', ...what, '--reporter=json', `--outputFile.json=${report}`]
   const vitest = spawn(join(root, 'node_modules/.bin/vitest'), args, { cwd: root, env: { ...process.env, ...env }, stdio: 'ignore' })
   await new Promise((resolve) => vitest.once('exit', resolve))
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report
@@ -54,27 +66,50 @@ async function conformance(env: Record<string, string> = {}): Promise<Run> {
   }
 }
 
-const suites: Record<string, { title: string; run: () => Promise<readonly Run[]> }> = {
+/** Lines for its report, and how many of them tell of something that went wrong. */
+interface Done {
+  readonly lines: readonly string[]
+  readonly failed: number
+}
+
+const list = `the conformance list on ${broker ?? 'memory and sqlite'}`
+
+const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
   row: {
-    title: `the conformance list on memory and sqlite, ${times} times in a row`,
+    title: `${list}, ${times} times in a row`,
     async run() {
-      const done: Run[] = []
+      const runs: Run[] = []
       for (let i = 0; i < times; i++) {
         const run = await conformance()
         console.log(line(run, i))
-        done.push(run)
+        runs.push(run)
       }
-      return done
+      return doneWith(runs)
     },
   },
   parallel: {
-    title: `the conformance list on memory and sqlite, ${times} at a time`,
-    run: () => Promise.all(Array.from({ length: times }, () => conformance())),
+    title: `${list}, ${times} at a time`,
+    run: async () => doneWith(await Promise.all(Array.from({ length: times }, () => conformance()))),
   },
   long: {
-    title: 'the long cases: 500,000 messages, a blocked event loop',
-    run: async () => [await conformance({ COREBUS_SOAK: '1' })],
+    title: `${list} with its long cases`,
+    run: async () => doneWith([await conformance({ COREBUS_SOAK: '1' })]),
   },
+  chaos: {
+    title: `chaos on ${broker}: a minute with each seed, and with each safeguard taken out`,
+    async run() {
+      if (broker === undefined) throw new Error('chaos on which broker? --broker rabbitmq')
+      const lines = await chaosOn(broker, { seeds, onLine: ({ text }) => console.log(text) })
+      return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
+    },
+  },
+}
+/** Those that need no server. */
+const USUAL = ['row', 'parallel', 'long']
+const TELLS_AS_IT_GOES = ['row', 'chaos']
+
+function doneWith(runs: readonly Run[]): Done {
+  return { lines: runs.map(line), failed: runs.reduce((sum, run) => sum + run.failed, 0) }
 }
 
 function line({ seconds, passed, failed, skipped, failures }: Run, i: number): string {
@@ -84,7 +119,7 @@ function line({ seconds, passed, failed, skipped, failures }: Run, i: number): s
   ].join('\n')
 }
 
-const wanted = positionals.length > 0 ? positionals : Object.keys(suites)
+const wanted = positionals.length > 0 ? positionals : USUAL
 let failed = 0
 try {
   mkdirSync(join(root, 'docs/soak'), { recursive: true })
@@ -93,19 +128,18 @@ try {
     if (!suite) throw new Error(`no suite ${name}; there are: ${Object.keys(suites).join(', ')}`)
     console.log(`\n${suite.title}`)
     const done = await suite.run()
-    failed += done.reduce((sum, run) => sum + run.failed, 0)
+    failed += done.failed
     const machine = `${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
-    const text = [
-      `# ${suite.title}`,
-      '',
-      `${new Date().toISOString().slice(0, 16)}Z, ${machine}`,
-      `npm run soak -- ${name} --times ${times}`,
-      '',
-      ...done.map(line),
-      '',
+    const command = [
+      'npm run soak --',
+      name,
+      ...(name === 'chaos' ? ['--seeds', seeds] : ['--times', times]),
+      ...(broker === undefined ? [] : ['--broker', broker]),
     ]
-    writeFileSync(join(root, 'docs/soak', `conformance-${name}.txt`), text.join('\n'))
-    console.log(done.map(line).join('\n'))
+    const text = [`# ${suite.title}`, '', `${new Date().toISOString().slice(0, 16)}Z, ${machine}`, command.join(' '), '', ...done.lines, '']
+    const file = [...(name === 'chaos' ? [] : ['conformance']), name, ...(broker === undefined ? [] : [broker])].join('-')
+    writeFileSync(join(root, 'docs/soak', `${file}.txt`), text.join('\n'))
+    if (!TELLS_AS_IT_GOES.includes(name)) console.log(done.lines.join('\n'))
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -2,8 +2,9 @@
 import { createMessaging } from '@corebus/core'
 import pino from 'pino'
 
-const [url = ''] = process.argv.slice(2)
-const messaging = createMessaging({ broker: 'sqlite', url, service: 'bench', logger: pino({ level: 'silent' }), env: {} })
+const [broker = '', url = ''] = process.argv.slice(2)
+if (broker !== 'sqlite' && broker !== 'rabbitmq') throw new Error(`no consumer on ${broker}`)
+const messaging = createMessaging({ broker, url, service: 'bench', logger: pino({ level: 'silent' }), env: {} })
 
 const tell = (message: object): void => {
   process.send?.(message)

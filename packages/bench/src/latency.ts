@@ -19,29 +19,34 @@ interface Told {
   readonly bytes?: number
 }
 
-async function withConsumer<T>(work: (app: Messaging, child: ChildProcess, told: Told[]) => Promise<T>): Promise<T> {
-  return inFolder(async (folder) => {
-    const url = join(folder, 'messages.db')
-    const told: Told[] = []
-    const child = fork(join(import.meta.dirname, 'consumer-process.ts'), [url], { execArgv: ['--expose-gc'] })
-    child.on('message', (message) => told.push(message as Told))
-    while (!told.some(({ kind }) => kind === 'ready')) await once(child, 'message')
-    const app = createMessaging({
-      broker: 'sqlite',
-      url,
-      service: 'bench',
-      logger: pino({ level: 'silent' }),
-      env: {},
-      publish: { maxPending: 100_000 },
-    })
-    try {
-      return await work(app, child, told)
-    } finally {
-      await app.close()
-      child.send({ kind: 'close' })
-      await once(child, 'exit')
-    }
+interface Place {
+  readonly broker: 'sqlite' | 'rabbitmq'
+  readonly url: string
+}
+
+async function withConsumer<T>(
+  { broker, url }: Place,
+  work: (app: Messaging, child: ChildProcess, told: Told[]) => Promise<T>,
+): Promise<T> {
+  const told: Told[] = []
+  const child = fork(join(import.meta.dirname, 'consumer-process.ts'), [broker, url], { execArgv: ['--expose-gc'] })
+  child.on('message', (message) => told.push(message as Told))
+  while (!told.some(({ kind }) => kind === 'ready')) await once(child, 'message')
+  const app = createMessaging({
+    broker,
+    url,
+    service: 'bench',
+    logger: pino({ level: 'silent' }),
+    env: {},
+    publish: { maxPending: 100_000 },
   })
+  try {
+    return await work(app, child, told)
+  } finally {
+    await app.close()
+    child.send({ kind: 'close' })
+    await once(child, 'exit')
+  }
 }
 
 const upTo = async (condition: () => boolean, ms: number): Promise<void> => {
@@ -49,9 +54,12 @@ const upTo = async (condition: () => boolean, ms: number): Promise<void> => {
   while (!condition() && performance.now() < until) await sleep(20)
 }
 
+/** The same on an embedded file. */
+export const inFile = (): Promise<object> => inFolder((folder) => latency({ broker: 'sqlite', url: join(folder, 'messages.db') }))
+
 /** Single publishes to an idle consumer process, its CPU while idle, its heap after many messages. */
-export async function latency(): Promise<object> {
-  const idle = await withConsumer(async (app, child, told) => {
+export async function latency(place: Place): Promise<object> {
+  const idle = await withConsumer(place, async (app, child, told) => {
     for (let i = 0; i < PUBLISHES; i++) {
       await app.getProducer().send('latency', { at: performance.timeOrigin + performance.now() })
       await sleep(15 + (i % 10))
@@ -70,7 +78,7 @@ export async function latency(): Promise<object> {
       idleCpu: told.find(({ kind }) => kind === 'cpu')?.share,
     }
   })
-  const heap = await withConsumer(async (app, _child, told) => {
+  const heap = await withConsumer(place, async (app, _child, told) => {
     const batch = Array.from({ length: 1_000 }, (_, n) => ({ message: { n, note: 'x'.repeat(180) }, key: n }))
     for (let i = 0; i < HEAP_MESSAGES; i += 1_000) await app.getProducer().sendAll('heap', batch)
     await upTo(() => told.filter(({ kind }) => kind === 'heap').length === 2, 120_000)

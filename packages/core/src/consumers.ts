@@ -172,9 +172,10 @@ export class Consumers {
 
   /** Groups the broker does not know yet: worth a line about what waits for them. */
   async #unknownGroups(driver: Driver, plans: readonly GroupPlan[]): Promise<readonly (readonly [topic: string, group: string])[]> {
-    const known = new Map((await driver.admin.topics()).map(({ topic, groups }) => [topic, groups]))
     const fromStart = plans.filter((plan) => plan.from === 'earliest')
     const pairs = fromStart.flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
+    const there = await driver.admin.topics([...new Set(pairs.map(([topic]) => topic))])
+    const known = new Map(there.map(({ topic, groups }) => [topic, groups]))
     return pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group))
   }
 

@@ -142,7 +142,8 @@ export interface DeadLetterFilter {
 }
 
 export interface Admin {
-  topics(): Promise<readonly TopicSummary[]>
+  /** All of them, or those of these names that there are. */
+  topics(names?: readonly string[]): Promise<readonly TopicSummary[]>
   depth(topic: string, group: string): Promise<Depth>
   /** Oldest first, all of them unless there is a limit. Reading changes and counts nothing. */
   deadLetters(filter: DeadLetterFilter, options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>
@@ -162,6 +163,11 @@ export interface Driver {
   ensure(topology: Topology, mode: 'create' | 'check'): Promise<readonly Difference[]>
   /** Resolves when the broker has every message; otherwise rejects with PublishError, within the driver's publish deadline. */
   publish(messages: readonly Message[]): Promise<void>
+  /**
+   * How many messages a call of `publish` should have, where calls may overlap: one connection keeps their order, and each message is confirmed by
+   * itself. Without it one call a topic is out at a time, with as many messages as there are.
+   */
+  readonly pipelinedBatch?: number
   subscribe(options: SubscribeOptions): Promise<Subscription>
   /** What is published from now on (or from the start, where kept), to this process alone: no group, nothing to settle. */
   tail(options: {

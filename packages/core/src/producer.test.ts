@@ -11,11 +11,12 @@ const message = (id: string, topic = 't', bytes = 1): Message => ({ id, topic, h
 type Answer = (messages: readonly Message[]) => Promise<void>
 
 /** Each batch is answered by the next of `answers`, and is fine without one. */
-function publisherOn(answers: Answer[] = [], options: Partial<PublisherOptions> = {}) {
+function publisherOn(answers: Answer[] = [], options: Partial<PublisherOptions> = {}, able: Pick<Driver, 'pipelinedBatch'> = {}) {
   const clock = new VirtualClock()
   const batches: string[] = []
   const ensured: string[] = []
   const driver = {
+    ...able,
     publish: async (messages: readonly Message[]) => {
       batches.push(messages.map(({ id }) => id).join(' '))
       await answers.shift()?.(messages)
@@ -79,6 +80,30 @@ describe('batches', () => {
     expect(batches.join(' ').split(' ')).toEqual(Array.from({ length: 2_500 }, (_, i) => String(i)))
     await publisher.publish(['a', 'b', 'c'].map((id) => message(id, 't', 3 * 1024 * 1024)))
     expect(batches.slice(3)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('none waits for another where the driver keeps their order, and what fails in one is not the others’ fault', async () => {
+    const first = gate()
+    const { publisher, batches } = publisherOn([first.answer], {}, { pipelinedBatch: 2 })
+    const results = ['1', '2', '3', '4', '5'].map((id) => outcome(publisher.publish([message(id)])))
+    expect(await Promise.all(results.slice(2))).toEqual(['confirmed', 'confirmed', 'confirmed'])
+    expect(batches).toEqual(['1 2', '3 4', '5'])
+    first.fail(new PublishError([{ id: '2', permanent: true, cause: new Error('too large') }]))
+    expect(await Promise.all(results)).toEqual(['confirmed', ['PUBLISH_FAILED', '2 true too large'], 'confirmed', 'confirmed', 'confirmed'])
+  })
+
+  test('of one topic keep their order while it is still being declared, also where none waits for another', async () => {
+    const declared = Promise.withResolvers<void>()
+    let known = false
+    const ensureTopic = () => (known ? undefined : declared.promise)
+    const { publisher, clock, batches } = publisherOn([], { ensureTopic }, { pipelinedBatch: 2 })
+    const early = ['1', '2', '3'].map((id) => publisher.publish([message(id)]))
+    await clock.settle()
+    known = true
+    declared.resolve()
+    const late = publisher.publish([message('4')])
+    await Promise.all([...early, late])
+    expect(batches.join(' ')).toBe('1 2 3 4')
   })
 
   test('a topic is declared before its first message, once', async () => {

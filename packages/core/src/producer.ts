@@ -15,9 +15,13 @@ interface Call {
   over: boolean
 }
 
-interface Queue {
+/** Messages, each with the call it belongs to. */
+interface Batch {
   messages: Message[]
   calls: Call[]
+}
+
+interface Queue extends Batch {
   publishing: boolean
   scheduled: boolean
 }
@@ -45,8 +49,8 @@ const BATCH_BYTES = 4 * 1024 * 1024
 const MOST_FINISHED = 1_000
 
 /**
- * Collects single publishes into batches, one batch out per topic: it leaves on the next microtask, or when the one before is confirmed,
- * so an idle producer adds no delay and a busy one pays for a round trip once a batch.
+ * Collects single publishes into batches that leave on the next microtask, so an idle producer adds no delay. One batch a topic is out at a time,
+ * and a busy producer pays for a round trip once a batch; where the driver keeps the order of several by itself, none waits for another.
  */
 export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPending }: PublisherOptions): Publisher {
   const queues = new Map<string, Queue>()
@@ -114,20 +118,27 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     queue.publishing = true
     while (queue.messages.length > 0) {
       const to = await connected(topic)
+      const pipelined = to instanceof Error ? undefined : to.pipelinedBatch
       // Taken only now: what has timed out while the broker was away must not be sent any more.
-      const { messages, calls: owners } = takeBatch(queue)
-      if (messages.length === 0) continue
-      try {
-        if (to instanceof Error) throw to
-        await to.publish(messages)
-        confirm(messages, owners)
-      } catch (thrown) {
-        fail(messages, owners, asError(thrown))
-      }
+      const batch = takeBatch(queue, pipelined ?? BATCH_MESSAGES)
+      if (batch.messages.length === 0) continue
+      const publishing = publishBatch(to, batch)
+      if (pipelined === undefined) await publishing
     }
     queue.publishing = false
     // Topics may be made of ids by mistake: a queue that rests is forgotten.
     queues.delete(topic)
+  }
+
+  /** Never rejects: what fails is told to its callers. */
+  async function publishBatch(to: Driver | Error, { messages, calls: owners }: Batch): Promise<void> {
+    try {
+      if (to instanceof Error) throw to
+      await to.publish(messages)
+      confirm(messages, owners)
+    } catch (thrown) {
+      fail(messages, owners, asError(thrown))
+    }
   }
 
   async function connected(topic: string): Promise<Driver | Error> {
@@ -140,10 +151,10 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     }
   }
 
-  function takeBatch(queue: Queue): { messages: Message[]; calls: Call[] } {
+  function takeBatch(queue: Queue, mostMessages: number): Batch {
     let bytes = 0
     let n = 0
-    for (; n < queue.messages.length && n < BATCH_MESSAGES; n++) {
+    for (; n < queue.messages.length && n < mostMessages; n++) {
       bytes += (queue.messages[n] as Message).body.byteLength
       if (bytes > BATCH_BYTES && n > 0) break
     }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Message } from '../driver.ts'
+import type { Delivery, Message } from '../driver.ts'
 
 const MOST_REMEMBERED = 10_000
 
@@ -7,12 +7,38 @@ const MOST_REMEMBERED = 10_000
 export class Losses {
   /** By topic and id, the latest last. */
   readonly #counts = new Map<string, number>()
+  #sawOutage = false
+  /** Given one since the last outage. */
+  readonly #chances = new Set<string>()
+
+  /** The broker was away. */
+  outage(): void {
+    this.#sawOutage = true
+    this.#chances.clear()
+  }
+
+  /**
+   * Whether a message that seems to have ended so many processes is handled once more, alone. The other members lose what they have when the
+   * broker is away, too, and what was on its way to us we never saw: the broker counts both, and no process knows of all of it. So one that
+   * saw it go away gives each message one chance per outage, and counts from there. A message that does end processes ends this one, and its
+   * record: it costs each such member one life at most.
+   */
+  chance({ message, unsettledBefore }: Delivery): boolean {
+    const place = placeOf(message)
+    if (!this.#sawOutage || this.#chances.has(place)) return false
+    if (this.#chances.size < MOST_REMEMBERED) this.#chances.add(place)
+    this.#remember(place, unsettledBefore)
+    return true
+  }
 
   add(message: Message): void {
     const place = placeOf(message)
-    const before = this.#counts.get(place) ?? 0
+    this.#remember(place, (this.#counts.get(place) ?? 0) + 1)
+  }
+
+  #remember(place: string, count: number): void {
     this.#counts.delete(place)
-    this.#counts.set(place, before + 1)
+    this.#counts.set(place, count)
     if (this.#counts.size <= MOST_REMEMBERED) return
     const [oldest] = this.#counts.keys()
     if (oldest !== undefined) this.#counts.delete(oldest)

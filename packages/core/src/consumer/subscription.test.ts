@@ -141,6 +141,22 @@ describe('crashes', () => {
     expect(bench.settled).toEqual(['deadLetter m'])
   })
 
+  test('of what others may have lost while the broker was away each message is handled once more, alone; a crash after that counts', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench((_, { id }) => (id === 'm' ? held.promise : undefined)).start()
+    bench.broker.onState({ kind: 'reconnecting', error: new Error('lost') })
+    bench.broker.onState({ kind: 'consuming' })
+    const first = delivery('m', { unsettledBefore: 7 })
+    await bench.hand(first, delivery('neighbour'))
+    expect([bench.limits, bench.handled, bench.settled]).toEqual([[1], ['m 1'], []])
+    bench.broker.onLost([first])
+    // Eight, of which this process knows one, and forgave seven.
+    await bench.hand(delivery('m', { unsettledBefore: 12 }))
+    expect(bench.settled).not.toContain('deadLetter m')
+    await bench.hand(delivery('m', { unsettledBefore: 13 }))
+    expect(bench.settled).toContain('deadLetter m')
+  })
+
   test('nor of messages without an id, also of many that say the same and are settled one after another', async () => {
     const held = Promise.withResolvers<void>()
     const bench = await new Bench(() => held.promise).start()

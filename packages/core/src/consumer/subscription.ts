@@ -196,7 +196,7 @@ export class GroupRun {
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1 })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
-      if (crashes >= crashLimit) this.#bury(work, crashes)
+      if (crashes >= crashLimit && !this.#losses.chance(delivery)) this.#bury(work, crashes)
       else works.push(work)
     }
     this.#lanes.push(works)
@@ -291,6 +291,7 @@ export class GroupRun {
     const before = this.#state
     this.#state = state.kind
     this.#trouble = why
+    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage()
     reportState(this.#options.observer, this.#options.plan.group, before, state)
   }
 }

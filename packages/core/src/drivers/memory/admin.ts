@@ -21,8 +21,9 @@ export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
       .flatMap(({ groups }) => [...groups.values()].filter(({ name }) => group === undefined || name === group))
 
   return {
-    async topics() {
-      return ours().map(({ name, groups, kept }) => ({ topic: name.slice(prefix.length), groups: [...groups.keys()], kept }))
+    async topics(names) {
+      const wanted = ours().filter(({ name }) => names?.includes(name.slice(prefix.length)) ?? true)
+      return wanted.map(({ name, groups, kept }) => ({ topic: name.slice(prefix.length), groups: [...groups.keys()], kept }))
     },
     async depth(topic, group) {
       const found = broker.topics.get(`${prefix}${topic}`)

@@ -35,7 +35,7 @@ test("the client's own options pass through; a heartbeat notices a lost connecti
     frameMax: 8192,
     channelMax: 500,
   })
-  expect(at('amqp://broker/').url).toMatchObject({ heartbeat: 5 })
+  expect(at('amqp://broker/').url).toMatchObject({ heartbeat: 4 })
   expect(at('amqps://broker/?auth_mechanism=external').socket.credentials?.mechanism).toBe('EXTERNAL')
 })
 

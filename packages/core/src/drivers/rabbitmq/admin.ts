@@ -15,10 +15,11 @@ export function admin({ names, declarer, letters, entries }: AdminOptions): Admi
   const exists = async (queue: string) => (await declarer.count(queue)) !== undefined
 
   return {
-    async topics() {
+    async topics(only) {
       const all = await entries()
       const found: TopicSummary[] = []
-      for (const topic of new Set(all.flatMap((entry) => (entry.kind === 'topic' ? entry.topic : [])))) {
+      const wanted = all.flatMap((entry) => (entry.kind === 'topic' && (only?.includes(entry.topic) ?? true) ? entry.topic : []))
+      for (const topic of new Set(wanted)) {
         if (!(await declarer.hasExchange(names.topic(topic)))) continue
         const groups: string[] = []
         const declared = new Set(all.flatMap((entry) => (entry.kind === 'group' && entry.topic === topic ? entry.group : [])))

@@ -8,8 +8,8 @@ export interface ClientOptions {
   readonly external: boolean
 }
 
-/** Seconds. A lost connection is noticed after two to three of these: back within 15 s. */
-const HEARTBEAT_S = 5
+/** Seconds. A lost connection is noticed after two to three of these: back within 15 s, with time to connect. */
+const HEARTBEAT_S = 4
 const LONGEST_HEARTBEAT_S = 60
 const CONNECT_TIMEOUT_MS = 5_000
 /** A subscription has a channel for each of its topics. */

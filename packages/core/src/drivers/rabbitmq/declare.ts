@@ -1,5 +1,7 @@
 import type { Channel, ChannelModel, Options } from 'amqplib'
+import { held } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
+import { closeChannel } from './close-channel.ts'
 import { closed, type Link } from './connection.ts'
 import { type InsistOptions, insist } from './insist.ts'
 import { refusalOf } from './refusal.ts'
@@ -23,7 +25,7 @@ export class Declarer {
 
   /** What can be done twice: a lost connection does it again. @throws a Refusal's error, or CONNECTION_LOST after the time-out. */
   run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => insist(() => this.#run(work), this.#options))
+    const result = held(() => this.#last.then(() => insist(() => this.#run(work), this.#options)))
     this.#last = result.catch(() => {})
     return result
   }
@@ -49,7 +51,7 @@ export class Declarer {
 
   /** The same on a channel of its own, for reading. */
   read<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    return insist(() => this.separately(work), this.#options)
+    return held(() => insist(() => this.separately(work), this.#options))
   }
 
   /** On a channel of its own, closed afterwards: what it was handed and did not acknowledge goes back. */
@@ -60,8 +62,7 @@ export class Declarer {
     } catch (thrown) {
       throw refusalOf(thrown)?.error ?? thrown
     } finally {
-      // The broker may have closed it before.
-      await channel.close().catch(() => {})
+      await closeChannel(channel)
     }
   }
 

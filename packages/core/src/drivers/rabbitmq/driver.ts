@@ -1,4 +1,4 @@
-import { Hold } from '../../clock.ts'
+import { Hold, held } from '../../clock.ts'
 import type { ConnectionState, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
 import { asError, PublishError, type PublishFailure } from '../../errors.ts'
 import { addressOf } from './address.ts'
@@ -28,6 +28,8 @@ const DAY_MS = 24 * 60 * 60_000
 const DEFAULTS: Tuning = { unclaimedMessages: 1_000_000, unclaimedKeepMs: 7 * DAY_MS }
 /** The broker takes back a delivery, and closes its channel, after 30 minutes (`consumer_timeout`). */
 const LONGEST_HANDLING_MS = 25 * 60_000
+/** Each message has its own confirm: the smaller, the sooner its publishers go on while others wait; the larger, the less a message costs. */
+const PUBLISHED_AT_ONCE = 16
 
 /** RabbitMQ 3.10 and later, on quorum queues. `durability` has nothing to apply to: a confirm means that it is stored. */
 export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> = {}): Driver {
@@ -131,6 +133,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     }
     await new Promise<void>((resolve) => {
       let left = messages.length
+      let target: Target | undefined
       for (const message of messages) {
         const end = (failure: Failure | undefined) => {
           if (failure) failures.push({ id: message.id, ...failure })
@@ -139,7 +142,8 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
         try {
           const cause = refused.get(message.topic)
           if (cause) throw cause
-          publisher.publish(targets.topic(message.topic), toAmqp(message, clock.now()), end)
+          if (target?.routingKey !== message.topic) target = targets.topic(message.topic)
+          publisher.publish(target, toAmqp(message, clock.now()), end)
         } catch (thrown) {
           end({ permanent: permanent(asError(thrown)), cause: asError(thrown) })
         }
@@ -181,6 +185,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     name: 'rabbitmq',
     capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: false, longestHandlingMs: LONGEST_HANDLING_MS },
     admin: admin({ names, declarer, letters: dead, entries }),
+    pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
       if (closing.signal.aborted) throw closed()
       onState = listener
@@ -238,7 +243,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       }
     },
     close() {
-      ended ??= close()
+      ended ??= held(close)
       return ended
     },
   }

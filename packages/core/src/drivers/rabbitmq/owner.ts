@@ -1,5 +1,6 @@
 import type { Channel, ChannelModel } from 'amqplib'
 import { CorebusError } from '../../errors.ts'
+import { closeChannel } from './close-channel.ts'
 import type { Link } from './connection.ts'
 import { ownerQueue } from './declare.ts'
 import { refusalOf } from './refusal.ts'
@@ -47,7 +48,7 @@ export class Owner {
     this.#forget()
     try {
       await channel.deleteQueue(this.#queue)
-      await channel.close()
+      await closeChannel(channel)
     } catch {
       // Gone with its connection.
     }

@@ -1,6 +1,7 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
 import type { Clock } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
+import { corkFor } from './cork.ts'
 import { permanent, type Refusal, refusalOf, tooLargeFor } from './refusal.ts'
 import type { Outgoing } from './wire.ts'
 
@@ -55,6 +56,7 @@ export class Publisher {
   #bytes = 0
   #model: ChannelModel | undefined
   #channel: ConfirmChannel | undefined
+  #cork: () => void = () => {}
   #opening = false
   #congested = false
   #blocked: Error | undefined
@@ -88,6 +90,7 @@ export class Publisher {
 
   up(model: ChannelModel): void {
     this.#model = model
+    this.#cork = corkFor(model)
     this.#blocked = undefined
     void this.#openChannel(model) // never rejects
   }
@@ -164,6 +167,8 @@ export class Publisher {
   /** False when the channel is closed. */
   #send(channel: ConfirmChannel, entry: Entry): boolean {
     const { target, body, properties } = entry
+    // One message alone has nothing to wait for.
+    if (this.#inFlight.size > 0) this.#cork()
     try {
       const room = channel.publish(target.exchange, target.routingKey, body, properties, (error) => this.#confirmed(channel, entry, error))
       if (!room) this.#congested = true
@@ -279,6 +284,9 @@ export class Publisher {
       const text = `no confirm within ${timeoutMs} ms; the message may still be on the broker${why ? ` (${why.message})` : ''}`
       this.#end(entry, { permanent: false, cause: new CorebusError('PUBLISH_TIMEOUT', text, { cause: why }) })
     }
+    // While the broker is away nothing leaves the line, and what has timed out has made room for more.
+    this.#waiting = this.#waiting.slice(this.#gone).filter((entry) => !entry.over)
+    this.#gone = 0
     if (!this.#closed) this.#arm()
   }
 }

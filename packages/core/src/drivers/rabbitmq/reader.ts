@@ -3,6 +3,7 @@ import { type Clock, sleep } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { Acks } from './acks.ts'
+import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
 import { fromAmqp, type Raw, unsettledBefore } from './wire.ts'
 
@@ -161,8 +162,7 @@ export class Reader {
     const line = this.#line
     await line?.acks.heard()
     this.#forget()
-    // Its connection may be gone.
-    await line?.channel.close().catch(() => {})
+    if (line) await closeChannel(line.channel)
   }
 
   #lowest(line: Line | undefined): number {

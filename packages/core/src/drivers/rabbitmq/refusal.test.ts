@@ -26,6 +26,12 @@ test("the broker's own words, without the client's around them", () => {
   expect(refusal && permanent(refusal.error)).toBe(true)
 })
 
+test('a queue whose broker is just starting is not missing: it is waited for', () => {
+  const text = "NOT_FOUND - home node 'rabbit@localhost' of durable queue 'orders' in vhost '/' is down or inaccessible"
+  expect(refusalOf(closedWith(404, text))).toBeUndefined()
+  expect(refusalOf(closedWith(404, "NOT_FOUND - no queue 'orders' in vhost '/'"))?.kind).toBe('missing')
+})
+
 test('a lost connection is no refusal, and nothing is for good', () => {
   const lost = new Error('channel closed')
   expect(refusalOf(lost)).toBeUndefined()

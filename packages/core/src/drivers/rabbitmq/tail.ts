@@ -2,6 +2,7 @@ import type { Channel } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
 import { backOff } from '../back-off.ts'
+import { closeChannel } from './close-channel.ts'
 import type { Link } from './connection.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
@@ -105,8 +106,7 @@ export async function openTail({ topic, onMessages, link, declarer, names, clock
       stopping.abort()
       const last = channel
       channel = undefined
-      // Closed already: that is what was wanted.
-      await last?.close().catch(() => {})
+      if (last) await closeChannel(last)
     },
   }
 }

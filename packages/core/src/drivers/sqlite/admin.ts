@@ -28,10 +28,10 @@ const NOTHING: Held = { ready: 0, inFlight: 0, oldestAt: Number.POSITIVE_INFINIT
 export function admin({ connection, topics, letters, clock, prefix, timeoutMs, ownFile }: AdminOptions): Admin {
   const read = <T>(fn: () => T): Promise<T> => connection.read(fn, clock.now() + timeoutMs)
 
-  function summaries(): readonly TopicSummary[] {
+  function summaries(wanted: readonly string[] | undefined): readonly TopicSummary[] {
     return topics
       .names()
-      .filter((name) => name.startsWith(prefix))
+      .filter((name) => name.startsWith(prefix) && (wanted?.includes(name.slice(prefix.length)) ?? true))
       .flatMap((name) => topics.find(name) ?? [])
       .map((topic) => {
         topics.refresh(topic)
@@ -109,7 +109,7 @@ export function admin({ connection, topics, letters, clock, prefix, timeoutMs, o
   }
 
   return {
-    topics: () => read(summaries),
+    topics: (names) => read(() => summaries(names)),
     depth: (topic, group) => read(() => depth(topic, group)),
     deadLetters: (filter, { limit } = {}) => read(() => letters.list(filter, limit)),
     replay: letters.replay,

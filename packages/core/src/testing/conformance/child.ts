@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { ConformanceTarget } from './case.ts'
+import type { LoadedChange } from './chaos/mutation.ts'
+import type { ChaosOrders, ChaosProducerOrders } from './children/notes.ts'
 import type { Command, MemberOrders, Said } from './children/protocol.ts'
-import { scriptPath } from './scripts.ts'
+import { scriptPath, sourcePath } from './scripts.ts'
 
 /** A process of its own that takes part, and can be killed for real. */
 export interface Child {
@@ -20,18 +22,22 @@ export interface Child {
   readonly trouble: () => string
 }
 
-export type Script = 'member' | 'publisher' | 'handler' | 'heap'
-export type Orders = Omit<MemberOrders, 'broker' | 'url'>
+export type Script = 'member' | 'publisher' | 'handler' | 'heap' | 'chaos-member' | 'chaos-producer'
+export type Orders =
+  | Omit<MemberOrders, 'broker' | 'url'>
+  | (Partial<ChaosOrders> & Omit<ChaosOrders | ChaosProducerOrders, 'broker' | 'url'>)
 
 /**
  * Starts one of `children/` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do
  * not disturb.
  */
-export function startChild(script: Script, orders: Orders, target: ConformanceTarget): Child {
+export function startChild(script: Script, orders: Orders, target: ConformanceTarget, changes: readonly LoadedChange[] = []): Child {
   // A test runner's own flags (loaders, coverage) are not for plain node.
   const { NODE_OPTIONS: _, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--expose-gc', scriptPath(script), JSON.stringify({ ...target.options, ...orders })], {
-    env: { ...inherited, LOG_LEVEL: 'silent', ...target.env },
+  // What is changed is the source, so the source is what runs.
+  const code = changes.length > 0 ? ['--import', sourcePath('mutate'), sourcePath(script)] : [scriptPath(script)]
+  const child = spawn(process.execPath, ['--expose-gc', ...code, JSON.stringify({ ...target.options, ...orders })], {
+    env: { ...inherited, LOG_LEVEL: 'silent', ...target.env, ...(changes.length > 0 && { COREBUS_MUTATION: JSON.stringify(changes) }) },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const said: Said[] = []

@@ -222,6 +222,11 @@ export const consumeCases: readonly ConformanceCase[] = [
     assert.deepEqual(sorted(seen), sorted(idsOf(sent)))
     assert.deepEqual({ ...(await driver.admin.depth(topic, 'g')), oldestMs: 0 }, { ...before, ready: before.ready + 5, oldestMs: 0 })
     assert.deepEqual((await driver.admin.topics()).find((one) => one.topic === topic)?.groups, ['g'])
+    const named = await driver.admin.topics([topic, room.topic()])
+    assert.deepEqual(
+      named.map((one) => [one.topic, one.groups]),
+      [[topic, ['g']]],
+    )
     const last = driver.publish(messages(topic, { count: 1 }))
     await tail.stop()
     const atStop = seen.length

@@ -3,6 +3,7 @@ import type { Delivery, Driver, GroupTopology, Message, Subscription, Subscripti
 import { createMessaging, type Messaging, type Types } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
 import type { ConformanceTarget, ConnectOptions } from './case.ts'
+import type { LoadedChange } from './chaos/mutation.ts'
 import { type Child, type Orders, type Script, startChild } from './child.ts'
 
 /** Where one case takes place: fresh names, and an end to everything it opened. */
@@ -16,7 +17,7 @@ export interface Room {
   /** An instance of its own, of the service "conformance", silent unless the case gives a logger. */
   readonly messaging: <T extends Types>(options?: MessagingOptions<T['db']>) => Messaging<T>
   /** A process of its own, killed when the case is over. */
-  readonly child: (script: Script, orders: Orders) => Child
+  readonly child: (script: Script, orders: Orders, changes?: readonly LoadedChange[]) => Child
   /** Called when the case is over, last first. */
   readonly onLeave: (fn: () => Promise<unknown> | unknown) => void
   readonly leave: () => Promise<void>
@@ -70,8 +71,8 @@ export function openRoom(target: ConformanceTarget): Room {
       onLeave(() => messaging.close())
       return messaging
     },
-    child(script, orders) {
-      const child = startChild(script, orders, target)
+    child(script, orders, changes) {
+      const child = startChild(script, orders, target, changes)
       onLeave(child.kill)
       return child
     },

@@ -15,6 +15,11 @@ export function scriptPath(name: string): string {
   return fileURLToPath(new URL(`./children/${name}${built ? '.js' : '.ts'}`, import.meta.url))
 }
 
+/** The same before it was built: where the package lies in its repository. */
+export function sourcePath(name: string): string {
+  return join(packageFolder(), 'src/testing/conformance/children', `${name}.ts`)
+}
+
 function packageFolder(): string {
   return fileURLToPath(new URL('../../..', import.meta.url))
 }

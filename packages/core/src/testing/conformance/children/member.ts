@@ -43,7 +43,6 @@ async function settleOne(delivery: Delivery): Promise<void> {
   const { message } = delivery
   const subscription = await subscribing
   const startedAtMs = monotonicMs()
-  if (does === 'ackFirst') await subscription.settle([{ kind: 'ack', delivery }])
   if (tookMs > 0) await pause(tookMs)
   const endedAtMs = monotonicMs()
   say({ kind: 'started', ...named(message), attempt: attemptOf(message) })

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { BrokerName, MessagingOptions } from '../../../config.ts'
+import type { Moment, Note } from './notes.ts'
 
 /** What a child process is told when it starts. */
 export interface MemberOrders {
@@ -23,11 +24,14 @@ export interface MemberOrders {
   >
 }
 
-/** 'ackFirst' is the mistake that loses messages: a run with it proves that the ledger notices. */
-export type Doing = 'hold' | 'ack' | 'ackFirst' | 'retry' | 'throw'
+export type Doing = 'hold' | 'ack' | 'retry' | 'throw'
 
 /** Told while it runs, a line each. */
-export type Command = { readonly do: 'block'; readonly forMs: number } | { readonly do: 'close' }
+export type Command =
+  | { readonly do: 'block'; readonly forMs: number }
+  | { readonly do: 'close' }
+  /** kill -9 on itself, so many turns of the event loop after the next such moment. */
+  | { readonly do: 'die'; readonly when: Moment; readonly turns: number }
 
 /** What a child says, a line each. Times are of the monotonic clock all processes of a machine share. */
 export type Said =
@@ -54,8 +58,11 @@ export type Said =
   | { readonly kind: 'heap'; readonly handled: number; readonly bytes: number }
   | { readonly kind: 'unblocked' }
   | { readonly kind: 'closed' }
+  | { readonly kind: 'note'; readonly note: Note }
+  /** A change was made to a source as it was loaded. */
+  | { readonly kind: 'mutated'; readonly find: string }
 
-export function readOrders(): MemberOrders {
+export function readOrders<Orders = MemberOrders>(): Orders {
   return JSON.parse(process.argv[2] ?? '{}')
 }
 

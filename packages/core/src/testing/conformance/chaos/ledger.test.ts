@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest'
+import { ALWAYS, type Errand, type Note } from '../children/notes.ts'
+import type { Fault, History, Letter, Life } from './history.ts'
+import { judge } from './ledger.ts'
+
+const END_MS = 10_000
+
+type Untimed<N> = N extends Note ? Omit<N, 'at'> : never
+type Said = readonly [at: number, note: Untimed<Note>]
+
+const plain: Errand = { n: 0, tookMs: 0, fails: 0 }
+
+function life(name: string, notes: readonly Said[], end: Partial<Life['end']> = {}): Life {
+  return {
+    name,
+    role: name.startsWith('producer') ? 'producer' : 'member',
+    // Adding the time loses which member of the union it was.
+    notes: notes.map(([at, note]) => ({ ...note, at }) as Note),
+    end: { at: END_MS, how: 'closed', trouble: '', ...end },
+  }
+}
+
+const published = (errand: Errand = plain, id = 'a'): Life =>
+  life('producer 1.1', [
+    [1, { what: 'sending', messages: [{ id, errand }] }],
+    [2, { what: 'confirmed', ids: [id] }],
+  ])
+
+const delivered = (at: number, id = 'a'): Said => [at, { what: 'delivered', id, unsettledBefore: 0 }]
+const done = (at: number, id = 'a'): Said => [at, { what: 'done', id, attempt: 1 }]
+const acked = (at: number, id = 'a'): Said => [at, { what: 'settled', id, how: 'ack' }]
+const threw = (at: number, attempt: number): Said => [at, { what: 'threw', id: 'a', attempt }]
+const state = (at: number, of: 'group' | 'connection', what: string): Said => [at, { what: 'state', of, state: what }]
+
+function found(lives: readonly Life[], more: { faults?: readonly Fault[]; letters?: readonly Letter[] } = {}): readonly string[] {
+  const history: History = { faults: [], letters: [], left: 0, doubts: { unheardMs: 10, silenceMs: 2_000 }, ...more, lives }
+  return judge(history).findings.map(({ kind }) => kind)
+}
+
+test('handled once: nothing is wrong', () => {
+  expect(found([published(), life('member 1.1', [delivered(5), done(6), acked(7)])])).toEqual([])
+})
+
+test('confirmed and not handled is lost; not confirmed, it may be gone', () => {
+  expect(found([published()])).toEqual(['lost'])
+  expect(found([life('producer 1.1', [[1, { what: 'sending', messages: [{ id: 'a', errand: plain }] }]])])).toEqual([])
+})
+
+test('what a killed member had not settled may be handled again, and what it had settled may not', () => {
+  const again = life('member 2.1', [delivered(3_000), done(3_001), acked(3_002)])
+  const killed = { at: 1_000, how: 'killed' as const }
+  expect(found([published(), life('member 1.1', [delivered(5), done(6)], killed), again])).toEqual([])
+  expect(found([published(), life('member 1.1', [delivered(5), done(6), acked(7)], killed), again])).toEqual(['duplicate'])
+  // So shortly before its end that the broker may not have heard of it.
+  expect(found([published(), life('member 1.1', [delivered(5), done(6), acked(995)], killed), again])).toEqual([])
+  expect(found([published(), life('member 1.1', [delivered(5), done(6)], killed), again, again])).toEqual(['duplicate'])
+})
+
+test('a lost connection allows for what was out, and is a finding when nothing was done to it', () => {
+  const first = life('member 1.1', [state(3, 'group', 'consuming'), delivered(5), done(6), state(500, 'group', 'reconnecting')])
+  const lives = [published(), first, life('member 2.1', [delivered(3_000), done(3_001), acked(3_002)])]
+  expect(found(lives, { faults: [{ kind: 'restart', at: 490, until: 600 }] })).toEqual([])
+  expect(found(lives)).toEqual(['closed'])
+  // Too short a silence for anybody to give up.
+  expect(found(lives, { faults: [{ kind: 'freeze', at: 490, until: 600 }] })).toEqual(['closed'])
+  // Before it had come up again.
+  expect(found(lives, { faults: [{ kind: 'kill', at: 1, until: 2 }] })).toEqual(['closed'])
+})
+
+test('what is acknowledged into a line that was cut counts as not settled', () => {
+  const first = life('member 1.1', [
+    state(3, 'group', 'consuming'),
+    delivered(5),
+    done(100),
+    acked(101),
+    state(4_000, 'group', 'reconnecting'),
+  ])
+  const lives = [published(), first, life('member 2.1', [delivered(5_000), done(5_001), acked(5_002)])]
+  expect(found(lives, { faults: [{ kind: 'cut', at: 50, until: 50 }] })).toEqual([])
+  expect(found(lives, { faults: [{ kind: 'cut', at: 3_000, until: 3_000 }] })).toEqual(['duplicate'])
+})
+
+test('what was being published when the connection was lost may be there twice', () => {
+  const producer = life('producer 1.1', [
+    [1, { what: 'sending', messages: [{ id: 'a', errand: plain }] }],
+    state(100, 'connection', 'reconnecting'),
+    [300, { what: 'confirmed', ids: ['a'] }],
+  ])
+  const twice = life('member 1.1', [delivered(310), delivered(311), done(312), done(313), acked(314), acked(315)])
+  expect(found([producer, twice], { faults: [{ kind: 'kill', at: 90, until: 200 }] })).toEqual([])
+  expect(found([producer, twice], { faults: [{ kind: 'kill', at: 400, until: 500 }] })).toEqual(['duplicate'])
+})
+
+test('in the dead letters is right only what has failed every attempt, or has killed its process', () => {
+  const hopeless = { ...plain, fails: ALWAYS }
+  const all = life('member 1.1', [delivered(3), ...[1, 2, 3, 4, 5].map((attempt) => threw(3 + attempt, attempt))])
+  const few = life('member 1.1', [delivered(3), threw(4, 1)])
+  const failed: Letter = { id: 'a', reason: 'failed', attempt: 5 }
+  const crash: Letter = { id: 'a', reason: 'crash', attempt: 1 }
+  expect(found([published(hopeless), all], { letters: [failed] })).toEqual([])
+  expect(found([published(hopeless), few], { letters: [failed] })).toEqual(['wronglyDead'])
+  expect(found([published(plain), all], { letters: [failed] })).toEqual(['wronglyDead'])
+  expect(found([published(plain), all], { letters: [crash] })).toEqual(['wronglyDead'])
+  expect(found([published({ ...plain, kills: true })], { letters: [crash] })).toEqual([])
+  expect(found([published(hopeless), all], { letters: [failed, failed] })).toEqual(['duplicate'])
+})
+
+test('a process that does not end when it is told to is a finding', () => {
+  expect(found([{ ...published(), end: undefined }, life('member 1.1', [delivered(5), done(6), acked(7)])])).toEqual(['stuck'])
+})
+
+test('a process that ends by itself is a finding, unless it found no broker to start with', () => {
+  const failed = { how: 'failed' as const, at: 5_000 }
+  const without = life('member 1.1', [[5_000, { what: 'gaveUp', code: 'CONNECT' }]], failed)
+  expect(found([life('member 1.1', [], failed)])).toEqual(['died'])
+  expect(found([without])).toEqual(['died'])
+  expect(found([without], { faults: [{ kind: 'restart', at: 1_000, until: 6_000 }] })).toEqual([])
+})

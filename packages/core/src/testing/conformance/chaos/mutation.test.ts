@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { mutations as rabbitmq } from '../../../drivers/rabbitmq/fixtures/mutations.ts'
+import { changesOf } from './mutation.ts'
+import { coreMutations } from './safeguards.ts'
+
+test.each([...coreMutations, ...rabbitmq])('what "$name" takes out is there exactly once', (mutation) => {
+  expect(changesOf(mutation)).toHaveLength(mutation.changes.length)
+})
+
+test('a change that finds nothing, or more than one place, is an error and not a run that changes nothing', () => {
+  const changing = (find: string) => ({ name: 'm', changes: [{ file: 'consumer/limit.ts', find, replace: '' }] })
+  expect(() => changesOf(changing('what is not there'))).toThrow(/"what is not there" is in consumer\/limit.ts 0 times/)
+  expect(() => changesOf(changing('this'))).toThrow(/and must be there once/)
+})

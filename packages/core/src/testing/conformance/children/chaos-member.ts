@@ -1,0 +1,88 @@
+// A consumer service of the chaos run: one handler at the messaging instance, and a note of everything that happens to a message.
+
+import { subscribe } from 'node:diagnostics_channel'
+import { exponential } from '../../../consumer/retry.ts'
+import { createMessaging } from '../../../messaging.ts'
+import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe.ts'
+import {
+  type ChaosOrders,
+  type Errand,
+  FIRST_RETRY_MS,
+  giveUp,
+  LONGEST_RETRY_MS,
+  MAX_RETRIES,
+  type Moment,
+  note,
+  PUBLISH_TIMEOUT_MS,
+} from './notes.ts'
+import { onCommand, pause, readOrders, say } from './protocol.ts'
+
+const CONCURRENCY = 5
+
+const { broker, url, topic } = readOrders<ChaosOrders>()
+
+// What these channels carry is ours; their type in Node is unknown.
+subscribe(CHANNEL.deliver, (record) => {
+  const { id, unsettledBefore } = record as DeliverRecord
+  note({ what: 'delivered', id, unsettledBefore })
+})
+subscribe(CHANNEL.settle, (record) => {
+  const { id, settlement, afterMs } = record as SettleRecord
+  note({ what: 'settled', id, how: settlement, ...(afterMs !== undefined && { afterMs }) })
+})
+subscribe(CHANNEL.state, (record) => {
+  const { state, group, error } = record as StateRecord
+  note({ what: 'state', of: group === undefined ? 'connection' : 'group', state, ...(error && { why: error.message }) })
+})
+
+let doom: { readonly when: Moment; readonly turns: number } | undefined
+
+/** Dies here if it was told to: some turns of the event loop later, so that every step of a settlement is hit in the end. */
+function reach(moment: Moment): void {
+  if (doom?.when !== moment) return
+  let { turns } = doom
+  doom = undefined
+  const step = () => (turns-- > 0 ? setImmediate(step) : process.kill(process.pid, 'SIGKILL'))
+  step()
+}
+
+const messaging = createMessaging({ broker, url, service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
+const options = {
+  topic,
+  group: 'g',
+  concurrency: CONCURRENCY,
+  maxRetries: MAX_RETRIES,
+  backoff: exponential({ firstMs: FIRST_RETRY_MS, maxMs: LONGEST_RETRY_MS, jitter: 0 }),
+}
+messaging.handle(options, async ({ tookMs, fails, kills }: Errand, { id, attempt }) => {
+  note({ what: 'called', id, attempt })
+  if (kills) process.kill(process.pid, 'SIGKILL')
+  reach('called')
+  if (tookMs > 0) await pause(tookMs)
+  if (attempt <= fails) {
+    note({ what: 'threw', id, attempt })
+    reach('threw')
+    throw new Error(`no, ${attempt} of ${fails}`)
+  }
+  note({ what: 'done', id, attempt })
+  reach('done')
+})
+
+let closing = false
+onCommand((command) => {
+  if (command.do === 'die') doom = command
+  if (command.do !== 'close') return
+  closing = true
+  messaging.close().then(() => {
+    say({ kind: 'closed' })
+    process.exit(0)
+  }, giveUp)
+})
+
+try {
+  await messaging.start()
+  say({ kind: 'ready' })
+} catch (error) {
+  // It may be told to close before it has started: then start says so, and close goes on.
+  if (!closing) giveUp(error)
+}

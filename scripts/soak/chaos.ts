@@ -1,0 +1,80 @@
+import { type BrokerName, broker } from '@corebus/testbed'
+import { targetOn } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
+import { described, type Ledger } from '../../packages/core/src/testing/conformance/chaos/ledger.ts'
+import { ledgerOf, mutationsOf, whyBad, whyUnproved } from '../../packages/core/src/testing/conformance/chaos.ts'
+import type { ConformanceTarget, Mutation } from '../../packages/core/src/testing/conformance/index.ts'
+import { openRoom } from '../../packages/core/src/testing/conformance/room.ts'
+
+export interface Line {
+  readonly text: string
+  readonly failed: boolean
+}
+
+export interface SoakOptions {
+  readonly seeds: readonly number[]
+  /** Told of each run when it is over: they take long. */
+  readonly onLine: (line: Line) => void
+}
+
+type Options = Omit<Parameters<typeof ledgerOf>[1], 'seed'>
+
+/** How to have a chaos run on each broker, on one of its own that may be killed. */
+const TARGETS: Readonly<Record<BrokerName, typeof targetOn>> = { rabbitmq: targetOn }
+
+/** A minute of chaos with each seed, and every mutation with each: with the safeguard in place all must be well, and without it not. */
+export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Promise<readonly Line[]> {
+  if (!isKnown(name)) throw new Error(`no chaos on ${name}; there is: ${Object.keys(TARGETS).join(', ')}`)
+  const running = await broker(name, { own: true, required: true })
+  if (!running) throw new Error(`no ${name} here`)
+  const { target, close } = await TARGETS[name](running)
+  const lines: Line[] = []
+  const tell = async (run: Promise<Line>) => {
+    // One that breaks down is a result too, and the others go on.
+    const line = await run.catch((error: unknown) => ({ text: `FAILED ${error}`, failed: true }))
+    lines.push(line)
+    onLine(line)
+  }
+  try {
+    for (const seed of seeds) await tell(well(target, `seed ${seed}`, seed))
+    for (const mutation of mutationsOf({ target }))
+      for (const seed of seeds) {
+        await tell(well(target, `"${mutation.name}" in place, seed ${seed}`, seed, mutation.chaos))
+        await tell(wrong(target, mutation, seed))
+      }
+  } finally {
+    await close()
+    await running.stop()
+  }
+  return lines
+}
+
+function isKnown(name: string): name is BrokerName {
+  return Object.hasOwn(TARGETS, name)
+}
+
+async function timed(target: ConformanceTarget, seed: number, options: Options): Promise<{ ledger: Ledger; seconds: number }> {
+  const room = openRoom(target)
+  const startedAt = performance.now()
+  try {
+    const ledger = await ledgerOf(room, { ...options, seed })
+    return { ledger, seconds: Math.round((performance.now() - startedAt) / 1_000) }
+  } finally {
+    await room.leave()
+  }
+}
+
+async function well(target: ConformanceTarget, what: string, seed: number, options: Options = {}): Promise<Line> {
+  const { ledger, seconds } = await timed(target, seed, options)
+  const bad = whyBad(ledger)
+  return { text: `${bad ? 'FAILED ' : ''}${what}, ${seconds} s: ${described(ledger)}`, failed: bad !== undefined }
+}
+
+async function wrong(target: ConformanceTarget, mutation: Mutation, seed: number): Promise<Line> {
+  const { ledger, seconds } = await timed(target, seed, { ...mutation.chaos, mutation })
+  const unproved = whyUnproved(ledger, mutation)
+  const text = unproved ?? `red, as it must be: ${described(ledger, { mostFindings: 1, stories: false })}`
+  return {
+    text: `${unproved ? 'FAILED ' : ''}"${mutation.name}" taken out, seed ${seed}, ${seconds} s: ${text}`,
+    failed: unproved !== undefined,
+  }
+}
