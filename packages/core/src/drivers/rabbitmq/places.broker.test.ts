@@ -150,7 +150,7 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
   test('an exchange that somebody made differently is a difference in words', async () => {
     const room = openRoom(url)
     const { channel } = await room.bare()
-    await channel.assertExchange(room.topic, 'topic', { durable: true })
+    await channel.assertExchange(room.topic, 'fanout', { durable: true })
     const [difference] = await (await room.connected()).ensure({ topics: [room.topic], groups: [] }, 'create')
     expect(difference).toEqual({
       what: `topic ${room.topic}, exchange ${room.topic}: alternate-exchange`,

@@ -39,7 +39,7 @@ export function topicThings(names: Names, topic: string, { keepMs, maxMessages }
       what: `topic ${topic}`,
       kind: 'exchange',
       name: exchange,
-      make: (channel) => channel.assertExchange(exchange, 'topic', { durable: true, alternateExchange: alternate }),
+      make: (channel) => channel.assertExchange(exchange, 'fanout', { durable: true, alternateExchange: alternate }),
     },
   ]
 }
