@@ -18,6 +18,7 @@ export async function loadDriver(broker: BrokerName, options: DriverOptions): Pr
     case 'rabbitmq':
       return (await import('./drivers/rabbitmq/driver.ts')).rabbitmqDriver(options)
     case 'kafka':
+      return (await import('./drivers/kafka/driver.ts')).kafkaDriver(options)
     case 'redis':
       throw new CorebusError(
         'BROKER_MISSING',

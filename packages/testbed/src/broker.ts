@@ -1,3 +1,4 @@
+import { kafka } from './kafka.ts'
 import { type Missing, missing } from './missing.ts'
 import { rabbitmq } from './rabbitmq.ts'
 
@@ -19,7 +20,7 @@ export interface Broker {
   thaw(): Promise<void>
 }
 
-export type BrokerName = 'rabbitmq'
+export type BrokerName = 'kafka' | 'rabbitmq'
 
 /** How to find one kind of broker, or to make one. */
 export interface BrokerKind {
@@ -40,7 +41,7 @@ export interface BrokerOptions extends Missing {
   readonly own?: boolean
 }
 
-const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { rabbitmq: rabbitmq }
+const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { kafka, rabbitmq }
 
 /**
  * A running broker: the one the environment names, else one that answers on the default port, else one started from what is installed.

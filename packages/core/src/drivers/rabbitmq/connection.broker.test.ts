@@ -1,7 +1,6 @@
-import { chaosProxy, freePort, startRabbitmq } from '@corebus/testbed'
+import { authority, chaosProxy, freePort, startRabbitmq } from '@corebus/testbed'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { PublishError } from '../../errors.ts'
-import { authority } from './fixtures/certificates.ts'
 import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
 const certificates = await authority()

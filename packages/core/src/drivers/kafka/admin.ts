@@ -1,0 +1,88 @@
+import type { Admin, Depth } from '../../driver.ts'
+import { decodeWish } from './assigner.ts'
+import type { Client } from './client.ts'
+import type { Letters } from './dead-letters.ts'
+import { failureOf, isUnknownTopic } from './failure.ts'
+import type { Names } from './names.ts'
+import { decodeNote } from './position.ts'
+import type { Entry } from './registry.ts'
+
+export interface AdminOptions {
+  readonly names: Names
+  readonly prefix: string
+  readonly client: Client
+  readonly letters: Letters
+  readonly entries: () => Promise<readonly Entry[]>
+}
+
+interface Lag {
+  readonly ready: number
+  readonly inFlight: number
+}
+
+export function admin({ names, prefix, client, letters, entries }: AdminOptions): Admin {
+  /** Of a group that has not begun: all of it. */
+  async function lag(topic: string, group: string): Promise<Lag> {
+    let leaders: readonly number[]
+    try {
+      leaders = await client.leaders(topic)
+    } catch (thrown) {
+      if (isUnknownTopic(failureOf(thrown))) return { ready: 0, inFlight: 0 }
+      throw thrown
+    }
+    const [begins, ends, committed] = await Promise.all([
+      client.offsets(topic, leaders, 'begin'),
+      client.offsets(topic, leaders, 'end'),
+      client.committed(names.group(group), topic, [...leaders.keys()]),
+    ])
+    let [ready, inFlight] = [0, 0]
+    for (const [partition, end] of ends.entries()) {
+      const { offset, metadata } = committed.get(partition) ?? { offset: begins[partition] ?? 0, metadata: '' }
+      const marks = decodeNote(metadata).slice(0, Math.max(end - offset, 0))
+      const done = marks.filter((mark) => mark === 'done').length
+      const out = marks.filter((mark) => mark !== 'done' && mark > 0).length
+      inFlight += out
+      ready += Math.max(end - offset, 0) - done - out
+    }
+    return { ready, inFlight }
+  }
+
+  async function members(topic: string, group: string): Promise<number> {
+    const described = await client.describe(names.group(group))
+    const wishes = described?.members.map(({ memberId, memberMetadata }) => decodeWish(memberId, memberMetadata)) ?? []
+    return wishes.filter((wish) => wish?.topics.includes(names.topic(topic))).length
+  }
+
+  return {
+    async topics(wanted) {
+      const all = await entries()
+      const places = new Set(all.flatMap(({ place }) => (place ? names.place(place.name) : [])))
+      const found = [...(await client.topics()).keys()].filter(
+        (name) => name.startsWith(prefix) && !name.startsWith('__') && !names.isOurs(name) && !places.has(name),
+      )
+      return found.flatMap((name) => {
+        const topic = name.slice(prefix.length)
+        if (wanted && !wanted.includes(topic)) return []
+        return { topic, groups: [...new Set(all.filter((entry) => entry.topic === topic).map(({ group }) => group))] }
+      })
+    },
+    async depth(topic, group): Promise<Depth> {
+      const declared = (await entries()).filter((entry) => entry.group === group)
+      const [work, again, dead, there] = await Promise.all([
+        lag(names.topic(topic), group),
+        lag(names.again(topic, group), group),
+        letters.list({ topic, group }),
+        members(topic, group),
+      ])
+      const depth = { ready: work.ready + again.ready, inFlight: work.inFlight + again.inFlight, dead: dead.length, members: there }
+      // What waits for its retry lies together for all topics of a group.
+      if (declared.length > 1) return depth
+      const delays = [...new Set(declared.flatMap(({ delays }) => delays.map(({ afterMs }) => afterMs)))].filter((ms) => ms > 0)
+      const waiting = await Promise.all(delays.map((ms) => lag(names.delay(group, ms), group)))
+      return { ...depth, delayed: waiting.reduce((sum, one) => sum + one.ready + one.inFlight, 0) }
+    },
+    deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
+    replay: (filter, headers) => letters.replay(filter, headers),
+    purge: (filter) => letters.purge(filter),
+  }
+}

@@ -1,0 +1,286 @@
+import type { IHeaders, Cluster as PublicCluster } from 'kafkajs'
+import type { Address } from './address.ts'
+import { closed, failureOf } from './failure.ts'
+import { Kafka } from './kafkajs.ts'
+import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
+import { type RecordIn, type RecordOut, readable } from './records.ts'
+import { Sockets } from './sockets.ts'
+
+/**
+ * All that this driver asks of kafkajs: requests of the Kafka protocol, each sent once to the broker it is meant for. Batching, retrying,
+ * deadlines, membership and fetching are the driver's own.
+ */
+export interface ClientOptions {
+  readonly address: Address
+  /** A connection was lost that had been there. */
+  readonly onLost?: (error: Error) => void
+}
+
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface Position extends Place {
+  readonly offset: number
+}
+
+export interface Fetched extends Place {
+  readonly records: readonly RecordIn[]
+  /** Where to go on. */
+  readonly next: number
+}
+
+export interface NewTopic {
+  readonly topic: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+const CONNECT_TIMEOUT_MS = 3_000
+/** A request that was not answered by then is given up, and its connection with it. */
+const REQUEST_TIMEOUT_MS = 5_000
+const CLOSE_WITHIN_MS = 2_000
+const READ_COMMITTED = 1
+const EVERYBODY = -1
+const SERVER_TIMEOUT_MS = 5_000
+const TOPIC_RESOURCE = 2
+const PARTITION_BYTES = 1024 * 1024
+
+export class Client {
+  readonly #cluster: Cluster
+  readonly #sockets: Sockets
+  readonly #coordinators = new Map<string, number>()
+  #closed = false
+
+  constructor({ address, onLost = () => {} }: ClientOptions) {
+    this.#sockets = new Sockets(onLost)
+    const kafka = new Kafka({
+      clientId: `corebus-${process.pid}`,
+      brokers: address.brokers,
+      ssl: address.ssl,
+      ...(address.sasl && { sasl: address.sasl }),
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      retry: { retries: 0 },
+      // It logs every retry as an error; the driver says itself what is news.
+      logCreator: () => () => {},
+      socketFactory: this.#sockets.factory,
+    })
+    let cluster: PublicCluster | undefined
+    // An assigner is handed the cluster: the one door to single requests.
+    const consumer = kafka.consumer({
+      groupId: 'corebus',
+      allowAutoTopicCreation: false,
+      partitionAssigners: [
+        (given) => {
+          cluster = given.cluster
+          return { name: 'none', version: 0, assign: async () => [], protocol: () => ({ name: 'none', metadata: Buffer.alloc(0) }) }
+        },
+      ],
+    })
+    consumer.on(consumer.events.REQUEST_TIMEOUT, ({ payload }) => this.#sockets.silent(payload.broker))
+    // Its types leave out what the interface above adds.
+    this.#cluster = cluster as unknown as Cluster
+  }
+
+  /** @throws what kafkajs says of it. */
+  async connect(): Promise<void> {
+    this.#open()
+    await this.#cluster.connect()
+    await this.#learnNodes()
+  }
+
+  /** Whether anybody answers. */
+  async ping(): Promise<void> {
+    await (await this.#any()).apiVersions()
+  }
+
+  /** The leader of each partition. @throws UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE */
+  async leaders(topic: string): Promise<readonly number[]> {
+    const { topicMetadata } = await (await this.#any()).metadata([topic])
+    const partitions = topicMetadata.find((one) => one.topic === topic)?.partitionMetadata ?? []
+    return [...partitions].sort((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader)
+  }
+
+  /** How many partitions each topic has. */
+  async topics(): Promise<ReadonlyMap<string, number>> {
+    const { topicMetadata } = await (await this.#any()).metadata([])
+    return new Map(topicMetadata.map(({ topic, partitionMetadata }) => [topic, partitionMetadata.length]))
+  }
+
+  #any(): Promise<Node> {
+    this.#open()
+    return this.#cluster.brokerPool.findConnectedBroker()
+  }
+
+  #open(): void {
+    if (this.#closed) throw closed()
+  }
+
+  async #node(nodeId: number): Promise<Node> {
+    this.#open()
+    try {
+      return await this.#cluster.findBroker({ nodeId })
+    } catch (thrown) {
+      // One that was not there before, or is at another address now.
+      await this.#learnNodes()
+      throw thrown
+    }
+  }
+
+  /** Who the brokers are comes with the topics, and a question for no topic in particular has no other form than one for all. */
+  #learnNodes(): Promise<void> {
+    return this.#cluster.brokerPool.refreshMetadata([])
+  }
+
+  /** One batch to one partition, acknowledged by all replicas in sync. */
+  async produce(leader: number, { topic, partition }: Place, messages: readonly RecordOut[]): Promise<{ offset: number; at: number }> {
+    const node = await this.#node(leader)
+    const topicData = [{ topic, partitions: [{ partition, firstSequence: 0, messages: messages as readonly { headers: IHeaders }[] }] }]
+    const { topics } = await node.produce({ acks: EVERYBODY, timeout: SERVER_TIMEOUT_MS, topicData, producerEpoch: 0 })
+    const answer = topics[0]?.partitions[0]
+    return { offset: Number(answer?.baseOffset ?? -1), at: Number(answer?.logAppendTime ?? -1) }
+  }
+
+  /** Waits up to `maxWaitMs` for something to read. */
+  async fetch(
+    leader: number,
+    positions: readonly Position[],
+    { maxWaitMs, maxBytes }: { maxWaitMs: number; maxBytes: number },
+  ): Promise<readonly Fetched[]> {
+    const node = await this.#node(leader)
+    const from = new Map(positions.map(({ topic, partition, offset }) => [`${topic}\0${partition}`, offset]))
+    const topics = grouped(positions).map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: PARTITION_BYTES })),
+    }))
+    const { responses } = await node.fetch({ maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_COMMITTED, topics })
+    return responses.flatMap(({ topicName: topic, partitions }) =>
+      partitions.map(({ partition, messages, abortedTransactions }) => ({
+        topic,
+        partition,
+        ...readable(messages, from.get(`${topic}\0${partition}`) ?? 0, abortedTransactions ?? []),
+      })),
+    )
+  }
+
+  /** Where a topic's partitions begin or end. */
+  async offsets(topic: string, leaders: readonly number[], which: 'begin' | 'end'): Promise<readonly number[]> {
+    const found: number[] = leaders.map(() => 0)
+    const timestamp = which === 'begin' ? '-2' : '-1'
+    await Promise.all(
+      [...new Set(leaders)].map(async (leader) => {
+        const partitions = leaders.flatMap((one, partition) => (one === leader ? [{ partition, timestamp }] : []))
+        const node = await this.#node(leader)
+        const { responses } = await node.listOffsets({ replicaId: -1, isolationLevel: READ_COMMITTED, topics: [{ topic, partitions }] })
+        for (const { partition, offset } of responses[0]?.partitions ?? []) found[partition] = Number(offset)
+      }),
+    )
+    return found
+  }
+
+  /** Already there is fine. @throws what the broker says of the others. */
+  async create(topics: readonly NewTopic[]): Promise<void> {
+    const node = await this.#any()
+    try {
+      await node.createTopics({
+        timeout: SERVER_TIMEOUT_MS,
+        topics: topics.map(({ topic, partitions, config }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: -1,
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+        })),
+      })
+    } catch (thrown) {
+      const errors: readonly unknown[] =
+        thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors) ? thrown.errors : [thrown]
+      const refused = errors.find((one) => failureOf(one).type !== 'TOPIC_ALREADY_EXISTS')
+      if (refused) throw refused
+    }
+  }
+
+  async configOf(topic: string): Promise<ReadonlyMap<string, string>> {
+    const { resources } = await (await this.#any()).describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name: topic }] })
+    return new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+  }
+
+  // Groups. Each asks the group's coordinator, which is looked up again after a failure.
+
+  async #coordinator<T>(groupId: string, ask: (node: Node) => Promise<T>): Promise<T> {
+    let nodeId = this.#coordinators.get(groupId)
+    try {
+      if (nodeId === undefined) {
+        nodeId = (await (await this.#any()).findGroupCoordinator({ groupId, coordinatorType: 0 })).coordinator.nodeId
+        this.#coordinators.set(groupId, nodeId)
+      }
+      return await ask(await this.#node(nodeId))
+    } catch (thrown) {
+      this.#coordinators.delete(groupId)
+      throw thrown
+    }
+  }
+
+  join(
+    groupId: string,
+    request: { memberId: string; sessionTimeout: number; rebalanceTimeout: number; groupProtocols: readonly object[] },
+  ): Promise<Joined> {
+    return this.#coordinator(groupId, (node) => node.joinGroup({ groupId, ...request }))
+  }
+
+  async sync(groupId: string, request: { memberId: string; generationId: number; groupAssignment: readonly object[] }): Promise<Buffer> {
+    return (await this.#coordinator(groupId, (node) => node.syncGroup({ groupId, ...request }))).memberAssignment
+  }
+
+  async heartbeat(groupId: string, request: { memberId: string; groupGenerationId: number }): Promise<void> {
+    await this.#coordinator(groupId, (node) => node.heartbeat({ groupId, ...request }))
+  }
+
+  async leave(groupId: string, memberId: string): Promise<void> {
+    await this.#coordinator(groupId, (node) => node.leaveGroup({ groupId, memberId }))
+  }
+
+  describe(groupId: string): Promise<Described | undefined> {
+    return this.#coordinator(groupId, async (node) => (await node.describeGroups({ groupIds: [groupId] })).groups[0])
+  }
+
+  async commit(
+    groupId: string,
+    member: { memberId: string; groupGenerationId: number },
+    offsets: readonly (Place & Committed)[],
+  ): Promise<void> {
+    await this.#coordinator(groupId, (node) => node.offsetCommit({ groupId, ...member, topics: grouped(offsets) }))
+  }
+
+  /** By partition; undefined where nothing is committed. */
+  async committed(
+    groupId: string,
+    topic: string,
+    partitions: readonly number[],
+  ): Promise<ReadonlyMap<number, { offset: number; metadata: string }>> {
+    const wanted = { groupId, topics: [{ topic, partitions: partitions.map((partition) => ({ partition })) }] }
+    const { responses } = await this.#coordinator(groupId, (node) => node.offsetFetch(wanted))
+    const found = new Map<number, { offset: number; metadata: string }>()
+    for (const { partition, offset, metadata } of responses[0]?.partitions ?? [])
+      if (Number(offset) >= 0) found.set(partition, { offset: Number(offset), metadata: metadata ?? '' })
+    return found
+  }
+
+  /** Safe to call twice. A broker that does not answer is not waited for. */
+  async close(withinMs: number = CLOSE_WITHIN_MS): Promise<void> {
+    this.#closed = true
+    this.#sockets.closing()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs)
+    })
+    await Promise.race([this.#cluster.disconnect().catch(() => {}), late])
+    clearTimeout(timer)
+    this.#sockets.destroy()
+  }
+}
+
+function grouped<T extends Place>(places: readonly T[]): readonly PartitionsOf<T>[] {
+  return [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, partitions]) => ({ topic, partitions }))
+}

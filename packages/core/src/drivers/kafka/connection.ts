@@ -1,0 +1,104 @@
+import { type Clock, sleep } from '../../clock.ts'
+import type { ConnectionState } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import type { Address } from './address.ts'
+import { Client } from './client.ts'
+import { closed, failureOf, isHopeless, unreachable, wordsOf } from './failure.ts'
+
+export interface ConnectionOptions {
+  readonly address: Address
+  readonly clock: Clock
+}
+
+/** Brokers close what is silent for ten minutes. */
+const ASK_EVERY_MS = 60_000
+
+/** The driver's own connections: one to publish, one for questions and commits. They come back by themselves, for ever. */
+export class Connection {
+  readonly publishing: Client
+  readonly asking: Client
+  readonly #address: Address
+  readonly #clock: Clock
+  readonly #closing = new AbortController()
+  readonly #waitMs = backOff({ maxMs: 1_000 })
+  #listener: (state: ConnectionState) => void = () => {}
+  #state: 'new' | 'connected' | 'reconnecting' = 'new'
+  #following: Promise<void> | undefined
+  #look = new AbortController()
+
+  constructor({ address, clock }: ConnectionOptions) {
+    this.#address = address
+    this.#clock = clock
+    const onLost = (error: Error) => this.#lost(error)
+    this.publishing = new Client({ address, onLost })
+    this.asking = new Client({ address, onLost })
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'connected'
+  }
+
+  /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
+  async open(withinMs: number, listener: (state: ConnectionState) => void): Promise<void> {
+    const deadline = this.#clock.now() + withinMs
+    this.#listener = listener
+    for (let n = 1; ; n++) {
+      try {
+        await Promise.all([this.publishing.connect(), this.asking.connect()])
+        break
+      } catch (thrown) {
+        const failure = failureOf(thrown)
+        if (this.#closing.signal.aborted) throw closed()
+        const waitMs = this.#waitMs(n)
+        if (isHopeless(failure) || this.#clock.now() + waitMs > deadline) throw unreachable(this.#address.where, failure)
+        await sleep(this.#clock, waitMs, this.#closing.signal)
+      }
+    }
+    this.#state = 'connected'
+    listener({ kind: 'connected' })
+    this.#following = this.#follow()
+  }
+
+  #lost(error: Error): void {
+    if (this.#state !== 'connected' || this.#closing.signal.aborted) return
+    this.#state = 'reconnecting'
+    const lost = new CorebusError('CONNECTION_LOST', `the connection to Kafka at ${this.#address.where} is lost: ${wordsOf(error)}`, {
+      cause: error,
+    })
+    this.#listener({ kind: 'reconnecting', error: lost })
+    this.#look.abort()
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#closing
+    for (let n = 0; !signal.aborted; ) {
+      const look = this.#look
+      await sleep(this.#clock, n > 0 ? this.#waitMs(n) : ASK_EVERY_MS, n > 0 ? signal : AbortSignal.any([signal, look.signal]))
+      if (signal.aborted) return
+      this.#look = new AbortController()
+      try {
+        await Promise.all([this.publishing.ping(), this.asking.ping()])
+        n = 0
+        if (this.#state === 'connected') continue
+        this.#state = 'connected'
+        this.#listener({ kind: 'connected' })
+      } catch (thrown) {
+        n++
+        this.#lost(failureOf(thrown).error)
+      }
+    }
+  }
+
+  /** From now on a loss is no news. */
+  closing(): void {
+    this.#closing.abort()
+  }
+
+  /** Safe to call twice, and at any time. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.all([this.publishing.close(), this.asking.close()])
+    await this.#following
+  }
+}

@@ -1,0 +1,56 @@
+import type { Message } from '../../driver.ts'
+import type { RecordIn, RecordOut } from './records.ts'
+import { bufferIn, idOf, type Origin, OURS, textOf } from './wire.ts'
+
+export interface CopyOptions {
+  readonly record: RecordIn
+  readonly origin: Origin
+  /** Laid over those the record has. */
+  readonly headers: Message['headers']
+}
+
+/** The same record for another place: bytes, key and foreign headers untouched, and beside them where it came from. */
+export function copyOf({ record, origin, headers }: CopyOptions): RecordOut {
+  const { [OURS.delay]: _, [OURS.dead]: dead, [OURS.key]: __, [OURS.tombstone]: empty, ...kept } = record.headers
+  const all: Record<string, Buffer | string | readonly Buffer[]> = {}
+  // kafkajs cannot write a header without a value.
+  for (const name in kept) if (kept[name]) all[name] = kept[name] as Buffer | readonly Buffer[]
+  return {
+    key: dead === undefined ? record.key : (bufferIn(record.headers, OURS.key) ?? null),
+    value: empty === undefined ? record.value : null,
+    headers: { ...all, ...headers, [OURS.id]: idOf(record.headers, origin), [OURS.origin]: JSON.stringify(origin) },
+  }
+}
+
+/** Whose dead letter it is. */
+export interface Burial {
+  readonly topic: string
+  readonly group: string
+  /** When it was stored, ms since the epoch. */
+  readonly at: number
+  /** When it may go, ms since the epoch. */
+  readonly until?: number
+}
+
+/** In a compacted topic: its key says which letter it is, and null would delete it. */
+export function letterOf({ key, value, headers }: RecordOut, burial: Burial): RecordOut {
+  return {
+    key: letterKey(burial, String(headers[OURS.id])),
+    value: value ?? Buffer.alloc(0),
+    headers: {
+      ...headers,
+      [OURS.dead]: JSON.stringify(burial),
+      ...(key && { [OURS.key]: key }),
+      ...(value === null && { [OURS.tombstone]: 'true' }),
+    },
+  }
+}
+
+export function letterKey({ group, topic }: Pick<Burial, 'group' | 'topic'>, id: string): Buffer {
+  return Buffer.from(JSON.stringify([group, topic, id]))
+}
+
+export function burialOf({ headers }: RecordIn): Burial | undefined {
+  const text = textOf(headers, OURS.dead)
+  return text === undefined ? undefined : JSON.parse(text)
+}

@@ -1,0 +1,93 @@
+import type { Clock, Delay } from '../../driver.ts'
+import { backOff } from '../back-off.ts'
+import type { BrokerTime } from './broker-time.ts'
+import type { Commits } from './commits.ts'
+import { copyOf } from './copy.ts'
+import type { Line, Receipt } from './line.ts'
+import { numberOf, OURS } from './wire.ts'
+
+/**
+ * The declared delay for what is asked: one that lasts as long, within its jitter. What nobody declared waits with the next longer ones, or
+ * the longest; undefined when there are none. How long a copy waits stands in the copy: the places only keep long and short ones apart.
+ */
+export function placeFor(delays: readonly Delay[], afterMs: number): number | undefined {
+  const shortestFirst = delays
+    .map((delay) => delay)
+    .filter((delay) => delay.afterMs > 0)
+    .sort((a, b) => a.afterMs - b.afterMs)
+  const own = shortestFirst.findLast((delay) => delay.afterMs <= afterMs && afterMs <= Math.ceil(delay.afterMs * (1 + delay.jitter)))
+  return (own ?? shortestFirst.find((delay) => delay.afterMs >= afterMs) ?? shortestFirst.at(-1))?.afterMs
+}
+
+export interface MoverOptions {
+  readonly clock: Clock
+  readonly time: BrokerTime
+  readonly commits: Commits
+  /** Stores what is due where the group reads it. */
+  readonly store: (receipt: Receipt, copy: ReturnType<typeof copyOf>) => Promise<void>
+  readonly onMoved: () => void
+}
+
+/** In memory; more wait on the broker. */
+const MOST_HELD = 5_000
+
+/** Brings what has waited long enough back to its group. */
+export class Mover {
+  readonly #options: MoverOptions
+  readonly #held = new Map<Receipt, () => void>()
+  readonly #moving = new Set<Receipt>()
+  #stopped = false
+
+  constructor(options: MoverOptions) {
+    this.#options = options
+  }
+
+  /** Takes what was read and there is room for. */
+  take(line: Line): void {
+    const { time, clock } = this.#options
+    void time.refresh() // never rejects; for those to come
+    while (!this.#stopped && this.#held.size < MOST_HELD) {
+      const receipt = line.take(Number.POSITIVE_INFINITY)
+      if (!receipt) return
+      const { at, headers } = receipt.record
+      const dueAt = at + (numberOf(headers, OURS.delay) ?? 0)
+      this.#held.set(
+        receipt,
+        clock.after(Math.max(dueAt - time.now(), 0), () => void this.#move(receipt)),
+      ) // never rejects
+    }
+  }
+
+  /** What is not on its way yet stays where it is, for whoever is next. */
+  stop(): void {
+    this.#stopped = true
+    for (const [receipt, cancel] of this.#held) {
+      if (this.#moving.has(receipt)) continue
+      cancel()
+      receipt.line.giveBack(receipt)
+      this.#held.delete(receipt)
+    }
+  }
+
+  async #move(receipt: Receipt): Promise<void> {
+    const { clock, commits, store, onMoved } = this.#options
+    const { line, record, origin } = receipt
+    const waitMs = backOff({ maxMs: 1_000 })
+    this.#moving.add(receipt)
+    for (let n = 1; receipt.state === 'out'; n++) {
+      try {
+        await store(receipt, copyOf({ record, origin, headers: {} }))
+        line.done(receipt)
+      } catch {
+        // It stays where it is until it is stored there.
+        if (this.#stopped) line.giveBack(receipt)
+        await new Promise<void>((resolve) => clock.after(waitMs(n), resolve))
+      }
+    }
+    this.#held.delete(receipt)
+    this.#moving.delete(receipt)
+    await commits.store([line])
+    this.take(line)
+    onMoved()
+  }
+}

@@ -1,0 +1,85 @@
+import { asError, CorebusError } from '../../errors.ts'
+
+/** What the broker or kafkajs says went wrong. `type` is the protocol's name of it, empty for a lost connection. */
+export interface Failure {
+  readonly type: string
+  readonly error: Error
+  /** Where a fetch failed. */
+  readonly topic?: string
+  readonly partition?: number
+}
+
+/** kafkajs wraps errors in those of its retries. */
+export function failureOf(thrown: unknown): Failure {
+  let error = asError(thrown)
+  for (let depth = 0; depth < 5 && !hasType(error) && error.cause instanceof Error; depth++) error = error.cause
+  return {
+    type: hasType(error) ? error.type : '',
+    error,
+    ...('topic' in error && typeof error.topic === 'string' && { topic: error.topic }),
+    ...('partition' in error && typeof error.partition === 'number' && { partition: error.partition }),
+  }
+}
+
+function hasType(error: Error): error is Error & { readonly type: string } {
+  return 'type' in error && typeof error.type === 'string'
+}
+
+/** Publishing the same again would be refused again. */
+const PERMANENT: ReadonlySet<string> = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+  'INVALID_TOPIC_EXCEPTION',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'SASL_AUTHENTICATION_FAILED',
+  'POLICY_VIOLATION',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+])
+
+export function isPermanent(failure: Failure): boolean {
+  const code = failure.error instanceof CorebusError ? failure.error.code : ''
+  return (
+    code === 'TOPOLOGY' || PERMANENT.has(failure.type) || failure.error.name === 'KafkaJSSASLAuthenticationError' || isHopeless(failure)
+  )
+}
+
+/** Connecting again cannot help: the login, or TLS. */
+export function isHopeless({ error }: Failure): boolean {
+  return (
+    error.name === 'KafkaJSSASLAuthenticationError' || /certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED/.test(wordsOf(error))
+  )
+}
+
+/** Somebody else coordinates the group now, or nobody yet. */
+export function isCoordinatorGone({ type }: Failure): boolean {
+  return ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'GROUP_LOAD_IN_PROGRESS', ''].includes(type)
+}
+
+export function isUnknownTopic({ type }: Failure): boolean {
+  return type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'UNKNOWN_TOPIC_ID'
+}
+
+export function wordsOf(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
+  return `${error.message}${code}`
+}
+
+/** In words a person can act on. */
+export function inWords({ type, error }: Failure): string {
+  if (error.name === 'KafkaJSSASLAuthenticationError') return 'user or password is wrong, or the mechanism is not enabled for them'
+  if (/Closed connection|closed by the broker/.test(error.message))
+    return 'it closed the connection before its first answer: does this listener expect TLS or a login, or neither?'
+  return type === '' ? wordsOf(error) : `${error.message} (${type})`
+}
+
+export function unreachable(where: string, failure: Failure): CorebusError {
+  return new CorebusError('CONNECT', `cannot connect to Kafka at ${where}: ${inWords(failure)}`, { cause: failure.error })
+}
+
+export function closed(): CorebusError {
+  return new CorebusError('CLOSED', 'the Kafka driver has been closed')
+}

@@ -1,0 +1,166 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { broker } from '@corebus/testbed'
+import type { KafkaMessage } from 'kafkajs'
+import { afterAll, describe, expect, test } from 'vitest'
+import { HEADER } from '../../wire/headers.ts'
+import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
+
+const running = await broker('kafka')
+afterAll(() => running?.stop())
+const url = running?.url ?? ''
+
+/** Without what is ours. */
+function theirs({ key, value, headers = {} }: KafkaMessage): unknown {
+  const kept = Object.entries(headers).filter(([name]) => !name.startsWith('corebus-'))
+  return { key, value, headers: Object.fromEntries(kept) }
+}
+
+async function kcat(args: readonly string[], input = ''): Promise<string> {
+  const run = promisify(execFile)('kcat', ['-b', url, ...args], { timeout: 20_000 })
+  run.child.stdin?.end(input)
+  return (await run).stdout
+}
+
+describe.skipIf(!running)('foreign clients', () => {
+  test('a foreign message keeps all it has through retry, dead letter and replay, in its partition', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const member1 = await member(driver, { topics: [topic], group })
+    const { producer, read } = await room.bare()
+    const key = Buffer.of(0x66, 0xff, 0x6f)
+    const value = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+    const headers = { text: 'ü → 鍵', twice: ['one', 'two'], bytes: Buffer.of(0xff, 0x00, 0xfe) }
+    await producer.send({ topic, messages: [{ key, value, headers, timestamp: '1000000000000' }] })
+    const [original] = await read(topic)
+    if (!original) throw new Error('nothing was written')
+
+    const first = await member1.nth(1)
+    expect(first.message).toMatchObject({ topic, key: 'f\uFFFDo', headers: { text: 'ü → 鍵', twice: 'two' } })
+    // Known by where it lies, and by that again.
+    expect(first.message.id).toBe(`${topic}-${original.partition}-${original.offset}`)
+    await member1.settle([{ kind: 'retry', delivery: first, headers: { [HEADER.attempt]: '2' }, afterMs: 100 }])
+    const second = await member1.nth(2)
+    expect([second.message.id, second.message.headers[HEADER.attempt]]).toEqual([first.message.id, '2'])
+    await member1.settle([{ kind: 'deadLetter', delivery: second, headers: { [HEADER.error]: 'no' } }])
+
+    const [letter] = await driver.admin.deadLetters({ topic })
+    expect(letter?.message).toMatchObject({ id: first.message.id, key: 'f\uFFFDo', headers: { text: 'ü → 鍵', [HEADER.error]: 'no' } })
+    expect(await driver.admin.replay({ topic }, { [HEADER.attempt]: '1' })).toBe(1)
+    const third = await member1.nth(3)
+    expect(third.message.headers[HEADER.attempt]).toBe('1')
+    await member1.ack(third)
+
+    // Read by somebody who has never heard of us.
+    const copies = await read(`corebus.again.${topic}.${group}`)
+    expect(copies).toHaveLength(2)
+    for (const copy of copies) expect([theirs(copy), copy.partition]).toEqual([theirs(original), original.partition])
+  })
+
+  test('kcat publishes to a handler, and reads our layout: body and key as they are, the rest in headers', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const reader = await member(driver, { topics: [topic], group, acknowledges: true })
+    // Left alone, librdkafka chooses partitions in another way than Java's client does.
+    await kcat(['-P', '-t', topic, '-k', 'k1', '-H', 'source=kcat', '-X', 'topic.partitioner=murmur2_random'], '{"n":1}')
+    const { message } = await reader.nth(1)
+    expect([message.key, message.headers.source, Buffer.from(message.body).toString()]).toEqual(['k1', 'kcat', '{"n":1}'])
+
+    await driver.publish([{ id: 'ours', topic, key: 'k1', headers: { mine: 'ü' }, body: Buffer.from('{"n":2}') }])
+    await reader.nth(2)
+    const read = await kcat(['-C', '-q', '-t', topic, '-e', '-o', 'beginning', '-f', '%p|%k|%h|%s\n'])
+    const [theirLine, ourLine] = read.trim().split('\n')
+    expect(ourLine).toMatch(/\|k1\|.*mine=ü.*\|\{"n":2\}$/)
+    expect(ourLine).toContain('corebus-id=ours')
+    // The same key, the same partition, whoever publishes.
+    expect(ourLine?.split('|')[0]).toBe(theirLine?.split('|')[0])
+  })
+
+  test('the same partition for a key as librdkafka, and as bare kafkajs', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    await member(driver, { topics: [topic], group, acknowledges: true })
+    const { producer, read } = await room.bare()
+    const keys = Array.from({ length: 40 }, (_, i) => `key-${i}-ü`)
+    await kcat(['-P', '-t', topic, '-K', ':', '-X', 'topic.partitioner=murmur2_random'], keys.map((key) => `${key}:kcat`).join('\n'))
+    await producer.send({ topic, messages: keys.map((key) => ({ key, value: 'kafkajs' })) })
+    await driver.publish(keys.map((key) => ({ id: key, topic, key, headers: {}, body: Buffer.from('ours') })))
+    const all = await read(topic)
+    expect(all).toHaveLength(120)
+    for (const ofKey of Map.groupBy(all, ({ key }) => key?.toString()).values())
+      expect(new Set(ofKey.map(({ partition }) => partition)).size).toBe(1)
+  })
+
+  test('null, an empty value and no key are three things, also as dead letters', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const reader = await member(driver, { topics: [topic], group })
+    const { producer } = await room.bare()
+    await producer.send({ topic, messages: [{ key: 'gone', value: null }] })
+    await producer.send({ topic, messages: [{ key: 'empty', value: '' }] })
+    await producer.send({ topic, messages: [{ value: 'keyless' }] })
+    await reader.nth(3)
+    await reader.settle(reader.deliveries.map((delivery) => ({ kind: 'deadLetter', delivery, headers: {} })))
+    const letters = await driver.admin.deadLetters({ topic, group })
+    const seen = (list: readonly { message: { key?: string; tombstone?: true; body: Uint8Array } }[]) =>
+      list.map(({ message: { key, tombstone, body } }) => [key, tombstone, Buffer.from(body).toString()]).sort()
+    const expected = [
+      ['empty', undefined, ''],
+      ['gone', true, ''],
+      [undefined, undefined, 'keyless'],
+    ].sort()
+    expect(seen(reader.deliveries)).toEqual(expected)
+    expect(seen(letters)).toEqual(expected)
+    expect(await driver.admin.replay({ topic, group }, {})).toBe(3)
+    await reader.nth(6)
+    expect(seen(reader.deliveries.slice(3))).toEqual(expected)
+  })
+
+  test('what librdkafka compresses with zstd and gzip is read; with a codec that needs a package the subscription says which', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const reader = await member(driver, { topics: [topic], group, acknowledges: true })
+    for (const codec of ['gzip', 'zstd']) await kcat(['-P', '-t', topic, '-z', codec], `${codec} ${'x'.repeat(500)}`)
+    await reader.nth(2)
+    expect(reader.deliveries.map(({ message }) => Buffer.from(message.body).toString().split(' ')[0]).sort()).toEqual(['gzip', 'zstd'])
+    await kcat(['-P', '-t', topic, '-z', 'snappy'], 'x'.repeat(500))
+    await until(() => reader.states.at(-1)?.kind === 'dead')
+    expect(reader.states.at(-1)).toMatchObject({ error: { code: 'CODEC', message: expect.stringMatching(/snappy/i) } })
+  })
+
+  test('of a transaction what was aborted is not handed out, and its markers do not stay as a lag', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const reader = await member(driver, { topics: [topic], group, acknowledges: true })
+    const { kafka } = await room.bare()
+    const producer = kafka.producer({ transactionalId: `tx-${topic}`, idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    for (const outcome of ['abort', 'commit'] as const) {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic, messages: [{ key: 'k', value: outcome }] })
+      await transaction[outcome]()
+    }
+    await producer.disconnect()
+    await reader.nth(1)
+    await quiet()
+    expect(reader.deliveries.map(({ message }) => Buffer.from(message.body).toString())).toEqual(['commit'])
+    await driver.publish(messages(topic, 1).map((message) => ({ ...message, key: 'k' })))
+    await reader.nth(2)
+    await until(async () => (await driver.admin.depth(topic, group)).ready === 0)
+  })
+
+  test('a group of the same name with other kinds of members is an error that says so', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    await driver.ensure({ topics: [topic], groups: [] }, 'create')
+    const { kafka } = await room.bare()
+    const consumer = kafka.consumer({ groupId: group })
+    await consumer.connect()
+    await consumer.subscribe({ topic })
+    const joined = new Promise<void>((resolve) => void consumer.on(consumer.events.GROUP_JOIN, () => resolve()))
+    await consumer.run({ eachMessage: async () => {} })
+    await joined
+    await expect(member(driver, { topics: [topic], group })).rejects.toMatchObject({ code: 'GROUP_DEAD', message: /another name/ })
+    await consumer.disconnect()
+  })
+})

@@ -1,0 +1,24 @@
+import { type Clock, sleep } from '../../clock.ts'
+import { backOff } from '../back-off.ts'
+import { failureOf, isPermanent, isUnknownTopic } from './failure.ts'
+
+export interface InsistOptions {
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
+
+/** Asks again what a lost connection, a new leader or a topic that was only just made has spoilt. @throws what stays, or cannot change. */
+export async function insist<T>(ask: () => Promise<T>, { clock, timeoutMs }: InsistOptions): Promise<T> {
+  const deadline = clock.now() + timeoutMs
+  const waitMs = backOff({ firstMs: 50, maxMs: 500 })
+  for (let n = 1; ; n++) {
+    try {
+      return await ask()
+    } catch (thrown) {
+      const failure = failureOf(thrown)
+      const final = isPermanent(failure) || isUnknownTopic(failure) || ('code' in failure.error && failure.error.code === 'CLOSED')
+      if (final || clock.now() > deadline) throw failure.error
+      await sleep(clock, waitMs(n))
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import type { Delivery, Settlement } from '../../driver.ts'
+import { asError, SettleError } from '../../errors.ts'
+import type { Commits } from './commits.ts'
+import type { Copies } from './copies.ts'
+import { type Line, Receipt } from './line.ts'
+
+export interface SettleOptions {
+  readonly group: string
+  readonly copies: Copies
+  readonly commits: Commits
+  /** Whether it was handed out by this subscription. */
+  readonly isOurs: (line: Line) => boolean
+  readonly onSettled: () => void
+}
+
+/** Stores the copies, each before its original is done with: a crash in between makes a second one and loses none. */
+export async function settle(
+  settlements: readonly Settlement[],
+  { group, copies, commits, isOurs, onSettled }: SettleOptions,
+): Promise<void> {
+  const touched = new Set<Line>()
+  const unstored: Delivery[] = []
+  let cause: Error | undefined
+  const storing: Promise<void>[] = []
+  for (const settlement of settlements) {
+    const { receipt } = settlement.delivery
+    // Settled before, lost, or somebody else's.
+    if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !isOurs(receipt.line)) continue
+    const { line } = receipt
+    touched.add(line)
+    if (settlement.kind === 'ack') {
+      line.done(receipt)
+      continue
+    }
+    receipt.state = 'settling'
+    storing.push(
+      copies.settle(settlement, receipt, group).then(
+        () => line.done(receipt),
+        (thrown: unknown) => {
+          // Lost meanwhile: it comes again by itself.
+          if (receipt.state !== 'settling') return
+          receipt.state = 'out'
+          cause = asError(thrown)
+          unstored.push(settlement.delivery)
+        },
+      ),
+    )
+  }
+  onSettled()
+  await Promise.all(storing)
+  if (storing.length > 0) onSettled()
+  await commits.store(touched)
+  if (cause) throw new SettleError(unstored, cause)
+}

@@ -1,0 +1,56 @@
+import net, { type Socket } from 'node:net'
+import tls from 'node:tls'
+import type { ISocketFactoryArgs } from 'kafkajs'
+
+const KEEP_ALIVE_MS = 60_000
+
+/** Every socket of one client: to hear of those that are lost, and to let go of those whose peer is silent, which kafkajs never does. */
+export class Sockets {
+  readonly #onLost: (error: Error) => void
+  readonly #open = new Map<Socket, string>()
+  #closing = false
+
+  constructor(onLost: (error: Error) => void) {
+    this.#onLost = onLost
+  }
+
+  readonly factory = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
+    const socket = ssl
+      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+      : net.connect({ host, port }, onConnect)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    socket.setNoDelay(true)
+    this.#open.set(socket, `${host}:${port}`)
+    let connected = false
+    let cause: Error | undefined
+    socket.once('connect', () => {
+      connected = true
+    })
+    socket.on('error', (error: Error) => {
+      cause = error
+    })
+    socket.once('end', () => {
+      if (!socket.writableEnded) cause ??= new Error('closed by the broker')
+    })
+    socket.once('close', () => {
+      this.#open.delete(socket)
+      if (connected && cause && !this.#closing) this.#onLost(cause)
+    })
+    return socket
+  }
+
+  /** A request to this server was not answered in time: it may be gone without a word. */
+  silent(server: string): void {
+    for (const [socket, to] of this.#open) if (to === server) socket.destroy(new Error(`${server} does not answer`))
+  }
+
+  /** Nothing more is heard of them. */
+  closing(): void {
+    this.#closing = true
+  }
+
+  destroy(): void {
+    this.#closing = true
+    for (const socket of this.#open.keys()) socket.destroy(new Error('closed'))
+  }
+}

@@ -1,0 +1,288 @@
+import { type Clock, sleep } from '../../clock.ts'
+import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import type { Address } from './address.ts'
+import { decodeWish, type Share } from './assigner.ts'
+import type { BrokerTime } from './broker-time.ts'
+import { Client } from './client.ts'
+import { Commits } from './commits.ts'
+import type { Copies } from './copies.ts'
+import { Mover } from './delays.ts'
+import { closed, failureOf, isHopeless, unreachable } from './failure.ts'
+import { Fetcher } from './fetcher.ts'
+import { Holdings } from './holdings.ts'
+import type { Line } from './line.ts'
+import { Membership } from './membership.ts'
+import { Metadata } from './metadata.ts'
+import type { Names } from './names.ts'
+import { Reader } from './reader.ts'
+import { settle } from './settle.ts'
+import type { Topology } from './topology.ts'
+
+export interface SubscriptionContext {
+  readonly address: Address
+  readonly names: Names
+  readonly clock: Clock
+  readonly timeoutMs: number
+  /** For questions and commits. */
+  readonly asking: Client
+  readonly topology: Topology
+  readonly copies: Copies
+  readonly time: BrokerTime
+}
+
+/** A subscription as its driver sees it. */
+export interface Member extends Subscription {
+  /** Stops, gives back what is not settled, and settles nothing from then on. */
+  end(): Promise<void>
+}
+
+const SETTLES_WITHIN_MS = 5_000
+const LOOK_EVERY_MS = 20
+const LAST_COMMIT_WITHIN_MS = 1_500
+
+/** @throws CorebusError GROUP_TAKEN, GROUP_DEAD, CONNECT */
+export async function subscribe(options: SubscribeOptions, context: SubscriptionContext): Promise<Member> {
+  const { topics, group, exclusive, onDeliveries, onLost } = options
+  const { address, names, clock, timeoutMs, asking, topology, copies, time } = context
+  const closing = new AbortController()
+  const settling = new Set<Promise<void>>()
+  let state: SubscriptionState['kind'] | 'new' = 'new'
+  let trouble: Error | undefined
+  let heard = { beat: false, answer: false }
+  let share: Share | undefined
+  let refused: Error | undefined
+  let stopped = false
+  let left: Promise<void> | undefined
+  let ended: Promise<void> | undefined
+
+  const client = new Client({ address, onLost: onTrouble })
+  const metadata = new Metadata(client, clock)
+  const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
+  const reader = new Reader({
+    limit: options.limit,
+    commits,
+    isFresh: () => membership.isFresh,
+    onDeliveries,
+    onLost,
+    onRoom: () => fetcher.wake(),
+  })
+  const mover = new Mover({
+    clock,
+    time,
+    commits,
+    store: ({ origin }, copy) => copies.again(origin, group, copy),
+    onMoved() {
+      holdings.release()
+      fetcher.wake()
+    },
+  })
+  const holdings = new Holdings({
+    topics,
+    group,
+    from: options.from,
+    names,
+    client: asking,
+    clock,
+    reader,
+    commits,
+    closing: closing.signal,
+    make: (topic) => topology.make(topic),
+    onChange() {
+      fetcher.wake()
+      reader.pump()
+    },
+    onReleased: () => (stopped && holdings.isEmpty ? void leave() : membership.rejoin()),
+  })
+  const membership = new Membership({
+    client,
+    asking,
+    metadata,
+    clock,
+    group: names.group(group),
+    exclusive,
+    topics: () => (stopped ? [] : [...topics.map(names.topic), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]),
+    owned: () => holdings.owned(),
+    onShare(given) {
+      share = given
+      holdings.take(given)
+    },
+    onExpelled: () => holdings.loseAll(),
+    onTrouble,
+    onBeat() {
+      heard.beat = true
+      back()
+      reader.pump()
+    },
+    onDead,
+  })
+  const fetcher = new Fetcher<Line>({
+    client,
+    metadata,
+    clock,
+    sources: () => reader.lines.filter((line) => reader.mayRead(line)),
+    onFetched(line, { records, next }) {
+      if (line.gone) return
+      line.add(records, next)
+      if (line.kind === 'delay') mover.take(line)
+      reader.regulate(line)
+      reader.pump()
+    },
+    onOutOfRange: ({ topic }) =>
+      reset(topic, new CorebusError('OFFSET_GONE', `what ${group} was to read next of ${topic} is not there any more`)),
+    async onGone(topic) {
+      reset(topic, new CorebusError('TOPIC_GONE', `topic ${topic} is gone from the broker; it is made again where that is allowed`))
+      await topology.make(topic).catch(() => {}) // asked for again by whoever reads it
+    },
+    onTrouble,
+    onAnswer() {
+      heard.answer = true
+      back()
+    },
+    onDead,
+  })
+
+  function reset(topic: string, error: Error): void {
+    onTrouble(error)
+    holdings.reload(topic)
+  }
+
+  function onTrouble(error: Error): void {
+    trouble ??= error
+    heard = { beat: false, answer: false }
+    if (state !== 'consuming' || stopped) return
+    state = 'reconnecting'
+    options.onState({ kind: 'reconnecting', error })
+  }
+
+  /** Coordinator and partitions are two brokers' business. */
+  function back(): void {
+    if (!heard.beat || !(heard.answer || reader.lines.length === 0) || stopped || state === 'dead') return
+    trouble = undefined
+    if (state !== 'reconnecting') return
+    state = 'consuming'
+    options.onState({ kind: 'consuming' })
+  }
+
+  function onDead(error: Error): void {
+    refused ??= error
+    if (state === 'dead' || stopped) return
+    const before = state
+    state = 'dead'
+    if (before !== 'new') options.onState({ kind: 'dead', error })
+  }
+
+  async function connect(): Promise<void> {
+    const deadline = clock.now() + timeoutMs
+    const waitMs = backOff()
+    for (let n = 1; ; n++) {
+      try {
+        return await client.connect()
+      } catch (thrown) {
+        const failure = failureOf(thrown)
+        if (closing.signal.aborted) throw closed()
+        if (isHopeless(failure) || clock.now() > deadline) throw unreachable(address.where, failure)
+        await sleep(clock, waitMs(n), closing.signal)
+      }
+    }
+  }
+
+  /** Somebody else reads one of these topics in this group, and one of the two wants to be alone. */
+  async function refuseIfTaken(): Promise<void> {
+    const described = await asking.describe(names.group(group)).catch(() => undefined)
+    const wanted = new Set(topics.map(names.topic))
+    const others = described?.members.map(({ memberId, memberMetadata }) => decodeWish(memberId, memberMetadata)) ?? []
+    if (others.some((one) => one?.topics.some((topic) => wanted.has(topic)))) throw taken(group)
+  }
+
+  /** Until everybody has given up what is ours, and it can be read. */
+  async function settled(): Promise<void> {
+    const deadline = clock.now() + SETTLES_WITHIN_MS
+    while (!closing.signal.aborted) {
+      if (refused) throw refused
+      if (share?.taken) throw taken(group)
+      const late = clock.now() > deadline
+      if (share && holdings.isReady && (!share.unfinished || late)) return
+      if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS)
+        throw new CorebusError('CONNECT', `group ${group} could not be joined in time${trouble ? `: ${trouble.message}` : ''}`)
+      await sleep(clock, LOOK_EVERY_MS, closing.signal)
+    }
+    throw closed()
+  }
+
+  /** When nothing is held any more. */
+  function leave(): Promise<void> {
+    left ??= (async () => {
+      fetcher.stop()
+      mover.stop()
+      await membership.leave()
+      closing.abort()
+      commits.close()
+      await client.close()
+      await Promise.all([membership.ended(), fetcher.ended()])
+    })()
+    return left
+  }
+
+  async function stop(): Promise<void> {
+    if (stopped) return
+    stopped = true
+    reader.stop()
+    mover.stop()
+    if (holdings.isEmpty) void leave()
+    else holdings.take({ partitions: {}, unfinished: false, taken: false })
+  }
+
+  async function end(): Promise<void> {
+    await stop()
+    await Promise.race([Promise.all(settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
+    for (const line of reader.lines) line.handBack()
+    await Promise.race([commits.store(reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
+    for (const line of reader.lines) line.lose()
+    commits.forget()
+    await leave()
+  }
+
+  async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
+    try {
+      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump() })
+    } finally {
+      holdings.release()
+    }
+    // Whoever waits for the group may come as soon as the last message of a stopped member is settled.
+    if (stopped && exclusive && reader.lines.every(({ out }) => out === 0)) await leave()
+  }
+
+  try {
+    if (exclusive) await refuseIfTaken()
+    await Promise.all([connect(), time.refresh()])
+    membership.start()
+    fetcher.start()
+    await settled()
+  } catch (thrown) {
+    await end()
+    throw thrown
+  }
+  state = 'consuming'
+  options.onState({ kind: 'consuming' })
+
+  return {
+    settle(settlements) {
+      const work = settleAndRelease(settlements)
+      const tracked: Promise<void> = work.catch(() => {}).finally(() => settling.delete(tracked))
+      settling.add(tracked)
+      return work
+    },
+    limit: (deliveries) => reader.limit(deliveries),
+    stop,
+    end() {
+      ended ??= end()
+      return ended
+    },
+  }
+}
+
+function taken(group: string): CorebusError {
+  return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
+}

@@ -1,0 +1,66 @@
+import type { Clock, Message } from '../../driver.ts'
+import type { Address } from './address.ts'
+import { Client } from './client.ts'
+import { Fetcher, type Source } from './fetcher.ts'
+import { Metadata } from './metadata.ts'
+import { toMessage } from './wire.ts'
+
+export interface TailOptions {
+  readonly address: Address
+  readonly clock: Clock
+  readonly asking: Client
+  readonly topic: string
+  /** As the broker names it. */
+  readonly name: string
+  readonly from: 'now' | 'earliest'
+  readonly onMessages: (messages: readonly Message[]) => void
+}
+
+export interface Tail {
+  stop(): Promise<void>
+}
+
+/** Watches a topic as nobody's member: it reads all partitions from where they are now. */
+export async function openTail({ address, clock, asking, topic, name, from, onMessages }: TailOptions): Promise<Tail> {
+  const leaders = await asking.leaders(name)
+  const starts = await asking.offsets(name, leaders, from === 'now' ? 'end' : 'begin')
+  const sources: Source[] = starts.map((next, partition) => ({ topic: name, partition, next, leader: -1 }))
+  const client = new Client({ address })
+  const metadata = new Metadata(client, clock)
+  let stopped = false
+  // A watcher has nobody to tell of its troubles.
+  const nothing = () => {}
+  const fetcher = new Fetcher<Source>({
+    client,
+    metadata,
+    clock,
+    sources: () => sources,
+    onFetched(source, { records, next, partition }) {
+      source.next = next
+      if (records.length === 0 || stopped) return
+      onMessages(records.map((record) => toMessage(record, { topic, partition, offset: record.offset, at: record.at })))
+    },
+    onOutOfRange(source) {
+      source.next = 0
+    },
+    onGone: async () => {},
+    onTrouble: nothing,
+    onAnswer: nothing,
+    onDead: nothing,
+  })
+  try {
+    await client.connect()
+  } catch (thrown) {
+    await client.close()
+    throw thrown
+  }
+  fetcher.start()
+  return {
+    async stop() {
+      stopped = true
+      fetcher.stop()
+      await client.close()
+      await fetcher.ended()
+    },
+  }
+}

@@ -1,0 +1,165 @@
+import type { Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
+import { deadLetterPlace } from '../names.ts'
+import type { Client, NewTopic } from './client.ts'
+import { failureOf, inWords } from './failure.ts'
+import type { Names } from './names.ts'
+import type { Entry, Registry } from './registry.ts'
+
+export interface TopologyOptions {
+  readonly names: Names
+  readonly prefix: string
+  readonly service: string
+  readonly partitions: number
+  readonly client: Client
+  readonly registry: Registry
+}
+
+interface Needed extends NewTopic {
+  /** In words. */
+  readonly what: string
+}
+
+/** What lies here is stamped by the broker: the times of the originals would let it go too early. */
+const STAMPED = { 'message.timestamp.type': 'LogAppendTime' }
+const KEPT = { 'cleanup.policy': 'compact', 'retention.ms': '-1' }
+const SHORT = { 'retention.ms': '3600000', ...STAMPED }
+const VISIBLE_LOOKS = 100
+const LOOK_EVERY_MS = 20
+
+export class Topology {
+  readonly #options: TopologyOptions
+  /** What a topic is like that has to be made anew. */
+  readonly #known = new Map<string, NewTopic>()
+  readonly #groups = new Map<string, Entry>()
+  readonly #registry: NewTopic
+  readonly #clock: NewTopic
+  readonly #making = new Map<string, Promise<void>>()
+  #mayCreate = true
+
+  constructor(options: TopologyOptions) {
+    this.#options = options
+    const { names } = options
+    this.#registry = { topic: names.registry, partitions: 1, config: KEPT }
+    this.#clock = { topic: names.clock, partitions: 1, config: SHORT }
+    for (const one of [this.#registry, this.#clock]) this.#know(one)
+  }
+
+  get mayCreate(): boolean {
+    return this.#mayCreate
+  }
+
+  /** Undefined when it was never declared here. */
+  group(topic: string, group: string): Entry | undefined {
+    return this.#groups.get(JSON.stringify([group, topic]))
+  }
+
+  delaysOf(group: string): readonly number[] {
+    const all = [...this.#groups.values()].filter((entry) => entry.group === group).flatMap(({ delays }) => delays)
+    return [...new Set(all.map(({ afterMs }) => afterMs).filter((ms) => ms > 0))]
+  }
+
+  async ensure({ topics, groups }: Wanted, mode: 'create' | 'check'): Promise<readonly Difference[]> {
+    const { client, registry } = this.#options
+    this.#mayCreate = mode === 'create'
+    const there = await client.topics()
+    const entries = groups.map((group) => this.#entryOf(group))
+    const needed = this.#needed(topics, entries, there)
+    for (const one of needed) this.#know(one)
+    const missing = needed.filter(({ topic }) => !there.has(topic))
+    if (mode === 'create') await this.#create(missing)
+    const declared = new Map((await registry.entries()).map((entry) => [JSON.stringify([entry.group, entry.topic]), entry]))
+    const differences: Difference[] =
+      mode === 'create' ? [] : missing.map(({ what, topic }) => ({ what, wanted: `topic ${topic}`, found: 'nothing' }))
+    for (const entry of entries) {
+      const key = JSON.stringify([entry.group, entry.topic])
+      const before = declared.get(key)?.place
+      if (before && before.name === entry.place?.name && before.ttlMs !== entry.place.ttlMs) {
+        const what = `the dead letters of ${entry.group} on ${entry.topic} (${before.name})`
+        differences.push({ what, wanted: kept(entry.place.ttlMs), found: kept(before.ttlMs) })
+        continue
+      }
+      this.#groups.set(key, entry)
+      if (mode === 'create') await registry.declare(entry)
+    }
+    return differences
+  }
+
+  /** A topic that the broker does not have (any more). @throws CorebusError TOPOLOGY where nothing may be made. */
+  make(topic: string): Promise<void> {
+    if (!this.#mayCreate)
+      return Promise.reject(new CorebusError('TOPOLOGY', `topic ${topic} is not there, and topology: 'check' makes none: create it`))
+    const { partitions } = this.#options
+    const making =
+      this.#making.get(topic) ??
+      this.#create([this.#known.get(topic) ?? { topic, partitions, config: {} }]).finally(() => this.#making.delete(topic))
+    this.#making.set(topic, making)
+    return making
+  }
+
+  #know({ topic, partitions, config }: NewTopic): void {
+    this.#known.set(topic, { topic, partitions, config })
+  }
+
+  #entryOf({ group, topic, delays, deadLetter }: GroupTopology): Entry {
+    if (deadLetter === false) return { group, topic, delays }
+    const { prefix, service } = this.#options
+    const name = deadLetterPlace({ topic, group, service, prefix, ...(deadLetter.name !== undefined && { name: deadLetter.name }) })
+    return { group, topic, delays, place: { name, ...(deadLetter.ttlMs !== undefined && { ttlMs: deadLetter.ttlMs }) } }
+  }
+
+  #needed(topics: readonly string[], entries: readonly Entry[], there: ReadonlyMap<string, number>): readonly Needed[] {
+    const { names, partitions } = this.#options
+    const needed = new Map<string, Needed>()
+    const need = (one: Needed) => needed.set(one.topic, needed.get(one.topic) ?? one)
+    for (const topic of topics) need({ what: `topic ${topic}`, topic: names.topic(topic), partitions, config: {} })
+    for (const { group, topic, delays, place } of entries) {
+      need({ what: `topic ${topic}`, topic: names.topic(topic), partitions, config: {} })
+      need({
+        what: `what comes back to ${group} on ${topic}`,
+        topic: names.again(topic, group),
+        partitions: there.get(names.topic(topic)) ?? partitions,
+        config: STAMPED,
+      })
+      for (const { afterMs } of delays)
+        if (afterMs > 0)
+          need({
+            what: `the delay of ${afterMs} ms of ${group} on ${topic}`,
+            topic: names.delay(group, afterMs),
+            partitions: 1,
+            config: STAMPED,
+          })
+      for (const own of [this.#registry, this.#clock]) need({ what: `what all groups share, for ${group} on ${topic}`, ...own })
+      if (place) need({ what: `the dead letters of ${group} on ${topic}`, topic: names.place(place.name), partitions: 1, config: KEPT })
+    }
+    return [...needed.values()]
+  }
+
+  async #create(topics: readonly NewTopic[]): Promise<void> {
+    if (topics.length === 0) return
+    const { client } = this.#options
+    try {
+      await client.create(topics)
+    } catch (thrown) {
+      const failure = failureOf(thrown)
+      if (failure.type === '') throw failure.error
+      throw new CorebusError('TOPOLOGY', `Kafka does not make ${topics.map(({ topic }) => topic).join(', ')}: ${inWords(failure)}`, {
+        cause: failure.error,
+      })
+    }
+    for (const { topic } of topics) await this.#visible(topic)
+  }
+
+  /** Made is not yet known to every broker. */
+  async #visible(topic: string): Promise<void> {
+    for (let look = 0; look < VISIBLE_LOOKS; look++) {
+      const leaders = await this.#options.client.leaders(topic).catch(() => [])
+      if (leaders.length > 0 && leaders.every((leader) => leader >= 0)) return
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    }
+  }
+}
+
+function kept(ttlMs: number | undefined): string {
+  return ttlMs === undefined ? 'kept for ever' : `kept for ${ttlMs} ms`
+}

@@ -1,0 +1,200 @@
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Kafka as Client, logLevel } from 'kafkajs'
+import type { Broker, BrokerKind } from './broker.ts'
+import { kafkaJars } from './kafka-jars.ts'
+import { ended, Owned, signal } from './owned.ts'
+import { freePort } from './port.ts'
+
+const ANSWERS_WITHIN_MS = 60_000
+const STOPS_WITHIN_MS = 30_000
+const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk'
+const JVM = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+
+export const kafka: BrokerKind = {
+  name: 'kafka',
+  variable: 'KAFKA_BOOTSTRAP_SERVERS',
+  defaultUrl: '127.0.0.1:9092',
+  install: 'apt-get install -y --no-install-recommends openjdk-17-jre-headless maven, or set KAFKA_BOOTSTRAP_SERVERS',
+  answers,
+  start: () => startKafka(),
+}
+
+export interface KafkaOptions {
+  /** More lines for server.properties; of two equal keys the last wins. */
+  readonly config?: readonly string[]
+  /** One more listener, which tells its clients to come back by another port: a proxy's. */
+  readonly behind?: { readonly port: number; readonly advertisedPort: number }
+  /** More listeners by name, each with its security protocol: SSL, SASL_PLAINTEXT, SASL_SSL. What they need is in `config`. */
+  readonly listeners?: Readonly<Record<string, string>>
+  /** One of several nodes, by its place in the list. They come up together. */
+  readonly cluster?: { readonly index: number; readonly nodes: readonly Node[] }
+  /** For `StorageTool format`, as in `--add-scram 'SCRAM-SHA-256=[name=app,password=secret]'`. */
+  readonly format?: readonly string[]
+}
+
+interface Node {
+  readonly port: number
+  readonly controllerPort: number
+}
+
+export interface Kafka extends Broker {
+  /** Where its data and its log are. */
+  readonly folder: string
+  /** Of `listeners`, by name. */
+  readonly ports: Readonly<Record<string, number>>
+}
+
+async function answers(url: string): Promise<boolean> {
+  const brokers = url.replaceAll('kafka://', '').split(',')
+  const admin = new Client({ brokers, logLevel: logLevel.NOTHING, connectionTimeout: 2_000, retry: { retries: 0 } }).admin()
+  try {
+    await admin.connect()
+    await admin.describeCluster()
+    return true
+  } catch {
+    return false
+  } finally {
+    await admin.disconnect().catch(() => {}) // it may never have been connected
+  }
+}
+
+/** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
+  const { config = [], behind, listeners = {}, format = [] } = options
+  const jars = await kafkaJars()
+  if (jars === undefined) return undefined
+  const classes = ['-cp', `${jars}/*`]
+  const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
+  const { index, nodes } = options.cluster ?? { index: 0, nodes: [await freeNode()] }
+  const { port } = nodes[index] as Node
+  const url = `127.0.0.1:${port}`
+  const properties = join(folder, 'server.properties')
+  const ports: Record<string, number> = {}
+  for (const name in listeners) ports[name] = await freePort()
+  const clients = [
+    { name: 'PLAINTEXT', protocol: 'PLAINTEXT', port, advertised: port },
+    ...(behind ? [{ name: 'BEHIND', protocol: 'PLAINTEXT', port: behind.port, advertised: behind.advertisedPort }] : []),
+    ...Object.entries(listeners).map(([name, protocol]) => ({ name, protocol, port: ports[name] ?? 0, advertised: ports[name] ?? 0 })),
+  ]
+  writeFileSync(properties, [...propertiesOf(folder, index, nodes, clients), ...config, ''].join('\n'))
+
+  const owned = new Owned()
+  owned.folder(folder)
+  let pid = 0
+  async function up(): Promise<void> {
+    const log = openSync(join(folder, 'kafka.log'), 'a')
+    const java = spawn('java', [...JVM, ...classes, 'kafka.Kafka', properties], { stdio: ['ignore', log, log], detached: true })
+    closeSync(log)
+    if (java.pid === undefined) throw new Error('java did not start')
+    pid = java.pid
+    owned.process(pid)
+    const deadline = performance.now() + ANSWERS_WITHIN_MS
+    while (!(await answers(url))) {
+      if (java.exitCode !== null || performance.now() > deadline)
+        throw new Error(`Kafka did not come up: ${readFileSync(join(folder, 'kafka.log'), 'utf8').slice(-2_000)}`)
+      await pause(100)
+    }
+  }
+  async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    signal(pid, by)
+    await ended(pid, STOPS_WITHIN_MS)
+    owned.forget(pid)
+  }
+
+  try {
+    await promisify(execFile)('java', [...classes, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format])
+    await up()
+  } catch (error) {
+    await owned.end()
+    throw error
+  }
+  return {
+    url,
+    env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
+    own: true,
+    folder,
+    ports,
+    stop: () => owned.end(),
+    async restart() {
+      await down('SIGTERM')
+      await up()
+    },
+    async kill() {
+      await down('SIGKILL')
+      await up()
+    },
+    async freeze() {
+      signal(pid, 'SIGSTOP')
+    },
+    async thaw() {
+      signal(pid, 'SIGCONT')
+    },
+  }
+}
+
+async function freeNode(): Promise<Node> {
+  return { port: await freePort(), controllerPort: await freePort() }
+}
+
+/** Several nodes, each with all partitions. Resolves when all of them know each other. */
+export async function startKafkaCluster(count = 3): Promise<readonly Kafka[] | undefined> {
+  const nodes: Node[] = []
+  while (nodes.length < count) nodes.push(await freeNode())
+  const started = await Promise.all(nodes.map((_, index) => startKafka({ cluster: { index, nodes } })))
+  const kafkas = started.filter((one) => one !== undefined)
+  const [first] = kafkas
+  if (!first) return undefined
+  const admin = new Client({ brokers: [first.url], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  while ((await admin.describeCluster()).brokers.length < count) await pause(100)
+  await admin.disconnect()
+  return kafkas
+}
+
+interface Listener {
+  readonly name: string
+  readonly protocol: string
+  readonly port: number
+  readonly advertised: number
+}
+
+function propertiesOf(folder: string, index: number, nodes: readonly Node[], clients: readonly Listener[]): readonly string[] {
+  const { controllerPort } = nodes[index] as Node
+  const voters = nodes.map((node, i) => `${i + 1}@127.0.0.1:${node.controllerPort}`)
+  const listeners = clients.map((one) => `${one.name}://127.0.0.1:${one.port}`)
+  const protocols = clients.map((one) => `${one.name}:${one.protocol}`)
+  return [
+    'process.roles=broker,controller',
+    `node.id=${index + 1}`,
+    `controller.quorum.voters=${voters.join(',')}`,
+    `listeners=${[...listeners, `CONTROLLER://127.0.0.1:${controllerPort}`].join(',')}`,
+    `advertised.listeners=${clients.map((one) => `${one.name}://127.0.0.1:${one.advertised}`).join(',')}`,
+    `listener.security.protocol.map=${[...protocols, 'CONTROLLER:PLAINTEXT'].join(',')}`,
+    'controller.listener.names=CONTROLLER',
+    'inter.broker.listener.name=PLAINTEXT',
+    `log.dirs=${join(folder, 'data')}`,
+    'auto.create.topics.enable=false',
+    `default.replication.factor=${nodes.length}`,
+    ...['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
+      `${topic}.num.partitions=4`,
+      `${topic}.replication.factor=${nodes.length}`,
+    ]),
+    'transaction.state.log.min.isr=1',
+    'share.coordinator.state.topic.min.isr=1',
+    'group.initial.rebalance.delay.ms=0',
+    'group.min.session.timeout.ms=1000',
+    // Without these a small heap does not start, and files of 10 MB are made for every partition.
+    'log.cleaner.dedupe.buffer.size=4194304',
+    'log.index.size.max.bytes=262144',
+    // A node killed with -9 is back when the controller has given up the old one.
+    'broker.session.timeout.ms=3000',
+    'broker.heartbeat.interval.ms=500',
+    // Leaders go home soon, so that a restart in turn moves each of them twice.
+    'leader.imbalance.check.interval.seconds=5',
+  ]
+}
