@@ -54,9 +54,16 @@ export function isHopeless({ error }: Failure): boolean {
   )
 }
 
+const COORDINATOR_GONE: ReadonlySet<string> = new Set([
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+  '',
+])
+
 /** Somebody else coordinates the group now, or nobody yet. */
 export function isCoordinatorGone({ type }: Failure): boolean {
-  return ['NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'GROUP_LOAD_IN_PROGRESS', ''].includes(type)
+  return COORDINATOR_GONE.has(type)
 }
 
 export function isUnknownTopic({ type }: Failure): boolean {
