@@ -13,6 +13,7 @@ import { freePort } from './port.ts'
 const FOLDERS = ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin', '/opt/rabbitmq/sbin']
 const ANSWERS_WITHIN_MS = 60_000
 const STOPS_WITHIN_MS = 30_000
+const MOVED_AGAIN_AFTER_MS = 3_000
 
 export const rabbitmq: BrokerKind = {
   name: 'rabbitmq',
@@ -143,8 +144,13 @@ function environment(folder: string, ports: { port: number; distPort: number; ep
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq'),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
-    // An Erlang scheduler that has nothing to do spins for a while; on a machine with few cores that is taken from everybody else.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: [
+      '-kernel inet_dist_use_interface {127,0,0,1}',
+      // An Erlang scheduler that has nothing to do spins for a while; on a machine with few cores that is taken from everybody else.
+      '+sbwt none +sbwtdcpu none +sbwtdio none',
+      // What falls due while its queue is away is tried again after this; by itself the broker waits three minutes, which no test should.
+      `-rabbit dead_letter_worker_publisher_confirm_timeout ${MOVED_AGAIN_AFTER_MS}`,
+    ].join(' '),
   }
 }
 

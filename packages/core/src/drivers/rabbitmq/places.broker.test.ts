@@ -58,6 +58,22 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     await group.nth(7)
   }, 60_000)
 
+  test('a retry that falls due while its queue is gone is not lost: the broker moves it when the queue is there again', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic], delays: [{ afterMs: 300, jitter: 0 }] })
+    const sent = messages(room.topic, 20)
+    await driver.publish(sent)
+    await group.nth(20)
+    await group.settle(group.deliveries.map((delivery) => ({ kind: 'retry', delivery, headers: {}, afterMs: 300 })))
+    await driver.close()
+    const { channel } = await room.bare()
+    await channel.deleteQueue(`${room.topic}:g`)
+    await quiet(1_000)
+    const again = await member(await room.connected(), { topics: [room.topic], acknowledges: true })
+    await until(() => sent.every(({ id }) => again.ids().includes(id)), 15_000)
+  })
+
   test('many members that begin at once on what does not exist yet all work, whoever makes it', async () => {
     const room = openRoom(url)
     const drivers = await Promise.all(Array.from({ length: 6 }, () => room.connected()))
