@@ -18,6 +18,8 @@ const SHORT: Partial<ChaosOptions> = {
 /** Every one of them loses what is just being handled. */
 const [acknowledgeFirst] = coreMutations
 const FEWER_KILLS: Mutation = { ...acknowledgeFirst, chaos: { ...acknowledgeFirst.chaos, deck: { killMember: 3 } } }
+/** One that a failure can be repeated with. */
+const PUSH_SEED = 11
 export const SOAK_SEEDS: readonly number[] = [11, 12, 13]
 
 /** The core's and the driver's own. */
@@ -54,7 +56,7 @@ async function goesWrong(room: Room, mutation: Mutation, seed: number): Promise<
 export const chaosCases: readonly ConformanceCase[] = [
   stressing(
     'chaos for 10 s: what was confirmed is handled, nothing is dead-lettered that had not failed, and no more is handled twice than was unsettled',
-    (room) => comesOutWell(room, { ...SHORT, seed: Date.now() % 1_000_000 }),
+    (room) => comesOutWell(room, { ...SHORT, seed: PUSH_SEED }),
     { needs: durable, alone: true, timeoutMs: 240_000 },
   ),
 
