@@ -25,8 +25,9 @@ export class Losses {
    */
   chance({ message, unsettledBefore }: Delivery): boolean {
     const place = placeOf(message)
-    if (!this.#sawOutage || this.#chances.has(place)) return false
-    if (this.#chances.size < MOST_REMEMBERED) this.#chances.add(place)
+    // One that could not be noted would be given its chance again and again.
+    if (!this.#sawOutage || this.#chances.has(place) || this.#chances.size >= MOST_REMEMBERED) return false
+    this.#chances.add(place)
     this.#remember(place, unsettledBefore)
     return true
   }

@@ -1,6 +1,6 @@
 import { Hold } from '../../clock.ts'
 import type { Admin, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, PublishError, type PublishFailure } from '../../errors.ts'
+import { asError, CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { BrokerTime } from './broker-time.ts'
@@ -30,6 +30,8 @@ const DEFAULTS: Tuning = { partitions: 12 }
 export function kafkaDriver(options: DriverOptions, tuning: Partial<Tuning> = {}): Driver {
   const { clock, service, prefix, publishTimeoutMs: timeoutMs } = options
   const { partitions } = { ...DEFAULTS, ...tuning }
+  if (options.client !== undefined)
+    throw new CorebusError('CLIENT_OPTION', 'options for the client do not reach kafkajs in this version: leave client out')
   const address = addressOf(options)
   const names = namesWith(prefix)
   const connection = new Connection({ address, clock })
