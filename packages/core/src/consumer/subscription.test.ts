@@ -166,7 +166,7 @@ describe('crashes', () => {
       bench.broker.onLost(given)
     }
     held.resolve()
-    await bench.hand(...[1, 2, 3].map(() => delivery('', { unsettledBefore: 6 })))
+    for (let n = 0; n < 3; n++) await bench.hand(delivery('', { unsettledBefore: 6 }))
     expect(bench.settled).toEqual(['ack ', 'ack ', 'ack '])
     await bench.hand(delivery('another', { unsettledBefore: 5 }))
     expect(bench.settled.at(-1)).toBe('deadLetter another')
