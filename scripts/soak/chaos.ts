@@ -1,4 +1,6 @@
-import { type BrokerName, broker } from '@corebus/testbed'
+import { broker } from '@corebus/testbed'
+import { clusterMutations } from '../../packages/core/src/drivers/kafka/fixtures/mutations.ts'
+import { targetOfOne, targetOfThree } from '../../packages/core/src/drivers/kafka/fixtures/target.ts'
 import { targetOn } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
 import { described, type Ledger } from '../../packages/core/src/testing/conformance/chaos/ledger.ts'
 import { ledgerOf, mutationsOf, whyBad, whyUnproved } from '../../packages/core/src/testing/conformance/chaos.ts'
@@ -18,15 +20,37 @@ export interface SoakOptions {
 
 type Options = Omit<Parameters<typeof ledgerOf>[1], 'seed'>
 
-/** How to have a chaos run on each broker, on one of its own that may be killed. */
-const TARGETS: Readonly<Record<BrokerName, typeof targetOn>> = { rabbitmq: targetOn }
+interface Place {
+  readonly target: ConformanceTarget
+  readonly mutations: readonly Mutation[]
+  readonly close: () => Promise<void>
+}
+
+/** Where chaos can be had, on brokers of its own that may be killed. */
+const PLACES: Readonly<Record<string, () => Promise<Place | undefined>>> = {
+  async rabbitmq() {
+    const running = await broker('rabbitmq', { own: true, required: true })
+    if (!running) return undefined
+    const { target, close } = await targetOn(running)
+    return { target, mutations: mutationsOf({ target }), close: () => close().finally(running.stop) }
+  },
+  async kafka() {
+    const one = await targetOfOne()
+    return one && { ...one, mutations: mutationsOf(one) }
+  },
+  async 'kafka-cluster'() {
+    const three = await targetOfThree()
+    return three && { ...three, mutations: clusterMutations }
+  },
+}
 
 /** A minute of chaos with each seed, and every mutation with each: with the safeguard in place all must be well, and without it not. */
 export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Promise<readonly Line[]> {
-  if (!isKnown(name)) throw new Error(`no chaos on ${name}; there is: ${Object.keys(TARGETS).join(', ')}`)
-  const running = await broker(name, { own: true, required: true })
-  if (!running) throw new Error(`no ${name} here`)
-  const { target, close } = await TARGETS[name](running)
+  const open = Object.hasOwn(PLACES, name) ? PLACES[name] : undefined
+  if (!open) throw new Error(`no chaos on ${name}; there is: ${Object.keys(PLACES).join(', ')}`)
+  const place = await open()
+  if (!place) throw new Error(`no ${name} here`)
+  const { target, mutations, close } = place
   const lines: Line[] = []
   const tell = async (run: Promise<Line>) => {
     // One that breaks down is a result too, and the others go on.
@@ -36,20 +60,15 @@ export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Pro
   }
   try {
     for (const seed of seeds) await tell(well(target, `seed ${seed}`, seed))
-    for (const mutation of mutationsOf({ target }))
+    for (const mutation of mutations)
       for (const seed of seeds) {
         await tell(well(target, `"${mutation.name}" in place, seed ${seed}`, seed, mutation.chaos))
         await tell(wrong(target, mutation, seed))
       }
   } finally {
     await close()
-    await running.stop()
   }
   return lines
-}
-
-function isKnown(name: string): name is BrokerName {
-  return Object.hasOwn(TARGETS, name)
 }
 
 async function timed(target: ConformanceTarget, seed: number, options: Options): Promise<{ ledger: Ledger; seconds: number }> {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { ConformanceTarget } from './case.ts'
 import type { LoadedChange } from './chaos/mutation.ts'
-import type { ChaosOrders, ChaosProducerOrders } from './children/notes.ts'
+import type { ChaosMemberOrders, ChaosProducerOrders } from './children/notes.ts'
 import type { Command, MemberOrders, Said } from './children/protocol.ts'
 import { scriptPath, sourcePath } from './scripts.ts'
 
@@ -25,7 +25,8 @@ export interface Child {
 export type Script = 'member' | 'publisher' | 'handler' | 'heap' | 'chaos-member' | 'chaos-producer'
 export type Orders =
   | Omit<MemberOrders, 'broker' | 'url'>
-  | (Partial<ChaosOrders> & Omit<ChaosOrders | ChaosProducerOrders, 'broker' | 'url'>)
+  | (Partial<ChaosMemberOrders> & Omit<ChaosMemberOrders, 'broker' | 'url'>)
+  | (Partial<ChaosProducerOrders> & Omit<ChaosProducerOrders, 'broker' | 'url'>)
 
 /**
  * Starts one of `children/` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do

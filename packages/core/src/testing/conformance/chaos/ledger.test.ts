@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { ALWAYS, type Errand, type Note } from '../children/notes.ts'
-import type { Fault, History, Letter, Life } from './history.ts'
+import type { Doubts, Fault, History, Letter, Life } from './history.ts'
 import { judge } from './ledger.ts'
 
 const END_MS = 10_000
+const DOUBTS: Doubts = { unheardMs: 10, answersSettlements: false, sendsAhead: true, membersBringBack: false, silenceMs: 2_000 }
 
 type Untimed<N> = N extends Note ? Omit<N, 'at'> : never
 type Said = readonly [at: number, note: Untimed<Note>]
@@ -32,8 +33,14 @@ const acked = (at: number, id = 'a'): Said => [at, { what: 'settled', id, how: '
 const threw = (at: number, attempt: number): Said => [at, { what: 'threw', id: 'a', attempt }]
 const state = (at: number, of: 'group' | 'connection', what: string): Said => [at, { what: 'state', of, state: what }]
 
-function found(lives: readonly Life[], more: { faults?: readonly Fault[]; letters?: readonly Letter[] } = {}): readonly string[] {
-  const history: History = { faults: [], letters: [], left: 0, doubts: { unheardMs: 10, silenceMs: 2_000 }, ...more, lives }
+interface More {
+  readonly faults?: readonly Fault[]
+  readonly letters?: readonly Letter[]
+  readonly doubts?: Partial<Doubts>
+}
+
+function found(lives: readonly Life[], { doubts, ...more }: More = {}): readonly string[] {
+  const history: History = { faults: [], letters: [], left: 0, doubts: { ...DOUBTS, ...doubts }, ...more, lives }
   return judge(history).findings.map(({ kind }) => kind)
 }
 

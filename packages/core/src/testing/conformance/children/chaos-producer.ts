@@ -23,7 +23,7 @@ interface Outgoing {
   readonly message: Errand
 }
 
-const { broker, url, topic, seed, sends, mix, pauseMs } = readOrders<ChaosProducerOrders>()
+const { broker, url, topics, seed, sends, mix, pauseMs } = readOrders<ChaosProducerOrders>()
 const random = randomOf(seed)
 const below = (n: number) => Math.floor(random() * n)
 
@@ -56,6 +56,7 @@ function errand(): Errand {
 }
 
 async function publish(batch: readonly Outgoing[]): Promise<void> {
+  const topic = topics[n % topics.length] as string
   for (let left = batch; left.length > 0; ) {
     const ids = left.map(({ id }) => id)
     note({ what: 'sending', messages: left.map(({ id, message }) => ({ id, errand: message })) })

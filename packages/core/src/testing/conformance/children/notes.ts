@@ -36,10 +36,14 @@ export interface Mix {
 export interface ChaosOrders {
   readonly broker: BrokerName
   readonly url: string
+}
+
+export interface ChaosMemberOrders extends ChaosOrders {
   readonly topic: string
 }
 
 export interface ChaosProducerOrders extends ChaosOrders {
+  readonly topics: readonly string[]
   readonly seed: number
   /** 'one': each is awaited before the next; 'many': in batches, several of them in flight. */
   readonly sends: 'one' | 'many'
