@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Kafka as Client, logLevel } from 'kafkajs'
 import type { Broker, BrokerKind } from './broker.ts'
+import { archiveOptions } from './kafka-archive.ts'
 import { kafkaJars } from './kafka-jars.ts'
 import { ended, Owned, signal } from './owned.ts'
 import { freePort } from './port.ts'
@@ -47,6 +48,9 @@ export interface Kafka extends Broker {
   readonly folder: string
   /** Of `listeners`, by name. */
   readonly ports: Readonly<Record<string, number>>
+  /** The two halves of `kill`: gone with kill -9, and there again. */
+  readonly down: () => Promise<void>
+  readonly up: () => Promise<void>
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -63,12 +67,40 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
-export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
-  const { config = [], behind, listeners = {}, format = [] } = options
+let installing: ReturnType<typeof install> | undefined
+
+/** Where the jars are, and how Java is to run them; undefined where there is no Java. */
+async function install(): Promise<Installation | undefined> {
   const jars = await kafkaJars()
   if (jars === undefined) return undefined
   const classes = ['-cp', `${jars}/*`]
+  const archive = await archiveOptions(jars, async (jvm) => {
+    const { kafka, down } = await start({}, { classes, jvm })
+    await down('SIGTERM')
+    await kafka.stop()
+  })
+  return { classes, jvm: archive }
+}
+
+interface Installation {
+  readonly classes: readonly string[]
+  readonly jvm: readonly string[]
+}
+
+/** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
+  installing ??= install()
+  const installation = await installing
+  return installation && (await start(options, installation)).kafka
+}
+
+interface Started {
+  readonly kafka: Kafka
+  readonly down: (by: 'SIGTERM' | 'SIGKILL') => Promise<void>
+}
+
+async function start(options: KafkaOptions, { classes, jvm }: Installation): Promise<Started> {
+  const { config = [], behind, listeners = {}, format = [] } = options
   const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
   const { index, nodes } = options.cluster ?? { index: 0, nodes: [await freeNode()] }
   const { port } = nodes[index] as Node
@@ -88,7 +120,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
   let pid = 0
   async function up(): Promise<void> {
     const log = openSync(join(folder, 'kafka.log'), 'a')
-    const java = spawn('java', [...JVM, ...classes, 'kafka.Kafka', properties], { stdio: ['ignore', log, log], detached: true })
+    const java = spawn('java', [...JVM, ...jvm, ...classes, 'kafka.Kafka', properties], { stdio: ['ignore', log, log], detached: true })
     closeSync(log)
     if (java.pid === undefined) throw new Error('java did not start')
     pid = java.pid
@@ -107,18 +139,30 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
   }
 
   try {
-    await promisify(execFile)('java', [...classes, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format])
+    await promisify(execFile)('java', [
+      ...JVM,
+      ...classes,
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      CLUSTER_ID,
+      '-c',
+      properties,
+      ...format,
+    ])
     await up()
   } catch (error) {
     await owned.end()
     throw error
   }
-  return {
+  const kafka: Kafka = {
     url,
     env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
     own: true,
     folder,
     ports,
+    down: () => down('SIGKILL'),
+    up,
     stop: () => owned.end(),
     async restart() {
       await down('SIGTERM')
@@ -135,6 +179,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
       signal(pid, 'SIGCONT')
     },
   }
+  return { kafka, down }
 }
 
 async function freeNode(): Promise<Node> {
