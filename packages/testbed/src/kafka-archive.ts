@@ -14,15 +14,16 @@ export async function archiveOptions(jars: string, run: (options: readonly strin
   const use = [`-XX:SharedArchiveFile=${archive}`]
   if (existsSync(archive)) return use
   // Made elsewhere and moved, so that nobody sees half of it.
-  const folder = mkdtempSync(join(jars, 'archive-'))
+  let folder: string | undefined
   try {
+    folder = mkdtempSync(join(jars, 'archive-'))
     const made = join(folder, 'kafka.jsa')
     await run([`-XX:ArchiveClassesAtExit=${made}`])
     renameSync(made, archive)
     return use
   } catch {
-    return [] // a Java without such archives: it only takes longer
+    return [] // a Java without such archives, or no right to put one there: it only takes longer
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -8,11 +8,12 @@ import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
-import { type Failure, Publisher, type Target } from './publisher.ts'
-import { permanent } from './refusal.ts'
+import { Publisher } from './publisher.ts'
+import { type Failure, failureOf } from './refusal.ts'
 import { Registry } from './registry.ts'
 import { type Member, subscribe } from './subscription.ts'
 import { openTail, type Tail } from './tail.ts'
+import type { Target } from './target.ts'
 import { createTargets } from './targets.ts'
 import { Topology } from './topology.ts'
 import { toAmqp } from './wire.ts'
@@ -145,7 +146,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
           if (target?.routingKey !== message.topic) target = targets.topic(message.topic)
           publisher.publish(target, toAmqp(message, clock.now()), end)
         } catch (thrown) {
-          end({ permanent: permanent(asError(thrown)), cause: asError(thrown) })
+          end(failureOf(thrown))
         }
       }
     })

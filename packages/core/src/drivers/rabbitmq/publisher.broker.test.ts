@@ -1,8 +1,9 @@
-import { broker, chaosProxy } from '@corebus/testbed'
+import { chaosProxy, startRabbitmq } from '@corebus/testbed'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Driver } from '../../driver.ts'
 import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
-const running = await broker('rabbitmq')
+const running = await startRabbitmq()
 afterAll(() => running?.stop())
 const url = running?.url ?? ''
 const CALLS = 200
@@ -27,4 +28,47 @@ describe.skipIf(!running)('publishing to RabbitMQ', () => {
     expect([...new Set(group.ids())]).toEqual(sent.map(({ id }) => id))
     expect(driver.states.length).toBeGreaterThan(2)
   }, 60_000)
+
+  test('what the broker refuses for now goes again, in order, and is confirmed once it takes it', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    await limited(driver, room.topic)
+    const sent = messages(room.topic, 300)
+    let confirmed = 0
+    const calls = sent.map((message) => driver.publish([message]).then(() => confirmed++))
+    await quiet(300)
+    expect(confirmed).toBeLessThan(sent.length)
+    await unlimited(room.topic)
+    await Promise.all(calls)
+    const group = await member(driver, { topics: [room.topic], acknowledges: true, limit: 1_000 })
+    const ids = sent.map(({ id }) => id)
+    await until(() => ids.every((id) => group.ids().includes(id)))
+    expect(group.ids().filter((id) => ids.includes(id))).toEqual(ids)
+  })
+
+  test('what it refuses until the deadline fails and says why, and other topics go on', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected({ publishTimeoutMs: 1_500 })
+    await limited(driver, room.topic)
+    const refused = Promise.allSettled(messages(room.topic, 50).map((message) => driver.publish([message])))
+    const other = openRoom(url).topic
+    await driver.publish(messages(other, 50))
+    const failed = (await refused).filter(({ status }) => status === 'rejected')
+    expect(failed.length).toBeGreaterThan(0)
+    for (const one of failed)
+      expect(one).toMatchObject({
+        reason: { failures: [{ permanent: false, cause: { code: 'REFUSED', message: /a policy limits its length/ } }] },
+      })
+  })
 })
+
+/** To the one that is there: RabbitMQ tells a channel that a queue is full a moment after it is. */
+async function limited(driver: Driver, topic: string): Promise<void> {
+  await driver.publish(messages(topic, 10))
+  await running?.ctl('set_policy', topic, `^${topic}`, '{"max-length":1,"overflow":"reject-publish"}', '--apply-to', 'queues')
+  onTestFinished(() => unlimited(topic))
+}
+
+async function unlimited(topic: string): Promise<void> {
+  await running?.ctl('clear_policy', topic).catch(() => {}) // a test has done so itself
+}

@@ -2,7 +2,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { VirtualClock } from '../../../test/virtual-clock.ts'
-import { Publisher, type Target } from './publisher.ts'
+import { Publisher } from './publisher.ts'
+import type { Target } from './target.ts'
 
 const target: Target = { exchange: 't', routingKey: 't', remake: async () => {}, whyRefused: async () => new Error('no') }
 

@@ -2,36 +2,23 @@ import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
 import type { Clock } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { corkFor } from './cork.ts'
-import { permanent, type Refusal, refusalOf, tooLargeFor } from './refusal.ts'
+import { type Failure, failureOf, type Refusal, refusalOf, tooLargeFor } from './refusal.ts'
+import { type Refusable, RefusedLines } from './refused-lines.ts'
+import { placeOf, type Target } from './target.ts'
 import type { Outgoing } from './wire.ts'
-
-/** Where something is published to, `mandatory`. One object per place, so that what is wrong with it is repaired once. */
-export interface Target {
-  readonly exchange: string
-  readonly routingKey: string
-  /** Makes the place anew: the broker does not have it any more. @throws when it may not or cannot. */
-  readonly remake: () => Promise<void>
-  /** Why the broker said no, when it did not say. */
-  readonly whyRefused: () => Promise<Error>
-}
 
 export interface PublisherOptions {
   readonly clock: Clock
   readonly timeoutMs: number
 }
 
-interface Entry extends Outgoing {
+interface Entry extends Outgoing, Refusable {
   readonly target: Target
   readonly deadline: number
   readonly done: (failure: Failure | undefined) => void
   tries: number
   returned: boolean
   over: boolean
-}
-
-export interface Failure {
-  readonly permanent: boolean
-  readonly cause: Error
 }
 
 /** More in flight is not faster, and a lost connection leaves that many in doubt. */
@@ -50,6 +37,7 @@ export class Publisher {
   readonly #inFlight = new Set<Entry>()
   /** Everything that is not over, in the order of its deadline. */
   readonly #open = new Set<Entry>()
+  readonly #refused: RefusedLines<Entry>
   #waiting: Entry[] = []
   /** How many of `#waiting` have gone: shifting a long array costs. */
   #gone = 0
@@ -67,6 +55,11 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#refused = new RefusedLines({
+      clock: options.clock,
+      fail: (entry, cause) => this.#end(entry, { permanent: false, cause }),
+      resend: (entries) => this.#first([...this.#open].filter((entry) => entries.has(entry))),
+    })
   }
 
   /** `done` is called once: without a failure when the broker has the message, otherwise at the latest after the time-out. */
@@ -76,7 +69,18 @@ export class Publisher {
       return
     }
     const deadline = this.#options.clock.now() + this.#options.timeoutMs
-    const entry: Entry = { target, body, properties, deadline, done, tries: 0, returned: false, over: false }
+    const entry: Entry = {
+      target,
+      body,
+      properties,
+      deadline,
+      done,
+      tries: 0,
+      refusals: 0,
+      refused: undefined,
+      returned: false,
+      over: false,
+    }
     this.#open.add(entry)
     this.#waiting.push(entry)
     if (!this.#cancelTimer) this.#arm()
@@ -156,7 +160,7 @@ export class Publisher {
     while (this.#gone < this.#waiting.length && !this.#congested) {
       if (this.#inFlight.size >= IN_FLIGHT || (this.#bytes >= IN_FLIGHT_BYTES && this.#inFlight.size > 0)) return
       const entry = this.#waiting[this.#gone] as Entry
-      if (!entry.over && !this.#send(channel, entry)) return
+      if (!entry.over && !this.#refused.takes(entry) && !this.#send(channel, entry)) return
       this.#gone++
     }
     if (this.#gone < this.#waiting.length) return
@@ -189,15 +193,17 @@ export class Publisher {
     if (error && this.#channel === channel && asError(error).message === 'channel closed') return
     this.#inFlight.delete(entry)
     this.#bytes -= entry.body.length
-    if (error) void this.#refused(entry)
+    if (error && !entry.over) this.#refused.refused(entry)
     else if (entry.returned)
       void this.#again(entry, new CorebusError('UNROUTABLE', `nothing takes what is published to ${placeOf(entry.target)}`))
     else this.#end(entry, undefined)
     this.#pump()
   }
 
-  async #refused(entry: Entry): Promise<void> {
-    this.#end(entry, { permanent: false, cause: await entry.target.whyRefused().catch(asError) })
+  #first(entries: readonly Entry[]): void {
+    this.#waiting = [...entries, ...this.#waiting.slice(this.#gone)]
+    this.#gone = 0
+    this.#pump()
   }
 
   /** A return comes before its confirm and has no number: it is the oldest that fits. */
@@ -218,7 +224,7 @@ export class Publisher {
     try {
       await entry.target.remake()
     } catch (thrown) {
-      return this.#end(entry, { permanent: permanent(asError(thrown)), cause: asError(thrown) })
+      return this.#end(entry, failureOf(thrown))
     }
     this.#waiting.push(entry)
     this.#pump()
@@ -232,8 +238,7 @@ export class Publisher {
     this.#bytes = 0
     const refusal = cause && refusalOf(cause)
     if (cause) this.#trouble = cause
-    this.#waiting = [...left.filter(({ over }) => !over), ...this.#waiting.slice(this.#gone)]
-    this.#gone = 0
+    this.#first(left.filter(({ over }) => !over))
     void this.#repair(refusal, left).then(() => this.#reopen()) // never rejects
   }
 
@@ -248,7 +253,7 @@ export class Publisher {
         if (refusal.kind !== 'missing') throw refusal.error
         await target.remake()
       } catch (thrown) {
-        failures.set(target, { permanent: permanent(asError(thrown)), cause: asError(thrown) })
+        failures.set(target, failureOf(thrown))
       }
     }
     for (const entry of guilty) {
@@ -270,8 +275,8 @@ export class Publisher {
   }
 
   #arm(): void {
-    const [first] = this.#open
     const { clock } = this.#options
+    const [first] = this.#open
     this.#cancelTimer = first && clock.after(Math.max(first.deadline - clock.now(), 1), () => this.#expire())
   }
 
@@ -282,15 +287,11 @@ export class Publisher {
       if (entry.deadline > now) break
       const why = this.#blocked ?? (this.#channel ? undefined : this.#trouble)
       const text = `no confirm within ${timeoutMs} ms; the message may still be on the broker${why ? ` (${why.message})` : ''}`
-      this.#end(entry, { permanent: false, cause: new CorebusError('PUBLISH_TIMEOUT', text, { cause: why }) })
+      this.#end(entry, { permanent: false, cause: entry.refused ?? new CorebusError('PUBLISH_TIMEOUT', text, { cause: why }) })
     }
     // While the broker is away nothing leaves the line, and what has timed out has made room for more.
     this.#waiting = this.#waiting.slice(this.#gone).filter((entry) => !entry.over)
     this.#gone = 0
     if (!this.#closed) this.#arm()
   }
-}
-
-function placeOf({ exchange, routingKey }: Target): string {
-  return exchange === '' ? `the queue ${routingKey}` : `the exchange ${exchange}`
 }

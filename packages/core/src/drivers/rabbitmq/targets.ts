@@ -2,8 +2,8 @@ import { CorebusError } from '../../errors.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import { delayThing, placeThing } from './places.ts'
-import type { Target } from './publisher.ts'
 import type { Place } from './registry.ts'
+import type { Target } from './target.ts'
 import type { Topology } from './topology.ts'
 
 /** Everything that is published to, one object per place. */
