@@ -18,7 +18,11 @@ const decorators = {
 
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
-const KAFKA = ['packages/core/src/drivers/kafka/*.broker.test.ts', 'packages/testbed/src/kafka.broker.test.ts']
+const KAFKA = [
+  'packages/core/src/drivers/kafka/*.broker.test.ts',
+  'packages/testbed/src/kafka.broker.test.ts',
+  'scripts/compose-kafka.broker.test.ts',
+]
 
 export default defineConfig({
   test: {

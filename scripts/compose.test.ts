@@ -23,9 +23,12 @@ test('the schema refuses what Compose would', () => {
   expect(fits({ services: { [name as string]: { ...service, healthcheck: { test: ['CMD', 'x'], interval: 'soon' } } } })).toBe(false)
 })
 
-describe.each(services)('the service %s', (_, service) => {
+/** What shows and keeps nothing. */
+const WITHOUT_DATA = ['kafka-ui']
+
+describe.each(services)('the service %s', (name, service) => {
   test('is of one exact version', () => {
-    expect(service.image).toMatch(/:\d+\.\d+\.\d+(-[\w.]+)?$/)
+    expect(service.image).toMatch(/:v?\d+\.\d+\.\d+(-[\w.]+)?$/)
   })
 
   test('can be reached from this machine alone', () => {
@@ -40,7 +43,7 @@ describe.each(services)('the service %s', (_, service) => {
   test('mounts files that are there, and keeps its data in a volume that is declared', () => {
     for (const [, from] of mountedFiles(service)) expect(existsSync(from), from).toBe(true)
     const named = (service.volumes ?? []).map((volume) => volume.split(':')[0] ?? '').filter((from) => !from.startsWith('.'))
-    expect(named.length).toBeGreaterThan(0)
-    for (const name of named) expect(Object.keys(file.volumes ?? {})).toContain(name)
+    expect(named.length > 0).toBe(!WITHOUT_DATA.includes(name))
+    for (const volume of named) expect(Object.keys(file.volumes ?? {})).toContain(volume)
   })
 })

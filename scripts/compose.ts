@@ -10,6 +10,7 @@ export interface Service {
   readonly hostname?: string
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
   readonly healthcheck?: { readonly test: readonly string[] }
 }
 

@@ -8,11 +8,11 @@ import { type Played, play, processesWith, scriptPath } from './demo/fixtures/pl
 import { until } from './demo/until.ts'
 
 /** Every broker with a server, and the variable that says where it is installed. */
-const BROKERS: Readonly<Partial<Record<BrokerName, string>>> = { rabbitmq: 'RABBITMQ_HOME' }
+const BROKERS: Readonly<Partial<Record<BrokerName, string>>> = { rabbitmq: 'RABBITMQ_HOME', kafka: 'KAFKA_HOME' }
 /** What says where some broker is, on the machine that runs this. */
 const ELSEWHERE = ['RABBITMQ_URL', 'BROKER_HOST', 'KAFKA_BOOTSTRAP_SERVERS', 'REDIS_URL', 'SQLITE_PATH']
 
-const STARTED = /says {9}started one at \S+127\.0\.0\.1:\d+/
+const STARTED = /says {9}started one at \S*127\.0\.0\.1:\d+/
 
 for (const [name, home] of Object.entries(BROKERS)) {
   const found = await broker(name as BrokerName) // the keys of BROKERS are no others
@@ -40,6 +40,8 @@ for (const [name, home] of Object.entries(BROKERS)) {
       until(`it says ${what}`, () => (typeof what === 'string' ? played.said().includes(what) : what.test(played.said())) || undefined, {
         signal,
         limitMs: 60_000,
+      }).catch((error: Error) => {
+        throw new Error(`${error.message}; it has said:\n${played.said()}`)
       })
     // Services whose broker is gone with the demo take their time to give up what they still wanted to publish.
     const nothingRuns = (): Promise<true> =>

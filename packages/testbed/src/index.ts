@@ -1,6 +1,7 @@
 export { type Broker, type BrokerName, type BrokerOptions, broker } from './broker.ts'
 export { type Authority, authority, type Certificate } from './certificates.ts'
 export { type Kafka, type KafkaOptions, startKafka, startKafkaCluster } from './kafka.ts'
+export { kafkaJars } from './kafka-jars.ts'
 export { missing } from './missing.ts'
 export { freePort } from './port.ts'
 export { type ChaosProxy, chaosProxy, type Direction } from './proxy.ts'

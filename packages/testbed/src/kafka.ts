@@ -1,13 +1,14 @@
-import { execFile, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { Kafka as Client, logLevel } from 'kafkajs'
 import type { Broker, BrokerKind } from './broker.ts'
+import { archiveOptions } from './kafka-archive.ts'
 import { kafkaJars } from './kafka-jars.ts'
-import { ended, Owned, signal } from './owned.ts'
+import { kafkaAnswers } from './kafka-probe.ts'
+import { ended, exited, Owned, signal } from './owned.ts'
 import { freePort } from './port.ts'
 
 const ANSWERS_WITHIN_MS = 60_000
@@ -27,6 +28,8 @@ export const kafka: BrokerKind = {
 export interface KafkaOptions {
   /** More lines for server.properties; of two equal keys the last wins. */
   readonly config?: readonly string[]
+  /** Where it answers, when `config` has listeners of its own. */
+  readonly url?: string
   /** One more listener, which tells its clients to come back by another port: a proxy's. */
   readonly behind?: { readonly port: number; readonly advertisedPort: number }
   /** More listeners by name, each with its security protocol: SSL, SASL_PLAINTEXT, SASL_SSL. What they need is in `config`. */
@@ -47,32 +50,54 @@ export interface Kafka extends Broker {
   readonly folder: string
   /** Of `listeners`, by name. */
   readonly ports: Readonly<Record<string, number>>
+  /** The two halves of `kill`: gone with kill -9, and there again. */
+  readonly down: () => Promise<void>
+  readonly up: () => Promise<void>
 }
 
 async function answers(url: string): Promise<boolean> {
-  const brokers = url.replaceAll('kafka://', '').split(',')
-  const admin = new Client({ brokers, logLevel: logLevel.NOTHING, connectionTimeout: 2_000, retry: { retries: 0 } }).admin()
-  try {
-    await admin.connect()
-    await admin.describeCluster()
-    return true
-  } catch {
-    return false
-  } finally {
-    await admin.disconnect().catch(() => {}) // it may never have been connected
-  }
+  for (const address of url.replaceAll('kafka://', '').split(',')) if (await kafkaAnswers(address.trim())) return true
+  return false
+}
+
+let installing: ReturnType<typeof install> | undefined
+
+/** Where the jars are, and how Java is to run them; undefined where there is no Java. */
+async function install(): Promise<Installation | undefined> {
+  const jars = await kafkaJars()
+  if (jars === undefined) return undefined
+  const classes = ['-cp', `${jars}/*`]
+  const archive = await archiveOptions(jars, async (jvm) => {
+    const { kafka, down } = await start({}, { classes, jvm })
+    await down('SIGTERM')
+    await kafka.stop()
+  })
+  return { classes, jvm: archive }
+}
+
+interface Installation {
+  readonly classes: readonly string[]
+  readonly jvm: readonly string[]
 }
 
 /** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
+  installing ??= install()
+  const installation = await installing
+  return installation && (await start(options, installation)).kafka
+}
+
+interface Started {
+  readonly kafka: Kafka
+  readonly down: (by: 'SIGTERM' | 'SIGKILL') => Promise<void>
+}
+
+async function start(options: KafkaOptions, { classes, jvm }: Installation): Promise<Started> {
   const { config = [], behind, listeners = {}, format = [] } = options
-  const jars = await kafkaJars()
-  if (jars === undefined) return undefined
-  const classes = ['-cp', `${jars}/*`]
   const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
   const { index, nodes } = options.cluster ?? { index: 0, nodes: [await freeNode()] }
   const { port } = nodes[index] as Node
-  const url = `127.0.0.1:${port}`
+  const { url = `127.0.0.1:${port}` } = options
   const properties = join(folder, 'server.properties')
   const ports: Record<string, number> = {}
   for (const name in listeners) ports[name] = await freePort()
@@ -86,39 +111,47 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
   const owned = new Owned()
   owned.folder(folder)
   let pid = 0
-  async function up(): Promise<void> {
+  function java(...args: readonly string[]): ChildProcess {
     const log = openSync(join(folder, 'kafka.log'), 'a')
-    const java = spawn('java', [...JVM, ...classes, 'kafka.Kafka', properties], { stdio: ['ignore', log, log], detached: true })
+    const child = owned.spawn('java', [...classes, ...args], { output: log })
     closeSync(log)
-    if (java.pid === undefined) throw new Error('java did not start')
-    pid = java.pid
-    owned.process(pid)
+    return child
+  }
+  const failed = (what: string) => new Error(`${what}: ${readFileSync(join(folder, 'kafka.log'), 'utf8').slice(-2_000)}`)
+  async function up(): Promise<void> {
+    const child = java(...JVM, ...jvm, 'kafka.Kafka', properties)
+    if (child.pid === undefined) throw failed('java did not start')
+    pid = child.pid
     const deadline = performance.now() + ANSWERS_WITHIN_MS
     while (!(await answers(url))) {
-      if (java.exitCode !== null || performance.now() > deadline)
-        throw new Error(`Kafka did not come up: ${readFileSync(join(folder, 'kafka.log'), 'utf8').slice(-2_000)}`)
+      if (child.exitCode !== null || performance.now() > deadline) throw failed('Kafka did not come up')
       await pause(100)
     }
   }
   async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     signal(pid, by)
     await ended(pid, STOPS_WITHIN_MS)
-    owned.forget(pid)
+    owned.forget(-pid)
   }
 
   try {
-    await promisify(execFile)('java', [...classes, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format])
+    const formatted = java(...JVM, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format)
+    await exited(formatted)
+    if (formatted.exitCode !== 0) throw failed('Kafka could not make its data folder')
+    if (formatted.pid !== undefined) owned.forget(-formatted.pid)
     await up()
   } catch (error) {
     await owned.end()
     throw error
   }
-  return {
+  const kafka: Kafka = {
     url,
     env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
     own: true,
     folder,
     ports,
+    down: () => down('SIGKILL'),
+    up,
     stop: () => owned.end(),
     async restart() {
       await down('SIGTERM')
@@ -135,6 +168,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
       signal(pid, 'SIGCONT')
     },
   }
+  return { kafka, down }
 }
 
 async function freeNode(): Promise<Node> {

@@ -1,5 +1,5 @@
 import { broker } from '@corebus/testbed'
-import { afterAll, describe, test } from 'vitest'
+import { afterAll, afterEach, describe, test } from 'vitest'
 import { type Runner, runConformance } from '../../testing/conformance/index.ts'
 import { targetAt, targetOfOne } from './fixtures/target.ts'
 
@@ -12,8 +12,10 @@ const runner: Runner = {
 
 const own = await targetOfOne()
 afterAll(() => own?.close())
-if (own) runConformance(own.target, runner)
-else {
+if (own) {
+  afterEach(own.forget)
+  runConformance(own.target, runner)
+} else {
   // Says what is missing, or finds somebody else's, which is not disturbed.
   const found = await broker('kafka')
   if (found) runConformance(targetAt(found.url), runner)

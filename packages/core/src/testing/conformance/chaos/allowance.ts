@@ -61,7 +61,8 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
     const broke = faults.filter((fault) => breaks(fault, life.name, doubts))
     const during = broke.filter((fault) => overlap(fault, from, at))
     // Of several lines that were cut some may be silent for longer, and it may be up meanwhile.
-    const causes = during.length > 0 ? during : broke.filter((fault) => overlap({ ...fault, until: noticedBy(fault, doubts) }, from, at))
+    const late = (fault: Fault) => fault.kind === 'cut' && overlap({ ...fault, until: noticedBy(fault, doubts) }, from, at)
+    const causes = during.length > 0 ? during : broke.filter(late)
     // A frozen line may still hold what was sent into it.
     const held = faults.filter((fault) => fault.life === undefined && overlap(fault, Math.max(from, at - doubts.unheardMs), at))
     const began = Math.min(at, ...[...causes, ...held].map((fault) => fault.at))
