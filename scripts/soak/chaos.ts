@@ -23,6 +23,8 @@ type Options = Omit<Parameters<typeof ledgerOf>[1], 'seed'>
 interface Place {
   readonly target: ConformanceTarget
   readonly mutations: readonly Mutation[]
+  /** After each run. */
+  readonly forget?: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -50,11 +52,12 @@ export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Pro
   if (!open) throw new Error(`no chaos on ${name}; there is: ${Object.keys(PLACES).join(', ')}`)
   const place = await open()
   if (!place) throw new Error(`no ${name} here`)
-  const { target, mutations, close } = place
+  const { target, mutations, forget, close } = place
   const lines: Line[] = []
   const tell = async (run: Promise<Line>) => {
     // One that breaks down is a result too, and the others go on.
     const line = await run.catch((error: unknown) => ({ text: `FAILED ${error}`, failed: true }))
+    await forget?.()
     lines.push(line)
     onLine(line)
   }
