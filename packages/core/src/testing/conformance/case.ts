@@ -39,10 +39,10 @@ export interface ConformanceTarget {
   readonly exceptions: readonly { readonly name: string; readonly reason: string }[]
   readonly faults?: Faults
   /**
-   * For the chaos run: what this broker leaves in doubt, where it is reached with a heartbeat that makes the run shorter, and what is to go
-   * wrong beside the usual.
+   * For the chaos run: what this broker leaves in doubt, where it is reached and how its client is to be if otherwise than in the other cases,
+   * and what is to go wrong beside the usual.
    */
-  readonly chaos?: Partial<Doubts> & { readonly url?: string; readonly more?: Deck }
+  readonly chaos?: Partial<Doubts> & Partial<Pick<Place, 'url' | 'client'>> & { readonly more?: Deck }
   /** Safeguards of this driver, each taken out in a run that must then go wrong. */
   readonly mutations?: readonly Mutation[]
 }

@@ -59,7 +59,8 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
   const lose = (at: number, why: string, killed: boolean) => {
     const from = upAt ?? at
     const broke = faults.filter((fault) => breaks(fault, life.name, doubts))
-    const during = broke.filter((fault) => overlap(fault, from, at))
+    const movesForMs = (fault: Fault) => (fault.life === undefined ? doubts.movesForMs : 0)
+    const during = broke.filter((fault) => overlap({ ...fault, until: fault.until + movesForMs(fault) }, from, at))
     // Of several lines that were cut some may be silent for longer, and it may be up meanwhile.
     const late = (fault: Fault) => fault.kind === 'cut' && overlap({ ...fault, until: noticedBy(fault, doubts) }, from, at)
     const causes = during.length > 0 ? during : broke.filter(late)

@@ -148,7 +148,8 @@ export class Company {
   #start(role: Life['role'], n: number, life: number): Child {
     const { topics, seed, mix, pauseMs, changes } = this.#options
     const { target } = this.#room
-    const orders = { ...target.options, ...(target.chaos?.url !== undefined && { url: target.chaos.url }) }
+    const { url, client } = target.chaos ?? {}
+    const orders = { ...target.options, ...(url !== undefined && { url }), ...(client && { client }) }
     const sends = n % 2 === 0 ? 'one' : 'many'
     const producing: ChaosProducerOrders = { ...orders, topics, seed: seed + 1_000 * n + life, sends, mix, pauseMs }
     return role === 'member'

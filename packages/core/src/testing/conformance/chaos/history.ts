@@ -56,6 +56,8 @@ export interface Doubts {
   readonly sendsAhead: boolean
   /** A retry that is due is brought back by one of the members, not by the broker: who is lost over that may do it once too often. */
   readonly membersBringBack: boolean
+  /** So long after a broker has come back others may still give up to it what was its own, and send their clients there. */
+  readonly movesForMs: number
   /** A connection on which nothing passes is given up after this, and not before. */
   readonly silenceMs: number
 }

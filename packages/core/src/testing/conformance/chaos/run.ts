@@ -46,6 +46,7 @@ const NO_DOUBTS: Doubts = {
   answersSettlements: false,
   sendsAhead: false,
   membersBringBack: false,
+  movesForMs: 0,
   silenceMs: Number.POSITIVE_INFINITY,
 }
 
