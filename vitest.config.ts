@@ -47,7 +47,7 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      // Begun, and not part of a push yet.
+      // By itself, so that what it takes is seen.
       { test: { ...shared, name: 'kafka', include: KAFKA, fileParallelism: false } },
     ],
   },

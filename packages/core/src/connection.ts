@@ -50,11 +50,11 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   }
 
   async function connect(): Promise<Driver> {
-    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth, client } = config
+    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth, client, topics } = config
     current = 'connecting'
     announce()
-    const secured = { tls, ...(auth && { auth }), ...(client && { client }) }
-    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...secured })
+    const given = { tls, ...(auth && { auth }), ...(client && { client }), ...(topics && { topics }) }
+    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...given })
     if (state() === 'closed') throw closed()
     made = loaded
     try {
