@@ -14,9 +14,10 @@ export interface AdminOptions {
   readonly topology: Topology
   readonly letters: Letters
   readonly where: string
+  readonly signal: AbortSignal
 }
 
-export function admin({ names, nodes, topology, letters, where }: AdminOptions): Admin {
+export function admin({ names, nodes, topology, letters, where, signal }: AdminOptions): Admin {
   async function summary(topic: string): Promise<TopicSummary> {
     const stream = names.stream(topic)
     const [kept, groups] = await Promise.all([
@@ -32,9 +33,9 @@ export function admin({ names, nodes, topology, letters, where }: AdminOptions):
     return { ready, dead, inFlight, delayed, members, ...(oldestMs >= 0 && { oldestMs }) }
   }
 
-  async function said<T>(work: Promise<T>): Promise<T> {
+  async function said<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await work
+      return await nodes.insist(work, signal)
     } catch (thrown) {
       throw refusalOf(thrown, where)
     }
@@ -42,9 +43,9 @@ export function admin({ names, nodes, topology, letters, where }: AdminOptions):
 
   return {
     async topics(only) {
-      return said(topology.topics(only).then((topics) => Promise.all([...topics].sort().map(summary))))
+      return said(() => topology.topics(only).then((topics) => Promise.all([...topics].sort().map(summary))))
     },
-    depth: (topic, group) => said(depth(topic, group)),
+    depth: (topic, group) => said(() => depth(topic, group)),
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),
     purge: (filter) => letters.purge(filter),

@@ -13,6 +13,7 @@ export interface LettersOptions {
   readonly topology: Topology
   readonly clock: Clock
   readonly where: string
+  readonly signal: AbortSignal
 }
 
 export interface Letters {
@@ -38,7 +39,7 @@ interface Letter extends DeadLetter {
 /** Read at a time: a place may hold more than fits into memory. */
 const PAGE = 100
 
-export function letters({ names, nodes, topology, clock, where }: LettersOptions): Letters {
+export function letters({ names, nodes, topology, clock, where, signal }: LettersOptions): Letters {
   async function shelvesFor({ topic, group, place }: DeadLetterFilter): Promise<readonly Shelf[]> {
     const topics = topic === undefined ? await topology.topics() : [topic]
     const ofTopics = await Promise.all(
@@ -71,7 +72,7 @@ export function letters({ names, nodes, topology, clock, where }: LettersOptions
 
   async function send(key: string, args: readonly Argument[], bytes = false): Promise<Reply> {
     try {
-      return await nodes.send(key, args, bytes)
+      return await nodes.insist(() => nodes.send(key, args, bytes), signal)
     } catch (thrown) {
       throw refusalOf(thrown, where)
     }
@@ -106,7 +107,7 @@ export function letters({ names, nodes, topology, clock, where }: LettersOptions
       const over = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
       return each(filter, async ({ entry, group }, { topic, key }) => {
         try {
-          return await nodes.run(replay, [key, names.again(topic, group)], [entry, ...over])
+          return await nodes.insist(() => nodes.run(replay, [key, names.again(topic, group)], [entry, ...over]), signal)
         } catch (thrown) {
           throw refusalOf(thrown, where)
         }

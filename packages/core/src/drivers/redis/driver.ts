@@ -70,7 +70,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
   })
   const topology: Topology = new Topology({ names, service, nodes, where, signal: closing.signal })
   const retention = new Retention({ nodes, names, clock, ...kept })
-  const dead = letters({ names, nodes, topology, clock, where })
+  const dead = letters({ names, nodes, topology, clock, where, signal: closing.signal })
   const context: MembershipContext = {
     ...{ address, nodes, names, topology, retention, clock, timeoutMs, downs, leaseMs },
     closing: closing.signal,
@@ -180,7 +180,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
   return {
     name: 'redis',
     capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
-    admin: admin({ names, nodes, topology, letters: dead, where }),
+    admin: admin({ names, nodes, topology, letters: dead, where, signal: closing.signal }),
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
       if (closing.signal.aborted) throw closed()

@@ -98,9 +98,15 @@ export class Holdings {
     this.#handOut()
   }
 
-  /** Resolves when there is room for more, or no more is wanted. */
-  async room(): Promise<void> {
-    while (this.free === 0 && !this.#stopped) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  /** Resolves when there is room for more, no more is wanted, or somebody was woken. */
+  room(): Promise<void> {
+    if (this.free > 0 || this.#stopped) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Whoever waits for room looks again. */
+  wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   /** The server has let them go. */
@@ -118,7 +124,7 @@ export class Holdings {
   /** Nothing more is handed out. */
   stop(): void {
     this.#stopped = true
-    this.#wake()
+    this.wake()
   }
 
   /** What came and was never handed out, which is not held any more. */
@@ -146,7 +152,7 @@ export class Holdings {
     this.#out.clear()
     this.#hidden = []
     for (const resolve of this.#settled.splice(0)) resolve()
-    this.#wake()
+    this.wake()
     if (said && lost.length > 0) this.#options.onLost(lost)
   }
 
@@ -160,10 +166,6 @@ export class Holdings {
       }
       this.#options.onDeliveries(batch.map(({ delivery }) => delivery))
     }
-    if (this.free > 0) this.#wake()
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve()
+    if (this.free > 0) this.wake()
   }
 }

@@ -82,6 +82,7 @@ export class Reader {
   /** What the server counts as ours is more than we know of. */
   recoverSoon(): void {
     this.#recovered = false
+    this.#options.holdings.wake()
     void this.#unblock() // never rejects
   }
 
@@ -123,7 +124,7 @@ export class Reader {
   }
 
   #newLink(): Link {
-    const { address, nodes, clock, onDown } = this.#options
+    const { address, nodes, clock, holdings, onDown } = this.#options
     let before: string | undefined
     const link: Link = new Link({
       ...{ address, clock, node: nodes.of(this.#stream).node },
@@ -134,6 +135,7 @@ export class Reader {
       },
       onDown: (error) => {
         this.#recovered = false
+        holdings.wake()
         // Perhaps all connections are gone.
         if (isLost(error)) nodes.of(this.#stream).doubt()
         onDown(error)
@@ -189,8 +191,10 @@ export class Reader {
     const { holdings, clock, leaseMs, renew } = this.#options
     const { signal } = this.#stopping
     while (!signal.aborted && this.#recovered) {
-      await holdings.room()
-      if (signal.aborted) return
+      if (holdings.free === 0) {
+        await holdings.room()
+        continue
+      }
       const count = Math.max(1, Math.min(holdings.free, MOST_AT_ONCE, Math.floor(BYTES_AT_ONCE / this.#bytesEach)))
       const came = this.#claimable ? await this.#claim(count) : await this.#read(count)
       // A process that stood still does not know whether it is still a member.
