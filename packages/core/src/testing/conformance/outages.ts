@@ -92,7 +92,8 @@ function underLoad(fault: 'restart' | 'kill', count: number): (room: Room) => Pr
 function interrupted(times: number, { fault, members }: { fault: 'restart' | 'refuse'; members: number }): (room: Room) => Promise<void> {
   return async (room) => {
     const topic = room.topic()
-    let held = 0
+    /** A broker may leave them where they are, or take them back: then their signals abort, and others run. */
+    const held = new Set<AbortSignal>()
     let open = true
     const done = new Set<number>()
     const options = { topic, group: 'g', maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
@@ -100,8 +101,9 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
     for (const messaging of group) {
       messaging.handle(options, async ({ n }: { n: number }, { signal, attempt }) => {
         assert.equal(attempt, 1)
-        if (!open) held++
+        held.add(signal)
         while (!open && !signal.aborted) await quiet(20)
+        held.delete(signal)
         if (!open) throw signal.reason
         done.add(n)
       })
@@ -120,17 +122,17 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
         () => [...done],
         60_000,
       )
+    const isBack = () => group.every((messaging) => messaging.health().groups.every(({ state }) => state === 'consuming'))
     await send(0)
     await finished(10)
     open = false
     await send(10)
     for (let life = 0; life < times; life++) {
       await until(
-        () => held > 0,
-        () => held,
+        () => isBack() && [...held].some(({ aborted }) => !aborted),
+        () => [group.map((messaging) => messaging.health().reasons), [...held].map(({ aborted }) => aborted)],
         BACK_MS,
       )
-      held = 0
       await does(room, fault, 200)
     }
     open = true
@@ -220,7 +222,10 @@ export const outageCases: readonly ConformanceCase[] = [
         if (status === 'fulfilled') confirmed.push(...sent.slice(500 + 10 * i, 510 + 10 * i))
       const group = await room.member(await room.connect(), { topics: [topic], limit: 1_000, acknowledges: true })
       await until(
-        () => confirmed.every(({ id }) => new Set(group.ids()).has(id)),
+        () => {
+          const seen = new Set(group.ids())
+          return confirmed.every(({ id }) => seen.has(id))
+        },
         () => [confirmed.length, group.deliveries.length],
         60_000,
       )
