@@ -27,7 +27,7 @@ export interface Tuning {
 }
 
 const DAY_MS = 24 * 60 * 60_000
-const DEFAULTS: Tuning = { unclaimedMessages: 1_000_000, unclaimedKeepMs: 7 * DAY_MS, keepMs: DAY_MS, leaseMs: 8_000 }
+const DEFAULTS: Tuning = { unclaimedMessages: 1_000_000, unclaimedKeepMs: 7 * DAY_MS, keepMs: DAY_MS, leaseMs: 10_000 }
 /** Each message has its own answer: the smaller, the sooner its publishers go on while others wait; the larger, the less a message costs. */
 const PUBLISHED_AT_ONCE = 32
 const FLUSH_WITHIN_MS = 3_000

@@ -40,6 +40,10 @@ export function closed(): CorebusError {
   return new CorebusError('CLOSED', 'this driver is closed')
 }
 
+export function membershipLost(group: string): CorebusError {
+  return new CorebusError('MEMBERSHIP_LOST', `this member of ${group} was silent for too long: what it held is handled elsewhere`)
+}
+
 /** Of several attempts the client tells each alone; some errors have only a code. */
 export function inWords(error: Error): string {
   const inner = error instanceof AggregateError && error.errors.length > 0 ? asError(error.errors[0]) : error

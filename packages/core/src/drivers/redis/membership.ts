@@ -5,15 +5,16 @@ import type { SubscribeOptions } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
-import { isGone, isLost, isTemporary, refusalOf } from './failure.ts'
+import { isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
 import { Holdings, type Lease, type Receipt } from './holdings.ts'
 import type { Link, Reply } from './link.ts'
 import { keysOf, type Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
-import { lost, Reader } from './reader.ts'
+import { type Beat, Pulse } from './pulse.ts'
+import { Reader } from './reader.ts'
 import type { Retention } from './retention.ts'
 import type { Script } from './script.ts'
-import { handBack, join, tick } from './scripts/member.ts'
+import { handBack, join } from './scripts/member.ts'
 import type { Topology } from './topology.ts'
 
 export interface MembershipContext {
@@ -40,12 +41,10 @@ export interface MembershipEvents {
   readonly onDeleted: (error: Error) => void
 }
 
-const TICK_MS = 1_000
-/** Ticks of one topic between two looks at what may be deleted. */
+/** Beats of one topic between two looks at what may be deleted. */
 const RETAIN_EVERY = 30
-const MOVED_AT_ONCE = 200
-/** Twice in a row, and the server counts more as ours than we know of. */
-const UNKNOWN_TICKS = 2
+/** In a row, and the server counts more as ours than we know of. */
+const UNKNOWN_BEATS = 2
 const CLOSE_WITHIN_MS = 3_000
 
 /** One member's part in one topic. */
@@ -62,15 +61,12 @@ export class Membership {
   readonly #waitMs = backOff()
   #lease: Lease | undefined
   #reader: Reader | undefined
+  #pulse: Pulse | undefined
   #reached = true
   #rejoining: Promise<void> | undefined
   #leaving: Promise<void> | undefined
   #joinedBefore = false
-  #ticks = 0
   #unknown = 0
-  #ticking: Promise<void> | undefined
-  #cancelTick: (() => void) | undefined
-  #nextTickAt = Number.POSITIVE_INFINITY
   readonly #down = (link: Link, error: Error) => {
     if (link === this.#context.nodes.of(this.keys[0] as string)) this.#unreached(error)
   }
@@ -101,7 +97,7 @@ export class Membership {
     try {
       const lease = await nodes.insist(() => this.#join(), closing)
       const reader = this.#open(lease)
-      await this.#tick()
+      await this.#pulse?.beat()
       if (!(await reader.opened(timeoutMs, closing)))
         throw new CorebusError('CONNECTION_LOST', `no connection to Redis at ${address.where} within ${timeoutMs} ms`)
     } catch (thrown) {
@@ -149,15 +145,20 @@ export class Membership {
     const { nodes } = this.#context
     const reply = await nodes.insist(() => nodes.run(script, keys, [this.group, lease.name, ...args]), this.#ended.signal)
     if (reply !== 'lost') return reply
-    this.lost(lease, lost(this.group))
+    this.lost(lease, membershipLost(this.group))
     return undefined
+  }
+
+  /** There is a retry that is due then. */
+  dueIn(ms: number): void {
+    this.#pulse?.within(ms)
   }
 
   /** Everything held is somebody else's; joins again. */
   lost(lease: Lease, error: Error): void {
     if (lease !== this.#lease) return
     this.#lease = undefined
-    this.#cancelTick?.()
+    this.#pulse?.stop()
     const old = this.#reader
     this.#reader = undefined
     this.holdings.lose({ said: true })
@@ -199,22 +200,6 @@ export class Membership {
     return lease
   }
 
-  #open(lease: Lease): Reader {
-    const { address, nodes, clock, leaseMs } = this.#context
-    this.#lease = lease
-    const reader: Reader = new Reader(lease, {
-      ...{ group: this.group, keys: this.keys, address, nodes, clock, leaseMs, holdings: this.holdings },
-      renew: () => this.#tick(),
-      onUp: () => this.#backIfOpen(),
-      onDown: (error) => this.#trouble(error),
-      onGone: (error) => this.lost(lease, error),
-      onDeleted: (count) => this.#deleted(count),
-    })
-    this.#reader = reader
-    this.#tickAfter(0)
-    return reader
-  }
-
   #trouble(error: Error): void {
     if (this.#stopping.signal.aborted) return
     this.#events.onTrouble(error)
@@ -226,11 +211,11 @@ export class Membership {
     this.#reached = false
     this.#trouble(error)
     this.#reader?.renewConnection(error)
-    this.#tickAfter(0)
+    this.#pulse?.within(0)
   }
 
   #backIfOpen(): void {
-    if (!this.#reached) this.#tickAfter(0)
+    if (!this.#reached) this.#pulse?.within(0)
     else if (this.isOpen) this.#events.onBack()
   }
 
@@ -239,63 +224,43 @@ export class Membership {
     this.#events.onDeleted(new CorebusError('MESSAGES_DELETED', text))
   }
 
-  #tickAfter(ms: number): void {
-    const { clock } = this.#context
-    const at = clock.now() + ms
-    if (this.#cancelTick && at >= this.#nextTickAt) return
-    this.#cancelTick?.()
-    this.#nextTickAt = at
-    this.#cancelTick = clock.after(ms, () => {
-      this.#cancelTick = undefined
-      void this.#tick() // never rejects
+  #open(lease: Lease): Reader {
+    const { address, nodes, clock, leaseMs } = this.#context
+    const shared = { group: this.group, keys: this.keys, nodes, clock, leaseMs }
+    const pulse = new Pulse(lease, {
+      ...shared,
+      onLost: (error) => this.lost(lease, error),
+      onTrouble: (error) => this.#trouble(refusalOf(error, address.where)),
+      onBeat: (beat) => this.#heard(beat),
     })
-  }
-
-  /** For whoever has made a retry that is due then. */
-  tickWithin(ms: number): void {
-    if (ms < TICK_MS) this.#tickAfter(ms)
-  }
-
-  #tick(): Promise<void> {
-    this.#ticking ??= this.#tickNow().finally(() => {
-      this.#ticking = undefined
+    const reader = new Reader(lease, {
+      ...shared,
+      ...{ address, holdings: this.holdings },
+      renew: () => pulse.beat(),
+      onUp: () => this.#backIfOpen(),
+      onDown: (error) => this.#trouble(error),
+      onGone: (error) => this.lost(lease, error),
+      onDeleted: (count) => this.#deleted(count),
     })
-    return this.#ticking
+    this.#lease = lease
+    this.#pulse = pulse
+    this.#reader = reader
+    pulse.within(0)
+    return reader
   }
 
-  async #tickNow(): Promise<void> {
-    const lease = this.#lease
-    if (!lease || this.#ended.signal.aborted) return
-    const { nodes, clock, leaseMs, retention } = this.#context
-    let nextMs = TICK_MS
-    try {
-      const askedAt = clock.now()
-      const args = [this.group, lease.name, String(leaseMs), String(leaseMs / 2), String(MOVED_AT_ONCE)]
-      const [said, nobodys, mine, dueMs] = listOf(await nodes.run(tick, this.keys, args))
-      if (said === 'lost') return this.lost(lease, lost(this.group))
-      lease.renewedAt = askedAt
-      if (Number(nobodys) > 0 && !this.#stopping.signal.aborted) this.#reader?.claimSoon()
-      this.#compare(Number(mine))
-      if (Number(dueMs) >= 0) nextMs = Math.min(nextMs, Number(dueMs))
-      if (!this.#reached) {
-        this.#reached = true
-        this.#backIfOpen()
-      }
-      if (this.#ticks++ % RETAIN_EVERY === 0) await retention.look(this.topic)
-    } catch (thrown) {
-      const error = asError(thrown)
-      if (isGone(error)) return this.lost(lease, error)
-      // That a connection is lost is heard elsewhere.
-      if (!isLost(error)) this.#trouble(refusalOf(error, this.#context.address.where))
-    }
-    if (!this.#ended.signal.aborted && this.#lease === lease) this.#tickAfter(nextMs)
-  }
-
-  #compare(mine: number): void {
+  async #heard({ nobodys, mine, count }: Beat): Promise<void> {
+    if (nobodys > 0 && !this.#stopping.signal.aborted) this.#reader?.claimSoon()
     this.#unknown = mine > this.holdings.size ? this.#unknown + 1 : 0
-    if (this.#unknown <= UNKNOWN_TICKS) return
-    this.#unknown = 0
-    this.#reader?.recoverSoon()
+    if (this.#unknown > UNKNOWN_BEATS) {
+      this.#unknown = 0
+      this.#reader?.recoverSoon()
+    }
+    if (!this.#reached) {
+      this.#reached = true
+      this.#backIfOpen()
+    }
+    if (count % RETAIN_EVERY === 0) await this.#context.retention.look(this.topic)
   }
 
   async #giveBack(receipts: readonly Receipt[]): Promise<void> {
@@ -309,7 +274,7 @@ export class Membership {
     const lease = this.#lease
     if (lease) await this.#briefly(handBack, lease, ['1'])
     this.#lease = undefined
-    this.#cancelTick?.()
+    this.#pulse?.stop()
     this.#context.downs.delete(this.#down)
   }
 

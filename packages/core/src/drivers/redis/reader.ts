@@ -2,7 +2,7 @@ import { type Clock, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
-import { isElsewhere, isGone, isLost, refusalOf } from './failure.ts'
+import { isElsewhere, isGone, isLost, membershipLost, refusalOf } from './failure.ts'
 import type { Holdings, Lease, Which } from './holdings.ts'
 import { Link, type Reply } from './link.ts'
 import { listOf, type Nodes } from './nodes.ts'
@@ -244,7 +244,7 @@ export class Reader {
     const [said, gone, taken] = listOf(await nodes.run(claim, keys, [group, this.#lease.name, String(count)], true))
     if (String(said) === 'lost') {
       this.#stopping.abort()
-      onGone(lost(group))
+      onGone(membershipLost(group))
       return []
     }
     if (Number(gone) > 0) onDeleted(Number(gone))
@@ -285,8 +285,4 @@ export class Reader {
     if (deleted > 0) onDeleted(deleted)
     holdings.take(came)
   }
-}
-
-export function lost(group: string): CorebusError {
-  return new CorebusError('MEMBERSHIP_LOST', `this member of ${group} was silent for too long: what it held is handled elsewhere`)
 }

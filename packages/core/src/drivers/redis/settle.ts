@@ -83,5 +83,5 @@ async function store(
   if (stored === 'missing') stored = await run(entry.fields)
   if (stored === undefined) return
   holdings.settle([receipt])
-  if (!place) membership.tickWithin(afterMs)
+  if (!place) membership.dueIn(afterMs)
 }

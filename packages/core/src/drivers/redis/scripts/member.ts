@@ -37,8 +37,10 @@ return { 'joined', made }`,
 
 /**
  * Says that a member lives, ends the membership of those that have been silent, and moves retries that are due. ARGV: how long it may be
- * silent; after a time in which nobody looked (the broker was away) how long all have to come back; how many retries to move.
- * @returns 'lost', or 'ours', how much is nobody's, how much is ours, and in how many ms the next retry is due (-1: there is none).
+ * silent; after a time in which nobody looked (the broker was away) how long all have to come back; how many retries to move; its connection;
+ * after how long it is asked whether a silent one still has its own.
+ * @returns 'lost', or 'ours', how much is nobody's, how much is ours, in how many ms the next retry is due (-1: there is none), and of each that
+ * is silent its name, until when it is a member, and its connection.
  */
 export const tick: Script = script(
   NOW,
@@ -46,15 +48,33 @@ export const tick: Script = script(
   MEMBER,
   `
 if not isMember(ME) then return { 'lost' } end
-local lease, grace, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local lease, grace, most, silent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
 local time = now()
-if time - tonumber(redis.call('HGET', KEYS[6], 'seen') or 0) > grace then
-  local until_ = string.format('%.0f', time + grace)
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', until_)) do redis.call('ZADD', KEYS[3], until_, name) end
+local function text(number) return string.format('%.0f', number) end
+local back = tonumber(redis.call('HGET', KEYS[6], 'back') or 0)
+local seen = redis.call('HGET', KEYS[6], 'seen')
+if seen and time - seen > grace then
+  back = time
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time + grace))) do
+    redis.call('ZADD', KEYS[3], text(time + grace), name)
+  end
 end
-redis.call('HSET', KEYS[6], 'seen', string.format('%.0f', time))
-redis.call('ZADD', KEYS[3], string.format('%.0f', time + lease), ME)
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', time))
+redis.call('HSET', KEYS[6], 'seen', text(time), 'back', text(back), 'client:' .. ME, ARGV[6])
+redis.call('ZADD', KEYS[3], text(time + lease), ME)
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time))) do
+  redis.call('ZREM', KEYS[3], name)
+  redis.call('HDEL', KEYS[6], 'client:' .. name)
+end
+local silents = {}
+if time - back > lease then
+  local list = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time + lease - silent), 'WITHSCORES')
+  for i = 1, #list, 2 do
+    local client = redis.call('HGET', KEYS[6], 'client:' .. list[i])
+    if client then
+      for _, value in ipairs({ list[i], list[i + 1], client }) do silents[#silents + 1] = value end
+    end
+  end
+end
 local nobodys, mine = 0, 0
 for _, stream in ipairs(STREAMS) do
   for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
@@ -67,14 +87,27 @@ for _, stream in ipairs(STREAMS) do
     end
   end
 end
-for _, token in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', string.format('%.0f', time), 'LIMIT', 0, most)) do
+for _, token in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(time), 'LIMIT', 0, most)) do
   local packed = redis.call('HGET', KEYS[5], token)
   if packed then redis.call('XADD', KEYS[2], '*', unpack(cmsgpack.unpack(packed))) end
   redis.call('HDEL', KEYS[5], token)
   redis.call('ZREM', KEYS[4], token)
 end
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1 }`,
+return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents }`,
+)
+
+/** Ends the membership of those that have no connection any more. ARGV: of each its name, and until when it was a member: it may have said that it lives. */
+export const evict: Script = script(
+  MEMBER,
+  `
+for i = 3, #ARGV, 2 do
+  if redis.call('ZSCORE', KEYS[3], ARGV[i]) == ARGV[i + 1] then
+    redis.call('ZREM', KEYS[3], ARGV[i])
+    redis.call('HDEL', KEYS[6], 'client:' .. ARGV[i])
+  end
+end
+return 'ours'`,
 )
 
 /**
@@ -136,6 +169,7 @@ if ARGV[3] == '1' then
     if not pending.err then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, ME) end
   end
   redis.call('ZREM', KEYS[3], ME)
+  redis.call('HDEL', KEYS[6], 'client:' .. ME)
 end
 return 'ours'`,
 )
