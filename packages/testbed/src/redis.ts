@@ -61,6 +61,7 @@ async function answers(url: string): Promise<boolean> {
 
 /**
  * One server of its own: a free loopback port and a folder that is removed afterwards. What it confirms is on the disk (`appendfsync always`).
+ * REDIS_HOME names the folder of another release's programs.
  * Undefined, with one line that says what to install, where there is none.
  * @throws under CI=true where there is none.
  */
@@ -69,7 +70,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis | un
 }
 
 async function start({ config = [], tls }: RedisOptions = {}): Promise<Redis | undefined> {
-  if (spawnSync('redis-server', ['--version']).error) return undefined
+  const { REDIS_HOME: home } = process.env
+  const program = (name: string) => (home ? join(home, name) : name)
+  if (spawnSync(program('redis-server'), ['--version']).error) return undefined
   const folder = mkdtempSync(join(tmpdir(), 'corebus-redis-'))
   const port = await freePort()
   const tlsPort = tls && (await freePort())
@@ -105,7 +108,7 @@ async function start({ config = [], tls }: RedisOptions = {}): Promise<Redis | u
     stopsWithinMs: STOPS_WITHIN_MS,
     async up() {
       const log = openSync(join(folder, 'redis.log'), 'a')
-      const server = owned.spawn('redis-server', [join(folder, 'redis.conf')], { cwd: folder, output: log })
+      const server = owned.spawn(program('redis-server'), [join(folder, 'redis.conf')], { cwd: folder, output: log })
       closeSync(log)
       if (server.pid === undefined) throw new Error('redis-server did not start')
       const deadline = performance.now() + ANSWERS_WITHIN_MS
@@ -121,7 +124,7 @@ async function start({ config = [], tls }: RedisOptions = {}): Promise<Redis | u
     },
   })
   function cli(...args: readonly string[]): string {
-    const { stdout, stderr } = spawnSync('redis-cli', ['-h', '127.0.0.1', '-p', String(port), ...args], { encoding: 'utf8' })
+    const { stdout, stderr } = spawnSync(program('redis-cli'), ['-h', '127.0.0.1', '-p', String(port), ...args], { encoding: 'utf8' })
     return stdout + stderr
   }
   function listensAsItShould(): boolean {

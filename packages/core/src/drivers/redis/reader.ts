@@ -52,8 +52,8 @@ export class Reader {
   #reading = false
   #running: Promise<void>
   #bytesEach = 1
-  /** There is something that is nobody's. */
-  #claimable = false
+  /** There may be something that is nobody's: what a member before us left comes before what is new. */
+  #claimable = true
   /** Everything that was sent to the connections before has been looked for. */
   #recovered = true
 

@@ -16,7 +16,12 @@ export const join: Script = script(
   `
 local lease, from, alone = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local time = now()
-if alone and redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
+if alone then
+  if redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
+  -- What those left that are not heard any more is the first that is read.
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do redis.call('HDEL', KEYS[6], 'client:' .. name) end
+  redis.call('DEL', KEYS[3])
+end
 local floor = redis.call('HGET', KEYS[6], 'floor')
 local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
 local last = stream.err and '0-0' or named(stream)['last-generated-id']
