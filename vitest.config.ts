@@ -22,6 +22,7 @@ const KAFKA = [
   'packages/core/src/drivers/kafka/*.broker.test.ts',
   'packages/testbed/src/kafka.broker.test.ts',
   'scripts/compose-kafka.broker.test.ts',
+  'examples/how-to/kafka.broker.test.ts',
 ]
 
 export default defineConfig({
