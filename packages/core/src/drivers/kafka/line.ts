@@ -107,7 +107,7 @@ export class Line {
       if (mark === 'done') this.#entries.push(HOLE)
       else {
         this.#entries.push(new Receipt(this, record, mark))
-        this.bytes += bytesOf(record as Parameters<typeof bytesOf>[0])
+        this.bytes += bytesOf(record)
       }
       this.next = record.offset + 1
     }
@@ -135,7 +135,7 @@ export class Line {
     this.#cursor++
     this.#out++
     receipt.state = 'out'
-    this.bytes -= bytesOf(receipt.record as Parameters<typeof bytesOf>[0])
+    this.bytes -= bytesOf(receipt.record)
     receipt.delivery = { message: toMessage(receipt.record, receipt.origin), unsettledBefore: receipt.before, receipt }
     this.changed++
     return receipt

@@ -65,13 +65,23 @@ export function readable(decoded: readonly Decoded[], from: number, aborted: rea
 
 const RECORD_BYTES = 40
 
+interface Sized {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: RawHeaders | RecordOut['headers']
+}
+
 /** About what it takes on the wire. */
-export function bytesOf({ key, value, headers }: RecordOut): number {
+export function bytesOf({ key, value, headers }: Sized): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const name in headers) {
-    const of = headers[name]
-    const values = Array.isArray(of) ? of : [of]
-    for (const one of values) bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(one as Buffer | string)
+  for (const [name, of] of Object.entries(headers)) {
+    const values: readonly (Buffer | string | null | undefined)[] = isList(of) ? of : [of]
+    // Others write headers without a value.
+    for (const one of values) bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(one ?? '')
   }
   return bytes
+}
+
+function isList(value: Sized['headers'][string]): value is readonly Buffer[] {
+  return Array.isArray(value)
 }
