@@ -1,4 +1,4 @@
-import { PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
+import { FIRST_RETRY_MS, LONGEST_RETRY_MS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
 import { breaks, type Doubts, type Fault, type History, type Life, overlap } from './history.ts'
 
 /** How soon after a fault a connection that it broke is found to be broken. */
@@ -194,13 +194,19 @@ interface Retry {
 }
 
 function retriesOf({ notes }: Life): readonly Retry[] {
-  const threwAt = new Map<string, number>()
+  const threw = new Map<string, { readonly at: number; readonly attempt: number }>()
   const retries: Retry[] = []
   for (const note of notes) {
-    if (note.what === 'threw') threwAt.set(note.id, note.at)
-    if (note.what !== 'settled' || note.afterMs === undefined) continue
+    if (note.what === 'threw') threw.set(note.id, note)
+    if (note.what !== 'settled') continue
     const { id, at, afterMs } = note
-    retries.push({ id, at, due: at + afterMs, dueFrom: (threwAt.get(id) ?? at) + afterMs })
+    if (afterMs !== undefined) retries.push({ id, at, due: at + afterMs, dueFrom: (threw.get(id)?.at ?? at) + afterMs })
+    threw.delete(id)
+  }
+  // It was lost before it could say so: the copy may be stored.
+  for (const [id, { at, attempt }] of threw) {
+    const due = at + Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LONGEST_RETRY_MS)
+    if (attempt <= MAX_RETRIES) retries.push({ id, at, due, dueFrom: due })
   }
   return retries
 }
