@@ -9,7 +9,7 @@ import { Client } from './client.ts'
 import { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, failureOf, isHopeless, unreachable } from './failure.ts'
+import { closed, expelled, failureOf, isHopeless, unreachable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
 import { Holdings } from './holdings.ts'
 import type { Line } from './line.ts'
@@ -160,10 +160,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   function onExpelled(): void {
     holdings.loseAll()
-    const error = new CorebusError(
-      'EXPELLED',
-      `group ${group} went on without this member, which it had not heard of: what it held is lost to it`,
-    )
+    const error = expelled(group)
     if (state === 'reconnecting' && !stopped) options.onState({ kind: 'reconnecting', error })
     onTrouble(error)
   }
