@@ -251,7 +251,6 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     await Promise.race([Promise.all(settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
     for (const line of reader.lines) line.handBack()
     await Promise.race([commits.store(reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
-    // What could not be committed is not settled.
     for (const line of reader.lines) reader.remove(line)
     commits.forget()
     await leave()
@@ -259,7 +258,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     try {
-      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump() })
+      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump(), onLost })
     } finally {
       holdings.release()
     }
