@@ -25,10 +25,14 @@ export function allowancesOf(history: History): ReadonlyMap<string, number> {
   const doubtful = movesInDoubt(history)
   for (const life of history.lives) {
     for (const loss of lossesOf(life, history)) for (const id of loss.ids) allow(id)
+    const lostAt = connectionLosses(life)
     const breaches = breachesOf(life, history)
     for (const { id, from, to, again } of publishes(life)) {
       if (again) allow(id)
-      for (const breach of breaches) if (from <= breach.lostAt && to >= breach.at) allow(id)
+      // Each time its connection is lost meanwhile it is sent again.
+      const times = breaches.filter((breach) => from <= breach.lostAt && to >= breach.at).length
+      const resent = times > 0 ? lostAt.filter((at) => at >= from && at <= to).length : 0
+      for (let n = Math.max(times, resent); n > 0; n--) allow(id)
     }
     for (const retry of retriesOf(life)) for (let n = doubtful(retry); n > 0; n--) allow(retry.id)
   }
@@ -114,15 +118,17 @@ interface Breach {
 }
 
 function breachesOf(life: Life, { faults, doubts }: History): readonly Breach[] {
-  const lost = life.notes.flatMap((note) =>
-    note.what === 'state' && note.of === 'connection' && note.state === 'reconnecting' ? note.at : [],
-  )
+  const lost = connectionLosses(life)
   return faults
     .filter((fault) => breaks(fault, life.name, doubts))
     .map((fault) => ({
       at: fault.at,
       lostAt: lost.findLast((at) => at >= fault.at && at <= noticedBy(fault, doubts)) ?? fault.until,
     }))
+}
+
+function connectionLosses({ notes }: Life): readonly number[] {
+  return notes.flatMap((note) => (note.what === 'state' && note.of === 'connection' && note.state === 'reconnecting' ? note.at : []))
 }
 
 /** A line that was cut is given up when it has been silent for long enough, each of several at its own time. */

@@ -15,6 +15,8 @@ const MOST_TURNS = 8
 const STAYS_MS = 1_000
 const STAYS_LONGER_MS = 2_000
 const ANY = 1_000
+/** One that comes while there is no broker, and goes while there is none again, takes long. */
+const GOES_WITHIN_MS = 180_000
 
 export interface Faulty {
   readonly room: Room
@@ -62,7 +64,7 @@ export class Faults {
         this.#background.push(this.#stop(kind, pick(leastFrozen(awake())), 3 * doubts.silenceMs))
         return
       case 'comeAndGo':
-        await company.until(() => !company.isFull)
+        await company.until(() => !company.isFull, GOES_WITHIN_MS)
         this.#background.push(this.#comeAndGo(STAYS_MS + below(STAYS_LONGER_MS), below(ANY)))
         return
       case 'freeze':
