@@ -123,7 +123,11 @@ function breachesOf(life: Life, { faults, doubts }: History): readonly Breach[] 
     .filter((fault) => breaks(fault, life.name, doubts))
     .map((fault) => ({
       at: fault.at,
-      lostAt: lost.findLast((at) => at >= fault.at && at <= noticedBy(fault, doubts)) ?? fault.until,
+      // A partition may change hands once more when its broker is back, and what was stored before that may not be confirmed.
+      lostAt: Math.max(
+        lost.findLast((at) => at >= fault.at && at <= noticedBy(fault, doubts)) ?? fault.until,
+        fault.life === undefined && doubts.movesForMs > 0 ? fault.until + doubts.movesForMs : 0,
+      ),
     }))
 }
 
@@ -158,7 +162,10 @@ function fallsOf({ lives, faults, doubts }: History): readonly Breach[] {
   )
   const falls = (fault: Fault) =>
     doubts.membersBringBack ? fault.life === undefined && breaks(fault, '', doubts) : fault.kind === 'restart' || fault.kind === 'kill'
-  return faults.filter(falls).map(({ at, until }) => ({ at, lostAt: Math.min(until, ...lost.filter((one) => one >= at)) }))
+  return faults.filter(falls).map(({ at, until }) => ({
+    at,
+    lostAt: doubts.movesForMs > 0 ? until + doubts.movesForMs : Math.min(until, ...lost.filter((one) => one >= at)),
+  }))
 }
 
 interface Publish {
