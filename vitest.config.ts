@@ -18,13 +18,6 @@ const decorators = {
 
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
-const KAFKA = [
-  'packages/core/src/drivers/kafka/*.broker.test.ts',
-  'packages/testbed/src/kafka.broker.test.ts',
-  'scripts/compose-kafka.broker.test.ts',
-  'examples/how-to/kafka.broker.test.ts',
-]
-
 export default defineConfig({
   test: {
     projects: [
@@ -44,12 +37,10 @@ export default defineConfig({
           ...shared,
           name: 'broker',
           include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
-          exclude: [...KAFKA, '**/node_modules/**'],
+          exclude: ['**/node_modules/**'],
           fileParallelism: false,
         },
       },
-      // By itself, so that what it takes is seen.
-      { test: { ...shared, name: 'kafka', include: KAFKA, fileParallelism: false } },
     ],
   },
 })

@@ -6,6 +6,7 @@ export type Kind =
   | 'step'
   | 'answered'
   | 'published'
+  | 'asked'
   | 'handled'
   | 'row'
   | 'retry'
@@ -100,6 +101,8 @@ function describe(log: LogLine, happening: Happening): string {
   switch (happening) {
     case 'published':
       return `${what} to ${log.topic}, key ${log.key}`
+    case 'asked':
+      return `the gateway for ${what} from ${log.topic}, attempt ${log.attempt}`
     case 'handled':
       return `${what} from ${log.topic} by ${log.group}, key ${log.key}`
     case 'retry':
