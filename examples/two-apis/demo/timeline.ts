@@ -37,6 +37,7 @@ const STYLES: Record<Kind, Style> = {
   step: 'bold',
   answered: 'cyan',
   published: 'blue',
+  asked: 'gray',
   handled: 'green',
   row: 'green',
   retry: 'yellow',
