@@ -16,8 +16,9 @@ export const isElsewhere = (error: Error): boolean => ELSEWHERE.test(error.messa
 export const isBlocked = (error: Error): boolean => BLOCKED.test(error.message)
 export const isLost = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECTION_LOST'
 export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error))
-/** A stream or group that is not there any more. */
-export const isGone = (error: Error): boolean => /^(NOGROUP|UNBLOCKED)\b|no longer exists/.test(error.message)
+export const isUnreachable = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECT'
+/** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
+export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
 
 /** What Redis answered, as an error of ours. Of a lost connection the same error. */
 export function refusalOf(thrown: unknown, where: string): CorebusError {
