@@ -7,7 +7,7 @@ const BLOCKED = /^(OOM|MISCONF|NOREPLICAS)\b/
 const NO_ACCESS = /^(NOPERM|NOAUTH|WRONGPASS)\b/
 /** Trying again cannot help: the user, its password, the number of its database, or TLS. */
 const HOPELESS =
-  /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
+  /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|SELECT is not allowed|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
 
 export const isTemporary = (error: Error): boolean => isLost(error) || TEMPORARY.test(error.message)
 /** Another node has it, or will. */
