@@ -15,7 +15,7 @@ afterAll(async () => {
 const url = running?.url ?? ''
 const cli = (...args: string[]) => running?.cli(...args) ?? ''
 
-/** Every command the driver uses, as the documentation lists them. */
+// #region commands
 const COMMANDS = [
   '+ping +hello +time +evalsha +eval +client|setname +client|unblock',
   '+xadd +xread +xreadgroup +xack +xclaim +xdel +xlen +xrange +xrevrange +xtrim +xpending',
@@ -25,6 +25,7 @@ const COMMANDS = [
 ]
   .join(' ')
   .split(' ')
+// #endregion commands
 
 async function behindProxy() {
   const proxy = await chaosProxy({ port: Number(new URL(url).port) })
