@@ -9,7 +9,10 @@ export interface MeetingPlace {
 }
 
 /** Brokers with a server that can be started here, and the variables that say that there is one elsewhere. */
-const SERVERS = { rabbitmq: /^(RABBITMQ_URL|BROKER_(HOST|PORT|USER|PASSWORD|VHOST)|MESSAGING_(USERNAME|PASSWORD|TLS_\w+))$/ } as const
+const SERVERS = {
+  rabbitmq: /^(RABBITMQ_URL|BROKER_(HOST|PORT|USER|PASSWORD|VHOST)|MESSAGING_(USERNAME|PASSWORD|TLS_\w+))$/,
+  redis: /^(REDIS_(URL|HOST|PORT|DB|USER|PASSWORD)|MESSAGING_(USERNAME|PASSWORD|TLS_\w+))$/,
+} as const
 const NAMES_A_BROKER =
   /^(MESSAGING_BROKER|KAFKA_BOOTSTRAP_SERVERS|RABBITMQ_URL|BROKER_(HOST|PORT|USER|PASSWORD|VHOST)|REDIS_URL|SQLITE_PATH)$/
 
