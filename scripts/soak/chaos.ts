@@ -1,5 +1,6 @@
 import { type BrokerName, broker } from '@corebus/testbed'
-import { targetOn } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
+import { targetOn as onRabbitmq } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
+import { targetOn as onRedis } from '../../packages/core/src/drivers/redis/fixtures/target.ts'
 import { described, type Ledger } from '../../packages/core/src/testing/conformance/chaos/ledger.ts'
 import { ledgerOf, mutationsOf, whyBad, whyUnproved } from '../../packages/core/src/testing/conformance/chaos.ts'
 import type { ConformanceTarget, Mutation } from '../../packages/core/src/testing/conformance/index.ts'
@@ -19,14 +20,15 @@ export interface SoakOptions {
 type Options = Omit<Parameters<typeof ledgerOf>[1], 'seed'>
 
 /** How to have a chaos run on each broker, on one of its own that may be killed. */
-const TARGETS: Readonly<Record<BrokerName, typeof targetOn>> = { rabbitmq: targetOn }
+const TARGETS: Readonly<Partial<Record<BrokerName, typeof onRabbitmq>>> = { rabbitmq: onRabbitmq, redis: onRedis }
 
 /** A minute of chaos with each seed, and every mutation with each: with the safeguard in place all must be well, and without it not. */
 export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Promise<readonly Line[]> {
-  if (!isKnown(name)) throw new Error(`no chaos on ${name}; there is: ${Object.keys(TARGETS).join(', ')}`)
+  const targetOn = isKnown(name) ? TARGETS[name] : undefined
+  if (!isKnown(name) || !targetOn) throw new Error(`no chaos on ${name}; there is: ${Object.keys(TARGETS).join(', ')}`)
   const running = await broker(name, { own: true, required: true })
   if (!running) throw new Error(`no ${name} here`)
-  const { target, close } = await TARGETS[name](running)
+  const { target, close } = await targetOn(running)
   const lines: Line[] = []
   const tell = async (run: Promise<Line>) => {
     // One that breaks down is a result too, and the others go on.

@@ -181,7 +181,7 @@ export class Reader {
           await this.#link.close()
           await sleep(clock, this.#waitMs(1), signal)
           this.#link = this.#newLink()
-        } else if (!isLost(error)) onDown(refusalOf(error, this.#link.where))
+        } else if (!isLost(error) && !error.message.startsWith('UNBLOCKED')) onDown(refusalOf(error, this.#link.where))
         await sleep(clock, this.#waitMs(++failures), signal)
       }
     }
