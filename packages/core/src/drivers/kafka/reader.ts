@@ -4,7 +4,7 @@ import type { Line, Receipt } from './line.ts'
 
 export interface ReaderOptions {
   readonly limit: number
-  readonly commits: Commits
+  readonly commits: Pick<Commits, 'store'>
   /** Whether what is ours here is ours in the group, as far as we know. */
   readonly isFresh: () => boolean
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
@@ -31,6 +31,8 @@ interface Topic {
 export class Reader {
   readonly #options: ReaderOptions
   readonly #topics = new Map<string, Topic>()
+  /** Committed as handed out while nobody knew whether it was still ours. */
+  #announced: readonly Receipt[] = []
   #limit: number
   #stopped = false
   #pumping = false
@@ -91,9 +93,15 @@ export class Reader {
     while (this.#again) {
       this.#again = false
       if (this.#stopped || !this.#options.isFresh()) continue
-      const round = [...this.#topics.values()].flatMap((topic) => this.#select(topic))
+      const round = [...this.#announced, ...[...this.#topics.values()].flatMap((topic) => this.#select(topic))]
+      this.#announced = []
       if (round.length === 0) continue
       await this.#options.commits.store(new Set(round.map(({ line }) => line)))
+      // The answer may have lain here while the process was frozen, and the group went on without it.
+      if (!this.#options.isFresh()) {
+        this.#announced = round
+        continue
+      }
       this.#give(round)
       this.#again = true
     }

@@ -72,6 +72,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     clock,
     time,
     commits,
+    isFresh: () => membership.isFresh,
     store: ({ origin }, copy) => copies.again(origin, group, copy),
     onMoved() {
       holdings.release()
@@ -109,7 +110,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       share = given
       holdings.take(given)
     },
-    onExpelled: () => holdings.loseAll(),
+    onExpelled,
     onTrouble,
     onBeat() {
       heard.beat = true
@@ -155,6 +156,16 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     if (state !== 'consuming' || stopped) return
     state = 'reconnecting'
     options.onState({ kind: 'reconnecting', error })
+  }
+
+  function onExpelled(): void {
+    holdings.loseAll()
+    const error = new CorebusError(
+      'EXPELLED',
+      `group ${group} went on without this member, which it had not heard of: what it held is lost to it`,
+    )
+    if (state === 'reconnecting' && !stopped) options.onState({ kind: 'reconnecting', error })
+    onTrouble(error)
   }
 
   /** Coordinator and partitions are two brokers' business. */
@@ -243,7 +254,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     await Promise.race([Promise.all(settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
     for (const line of reader.lines) line.handBack()
     await Promise.race([commits.store(reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
-    for (const line of reader.lines) line.lose()
+    // What could not be committed is not settled.
+    for (const line of reader.lines) reader.remove(line)
     commits.forget()
     await leave()
   }

@@ -5,7 +5,7 @@ import { exponential } from '../../../consumer/retry.ts'
 import { createMessaging } from '../../../messaging.ts'
 import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe.ts'
 import {
-  type ChaosOrders,
+  type ChaosMemberOrders,
   type Errand,
   FIRST_RETRY_MS,
   giveUp,
@@ -19,7 +19,7 @@ import { onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const CONCURRENCY = 5
 
-const orders = readOrders<ChaosOrders>()
+const orders = readOrders<ChaosMemberOrders>()
 const { topic } = orders
 
 // What these channels carry is ours; their type in Node is unknown.

@@ -32,11 +32,12 @@ export interface Mix {
   readonly killing: number
 }
 
-export interface ChaosOrders extends Place {
+export interface ChaosMemberOrders extends Place {
   readonly topic: string
 }
 
-export interface ChaosProducerOrders extends ChaosOrders {
+export interface ChaosProducerOrders extends Place {
+  readonly topics: readonly string[]
   readonly seed: number
   /** 'one': each is awaited before the next; 'many': in batches, several of them in flight. */
   readonly sends: 'one' | 'many'
