@@ -90,3 +90,7 @@ export function unreachable(where: string, failure: Failure): CorebusError {
 export function closed(): CorebusError {
   return new CorebusError('CLOSED', 'the Kafka driver has been closed')
 }
+
+export function taken(group: string): CorebusError {
+  return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
+}

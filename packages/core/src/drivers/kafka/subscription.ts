@@ -9,7 +9,7 @@ import { Client } from './client.ts'
 import { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, failureOf, isHopeless, unreachable } from './failure.ts'
+import { closed, failureOf, isHopeless, taken, unreachable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
 import { Holdings } from './holdings.ts'
 import type { Line } from './line.ts'
@@ -297,8 +297,4 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       return ended
     },
   }
-}
-
-function taken(group: string): CorebusError {
-  return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
 }
