@@ -30,7 +30,7 @@ async function asAdmin<T>(url: string, ask: (admin: Admin) => Promise<T>): Promi
 export async function inTopic<T>({ url, partitions }: Place, work: (topic: string) => Promise<T>, leftOver = 0): Promise<T> {
   const topic = `bench-${randomUUID()}`
   return asAdmin(url, async (admin) => {
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions }] })
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false })
     // Until every leader answers: kafkajs sends a whole batch again when one partition is not ready, and its messages are there twice.
     await insist(() => admin.fetchTopicOffsets(topic))
     try {
