@@ -78,6 +78,19 @@ describe('options', () => {
     expect(config.retry).toEqual({ maxRetries: 2, retryDelayMs: 7, retryIf, deadLetter: { ttlMs: 9 } })
   })
 
+  test('a topology says whether, and what topics are like', () => {
+    const topics = { partitions: 24, topics: { audit: { partitions: 1 } } }
+    expect(read({ broker: 'kafka', topology: { mode: 'check', ...topics } })).toMatchObject({ topology: 'check', topics, hints: [] })
+    expect(read({ broker: 'kafka', topology: topics })).toMatchObject({ topology: 'create', topics })
+    expect(read({ broker: 'kafka', topology: {} })).not.toHaveProperty('topics')
+  })
+
+  test('partitions for a broker that has none to choose are said to do nothing', () => {
+    const { hints } = read({ broker: 'sqlite', topology: { partitions: 24 } })
+    expect(hints).toEqual([expect.stringMatching(/^topology.partitions and topology.topics do nothing with the sqlite broker/)])
+    expect(read({ broker: 'sqlite', topology: { mode: 'check' } }).hints).toEqual([])
+  })
+
   test('the environment may be an option', () => {
     expect(readConfig({ env: { MESSAGING_BROKER: 'memory' } }, { cwd }).broker).toBe('memory')
   })
@@ -117,7 +130,19 @@ describe('options', () => {
     ['a publish time-out of nothing', { publish: { timeoutMs: 0 } }, 'publish.timeoutMs must be'],
     ['nothing pending', { publish: { maxPending: 0 } }, 'publish.maxPending must be'],
     ['publish that is no object', { publish: 5 }, 'publish must be an object'],
-    ['another topology', { topology: 'alter' }, 'topology must be one of create, check, not "alter"'],
+    ['another topology', { topology: 'alter' }, 'topology must be one of create, check, or { mode, partitions, topics }, not "alter"'],
+    ['another mode', { topology: { mode: 'alter' } }, 'topology.mode must be one of create, check, not "alter"'],
+    ['no partitions', { topology: { partitions: 0 } }, 'topology.partitions must be a whole number from 1'],
+    [
+      'half a partition',
+      { topology: { topics: { a: { partitions: 1.5 } } } },
+      'topology.topics.a.partitions must be a whole number from 1',
+    ],
+    [
+      'a mistyped part of a topic',
+      { topology: { topics: { a: { replicas: 3 } } } },
+      'topology.topics.a.replicas is not an option. There are partitions',
+    ],
     ['another durability', { durability: 'ful' }, 'Did you mean full?'],
     [
       'durability elsewhere',

@@ -7,7 +7,7 @@ import { redactUrl } from './config/redact.ts'
 import { type Secured, secure } from './config/security.ts'
 import { didYouMean } from './config/spelling.ts'
 import type { RetryOptions } from './consumer/retry.ts'
-import type { Clock, Message } from './driver.ts'
+import type { Clock, Message, TopicOptions } from './driver.ts'
 import { CorebusError } from './errors.ts'
 
 export { brokerUrl, redisUrl } from './config/compose.ts'
@@ -41,6 +41,12 @@ export interface AuthOptions {
   readonly password: string
   /** Kafka: 'plain' (default), 'scram-sha-256', 'scram-sha-512'. */
   readonly mechanism?: string
+}
+
+/** What is made on the broker, and whether. */
+export interface TopologyOptions extends TopicOptions {
+  /** Default 'create'. */
+  readonly mode?: 'create' | 'check'
 }
 
 /** What `createMessaging` and `configureMessaging` take. Everything may be left out; an environment variable or a default then decides. */
@@ -86,8 +92,12 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
     /** Publishes waiting at once; one more rejects with BACKPRESSURE. Default 10,000. */
     readonly maxPending?: number
   }
-  /** 'create' (default) adds what is missing; 'check' changes nothing and fails when something is missing. */
-  readonly topology?: 'create' | 'check'
+  /**
+   * 'create' (default) adds what is missing; 'check' changes nothing and fails when something is missing. With an object, `mode` says which;
+   * `partitions` (default 12) and `topics: { name: { partitions } }` are for Kafka: a topic is made with so many, and one that is named and has
+   * fewer is an error. On other brokers they are said to do nothing.
+   */
+  readonly topology?: 'create' | 'check' | TopologyOptions
   /** SQLite only: 'normal' (default) survives a crash of the process, 'full' also of the machine. */
   readonly durability?: 'normal' | 'full'
   /** Makes the instance of a consumer class or ViewSet. Default: `new Class()`. */
@@ -133,6 +143,7 @@ export interface Config {
   readonly publishTimeoutMs: number
   readonly maxPending: number
   readonly topology: 'create' | 'check'
+  readonly topics?: TopicOptions
   readonly durability: 'normal' | 'full'
   readonly logLevel: string
   readonly retry: RetryOptions
@@ -160,6 +171,8 @@ export function readConfig(
     mistakes.push(`durability is an option of the sqlite broker, and the broker is ${address.broker}: leave it out`)
   if (address && (address.broker === 'sqlite' || address.broker === 'memory') && options.client !== undefined)
     mistakes.push(`client does nothing with the ${address.broker} broker, which has no client library: leave it out`)
+  if (address && address.broker !== 'kafka' && !checked.wrong.has('topology') && topicsIn(options.topology))
+    hints.push(`topology.partitions and topology.topics do nothing with the ${address.broker} broker, whose topics have none to choose`)
   const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
   const logLevel = options.logger ? 'info' : levelIn(env, mistakes)
   if (mistakes.length > 0 || !address || !secured || service === undefined) throw configError(mistakes, hints)
@@ -209,7 +222,20 @@ function settings(
   }
   const defaultTopic = options.defaultTopic ?? envValue(env, 'MESSAGING_DEFAULT_TOPIC')?.trim()
   const { client } = options
-  return { prefix, ...limits, topology, durability, retry, ...(defaultTopic !== undefined && { defaultTopic }), ...(client && { client }) }
+  const topics = topicsIn(topology)
+  return {
+    ...{ prefix, ...limits, durability, retry },
+    topology: typeof topology === 'string' ? topology : (topology.mode ?? 'create'),
+    ...(topics && { topics }),
+    ...(defaultTopic !== undefined && { defaultTopic }),
+    ...(client && { client }),
+  }
+}
+
+function topicsIn(topology: MessagingOptions['topology']): TopicOptions | undefined {
+  if (topology === undefined || typeof topology === 'string') return undefined
+  const { mode: _, ...topics } = topology
+  return Object.values(topics).some((value) => value !== undefined) ? topics : undefined
 }
 
 function serviceName({ service }: MessagingOptions, env: Env, cwd: string, mistakes: string[]): string | undefined {

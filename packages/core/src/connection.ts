@@ -50,11 +50,11 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   }
 
   async function connect(): Promise<Driver> {
-    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth, client } = config
+    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth, client, topics } = config
     current = 'connecting'
     announce()
-    const secured = { tls, ...(auth && { auth }), ...(client && { client }) }
-    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...secured })
+    const given = { tls, ...(auth && { auth }), ...(client && { client }), ...(topics && { topics }) }
+    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...given })
     if (state() === 'closed') throw closed()
     made = loaded
     try {
@@ -103,7 +103,7 @@ export function createConnection({ config, clock, observer, logger, load = loadD
 
   async function ensure(topology: Topology): Promise<void> {
     const differences = await held(async () => (await driver()).ensure(topology, config.topology))
-    if (differences.length > 0) throw new CorebusError('TOPOLOGY', described(differences, config.topology))
+    if (differences.length > 0) throw topologyError(differences, config.topology)
     for (const topic of topology.topics) ensured.set(topic, true)
   }
 
@@ -128,11 +128,11 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   return { driver, ensureTopic, ensure, state, close }
 }
 
-function described(differences: readonly Difference[], mode: 'create' | 'check'): string {
+export function topologyError(differences: readonly Difference[], mode: 'create' | 'check'): CorebusError {
   const lines = differences.map(({ what, wanted, found }) => `  - ${what}: wanted ${wanted}, found ${found}`).join('\n')
   const advice =
     mode === 'check'
       ? "create them (topology: 'create' may), or correct the names"
       : 'nothing is altered: make the declarations agree, or remove what is there'
-  return `the broker differs from what the handlers and publishers need; ${advice}:\n${lines}`
+  return new CorebusError('TOPOLOGY', `the broker differs from what the handlers and publishers need; ${advice}:\n${lines}`)
 }

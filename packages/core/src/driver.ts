@@ -179,6 +179,14 @@ export interface Driver {
   close(): Promise<void>
 }
 
+/** What topics are like when they are made, on brokers where that differs. */
+export interface TopicOptions {
+  /** Of every topic. More members of a group than this do not share one of its topics. */
+  readonly partitions?: number
+  /** Of single topics, by name. */
+  readonly topics?: Readonly<Record<string, { readonly partitions?: number }>>
+}
+
 /** What the core gives every driver. Drivers get their time from `clock` and say nothing themselves: state goes through the callbacks. */
 export interface DriverOptions {
   /** Already checked: its scheme is the driver's. */
@@ -194,6 +202,8 @@ export interface DriverOptions {
   readonly auth?: { readonly username: string; readonly password: string; readonly mechanism?: string }
   /** The user's options for the client library. Passed on as they are; one that contradicts a promise is refused with CLIENT_OPTION. */
   readonly client?: Readonly<Record<string, unknown>>
+  /** Where topics have no partitions of the broker's there is nothing to do for it. */
+  readonly topics?: TopicOptions
 }
 
 /** Time as a parameter. Tests give a virtual one. */

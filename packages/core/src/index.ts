@@ -1,7 +1,7 @@
 import './node-version.ts'
 
 export { type ClosableServer, closeOnSignal } from './close-on-signal.ts'
-export type { AuthOptions, BrokerName, Config, Inbox, MessagingOptions, Outbox, Session, TlsOptions } from './config.ts'
+export type { AuthOptions, BrokerName, Config, Inbox, MessagingOptions, Outbox, Session, TlsOptions, TopologyOptions } from './config.ts'
 export { brokerUrl, redisUrl } from './config.ts'
 export type { HandleMiddleware, HandlerCall } from './consumer/dispatch.ts'
 export { type Backoff, exponential, fixed, linear, type RetryIf, type RetryOptions } from './consumer/retry.ts'

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka as Client, logLevel } from 'kafkajs'
 import type { Broker, BrokerKind } from './broker.ts'
+import { archiveOptions } from './kafka-archive.ts'
 import { kafkaJars } from './kafka-jars.ts'
 import { kafkaAnswers } from './kafka-probe.ts'
 import { ended, exited, Owned, signal } from './owned.ts'
@@ -49,6 +50,9 @@ export interface Kafka extends Broker {
   readonly folder: string
   /** Of `listeners`, by name. */
   readonly ports: Readonly<Record<string, number>>
+  /** The two halves of `kill`: gone with kill -9, and there again. */
+  readonly down: () => Promise<void>
+  readonly up: () => Promise<void>
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -56,12 +60,40 @@ async function answers(url: string): Promise<boolean> {
   return false
 }
 
-/** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
-export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
-  const { config = [], behind, listeners = {}, format = [] } = options
+let installing: ReturnType<typeof install> | undefined
+
+/** Where the jars are, and how Java is to run them; undefined where there is no Java. */
+async function install(): Promise<Installation | undefined> {
   const jars = await kafkaJars()
   if (jars === undefined) return undefined
   const classes = ['-cp', `${jars}/*`]
+  const archive = await archiveOptions(jars, async (jvm) => {
+    const { kafka, down } = await start({}, { classes, jvm })
+    await down('SIGTERM')
+    await kafka.stop()
+  })
+  return { classes, jvm: archive }
+}
+
+interface Installation {
+  readonly classes: readonly string[]
+  readonly jvm: readonly string[]
+}
+
+/** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | undefined> {
+  installing ??= install()
+  const installation = await installing
+  return installation && (await start(options, installation)).kafka
+}
+
+interface Started {
+  readonly kafka: Kafka
+  readonly down: (by: 'SIGTERM' | 'SIGKILL') => Promise<void>
+}
+
+async function start(options: KafkaOptions, { classes, jvm }: Installation): Promise<Started> {
+  const { config = [], behind, listeners = {}, format = [] } = options
   const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
   const { index, nodes } = options.cluster ?? { index: 0, nodes: [await freeNode()] }
   const { port } = nodes[index] as Node
@@ -87,7 +119,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
   }
   const failed = (what: string) => new Error(`${what}: ${readFileSync(join(folder, 'kafka.log'), 'utf8').slice(-2_000)}`)
   async function up(): Promise<void> {
-    const child = java(...JVM, 'kafka.Kafka', properties)
+    const child = java(...JVM, ...jvm, 'kafka.Kafka', properties)
     if (child.pid === undefined) throw failed('java did not start')
     pid = child.pid
     const deadline = performance.now() + ANSWERS_WITHIN_MS
@@ -103,7 +135,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
   }
 
   try {
-    const formatted = java('kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format)
+    const formatted = java(...JVM, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format)
     await exited(formatted)
     if (formatted.exitCode !== 0) throw failed('Kafka could not make its data folder')
     if (formatted.pid !== undefined) owned.forget(-formatted.pid)
@@ -112,12 +144,14 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
     await owned.end()
     throw error
   }
-  return {
+  const kafka: Kafka = {
     url,
     env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
     own: true,
     folder,
     ports,
+    down: () => down('SIGKILL'),
+    up,
     stop: () => owned.end(),
     async restart() {
       await down('SIGTERM')
@@ -134,6 +168,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka | un
       signal(pid, 'SIGCONT')
     },
   }
+  return { kafka, down }
 }
 
 async function freeNode(): Promise<Node> {

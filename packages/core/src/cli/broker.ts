@@ -33,7 +33,7 @@ export async function withBroker<T>(command: string, { envFile, verbose }: Commo
 }
 
 /** What a command logs is for whoever typed it: plain lines, beside the result and not in it. */
-function stderrLogger(verbose: boolean): Logger {
+export function stderrLogger(verbose: boolean): Logger {
   const write = (text: string): void => {
     const { level, msg } = JSON.parse(text) as { level: string; msg: string }
     const isTrouble = level === 'warn' || level === 'error'

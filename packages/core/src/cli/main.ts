@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../version.ts'
 import { addCommandsOf } from './add-ons.ts'
+import { bridgeCommand } from './bridge.ts'
 import type { Common } from './common.ts'
 import { consumerCommand } from './consumer.ts'
 import { dlqCommand } from './dlq.ts'
@@ -21,6 +22,7 @@ Examples:
   $ npx corebus topics                               what waits where
   $ npx corebus dlq list                             what failed, and why
   $ npx corebus dlq retry --topic orders.created     try that again
+  $ npx corebus bridge --help                        move to another broker
 ${EXIT_HELP}`
 
 /** The command line. Ends the process. */
@@ -67,5 +69,6 @@ function programNamed(name: string, onConsumed: (exitCode: number) => void): Com
   publishCommand(program)
   dlqCommand(program)
   topicsCommand(program)
+  bridgeCommand(program)
   return program
 }

@@ -9,6 +9,8 @@ import { didYouMean } from './spelling.ts'
 // setTimeout fires at once when asked for more.
 const LONGEST_TIMER_MS = 2_147_483_647
 const MOST_BYTES = 128 * 1024 * 1024
+const MOST_PARTITIONS = 10_000
+const MODES = ['create', 'check']
 
 /** An optional option for which `check` holds; `words` complete the sentence "must be ...". */
 const must = (words: string, check: (value: unknown) => boolean) =>
@@ -61,17 +63,25 @@ const deadLetterOptions = z.strictObject({
   name: text,
 })
 
+const topicOptions = z.strictObject({ partitions: whole(1, MOST_PARTITIONS) })
+const topologyOptions = z.strictObject({
+  mode: oneOf(MODES),
+  partitions: whole(1, MOST_PARTITIONS),
+  topics: z.record(z.string(), topicOptions).optional(),
+})
+
 /** Of a union zod says too little; this says what is wrong inside the object, when it is one. */
-const flagOr = (object: z.ZodType, words: string) =>
+const plainOr = (isPlain: (value: unknown) => boolean, object: z.ZodType, words: string) =>
   z
     .unknown()
     .superRefine((value, context) => {
-      if (value === undefined || typeof value === 'boolean') return
+      if (value === undefined || isPlain(value)) return
       if (!isObject(value)) return context.addIssue({ code: 'custom', message: `must be ${words}, not ${shown(value)}` })
       for (const issue of object.safeParse(value).error?.issues ?? [])
         context.addIssue({ ...issue, input: undefined } as Parameters<typeof context.addIssue>[0])
     })
     .optional()
+const flagOr = (object: z.ZodType, words: string) => plainOr((value) => typeof value === 'boolean', object, words)
 
 const OPTIONS = z.strictObject({
   broker: oneOf(BROKERS),
@@ -97,7 +107,11 @@ const OPTIONS = z.strictObject({
   crashLimit: whole(1, 1_000),
   maxBytes: whole(1, MOST_BYTES),
   publish: publishOptions.optional(),
-  topology: oneOf(['create', 'check']),
+  topology: plainOr(
+    (value) => MODES.includes(String(value)),
+    topologyOptions,
+    `one of ${MODES.join(', ')}, or { mode, partitions, topics }`,
+  ),
   durability: oneOf(['normal', 'full']),
   resolve: callable,
   onStart: callable,
@@ -118,6 +132,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   tls: Object.keys(tlsOptions.shape),
   auth: Object.keys(authOptions.shape),
   publish: Object.keys(publishOptions.shape),
+  topology: Object.keys(topologyOptions.shape),
   deadLetter: Object.keys(deadLetterOptions.shape),
 }
 const GROUP_ONLY = ['topics', 'autoStart', 'ordering', 'from', 'unknown']
@@ -142,7 +157,7 @@ function worded(issue: z.core.$ZodIssue): string {
 function unknownOption(path: string, key: string): string {
   const name = path === '' ? key : `${path}.${key}`
   if (path === '' && GROUP_ONLY.includes(key)) return `${name} is an option of a group: give it to @consumer, on or handle`
-  const known = KNOWN[path] ?? []
+  const known = KNOWN[path] ?? Object.keys(topicOptions.shape) // of one topic, whatever its name
   return `${name} is not an option.${didYouMean(key, known) || ` There are ${known.join(', ')}`}`
 }
 

@@ -1,24 +1,38 @@
-import type { ConnectionOptions } from 'node:tls'
-import type { SASLOptions } from 'kafkajs'
+import type { ISocketFactory, KafkaConfig, SASLOptions } from 'kafkajs'
 import type { DriverOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { clientOptions } from './client-options.ts'
 
 export interface Address {
-  readonly brokers: string[]
-  readonly ssl: boolean | ConnectionOptions
-  readonly sasl: SASLOptions | undefined
+  /** For kafkajs: where, as whom, and what the user wants otherwise. */
+  readonly kafka: KafkaConfig
+  /** Instead of a socket of our own. */
+  readonly openSocket: ISocketFactory | undefined
+  /** A member of a group that has not been heard of for so long is given up. */
+  readonly sessionMs: number
   /** For messages; no secrets. */
   readonly where: string
 }
 
-/** @throws CorebusError URL */
-export function addressOf({ url, tls, auth }: Pick<DriverOptions, 'url' | 'tls' | 'auth'>): Address {
+/** @throws CorebusError URL, CLIENT_OPTION */
+export function addressOf({ url, tls, auth, client }: Pick<DriverOptions, 'url' | 'tls' | 'auth' | 'client'>): Address {
   const brokers = url
     .split(',')
     .map((server) => server.trim().replace(/^kafka:\/\//i, ''))
     .filter((server) => server !== '')
   if (brokers.length === 0) throw new CorebusError('URL', 'the Kafka address names no server: give host:port, several with commas')
-  return { brokers, where: brokers.join(','), ssl: tls, sasl: auth && saslOf(auth) }
+  const { kafka, ssl, openSocket, sessionMs } = clientOptions(client, { tls: tls !== false, auth: auth !== undefined })
+  return {
+    kafka: {
+      brokers,
+      ssl: tls === false ? false : { ...(tls === true ? {} : tls), ...ssl },
+      ...(auth && { sasl: saslOf(auth) }),
+      ...kafka,
+    },
+    openSocket,
+    sessionMs,
+    where: brokers.join(','),
+  }
 }
 
 function saslOf({ username, password, mechanism = 'plain' }: NonNullable<DriverOptions['auth']>): SASLOptions {

@@ -37,6 +37,8 @@ export function admin({ names, prefix, client, letters, entries }: AdminOptions)
     ])
     let [ready, inFlight] = [0, 0]
     for (const [partition, end] of ends.entries()) {
+      // Of what no broker leads now nothing is known.
+      if (end === undefined) continue
       const { offset, metadata } = committed.get(partition) ?? { offset: begins[partition] ?? 0, metadata: '' }
       const marks = decodeNote(metadata).slice(0, Math.max(end - offset, 0))
       const done = marks.filter((mark) => mark === 'done').length

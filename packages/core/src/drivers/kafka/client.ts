@@ -1,7 +1,7 @@
 import type { IHeaders, Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
-import { Kafka } from './kafkajs.ts'
+import { Kafka, keepMetadata, throwIfRefused } from './kafkajs.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
 import { type RecordIn, type RecordOut, readable } from './records.ts'
 import { Sockets } from './sockets.ts'
@@ -37,9 +37,6 @@ export interface NewTopic {
   readonly config: Readonly<Record<string, string>>
 }
 
-const CONNECT_TIMEOUT_MS = 3_000
-/** A request that was not answered by then is given up, and its connection with it. */
-const REQUEST_TIMEOUT_MS = 5_000
 const CLOSE_WITHIN_MS = 2_000
 const READ_COMMITTED = 1
 const EVERYBODY = -1
@@ -54,19 +51,8 @@ export class Client {
   #closed = false
 
   constructor({ address, onLost = () => {} }: ClientOptions) {
-    this.#sockets = new Sockets(onLost)
-    const kafka = new Kafka({
-      clientId: `corebus-${process.pid}`,
-      brokers: address.brokers,
-      ssl: address.ssl,
-      ...(address.sasl && { sasl: address.sasl }),
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      retry: { retries: 0 },
-      // It logs every retry as an error; the driver says itself what is news.
-      logCreator: () => () => {},
-      socketFactory: this.#sockets.factory,
-    })
+    this.#sockets = new Sockets(onLost, address.openSocket)
+    const kafka = new Kafka({ ...address.kafka, retry: { retries: 0 }, socketFactory: this.#sockets.factory })
     let cluster: PublicCluster | undefined
     // An assigner is handed the cluster: the one door to single requests.
     const consumer = kafka.consumer({
@@ -82,6 +68,7 @@ export class Client {
     consumer.on(consumer.events.REQUEST_TIMEOUT, ({ payload }) => this.#sockets.silent(payload.broker))
     // Its types leave out what the interface above adds.
     this.#cluster = cluster as unknown as Cluster
+    keepMetadata(this.#cluster.brokerPool)
   }
 
   /** @throws what kafkajs says of it. */
@@ -96,17 +83,20 @@ export class Client {
     await (await this.#any()).apiVersions()
   }
 
-  /** The leader of each partition. @throws UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE */
+  /** The leader of each partition, -1 where there is none now. @throws UNKNOWN_TOPIC_OR_PARTITION */
   async leaders(topic: string): Promise<readonly number[]> {
     const { topicMetadata } = await (await this.#any()).metadata([topic])
-    const partitions = topicMetadata.find((one) => one.topic === topic)?.partitionMetadata ?? []
+    const found = topicMetadata.find((one) => one.topic === topic)
+    throwIfRefused(found?.topicErrorCode ?? 0)
+    const partitions = found?.partitionMetadata ?? []
     return [...partitions].sort((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader)
   }
 
   /** How many partitions each topic has. */
   async topics(): Promise<ReadonlyMap<string, number>> {
     const { topicMetadata } = await (await this.#any()).metadata([])
-    return new Map(topicMetadata.map(({ topic, partitionMetadata }) => [topic, partitionMetadata.length]))
+    const there = topicMetadata.filter(({ topicErrorCode }) => topicErrorCode === 0)
+    return new Map(there.map(({ topic, partitionMetadata }) => [topic, partitionMetadata.length]))
   }
 
   #any(): Promise<Node> {
@@ -165,12 +155,12 @@ export class Client {
     )
   }
 
-  /** Where a topic's partitions begin or end. */
-  async offsets(topic: string, leaders: readonly number[], which: 'begin' | 'end'): Promise<readonly number[]> {
-    const found: number[] = leaders.map(() => 0)
+  /** Where a topic's partitions begin or end; undefined where nobody leads them now. */
+  async offsets(topic: string, leaders: readonly number[], which: 'begin' | 'end'): Promise<readonly (number | undefined)[]> {
+    const found: (number | undefined)[] = leaders.map(() => undefined)
     const timestamp = which === 'begin' ? '-2' : '-1'
     await Promise.all(
-      [...new Set(leaders)].map(async (leader) => {
+      [...new Set(leaders.filter((leader) => leader >= 0))].map(async (leader) => {
         const partitions = leaders.flatMap((one, partition) => (one === leader ? [{ partition, timestamp }] : []))
         const node = await this.#node(leader)
         const { responses } = await node.listOffsets({ replicaId: -1, isolationLevel: READ_COMMITTED, topics: [{ topic, partitions }] })

@@ -1,4 +1,6 @@
+import net from 'node:net'
 import { authority, type Kafka, startKafka } from '@corebus/testbed'
+import type { ISocketFactory } from 'kafkajs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { member, messages, openRoom } from './fixtures/room.ts'
 
@@ -26,10 +28,12 @@ async function secured(): Promise<(Kafka & { readonly ports: Readonly<Record<str
   ]
   const scram = [256, 512].flatMap((bits) => ['--add-scram', `SCRAM-SHA-${bits}=[name=app,password=app-secret]`])
   return startKafka({
-    listeners: { SASL: 'SASL_PLAINTEXT', TLS: 'SSL', BOTH: 'SASL_SSL', MUTUAL: 'SSL' },
+    listeners: { SASL: 'SASL_PLAINTEXT', TOKEN: 'SASL_PLAINTEXT', TLS: 'SSL', BOTH: 'SASL_SSL', MUTUAL: 'SSL' },
     format: scram,
     config: [
       ...login('sasl'),
+      'listener.name.token.sasl.enabled.mechanisms=OAUTHBEARER',
+      'listener.name.token.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;',
       ...login('both'),
       'ssl.keystore.type=PEM',
       `ssl.keystore.certificate.chain=${inOneLine(cert)}`,
@@ -62,6 +66,25 @@ describe.skipIf(!running)('connections to Kafka', () => {
   test('TLS, and TLS with a certificate of our own', async () => {
     await works({ url: at('TLS'), tls: { ca } })
     await works({ url: at('MUTUAL'), tls: { ca, ...client } })
+  })
+
+  test('a login, a socket and details of TLS that only kafkajs has options for', async () => {
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    // Kafka takes tokens without a signature unless told otherwise.
+    const token = [part({ alg: 'none' }), part({ sub: 'app', iat: Date.now() / 1000, exp: Date.now() / 1000 + 3_600 }), ''].join('.')
+    const sasl = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: token }) }
+    let sockets = 0
+    const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
+      sockets++
+      return net.connect({ host, port }, onConnect)
+    }
+    await works({ url: at('TOKEN'), client: { sasl, socketFactory } })
+    expect(sockets).toBeGreaterThan(2)
+    const stranger = { ssl: { servername: 'somebody.else' } }
+    await expect(openRoom('').connected({ url: at('TLS'), tls: { ca }, client: stranger })).rejects.toMatchObject({
+      code: 'CONNECT',
+      message: /somebody.else/,
+    })
   })
 
   test('a wrong password, authority or certificate fails at once, in words and without the secret', async () => {

@@ -1,6 +1,6 @@
 import { Hold } from '../../clock.ts'
 import type { Admin, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
+import { asError, PublishError, type PublishFailure } from '../../errors.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { BrokerTime } from './broker-time.ts'
@@ -18,20 +18,9 @@ import { openTail, type Tail } from './tail.ts'
 import { Topology } from './topology.ts'
 import { toRecord } from './wire.ts'
 
-/** What tests change; users have no reason to. */
-export interface Tuning {
-  /** Of topics that are made here. */
-  readonly partitions: number
-}
-
-const DEFAULTS: Tuning = { partitions: 12 }
-
 /** Apache Kafka. `durability` has nothing to apply to: a confirm means that all replicas in sync have it. */
-export function kafkaDriver(options: DriverOptions, tuning: Partial<Tuning> = {}): Driver {
-  const { clock, service, prefix, publishTimeoutMs: timeoutMs } = options
-  const { partitions } = { ...DEFAULTS, ...tuning }
-  if (options.client !== undefined)
-    throw new CorebusError('CLIENT_OPTION', 'options for the client do not reach kafkajs in this version: leave client out')
+export function kafkaDriver(options: DriverOptions): Driver {
+  const { clock, service, prefix, publishTimeoutMs: timeoutMs, topics = {} } = options
   const address = addressOf(options)
   const names = namesWith(prefix)
   const connection = new Connection({ address, clock })
@@ -52,7 +41,7 @@ export function kafkaDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     remake: (topic) => topology.make(topic),
   })
   const registry = new Registry({ client: asking, publisher, topic: names.registry })
-  const topology = new Topology({ names, prefix, service, partitions, client: asking, registry })
+  const topology = new Topology({ names, prefix, service, topics, client: asking, registry })
   const copies = new Copies({ names, topology, publisher, clock })
   const time = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
   const asked = <T>(ask: () => Promise<T>) => insist(ask, { clock, timeoutMs })

@@ -31,6 +31,8 @@ export interface FetcherOptions<S extends Source> {
   readonly onDead: (error: Error) => void
 }
 
+/** What is new to read waits until the poll that is out has ended: so the first ones are short. */
+const FIRST_WAIT_MS = 20
 const MAX_WAIT_MS = 300
 const MAX_BYTES = 10 * 1024 * 1024
 const LOOK_EVERY_MS = 1_000
@@ -41,6 +43,8 @@ export class Fetcher<S extends Source> {
   readonly #stopping = new AbortController()
   readonly #loops = new Map<number, Promise<void>>()
   #wake = new AbortController()
+  /** Since there was something else to read. */
+  #polls = 0
   #running: Promise<void> | undefined
 
   constructor(options: FetcherOptions<S>) {
@@ -54,7 +58,9 @@ export class Fetcher<S extends Source> {
   /** There is something else to read. */
   wake(): void {
     const woken = this.#wake
-    this.#wake = new AbortController()
+    // Once it is stopped, nothing waits any more: also what only begins to.
+    if (!this.#stopped) this.#wake = new AbortController()
+    this.#polls = 0
     woken.abort()
   }
 
@@ -123,7 +129,8 @@ export class Fetcher<S extends Source> {
       }
       const positions = mine.map(({ topic, partition, next: offset }) => ({ topic, partition, offset }))
       try {
-        const fetched = await client.fetch(leader, positions, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES })
+        const maxWaitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#polls++, MAX_WAIT_MS)
+        const fetched = await client.fetch(leader, positions, { maxWaitMs, maxBytes: MAX_BYTES })
         failures = 0
         if (this.#stopped) return
         onAnswer()

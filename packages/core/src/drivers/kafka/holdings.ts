@@ -34,6 +34,8 @@ interface Holding {
   readonly partition: number
   lines: readonly Line[]
   ready: boolean
+  /** No broker leads it now: nothing of it is here, and nothing is on its way. */
+  leaderless: boolean
   leaving: boolean
 }
 
@@ -55,6 +57,11 @@ export class Holdings {
 
   get isReady(): boolean {
     return [...this.#held.values()].every(({ ready }) => ready)
+  }
+
+  /** All that can be read now. */
+  get isPartlyReady(): boolean {
+    return this.isEmpty || [...this.#held.values()].some(({ ready }) => ready)
   }
 
   /** By topic, those with the most to do first. */
@@ -82,7 +89,7 @@ export class Holdings {
           this.#leave(holding, false)
           continue
         }
-        const made: Holding = { topic, partition, lines: [], ready: false, leaving: false }
+        const made: Holding = { topic, partition, lines: [], ready: false, leaderless: false, leaving: false }
         this.#held.set(key, made)
         fresh.push(made)
       }
@@ -101,10 +108,13 @@ export class Holdings {
   async #load(topic: string, holdings: readonly Holding[]): Promise<void> {
     const { group, from, names, client, clock, reader, commits, make, onChange, closing } = this.#options
     const of = this.#of.get(topic)
-    const partitions = holdings.map(({ partition }) => partition)
-    const base = { client, group: names.group(group), partitions }
     const waitMs = backOff({ maxMs: 1_000 })
-    for (let n = 1; !closing.aborted && holdings.some((one) => this.#has(one)); n++) {
+    let left = holdings
+    for (let n = 1; !closing.aborted; n++) {
+      left = left.filter((one) => this.#has(one))
+      if (left.length === 0) return
+      for (const holding of left) holding.leaderless = false
+      const base = { client, group: names.group(group), partitions: left.map(({ partition }) => partition) }
       try {
         const loaded =
           of === undefined
@@ -113,17 +123,24 @@ export class Holdings {
                 loadLines({ ...base, of, topic, kind: 'topic', from }),
                 loadLines({ ...base, of, topic: names.again(of, group), kind: 'again', from: 'earliest' }),
               ])
-        await commits.store(loaded.flat())
-        for (const holding of holdings) {
+        // Without a broker that leads it, nobody knows where it is to go on; the others do not wait for it.
+        const leads = ({ partition }: Holding) => !loaded.some(({ leaderless }) => leaderless.has(partition))
+        const linesOf = ({ partition }: Holding) => loaded.flatMap(({ lines }) => lines.find((line) => line.partition === partition) ?? [])
+        const found = left.filter(leads)
+        left = left.filter((holding) => !leads(holding))
+        for (const holding of left) holding.leaderless = true
+        const lines = new Map(found.map((holding) => [holding, linesOf(holding)]))
+        await commits.store([...lines.values()].flat())
+        for (const [holding, ofHolding] of lines) {
           holding.ready = true
           if (!this.#has(holding)) continue
-          holding.lines = loaded.flatMap((lines) => lines.find(({ partition }) => partition === holding.partition) ?? [])
+          holding.lines = ofHolding
           this.#leave(holding, holding.leaving)
-          for (const line of holding.lines) reader.add(line)
+          for (const line of ofHolding) reader.add(line)
         }
-        onChange()
+        if (found.length > 0) onChange()
         this.release()
-        return
+        if (left.length > 0) await sleep(clock, waitMs(n), closing)
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) {
@@ -151,7 +168,9 @@ export class Holdings {
   async #release(): Promise<void> {
     const { commits, reader, onReleased, onChange } = this.#options
     const idle = () =>
-      [...this.#held.values()].filter(({ leaving, ready, lines }) => leaving && ready && lines.every((line) => line.out === 0))
+      [...this.#held.values()].filter(
+        ({ leaving, ready, leaderless, lines }) => leaving && (ready || leaderless) && lines.every((line) => line.out === 0),
+      )
     for (let leaving = idle(); leaving.length > 0; leaving = idle()) {
       await commits.store(leaving.flatMap(({ lines }) => lines))
       // Given back to us meanwhile, perhaps.

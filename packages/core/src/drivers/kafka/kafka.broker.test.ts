@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { broker, chaosProxy, freePort, startKafka } from '@corebus/testbed'
-import { afterAll, describe, test } from 'vitest'
+import kafkajs from 'kafkajs'
+import { afterAll, afterEach, describe, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import { type ConformanceTarget, type ConnectOptions, type Faults, type Runner, runConformance } from '../../testing/conformance/index.ts'
 import { kafkaDriver } from './driver.ts'
@@ -12,13 +13,16 @@ const runner: Runner = {
   skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
 }
 
-function targetAt(url: string, faults: Faults): ConformanceTarget {
+/** Shorter than what brokers allow unless told otherwise: what waits for a killed member takes less, and a process that is frozen for 3 s is given up. */
+const OWN = { sessionTimeout: 2_500 }
+
+function targetAt(url: string, faults: Faults, client: Readonly<Record<string, unknown>> = {}): ConformanceTarget {
   const kafka = ({ clock = systemClock, publishTimeoutMs = 10_000 }: ConnectOptions = {}) =>
-    kafkaDriver({ url, service: 'conformance', prefix: '', publishTimeoutMs, clock, durability: 'normal', tls: false })
+    kafkaDriver({ url, service: 'conformance', prefix: '', publishTimeoutMs, clock, durability: 'normal', tls: false, client })
   return {
     name: 'kafka',
     capabilities: kafka().capabilities,
-    options: { broker: 'kafka', url },
+    options: { broker: 'kafka', url, client },
     exceptions: [],
     faults,
     async connect(options) {
@@ -39,7 +43,8 @@ async function ownTarget(): Promise<ConformanceTarget | undefined> {
     await proxy.close()
   })
   if (!running) return undefined
-  return targetAt(`127.0.0.1:${proxy.port}`, {
+  afterEach(() => forgetTopics(running.url))
+  const faults: Faults = {
     cut: async () => proxy.vanish(),
     async freeze(forMs) {
       proxy.freeze()
@@ -54,7 +59,17 @@ async function ownTarget(): Promise<ConformanceTarget | undefined> {
     },
     restart: running.restart,
     kill: running.kill,
-  })
+  }
+  return targetAt(`127.0.0.1:${proxy.port}`, faults, OWN)
+}
+
+/** Those of a case are of no use to the next, and with thousands of partitions a broker takes half a minute to stop. */
+async function forgetTopics(url: string): Promise<void> {
+  const admin = new kafkajs.Kafka({ brokers: [url], logLevel: kafkajs.logLevel.NOTHING }).admin()
+  await admin.connect()
+  const topics = (await admin.listTopics()).filter((topic) => !/^(__|corebus\.(topology|clock)$)/.test(topic))
+  if (topics.length > 0) await admin.deleteTopics({ topics })
+  await admin.disconnect()
 }
 
 const target = await ownTarget()

@@ -10,6 +10,7 @@ import kafkajs from 'kafkajs'
  * - Two requests on a connection that is down connect it twice. The second socket is lost, and when the broker closes it, the first is
  *   taken for closed.
  * - It has no codec for zstd; node:zlib has from 22.15 on.
+ * - It throws away all that it is told of brokers and topics when one partition of one of them has no leader (`keepMetadata`).
  */
 const PATCHED = '2.2.4'
 const require = createRequire(import.meta.url)
@@ -27,9 +28,13 @@ interface Prototype<T> {
   readonly prototype: T
 }
 
-function patch(): void {
+function isKnown(): boolean {
   const { version }: { version: string } = require('kafkajs/package.json')
-  if (version !== PATCHED) return
+  return version === PATCHED
+}
+
+function patch(): void {
+  if (!isKnown()) return
   const queue: Prototype<RequestQueue> = require('kafkajs/src/network/requestQueue')
   const { scheduleCheckPendingRequests } = queue.prototype
   queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
@@ -56,6 +61,55 @@ function patch(): void {
 }
 
 patch()
+
+interface MetadataRequest {
+  readonly request: object
+  readonly response: { readonly decode: unknown; readonly parse: unknown }
+}
+
+/** A broker of kafkajs, as far as this reaches inside. */
+interface Inside {
+  metadata: (topics: readonly string[]) => Promise<unknown>
+  lookupRequest(
+    apiKey: number,
+    requests: object,
+  ): (options: { topics: readonly string[]; allowAutoTopicCreation: false }) => MetadataRequest
+  readonly connectionPool: { send(request: object): Promise<unknown> }
+  disconnect(): Promise<void>
+}
+
+const METADATA = 3
+
+/**
+ * The brokers of this one client keep what they are told; who asks for a topic looks at the errors of that topic. (Not in the module: other
+ * clients of the process are somebody else's.)
+ */
+export function keepMetadata(pool: { createBroker: (options: object) => object }): void {
+  if (!isKnown()) return
+  const { requests }: { requests: { Metadata: object } } = require('kafkajs/src/protocol/requests')
+  const { createBroker } = pool
+  pool.createBroker = (options) => {
+    const broker = createBroker(options) as Inside // what its types leave out
+    broker.metadata = async (topics) => {
+      const { request, response } = broker.lookupRequest(METADATA, requests.Metadata)({ topics, allowAutoTopicCreation: false })
+      try {
+        return await broker.connectionPool.send({ request, response: { ...response, parse: async (told: unknown) => told } })
+      } catch (thrown) {
+        // As for every other request.
+        if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
+        throw thrown
+      }
+    }
+    return broker
+  }
+}
+
+/** @throws what this code of the protocol means; nothing for 0. */
+export function throwIfRefused(code: number): void {
+  if (code === 0) return
+  const { createErrorFromCode }: { createErrorFromCode: (code: number) => Error } = require('kafkajs/src/protocol/error')
+  throw createErrorFromCode(code)
+}
 
 export const Kafka: typeof kafkajs.Kafka = kafkajs.Kafka
 export const Partitioners: typeof kafkajs.Partitioners = kafkajs.Partitioners

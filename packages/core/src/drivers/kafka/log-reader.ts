@@ -1,3 +1,4 @@
+import { CorebusError } from '../../errors.ts'
 import type { Client } from './client.ts'
 import type { RecordIn } from './records.ts'
 
@@ -12,6 +13,7 @@ export async function readLog(
 ): Promise<number> {
   const leaders = await client.leaders(topic)
   const leader = leaders[partition] ?? -1
+  if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
   const begin = (await client.offsets(topic, leaders, 'begin'))[partition] ?? 0
   const end = (await client.offsets(topic, leaders, 'end'))[partition] ?? 0
   let offset = Math.max(from, begin)

@@ -15,6 +15,8 @@ export interface MembershipOptions {
   readonly metadata: Metadata
   readonly clock: Clock
   readonly group: string
+  /** After so long without a word the group gives it up. */
+  readonly sessionMs: number
   readonly exclusive: boolean
   readonly topics: () => readonly string[]
   /** What this member has and has not given up. */
@@ -28,12 +30,12 @@ export interface MembershipOptions {
   readonly onDead: (error: Error) => void
 }
 
-/** The least that brokers allow unless told otherwise: so long nobody has what a killed member had. */
-export const SESSION_MS = 6_000
 const BEAT_EVERY_MS = 500
+/** While another round is to come: its beginning is said in the answer to a heartbeat. */
+const BEAT_UNFINISHED_MS = 50
 /** So long the others wait for a member that does not come. */
 const REBALANCE_MS = 30_000
-const LOOK_EVERY_MS = 30_000
+const LOOK_EVERY_MS = 10_000
 const LEAVE_WITHIN_MS = 1_500
 
 /** One member of a consumer group: joins, keeps itself known by heartbeats of its own, and joins again when anything changes. */
@@ -45,6 +47,7 @@ export class Membership {
   #id = ''
   #generation = -1
   #leads = false
+  #unfinished = false
   /** Of the leader: the topics of all members, and how many partitions they had. */
   #wanted: ReadonlySet<string> = new Set()
   #counts: ReadonlyMap<string, number> = new Map()
@@ -63,7 +66,7 @@ export class Membership {
 
   /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
   get isFresh(): boolean {
-    return this.#options.clock.now() - this.#beatAt < SESSION_MS
+    return this.#options.clock.now() - this.#beatAt < this.#options.sessionMs
   }
 
   start(): void {
@@ -111,7 +114,7 @@ export class Membership {
             continue
           default:
             if (isDead(failure)) {
-              onDead(dead(this.#options.group, failure))
+              onDead(dead(this.#options, failure))
               return
             }
             onTrouble(asError(failure.error))
@@ -122,11 +125,11 @@ export class Membership {
   }
 
   async #join(): Promise<void> {
-    const { client, clock, group, exclusive, topics, owned, onShare, onBeat } = this.#options
+    const { client, clock, group, sessionMs, exclusive, topics, owned, onShare, onBeat } = this.#options
     const metadata = encodeWish({ topics: topics(), owned: owned(), exclusive, since: this.#since })
     const joined = await client.join(group, {
       memberId: this.#id,
-      sessionTimeout: SESSION_MS,
+      sessionTimeout: sessionMs,
       rebalanceTimeout: REBALANCE_MS,
       groupProtocols: [{ name: PROTOCOL, metadata }],
     })
@@ -138,8 +141,10 @@ export class Membership {
     const assignment = await client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
     this.#beatAt = sentAt
     if (this.#ending.signal.aborted) return
+    const share = decodeShare(assignment)
+    this.#unfinished = share.unfinished
     onBeat()
-    onShare(decodeShare(assignment))
+    onShare(share)
   }
 
   async #assign({ members }: Joined): Promise<readonly { memberId: string; memberAssignment: Buffer }[]> {
@@ -171,7 +176,7 @@ export class Membership {
     const signal = AbortSignal.any([this.#ending.signal, this.#again.signal])
     let lookedAt = clock.now()
     for (;;) {
-      await sleep(clock, BEAT_EVERY_MS, signal)
+      await sleep(clock, this.#unfinished ? BEAT_UNFINISHED_MS : BEAT_EVERY_MS, signal)
       if (signal.aborted) return
       const sentAt = clock.now()
       try {
@@ -190,6 +195,7 @@ export class Membership {
   }
 
   async #hasGrown(): Promise<boolean> {
+    for (const topic of this.#wanted) this.#options.metadata.forget(topic)
     try {
       const now = await this.#count(this.#wanted)
       return [...now].some(([topic, count]) => count !== this.#counts.get(topic))
@@ -203,12 +209,12 @@ function isDead(failure: Failure): boolean {
   return isPermanent(failure) || failure.type === 'INCONSISTENT_GROUP_PROTOCOL' || failure.type === 'INVALID_SESSION_TIMEOUT'
 }
 
-function dead(group: string, failure: Failure): CorebusError {
+function dead({ group, sessionMs }: MembershipOptions, failure: Failure): CorebusError {
   const why =
     failure.type === 'INCONSISTENT_GROUP_PROTOCOL'
       ? 'other clients are members of a group of this name: give this one another name'
       : failure.type === 'INVALID_SESSION_TIMEOUT'
-        ? `the broker does not allow a session of ${SESSION_MS} ms: set its group.min.session.timeout.ms`
+        ? `the broker does not allow a session of ${sessionMs} ms: give client: { sessionTimeout } that lies between its group.min and group.max.session.timeout.ms`
         : inWords(failure)
   return new CorebusError('GROUP_DEAD', `group ${group} cannot be joined: ${why}`, { cause: failure.error })
 }

@@ -2,6 +2,8 @@ import type { Clock } from '../../driver.ts'
 import type { Client } from './client.ts'
 
 const FRESH_MS = 30_000
+/** While a partition has no leader: it may have one soon. */
+const LEADERLESS_FRESH_MS = 500
 
 /** Who leads each partition of a topic, asked again now and then and after an error. */
 export class Metadata {
@@ -18,7 +20,9 @@ export class Metadata {
   /** Without asking; undefined when it is not known, or not for sure. */
   known(topic: string): readonly number[] | undefined {
     const known = this.#known.get(topic)
-    return known && this.#clock.now() - known.at < FRESH_MS ? known.leaders : undefined
+    if (known === undefined) return undefined
+    const freshMs = known.leaders.every((leader) => leader >= 0) ? FRESH_MS : LEADERLESS_FRESH_MS
+    return this.#clock.now() - known.at < freshMs ? known.leaders : undefined
   }
 
   /** @throws what the broker says: UNKNOWN_TOPIC_OR_PARTITION, no connection. */

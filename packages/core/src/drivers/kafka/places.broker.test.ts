@@ -22,6 +22,34 @@ describe.skipIf(!running)('what lies on the broker', () => {
     expect((await driver.admin.topics()).filter((one) => one.topic.includes(topic))).toEqual([{ topic, groups: [group] }])
   })
 
+  test('a topic has the partitions that were said of it, and otherwise those said of all, also when its first message makes it', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected({ topics: { partitions: 3, topics: { [`${topic}-wide`]: { partitions: 5 } } } })
+    await member(driver, { topics: [topic, `${topic}-wide`], group })
+    await driver.publish(messages(`${topic}-first`, 1))
+    const { admin } = await room.bare()
+    const names = [topic, `${topic}-wide`, `corebus.again.${topic}-wide.${group}`, `${topic}-first`]
+    const { topics } = await admin.fetchTopicMetadata({ topics: names })
+    expect(new Map(topics.map(({ name, partitions }) => [name, partitions.length]))).toEqual(
+      new Map(names.map((name, i) => [name, [3, 5, 5, 3][i]])),
+    )
+  })
+
+  test.each(['create', 'check'] as const)(
+    'of a topic that has fewer than was said of it that is an error, also where %s is asked',
+    async (mode) => {
+      const { topic, ...room } = openRoom(url)
+      await (await room.connected({ topics: { partitions: 3 } })).ensure({ topics: [topic], groups: [] }, 'create')
+      const wanting = async (partitions: number) =>
+        (await room.connected({ topics: { topics: { [topic]: { partitions } } } })).ensure({ topics: [topic], groups: [] }, mode)
+      expect(await wanting(4)).toMatchObject([{ what: `topic ${topic}`, wanted: '4 partitions', found: expect.stringMatching(/^3, /) }])
+      expect(await wanting(3)).toEqual([])
+      expect(await wanting(2)).toEqual([])
+      const { admin } = await room.bare()
+      expect((await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions).toHaveLength(3)
+    },
+  )
+
   test('where nothing may be made, everything missing is named, and a publish to a topic that is not there fails for good', async () => {
     const { topic, group, ...room } = openRoom(url)
     const driver = await room.connected()
@@ -32,10 +60,10 @@ describe.skipIf(!running)('what lies on the broker', () => {
     expect(
       missing.filter(({ wanted }) => !wanted.includes('corebus.topology') && !wanted.includes('corebus.clock')).map(({ wanted }) => wanted),
     ).toEqual([
-      `topic ${topic}`,
-      `topic corebus.again.${topic}.${group}`,
-      `topic corebus.delay.${group}.100`,
-      `topic ${topic}.${group}.dlq`,
+      `topic ${topic} with 12 partitions`,
+      `topic corebus.again.${topic}.${group} with 12 partitions, message.timestamp.type=LogAppendTime`,
+      `topic corebus.delay.${group}.100 with 1 partition, message.timestamp.type=LogAppendTime`,
+      `topic ${topic}.${group}.dlq with 1 partition, cleanup.policy=compact, retention.ms=-1`,
     ])
     await expect(driver.publish(messages(topic, 1))).rejects.toMatchObject({ failures: [{ permanent: true, cause: { code: 'TOPOLOGY' } }] })
     const { admin } = await room.bare()
@@ -65,7 +93,7 @@ describe.skipIf(!running)('what lies on the broker', () => {
 
   test('what was trimmed before it was read is skipped, and the group goes on with what is there', async () => {
     const { topic, group, ...room } = openRoom(url)
-    const driver = await room.connected({ tuning: { partitions: 1 } })
+    const driver = await room.connected({ topics: { partitions: 1 } })
     const reader = await member(driver, { topics: [topic], group })
     await driver.publish(messages(topic, 10))
     await reader.nth(10)
@@ -82,7 +110,7 @@ describe.skipIf(!running)('what lies on the broker', () => {
 
   test('more partitions are found by a group that runs', async () => {
     const { topic, group, ...room } = openRoom(url)
-    const driver = await room.connected({ tuning: { partitions: 1 } })
+    const driver = await room.connected({ topics: { partitions: 1 } })
     const reader = await member(driver, { topics: [topic], group, acknowledges: true })
     const { admin, producer } = await room.bare()
     await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] })
@@ -93,7 +121,7 @@ describe.skipIf(!running)('what lies on the broker', () => {
 
   test('a thousand settled around one that is not stay settled when another member takes over', async () => {
     const { topic, group, ...room } = openRoom(url)
-    const driver = await room.connected({ tuning: { partitions: 1 } })
+    const driver = await room.connected({ topics: { partitions: 1 } })
     const reader = await member(driver, { topics: [topic], group, limit: 2_000 })
     await driver.publish(messages(topic, 1_001))
     await reader.nth(1_001)

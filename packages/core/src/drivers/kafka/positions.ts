@@ -13,17 +13,18 @@ export interface LoadOptions extends Pick<LineOptions, 'of' | 'topic' | 'kind'> 
 
 /**
  * The partitions of one topic as the group left them. A position that the topic does not have (it was trimmed, or made again) is none, and
- * then all that is there is read. Partitions that a topic does not have are left out.
+ * then all that is there is read. Partitions that a topic does not have are left out, and so are those that no broker leads now.
  */
-export async function loadLines({ client, group, of, topic, kind, partitions, from }: LoadOptions): Promise<readonly Line[]> {
+export async function loadLines({ client, group, of, topic, kind, partitions, from }: LoadOptions): Promise<Loaded> {
   const leaders = await client.leaders(topic)
-  const there = partitions.filter((partition) => partition < leaders.length)
+  const there = partitions.filter((partition) => (leaders[partition] ?? -1) >= 0)
+  const wanted = leaders.map((leader, partition) => (there.includes(partition) ? leader : -1))
   const [committed, begins, ends] = await Promise.all([
     client.committed(group, topic, there),
-    client.offsets(topic, leaders, 'begin'),
-    client.offsets(topic, leaders, 'end'),
+    client.offsets(topic, wanted, 'begin'),
+    client.offsets(topic, wanted, 'end'),
   ])
-  return there.map((partition) => {
+  const lines = there.map((partition) => {
     const [begin, end] = [begins[partition] ?? 0, ends[partition] ?? 0]
     const position = committed.get(partition)
     const valid = position && position.offset >= begin && position.offset <= end
@@ -33,4 +34,10 @@ export async function loadLines({ client, group, of, topic, kind, partitions, fr
     if (!valid) line.changed++
     return line
   })
+  return { lines, leaderless: new Set(partitions.filter((partition) => (leaders[partition] ?? 0) < 0)) }
+}
+
+export interface Loaded {
+  readonly lines: readonly Line[]
+  readonly leaderless: ReadonlySet<number>
 }

@@ -5,13 +5,20 @@ import type { Aborted, Decoded } from './records.ts'
 export interface Cluster extends Pick<PublicCluster, 'connect' | 'disconnect'> {
   findBroker(node: { nodeId: number }): Promise<Node>
   readonly brokerPool: {
+    createBroker: (options: object) => object
     refreshMetadata(topics: readonly string[]): Promise<void>
     findConnectedBroker(): Promise<Node>
   }
 }
 
 export interface Metadata {
-  readonly topicMetadata: readonly { readonly topic: string; readonly partitionMetadata: readonly PartitionMetadata[] }[]
+  readonly topicMetadata: readonly TopicMetadata[]
+}
+
+export interface TopicMetadata {
+  readonly topicErrorCode: number
+  readonly topic: string
+  readonly partitionMetadata: readonly PartitionMetadata[]
 }
 
 export interface PartitionMetadata {

@@ -199,6 +199,7 @@ export class Publisher {
     try {
       const leader = (await metadata.leaders(topic))[partition]
       if (leader === undefined) throw new CorebusError('PARTITION', `topic ${topic} has no partition ${partition} any more`)
+      if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
       const { at } = await client.produce(
         leader,
         { topic, partition },

@@ -1,25 +1,33 @@
 import net, { type Socket } from 'node:net'
 import tls from 'node:tls'
-import type { ISocketFactoryArgs } from 'kafkajs'
+import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs'
 
 const KEEP_ALIVE_MS = 60_000
+
+const openOurs: ISocketFactory = ({ host, port, ssl, onConnect }) =>
+  ssl
+    ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+    : net.connect({ host, port }, onConnect)
 
 /** Every socket of one client: to hear of those that are lost, and to let go of those whose peer is silent, which kafkajs never does. */
 export class Sockets {
   readonly #onLost: (error: Error) => void
+  readonly #openSocket: ISocketFactory
   readonly #open = new Map<Socket, string>()
   #closing = false
 
-  constructor(onLost: (error: Error) => void) {
+  constructor(onLost: (error: Error) => void, openSocket: ISocketFactory = openOurs) {
     this.#onLost = onLost
+    this.#openSocket = openSocket
   }
 
-  readonly factory = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
-    const socket = ssl
-      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
-      : net.connect({ host, port }, onConnect)
+  readonly factory = (given: ISocketFactoryArgs): Socket => {
+    const { host, port } = given
+    const socket = this.#openSocket(given)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.setNoDelay(true)
+    // kafkajs lets go of one that is still connecting as often as it is asked to, and each time listens for its connection.
+    socket.setMaxListeners(0)
     this.#open.set(socket, `${host}:${port}`)
     let connected = false
     let cause: Error | undefined

@@ -101,6 +101,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     metadata,
     clock,
     group: names.group(group),
+    sessionMs: address.sessionMs,
     exclusive,
     topics: () => (stopped ? [] : [...topics.map(names.topic), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]),
     owned: () => holdings.owned(),
@@ -203,7 +204,9 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       if (refused) throw refused
       if (share?.taken) throw taken(group)
       const late = clock.now() > deadline
-      if (share && holdings.isReady && (!share.unfinished || late)) return
+      if (share && holdings.isReady && !share.unfinished) return
+      // Some wait for another member, or for a broker that is down: the others are read meanwhile.
+      if (share && holdings.isPartlyReady && late) return
       if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS)
         throw new CorebusError('CONNECT', `group ${group} could not be joined in time${trouble ? `: ${trouble.message}` : ''}`)
       await sleep(clock, LOOK_EVERY_MS, closing.signal)
@@ -219,7 +222,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       await membership.leave()
       closing.abort()
       commits.close()
-      await client.close()
+      // Nothing that is still out there is waited for: a poll, or the answer of a group that was left.
+      await client.close(0)
       await Promise.all([membership.ended(), fetcher.ended()])
     })()
     return left

@@ -1,4 +1,5 @@
 import type { Clock, Message } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
 import type { Address } from './address.ts'
 import { Client } from './client.ts'
 import { Fetcher, type Source } from './fetcher.ts'
@@ -24,7 +25,10 @@ export interface Tail {
 export async function openTail({ address, clock, asking, topic, name, from, onMessages }: TailOptions): Promise<Tail> {
   const leaders = await asking.leaders(name)
   const starts = await asking.offsets(name, leaders, from === 'now' ? 'end' : 'begin')
-  const sources: Source[] = starts.map((next, partition) => ({ topic: name, partition, next, leader: -1 }))
+  const sources: Source[] = starts.map((next, partition) => {
+    if (next === undefined) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${name}`)
+    return { topic: name, partition, next, leader: -1 }
+  })
   const client = new Client({ address })
   const metadata = new Metadata(client, clock)
   let stopped = false

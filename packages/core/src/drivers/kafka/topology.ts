@@ -1,4 +1,4 @@
-import type { Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
+import type { Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { deadLetterPlace } from '../names.ts'
 import type { Client, NewTopic } from './client.ts'
@@ -10,7 +10,7 @@ export interface TopologyOptions {
   readonly names: Names
   readonly prefix: string
   readonly service: string
-  readonly partitions: number
+  readonly topics: TopicOptions
   readonly client: Client
   readonly registry: Registry
 }
@@ -24,6 +24,7 @@ interface Needed extends NewTopic {
 const STAMPED = { 'message.timestamp.type': 'LogAppendTime' }
 const KEPT = { 'cleanup.policy': 'compact', 'retention.ms': '-1' }
 const SHORT = { 'retention.ms': '3600000', ...STAMPED }
+const PARTITIONS = 12
 const VISIBLE_LOOKS = 100
 const LOOK_EVERY_MS = 20
 
@@ -34,6 +35,8 @@ export class Topology {
   readonly #groups = new Map<string, Entry>()
   readonly #registry: NewTopic
   readonly #clock: NewTopic
+  /** By name on the broker: what the user says of single topics. */
+  readonly #partitions: ReadonlyMap<string, number>
   readonly #making = new Map<string, Promise<void>>()
   #mayCreate = true
 
@@ -43,6 +46,10 @@ export class Topology {
     this.#registry = { topic: names.registry, partitions: 1, config: KEPT }
     this.#clock = { topic: names.clock, partitions: 1, config: SHORT }
     for (const one of [this.#registry, this.#clock]) this.#know(one)
+    const said = Object.entries(options.topics.topics ?? {})
+    this.#partitions = new Map(
+      said.flatMap(([topic, { partitions }]) => (partitions === undefined ? [] : [[names.topic(topic), partitions]])),
+    )
   }
 
   get mayCreate(): boolean {
@@ -69,8 +76,8 @@ export class Topology {
     const missing = needed.filter(({ topic }) => !there.has(topic))
     if (mode === 'create') await this.#create(missing)
     const declared = new Map((await registry.entries()).map((entry) => [JSON.stringify([entry.group, entry.topic]), entry]))
-    const differences: Difference[] =
-      mode === 'create' ? [] : missing.map(({ what, topic }) => ({ what, wanted: `topic ${topic}`, found: 'nothing' }))
+    const differences = this.#tooFew(needed, there)
+    if (mode === 'check') differences.push(...missing.map(lacking))
     for (const entry of entries) {
       const key = JSON.stringify([entry.group, entry.topic])
       const before = declared.get(key)?.place
@@ -89,12 +96,27 @@ export class Topology {
   make(topic: string): Promise<void> {
     if (!this.#mayCreate)
       return Promise.reject(new CorebusError('TOPOLOGY', `topic ${topic} is not there, and topology: 'check' makes none: create it`))
-    const { partitions } = this.#options
     const making =
       this.#making.get(topic) ??
-      this.#create([this.#known.get(topic) ?? { topic, partitions, config: {} }]).finally(() => this.#making.delete(topic))
+      this.#create([this.#known.get(topic) ?? { topic, partitions: this.#partitionsOf(topic), config: {} }]).finally(() =>
+        this.#making.delete(topic),
+      )
     this.#making.set(topic, making)
     return making
+  }
+
+  #partitionsOf(topic: string): number {
+    const { partitions = PARTITIONS } = this.#options.topics
+    return this.#partitions.get(topic) ?? partitions
+  }
+
+  /** Those that are there are used as they are, unless somebody said what they must be. More than that does no harm. */
+  #tooFew(needed: readonly Needed[], there: ReadonlyMap<string, number>): Difference[] {
+    return needed.flatMap(({ what, topic }) => {
+      const [found, wanted] = [there.get(topic), this.#partitions.get(topic)]
+      if (found === undefined || wanted === undefined || found >= wanted) return []
+      return [{ what, wanted: `${wanted} partitions`, found: `${found}, which are never added to here: kafka-topics.sh --alter may` }]
+    })
   }
 
   #know({ topic, partitions, config }: NewTopic): void {
@@ -109,16 +131,16 @@ export class Topology {
   }
 
   #needed(topics: readonly string[], entries: readonly Entry[], there: ReadonlyMap<string, number>): readonly Needed[] {
-    const { names, partitions } = this.#options
+    const { names } = this.#options
     const needed = new Map<string, Needed>()
     const need = (one: Needed) => needed.set(one.topic, needed.get(one.topic) ?? one)
-    for (const topic of topics) need({ what: `topic ${topic}`, topic: names.topic(topic), partitions, config: {} })
+    for (const topic of [...topics, ...entries.map((entry) => entry.topic)])
+      need({ what: `topic ${topic}`, topic: names.topic(topic), partitions: this.#partitionsOf(names.topic(topic)), config: {} })
     for (const { group, topic, delays, place } of entries) {
-      need({ what: `topic ${topic}`, topic: names.topic(topic), partitions, config: {} })
       need({
         what: `what comes back to ${group} on ${topic}`,
         topic: names.again(topic, group),
-        partitions: there.get(names.topic(topic)) ?? partitions,
+        partitions: there.get(names.topic(topic)) ?? this.#partitionsOf(names.topic(topic)),
         config: STAMPED,
       })
       for (const { afterMs } of delays)
@@ -158,6 +180,13 @@ export class Topology {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     }
   }
+}
+
+/** So that whoever may make it knows how. */
+function lacking({ what, topic, partitions, config }: Needed): Difference {
+  const settings = Object.entries(config).map(([name, value]) => `, ${name}=${value}`)
+  const wanted = `topic ${topic} with ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}${settings.join('')}`
+  return { what, wanted, found: 'nothing' }
 }
 
 function kept(ttlMs: number | undefined): string {

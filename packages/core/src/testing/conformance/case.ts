@@ -1,7 +1,7 @@
-import type { BrokerName } from '../../config.ts'
 import type { Capabilities, Clock, Driver } from '../../driver.ts'
 import type { Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
+import type { Place } from './children/protocol.ts'
 import { openRoom, type Room } from './room.ts'
 
 /** What goes wrong around a broker. A target offers those it can cause; the cases that need another are skipped and say so. */
@@ -31,7 +31,7 @@ export interface ConformanceTarget {
   /** A new connection to the broker, already connected. */
   readonly connect: (options?: ConnectOptions) => Promise<Driver>
   /** What `createMessaging` takes to reach the same broker, in this process and in child processes. */
-  readonly options: { readonly broker: BrokerName; readonly url: string }
+  readonly options: Place
   /** Added to the environment of child processes. */
   readonly env?: Readonly<Record<string, string>>
   /** Cases this driver does not hold, by name, and why. They are printed with every run and stand in the docs' table. */

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import type { ConformanceTarget } from './case.ts'
 import type { LoadedChange } from './chaos/mutation.ts'
 import type { ChaosOrders, ChaosProducerOrders } from './children/notes.ts'
-import type { Command, MemberOrders, Said } from './children/protocol.ts'
+import type { Command, MemberOrders, Place, Said } from './children/protocol.ts'
 import { scriptPath, sourcePath } from './scripts.ts'
 
 /** A process of its own that takes part, and can be killed for real. */
@@ -23,9 +23,7 @@ export interface Child {
 }
 
 export type Script = 'member' | 'publisher' | 'handler' | 'heap' | 'chaos-member' | 'chaos-producer'
-export type Orders =
-  | Omit<MemberOrders, 'broker' | 'url'>
-  | (Partial<ChaosOrders> & Omit<ChaosOrders | ChaosProducerOrders, 'broker' | 'url'>)
+export type Orders = Omit<MemberOrders, keyof Place> | (Partial<ChaosOrders> & Omit<ChaosOrders | ChaosProducerOrders, keyof Place>)
 
 /**
  * Starts one of `children/` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Delivery, Driver, Message } from '../../driver.ts'
 import { PublishError } from '../../errors.ts'
+import { CHANNEL, type StateRecord } from '../../observe.ts'
 import { type CaseOptions, type ConformanceCase, type ConformanceTarget, casesOf, type Faults } from './case.ts'
 import { idsOf, messages, numberIn, type Room, sorted } from './room.ts'
 import { quiet, until } from './wait.ts'
@@ -88,25 +90,38 @@ function underLoad(fault: 'restart' | 'kill', count: number): (room: Room) => Pr
   }
 }
 
-/** Some are being handled whenever the broker goes away; none of them has done anything wrong. */
+/**
+ * Some are being handled whenever the broker goes away; none of them has done anything wrong. Each outage begins when all is well and work is
+ * under way, and is over when every member has seen it and is back: so it does not matter whether the broker takes back what was being
+ * handled, or leaves it where it is.
+ */
 function interrupted(times: number, { fault, members }: { fault: 'restart' | 'refuse'; members: number }): (room: Room) => Promise<void> {
   return async (room) => {
     const topic = room.topic()
-    let held = 0
+    const held = new Set<AbortSignal>()
+    const noticed = new Set<string>()
     let open = true
     const done = new Set<number>()
     const options = { topic, group: 'g', maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
-    const group = Array.from({ length: members }, () => room.messaging({ shutdownMs: 100, crashLimit: 2 }))
+    const services = Array.from({ length: members }, (_, n) => `member-${n}`)
+    const group = services.map((service) => room.messaging({ service, shutdownMs: 100, crashLimit: 2 }))
     for (const messaging of group) {
       messaging.handle(options, async ({ n }: { n: number }, { signal, attempt }) => {
         assert.equal(attempt, 1)
-        if (!open) held++
+        held.add(signal)
         while (!open && !signal.aborted) await quiet(20)
+        held.delete(signal)
         if (!open) throw signal.reason
         done.add(n)
       })
       await messaging.start()
     }
+    const onState = (record: unknown) => {
+      const { service, state, group } = record as StateRecord // the channel's own
+      if (state === 'reconnecting' && group === 'g') noticed.add(service)
+    }
+    subscribe(CHANNEL.state, onState)
+    room.onLeave(() => unsubscribe(CHANNEL.state, onState))
     const [messaging] = group
     assert.ok(messaging)
     const send = (from: number) =>
@@ -120,19 +135,28 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
         () => [...done],
         60_000,
       )
+    const working = () => [...held].filter(({ aborted }) => !aborted).length
+    const allWell = () =>
+      until(
+        () => working() > 0 && group.every((one) => one.health().ready),
+        () => [working(), group.map((one) => one.health().reasons)],
+        BACK_MS,
+      )
     await send(0)
     await finished(10)
     open = false
     await send(10)
     for (let life = 0; life < times; life++) {
+      await allWell()
+      noticed.clear()
+      await does(room, fault, 200)
       await until(
-        () => held > 0,
-        () => held,
+        () => noticed.size === members,
+        () => [...noticed],
         BACK_MS,
       )
-      held = 0
-      await does(room, fault, 200)
     }
+    await allWell()
     open = true
     await finished(20)
     const { admin } = await messaging.driver()

@@ -15,11 +15,12 @@ import {
   note,
   PUBLISH_TIMEOUT_MS,
 } from './notes.ts'
-import { onCommand, pause, readOrders, say } from './protocol.ts'
+import { onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const CONCURRENCY = 5
 
-const { broker, url, topic } = readOrders<ChaosOrders>()
+const orders = readOrders<ChaosOrders>()
+const { topic } = orders
 
 // What these channels carry is ours; their type in Node is unknown.
 subscribe(CHANNEL.deliver, (record) => {
@@ -46,7 +47,7 @@ function reach(moment: Moment): void {
   step()
 }
 
-const messaging = createMessaging({ broker, url, service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
+const messaging = createMessaging({ ...placeIn(orders), service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
 const options = {
   topic,
   group: 'g',

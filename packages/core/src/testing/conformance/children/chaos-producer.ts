@@ -7,7 +7,7 @@ import { CHANNEL, type StateRecord } from '../../../observe.ts'
 import { newId } from '../../../wire/id.ts'
 import { randomOf } from '../chaos/random.ts'
 import { ALWAYS, type ChaosProducerOrders, type Errand, giveUp, note, PUBLISH_TIMEOUT_MS } from './notes.ts'
-import { onCommand, pause, readOrders, say } from './protocol.ts'
+import { onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const BATCH = 5
 const BATCHES_IN_FLIGHT = 4
@@ -23,7 +23,8 @@ interface Outgoing {
   readonly message: Errand
 }
 
-const { broker, url, topic, seed, sends, mix, pauseMs } = readOrders<ChaosProducerOrders>()
+const orders = readOrders<ChaosProducerOrders>()
+const { topic, seed, sends, mix, pauseMs } = orders
 const random = randomOf(seed)
 const below = (n: number) => Math.floor(random() * n)
 
@@ -33,7 +34,7 @@ subscribe(CHANNEL.state, (record) => {
   note({ what: 'state', of: 'connection', state, ...(error && { why: error.message }) })
 })
 
-const messaging = createMessaging({ broker, url, service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
+const messaging = createMessaging({ ...placeIn(orders), service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
 const producer = messaging.getProducer()
 const inFlight = new Set<Promise<void>>()
 let closing = false

@@ -1,15 +1,16 @@
 // A consumer service: one handler, at the messaging instance. SIGTERM closes it, as `core consumer` does.
 
 import { createMessaging } from '../../../messaging.ts'
-import { block, onCommand, pause, readOrders, say } from './protocol.ts'
+import { block, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 interface Body {
   readonly n: number
   readonly poison?: true
 }
 
-const { broker, url, topic, group = 'g', does = 'ack', tookMs = 0, dies = false, messaging: options = {} } = readOrders()
-const messaging = createMessaging({ broker, url, service: 'conformance', ...options })
+const orders = readOrders()
+const { topic, group = 'g', does = 'ack', tookMs = 0, dies = false, messaging: options = {} } = orders
+const messaging = createMessaging({ ...placeIn(orders), service: 'conformance', ...options })
 
 messaging.handle({ topic, group }, async ({ n, poison }: Body, { id, attempt, signal }) => {
   say({ kind: 'started', id, n, attempt })

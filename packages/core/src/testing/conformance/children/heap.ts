@@ -1,14 +1,15 @@
 // Publishes and handles in one process, so that it does for the memory broker too, and says how large its heap is.
 
 import { createMessaging } from '../../../messaging.ts'
-import { pause, readOrders, say } from './protocol.ts'
+import { pause, placeIn, readOrders, say } from './protocol.ts'
 
 const BATCH = 500
 /** So many may wait before the next are published. */
 const WAITING = 2_000
 
-const { broker, url, topic, measureAt = [] } = readOrders()
-const messaging = createMessaging({ broker, url, service: 'conformance' })
+const orders = readOrders()
+const { topic, measureAt = [] } = orders
+const messaging = createMessaging({ ...placeIn(orders), service: 'conformance' })
 let handled = 0
 messaging.handle({ topic, group: 'g' }, async () => {
   handled++

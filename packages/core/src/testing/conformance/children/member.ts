@@ -4,12 +4,13 @@ import type { Delivery, Message, Settlement } from '../../../driver.ts'
 import { createMessaging } from '../../../messaging.ts'
 import { HEADER } from '../../../wire/headers.ts'
 import { numberIn } from '../room.ts'
-import { block, monotonicMs, onCommand, pause, readOrders, say } from './protocol.ts'
+import { block, monotonicMs, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const RETRY_MS = 1_000
 
-const { broker, url, topic, group = 'g', limit = 100, does = 'hold', tookMs = 0 } = readOrders()
-const messaging = createMessaging({ broker, url, service: 'conformance' })
+const orders = readOrders()
+const { topic, group = 'g', limit = 100, does = 'hold', tookMs = 0 } = orders
+const messaging = createMessaging({ ...placeIn(orders), service: 'conformance' })
 const lanes = new Map<string, Promise<void>>()
 
 const driver = await messaging.driver()

@@ -1,6 +1,5 @@
-import type { BrokerName } from '../../../config.ts'
 import { CorebusError } from '../../../errors.ts'
-import { monotonicMs, say } from './protocol.ts'
+import { monotonicMs, type Place, say } from './protocol.ts'
 
 /** What one message of the chaos run asks of its handler: the body, as it travels. */
 export interface Errand {
@@ -33,9 +32,7 @@ export interface Mix {
   readonly killing: number
 }
 
-export interface ChaosOrders {
-  readonly broker: BrokerName
-  readonly url: string
+export interface ChaosOrders extends Place {
   readonly topic: string
 }
 

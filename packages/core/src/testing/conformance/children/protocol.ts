@@ -4,9 +4,14 @@ import type { BrokerName, MessagingOptions } from '../../../config.ts'
 import type { Moment, Note } from './notes.ts'
 
 /** What a child process is told when it starts. */
-export interface MemberOrders {
+/** Where the broker is, and how its client is to be. */
+export interface Place {
   readonly broker: BrokerName
   readonly url: string
+  readonly client?: Readonly<Record<string, unknown>>
+}
+
+export interface MemberOrders extends Place {
   readonly topic: string
   readonly group?: string
   readonly limit?: number
@@ -61,6 +66,11 @@ export type Said =
   | { readonly kind: 'note'; readonly note: Note }
   /** A change was made to a source as it was loaded. */
   | { readonly kind: 'mutated'; readonly find: string }
+
+/** Of the orders, what `createMessaging` takes. */
+export function placeIn({ broker, url, client }: Place): Place {
+  return { broker, url, ...(client && { client }) }
+}
 
 export function readOrders<Orders = MemberOrders>(): Orders {
   return JSON.parse(process.argv[2] ?? '{}')

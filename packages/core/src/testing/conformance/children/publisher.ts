@@ -2,10 +2,11 @@
 
 import { createMessaging } from '../../../messaging.ts'
 import { messages } from '../room.ts'
-import { pause, readOrders, say } from './protocol.ts'
+import { pause, placeIn, readOrders, say } from './protocol.ts'
 
-const { broker, url, topic, tookMs = 0 } = readOrders()
-const driver = await createMessaging({ broker, url, service: 'conformance' }).driver()
+const orders = readOrders()
+const { topic, tookMs = 0 } = orders
+const driver = await createMessaging({ ...placeIn(orders), service: 'conformance' }).driver()
 say({ kind: 'ready' })
 for (;;) {
   const batch = messages(topic, { count: 10, keys: 10 })

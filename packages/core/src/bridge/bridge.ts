@@ -1,0 +1,172 @@
+import { type Clock, sleep } from '../clock.ts'
+import type { Delivery, Driver, Message, Settlement, SubscriptionState } from '../driver.ts'
+import { PublishError, type PublishFailure, SettleError } from '../errors.ts'
+import { HEADER } from '../wire/headers.ts'
+import { newId } from '../wire/id.ts'
+
+export interface BridgeOptions {
+  readonly source: Driver
+  readonly target: Driver
+  readonly topics: readonly string[]
+  /** Of the source: its position says how far the bridge is, also after `kill -9`. */
+  readonly group: string
+  readonly from: 'earliest' | 'latest'
+  readonly clock: Clock
+  /** Aborts when it is to stop: what is under way is finished, the rest stays with the group. */
+  readonly signal: AbortSignal
+  /** Stop by itself when the group has nothing left. */
+  readonly untilEmpty: boolean
+  readonly onTrouble: (what: string) => void
+  readonly bridged: Bridged
+}
+
+export interface Bridged {
+  copied: number
+  /** What the target would never take: in the dead letters of the group. */
+  refused: number
+}
+
+const LIMIT = 1_000
+const BATCH = 500
+const FIRST_AGAIN_MS = 250
+const MOST_AGAIN_MS = 5_000
+const LOOK_EVERY_MS = 500
+
+/**
+ * Publishes on one broker what a group is handed on another: id, key, headers and bytes as they are, in its order, at least once. A message is
+ * settled on the source when the target has it. @throws when the subscription is lost for good.
+ */
+export async function bridge(options: BridgeOptions): Promise<void> {
+  const { source, topics, group, from, clock, untilEmpty } = options
+  const waiting: Delivery[] = []
+  const lost = new WeakSet<Delivery>()
+  const end = new AbortController()
+  const stopped = AbortSignal.any([options.signal, end.signal])
+  let wake: () => void = () => {}
+  let dead: Error | undefined
+  let busy = false
+  stopped.addEventListener('abort', () => wake())
+
+  const subscription = await source.subscribe({
+    topics,
+    group,
+    from,
+    exclusive: false,
+    limit: LIMIT,
+    onDeliveries(deliveries) {
+      for (const delivery of deliveries) waiting.push(delivery)
+      wake()
+    },
+    onLost(deliveries) {
+      for (const delivery of deliveries) lost.add(delivery)
+    },
+    onState(state: SubscriptionState) {
+      if (state.kind === 'consuming') return
+      if (state.kind === 'reconnecting')
+        return options.onTrouble(`the source is away, and the bridge comes back by itself: ${state.error.message}`)
+      dead = state.error
+      end.abort()
+    },
+  })
+  try {
+    const watching = untilEmpty ? watch() : undefined
+    while (!stopped.aborted) {
+      busy = waiting.length > 0
+      if (busy)
+        await copy(
+          waiting.splice(0, BATCH).filter((delivery) => !lost.has(delivery)),
+          { ...options, signal: stopped },
+          subscription.settle,
+        )
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+    }
+    await watching
+  } finally {
+    await subscription.stop()
+  }
+  if (dead) throw dead
+
+  /** Twice nothing: a message may be between the broker and us. */
+  async function watch(): Promise<void> {
+    for (let empty = 0; empty < 2 && !stopped.aborted; ) {
+      await sleep(clock, LOOK_EVERY_MS, stopped)
+      const depths = await Promise.all(topics.map((topic) => source.admin.depth(topic, group))).catch(() => undefined)
+      const nothing = depths?.every(({ ready, inFlight = 0 }) => ready === 0 && inFlight === 0)
+      empty = nothing && !busy && waiting.length === 0 ? empty + 1 : 0
+    }
+    end.abort()
+  }
+}
+
+/** Until the target has each of them, or never will: later ones wait, so that the order is kept. */
+async function copy(
+  deliveries: readonly Delivery[],
+  options: BridgeOptions,
+  settle: (all: readonly Settlement[]) => Promise<void>,
+): Promise<void> {
+  const { target, group, clock, signal, onTrouble, bridged } = options
+  let left = deliveries.map((delivery) => ({ delivery, message: withId(delivery.message) }))
+  let pauseMs = FIRST_AGAIN_MS
+  while (left.length > 0) {
+    const failures = await published(
+      target,
+      left.map(({ message }) => message),
+    )
+    const settlements: Settlement[] = []
+    for (const { delivery, message } of left) {
+      const failure = failures.get(message.id)
+      if (failure === undefined) settlements.push({ kind: 'ack', delivery })
+      else if (failure.permanent) settlements.push(buried(delivery, failure, { group, now: clock.now() }))
+    }
+    const unstored = await settle(settlements).then(
+      () => new Set<Delivery>(),
+      (error: unknown) => {
+        if (!(error instanceof SettleError)) throw error
+        onTrouble(error.message)
+        return new Set(error.deliveries)
+      },
+    )
+    for (const { kind, delivery } of settlements) {
+      if (unstored.has(delivery)) continue
+      if (kind === 'ack') bridged.copied++
+      else bridged.refused++
+    }
+    left = left.filter(({ delivery, message }) => unstored.has(delivery) || failures.get(message.id)?.permanent === false)
+    if (left.length === 0 || signal.aborted) return
+    const [failure] = failures.values()
+    if (failure) onTrouble(`the target has not taken ${left.length} messages yet, which are tried again: ${failure.cause.message}`)
+    await sleep(clock, pauseMs, signal)
+    if (signal.aborted) return
+    pauseMs = Math.min(2 * pauseMs, MOST_AGAIN_MS)
+  }
+}
+
+async function published(target: Driver, messages: readonly Message[]): Promise<ReadonlyMap<string, PublishFailure>> {
+  try {
+    await target.publish(messages)
+    return new Map()
+  } catch (error) {
+    if (!(error instanceof PublishError)) throw error
+    return new Map(error.failures.map((failure) => [failure.id, failure]))
+  }
+}
+
+/** Where a foreign author gave none, one of our own: nobody can know the message again without. */
+function withId(message: Message): Message {
+  return message.id === '' ? { ...message, id: newId() } : message
+}
+
+function buried(delivery: Delivery, { cause }: PublishFailure, { group, now }: { group: string; now: number }): Settlement {
+  const headers = {
+    [HEADER.attempt]: '1',
+    [HEADER.failedAt]: new Date(now).toISOString(),
+    [HEADER.error]: `the bridge's target refused it: ${cause.message}`,
+    [HEADER.reason]: 'rejected',
+    [HEADER.topic]: delivery.message.topic,
+    [HEADER.group]: group,
+  }
+  return { kind: 'deadLetter', delivery, headers }
+}
