@@ -1,9 +1,10 @@
-import type { IHeaders, Cluster as PublicCluster } from 'kafkajs'
+import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
-import { Kafka, keepMetadata, throwIfRefused } from './kafkajs.ts'
+import { Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
+import { type Parcel, produceRequest, type Stored } from './produce.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
-import { type RecordIn, type RecordOut, readable } from './records.ts'
+import { type RecordIn, readable } from './records.ts'
 import { Sockets } from './sockets.ts'
 
 /**
@@ -39,7 +40,6 @@ export interface NewTopic {
 
 const CLOSE_WITHIN_MS = 2_000
 const READ_COMMITTED = 1
-const EVERYBODY = -1
 const SERVER_TIMEOUT_MS = 5_000
 const TOPIC_RESOURCE = 2
 const PARTITION_BYTES = 1024 * 1024
@@ -124,13 +124,9 @@ export class Client {
     return this.#cluster.brokerPool.refreshMetadata([])
   }
 
-  /** One batch to one partition, acknowledged by all replicas in sync. */
-  async produce(leader: number, { topic, partition }: Place, messages: readonly RecordOut[]): Promise<{ offset: number; at: number }> {
-    const node = await this.#node(leader)
-    const topicData = [{ topic, partitions: [{ partition, firstSequence: 0, messages: messages as readonly { headers: IHeaders }[] }] }]
-    const { topics } = await node.produce({ acks: EVERYBODY, timeout: SERVER_TIMEOUT_MS, topicData, producerEpoch: 0 })
-    const answer = topics[0]?.partitions[0]
-    return { offset: Number(answer?.baseOffset ?? -1), at: Number(answer?.logAppendTime ?? -1) }
+  /** Batches of several partitions that `leader` leads, in one request; for each what became of it. @throws when there is no answer */
+  async produce(leader: number, parcels: readonly Parcel[]): Promise<readonly Stored[]> {
+    return send(await this.#node(leader), produceRequest(parcels, SERVER_TIMEOUT_MS))
   }
 
   /** Waits up to `maxWaitMs` for something to read. */

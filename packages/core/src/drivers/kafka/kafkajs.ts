@@ -67,15 +67,39 @@ interface MetadataRequest {
   readonly response: { readonly decode: unknown; readonly parse: unknown }
 }
 
-/** A broker of kafkajs, as far as this reaches inside. */
-interface Inside {
+/** A request of the protocol, and how its answer is read. */
+export interface Request<T> {
+  readonly request: { apiKey: number; apiVersion: number; apiName: string; encode(): Promise<{ buf: Buffer; buffer: Buffer }> }
+  readonly response: { decode(raw: Buffer): Promise<T>; parse(decoded: T): Promise<T> }
+  readonly logResponseError: false
+}
+
+/** A broker of kafkajs, as far as `send` reaches inside. */
+export interface Reached {
+  readonly connectionPool: { send(request: object): Promise<unknown> }
+  disconnect(): Promise<void>
+}
+
+interface Inside extends Reached {
   metadata: (topics: readonly string[]) => Promise<unknown>
   lookupRequest(
     apiKey: number,
     requests: object,
   ): (options: { topics: readonly string[]; allowAutoTopicCreation: false }) => MetadataRequest
-  readonly connectionPool: { send(request: object): Promise<unknown> }
-  disconnect(): Promise<void>
+}
+
+/** As its own requests are sent. */
+export async function send<T>(broker: Reached, request: Request<T>): Promise<T> {
+  return (await sendAny(broker, request)) as T // what `parse` has made
+}
+
+async function sendAny(broker: Reached, request: object): Promise<unknown> {
+  try {
+    return await broker.connectionPool.send(request)
+  } catch (thrown) {
+    if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
+    throw thrown
+  }
 }
 
 const METADATA = 3
@@ -90,15 +114,9 @@ export function keepMetadata(pool: { createBroker: (options: object) => object }
   const { createBroker } = pool
   pool.createBroker = (options) => {
     const broker = createBroker(options) as Inside // what its types leave out
-    broker.metadata = async (topics) => {
+    broker.metadata = (topics) => {
       const { request, response } = broker.lookupRequest(METADATA, requests.Metadata)({ topics, allowAutoTopicCreation: false })
-      try {
-        return await broker.connectionPool.send({ request, response: { ...response, parse: async (told: unknown) => told } })
-      } catch (thrown) {
-        // As for every other request.
-        if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
-        throw thrown
-      }
+      return sendAny(broker, { request, response: { ...response, parse: async (told: unknown) => told } })
     }
     return broker
   }
@@ -106,10 +124,15 @@ export function keepMetadata(pool: { createBroker: (options: object) => object }
 
 /** @throws what this code of the protocol means; nothing for 0. */
 export function throwIfRefused(code: number): void {
-  if (code === 0) return
-  const { createErrorFromCode }: { createErrorFromCode: (code: number) => Error } = require('kafkajs/src/protocol/error')
-  throw createErrorFromCode(code)
+  if (code !== 0) throw errorFrom(code)
 }
+
+export function errorFrom(code: number): Error {
+  const { createErrorFromCode }: { createErrorFromCode: (code: number) => Error } = require('kafkajs/src/protocol/error')
+  return createErrorFromCode(code)
+}
+
+export const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C')
 
 export const Kafka: typeof kafkajs.Kafka = kafkajs.Kafka
 export const Partitioners: typeof kafkajs.Partitioners = kafkajs.Partitioners

@@ -1,4 +1,5 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
+import type { Reached } from './kafkajs.ts'
 import type { Aborted, Decoded } from './records.ts'
 
 /** kafkajs's cluster, as it gives it to an assigner, with what its types leave out. */
@@ -31,10 +32,9 @@ export interface PartitionsOf<T> {
   readonly partitions: readonly T[]
 }
 
-export interface Node {
+export interface Node extends Reached {
   metadata(topics: readonly string[]): Promise<Metadata>
   apiVersions(): Promise<unknown>
-  produce(request: object): Promise<{ topics: { partitions: { baseOffset: string; logAppendTime?: string }[] }[] }>
   fetch(request: object): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
   listOffsets(request: object): Promise<{ responses: PartitionsOf<{ partition: number; offset: string }>[] }>
   findGroupCoordinator(request: { groupId: string; coordinatorType: 0 }): Promise<{ coordinator: { nodeId: number } }>

@@ -68,10 +68,28 @@ const RECORD_BYTES = 40
 /** About what it takes on the wire. */
 export function bytesOf({ key, value, headers }: RecordOut): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const part of partsOf(headers)) bytes += 5 + (typeof part === 'string' ? Buffer.byteLength(part) : part.length)
+  return bytes
+}
+
+/** About what it takes here; cheaper than exact. */
+export function heldBytes({ key, value, headers }: RecordIn): number {
+  let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
   for (const name in headers) {
     const of = headers[name]
-    const values = Array.isArray(of) ? of : [of]
-    for (const one of values) bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(one as Buffer | string)
+    if (Buffer.isBuffer(of)) bytes += name.length + of.length
+    else if (of) for (const one of of) bytes += name.length + one.length
   }
   return bytes
+}
+
+/** Name and value of each, in turn. */
+export function partsOf(headers: RecordOut['headers']): readonly (Buffer | string)[] {
+  const parts: (Buffer | string)[] = []
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value === 'string' || Buffer.isBuffer(value)) parts.push(name, value)
+    else if (value) for (const one of value) parts.push(name, one)
+  }
+  return parts
 }
