@@ -62,6 +62,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
   const reader = new Reader({
     limit: options.limit,
+    clock,
     commits,
     isFresh: () => membership.isFresh,
     onDeliveries,
