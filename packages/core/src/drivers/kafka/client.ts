@@ -1,7 +1,8 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
-import { Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
+import { readAnswer } from './fetch.ts'
+import { fetchRequest, Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
 import { type Parcel, produceRequest, type Stored } from './produce.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
 import { type RecordIn, readable } from './records.ts'
@@ -137,18 +138,18 @@ export class Client {
   ): Promise<readonly Fetched[]> {
     const node = await this.#node(leader)
     const from = new Map(positions.map(({ topic, partition, offset }) => [`${topic}\0${partition}`, offset]))
-    const topics = grouped(positions).map(({ topic, partitions }) => ({
+    // In another order each time: the answer is full with the first of them.
+    const topics = grouped(shuffled(positions)).map(({ topic, partitions }) => ({
       topic,
       partitions: partitions.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: PARTITION_BYTES })),
     }))
-    const { responses } = await node.fetch({ maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_COMMITTED, topics })
-    return responses.flatMap(({ topicName: topic, partitions }) =>
-      partitions.map(({ partition, messages, abortedTransactions }) => ({
-        topic,
-        partition,
-        ...readable(messages, from.get(`${topic}\0${partition}`) ?? 0, abortedTransactions ?? []),
-      })),
-    )
+    const wanted = { maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_COMMITTED, topics }
+    const answers = await send(node, fetchRequest(node, wanted, readAnswer))
+    return answers.map(({ topic, partition, batches, aborted }) => ({
+      topic,
+      partition,
+      ...readable(batches, from.get(`${topic}\0${partition}`) ?? 0, aborted),
+    }))
   }
 
   /** Where a topic's partitions begin or end; undefined where nobody leads them now. */
@@ -269,4 +270,13 @@ export class Client {
 
 function grouped<T extends Place>(places: readonly T[]): readonly PartitionsOf<T>[] {
   return [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, partitions]) => ({ topic, partitions }))
+}
+
+function shuffled<T>(all: readonly T[]): readonly T[] {
+  const copy = [...all]
+  for (let n = copy.length - 1; n > 0; n--) {
+    const other = Math.floor(Math.random() * (n + 1))
+    ;[copy[n], copy[other]] = [copy[other] as T, copy[n] as T]
+  }
+  return copy
 }

@@ -62,46 +62,47 @@ function patch(): void {
 
 patch()
 
-interface MetadataRequest {
-  readonly request: object
-  readonly response: { readonly decode: unknown; readonly parse: unknown }
-}
-
 /** A request of the protocol, and how its answer is read. */
 export interface Request<T> {
-  readonly request: { apiKey: number; apiVersion: number; apiName: string; encode(): Promise<{ buf: Buffer; buffer: Buffer }> }
+  readonly request: object
   readonly response: { decode(raw: Buffer): Promise<T>; parse(decoded: T): Promise<T> }
-  readonly logResponseError: false
+  readonly requestTimeout?: number
+  readonly logResponseError?: false
 }
 
-/** A broker of kafkajs, as far as `send` reaches inside. */
-export interface Reached {
+/** A broker of kafkajs, as far as this reaches inside. */
+export interface Inside {
+  metadata: (topics: readonly string[]) => Promise<unknown>
+  /** In the newest version that both sides know. */
+  lookupRequest(
+    apiKey: number,
+    requests: object,
+  ): (options: object) => Request<never> & { readonly request: { readonly apiVersion: number } }
   readonly connectionPool: { send(request: object): Promise<unknown> }
   disconnect(): Promise<void>
 }
 
-interface Inside extends Reached {
-  metadata: (topics: readonly string[]) => Promise<unknown>
-  lookupRequest(
-    apiKey: number,
-    requests: object,
-  ): (options: { topics: readonly string[]; allowAutoTopicCreation: false }) => MetadataRequest
-}
-
 /** As its own requests are sent. */
-export async function send<T>(broker: Reached, request: Request<T>): Promise<T> {
-  return (await sendAny(broker, request)) as T // what `parse` has made
-}
-
-async function sendAny(broker: Reached, request: object): Promise<unknown> {
+export async function send<T>(broker: Inside, request: Request<T>): Promise<T> {
   try {
-    return await broker.connectionPool.send(request)
+    return (await broker.connectionPool.send(request)) as T // what `parse` has made
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
     throw thrown
   }
 }
 
+interface Requests {
+  readonly Metadata: object
+  readonly Fetch: object
+}
+
+function requestsOf(): Requests {
+  const { requests }: { requests: Requests } = require('kafkajs/src/protocol/requests')
+  return requests
+}
+
+const FETCH = 1
 const METADATA = 3
 
 /**
@@ -110,16 +111,49 @@ const METADATA = 3
  */
 export function keepMetadata(pool: { createBroker: (options: object) => object }): void {
   if (!isKnown()) return
-  const { requests }: { requests: { Metadata: object } } = require('kafkajs/src/protocol/requests')
   const { createBroker } = pool
   pool.createBroker = (options) => {
     const broker = createBroker(options) as Inside // what its types leave out
     broker.metadata = (topics) => {
-      const { request, response } = broker.lookupRequest(METADATA, requests.Metadata)({ topics, allowAutoTopicCreation: false })
-      return sendAny(broker, { request, response: { ...response, parse: async (told: unknown) => told } })
+      const { request, response } = broker.lookupRequest(METADATA, requestsOf().Metadata)({ topics, allowAutoTopicCreation: false })
+      return send(broker, { request, response: { ...response, parse: async (told) => told } })
     }
     return broker
   }
+}
+
+/** A fetch, whose answer is read by `read`, which is told its version. */
+export function fetchRequest<T>(broker: Inside, options: object, read: (raw: Buffer, version: number) => Promise<T>): Request<T> {
+  const { request, requestTimeout } = broker.lookupRequest(FETCH, requestsOf().Fetch)(options)
+  return {
+    request,
+    response: { decode: (raw) => read(raw, request.apiVersion), parse: async (answer) => answer },
+    ...(requestTimeout !== undefined && { requestTimeout }),
+  }
+}
+
+interface Codec {
+  decompress(compressed: Buffer): Promise<Buffer>
+}
+
+/** @throws KafkaJSNotImplemented when it has none for this type of the protocol. */
+export function codecOf(type: number): Codec | null {
+  const { lookupCodec }: { lookupCodec: (type: number) => Codec | null } = require('kafkajs/src/protocol/message/compression')
+  return lookupCodec(type)
+}
+
+interface OldMessage {
+  readonly offset: string
+  readonly timestamp?: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+/** The layout from before Kafka 0.11. */
+export function readMessageSet(bytes: Buffer): Promise<readonly OldMessage[]> {
+  const Decoder: new (bytes: Buffer) => object = require('kafkajs/src/protocol/decoder')
+  const decode: (decoder: object, size: number) => Promise<readonly OldMessage[]> = require('kafkajs/src/protocol/messageSet/decoder')
+  return decode(new Decoder(bytes), bytes.length)
 }
 
 /** @throws what this code of the protocol means; nothing for 0. */
