@@ -62,7 +62,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
           // Not waited for when it is known: calls keep their order.
           const count = typeof counted === 'number' ? counted : await counted
           const keys = records.map(({ key }) => key)
-          const to = publisher.partitions(name, count, keys)
+          const to = publisher.partitions(count, keys)
           await new Promise<void>((resolve) => {
             let left = records.length
             for (const [i, record] of records.entries())

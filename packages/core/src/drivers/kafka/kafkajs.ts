@@ -169,5 +169,4 @@ export function errorFrom(code: number): Error {
 export const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C')
 
 export const Kafka: typeof kafkajs.Kafka = kafkajs.Kafka
-export const Partitioners: typeof kafkajs.Partitioners = kafkajs.Partitioners
 export const AssignerProtocol: typeof kafkajs.AssignerProtocol = kafkajs.AssignerProtocol

@@ -7,7 +7,6 @@ import { type Origin, originOf, toMessage } from './wire.ts'
 export class Receipt {
   readonly line: Line
   readonly record: RecordIn
-  readonly origin: Origin
   readonly bytes: number
   /** Times it was handed out before this one. */
   before: number
@@ -21,7 +20,12 @@ export class Receipt {
     this.record = record
     this.before = before
     this.bytes = heldBytes(record)
-    this.origin = originOf(record.headers, { topic: line.of, partition: line.partition, offset: record.offset, at: record.at })
+  }
+
+  /** Not kept: most wait long, and need it once. */
+  get origin(): Origin {
+    const { line, record } = this
+    return originOf(record.headers, { topic: line.of, partition: line.partition, offset: record.offset, at: record.at })
   }
 }
 

@@ -43,9 +43,9 @@ export class Publisher {
   }
 
   /** Which partition for these keys. Those without one go together, each call to another partition. */
-  partitions(topic: string, count: number, keys: readonly (Buffer | null)[]): readonly number[] {
+  partitions(count: number, keys: readonly (Buffer | null)[]): readonly number[] {
     const keyless = this.#turn++ % count
-    return keys.map((key) => (key === null ? keyless : partitionOf(topic, key, count)))
+    return keys.map((key) => (key === null ? keyless : partitionOf(key, count)))
   }
 
   /**
