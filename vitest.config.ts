@@ -22,6 +22,7 @@ const KAFKA = [
   'packages/core/src/drivers/kafka/*.broker.test.ts',
   'packages/testbed/src/kafka.broker.test.ts',
   'scripts/compose-kafka.broker.test.ts',
+  'examples/how-to/kafka.broker.test.ts',
 ]
 
 export default defineConfig({
@@ -47,7 +48,7 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      // Begun, and not part of a push yet.
+      // By itself, so that what it takes is seen.
       { test: { ...shared, name: 'kafka', include: KAFKA, fileParallelism: false } },
     ],
   },

@@ -11,6 +11,7 @@ export interface Service {
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  readonly command?: readonly string[]
   readonly healthcheck?: { readonly test: readonly string[] }
 }
 

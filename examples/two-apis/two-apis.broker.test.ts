@@ -8,7 +8,7 @@ import { type Played, play, processesWith, scriptPath } from './demo/fixtures/pl
 import { until } from './demo/until.ts'
 
 /** Every broker with a server, and the variable that says where it is installed. */
-const BROKERS: Readonly<Partial<Record<BrokerName, string>>> = { rabbitmq: 'RABBITMQ_HOME', kafka: 'KAFKA_HOME' }
+const BROKERS: Readonly<Partial<Record<BrokerName, string>>> = { rabbitmq: 'RABBITMQ_HOME', kafka: 'KAFKA_HOME', redis: 'REDIS_HOME' }
 /** What says where some broker is, on the machine that runs this. */
 const ELSEWHERE = ['RABBITMQ_URL', 'BROKER_HOST', 'KAFKA_BOOTSTRAP_SERVERS', 'REDIS_URL', 'SQLITE_PATH']
 

@@ -20,10 +20,7 @@ export async function loadDriver(broker: BrokerName, options: DriverOptions): Pr
     case 'kafka':
       return (await import('./drivers/kafka/driver.ts')).kafkaDriver(options)
     case 'redis':
-      throw new CorebusError(
-        'BROKER_MISSING',
-        `this version of @corebus/core has no ${broker} driver yet: use MESSAGING_BROKER=sqlite, or a later version`,
-      )
+      return (await import('./drivers/redis/driver.ts')).redisDriver(options)
   }
 }
 

@@ -1,6 +1,7 @@
 import { kafka } from './kafka.ts'
 import { type Missing, missing } from './missing.ts'
 import { rabbitmq } from './rabbitmq.ts'
+import { redis } from './redis.ts'
 
 /** A real broker that tests and benchmarks may use. */
 export interface Broker {
@@ -20,7 +21,7 @@ export interface Broker {
   thaw(): Promise<void>
 }
 
-export type BrokerName = 'kafka' | 'rabbitmq'
+export type BrokerName = 'kafka' | 'rabbitmq' | 'redis'
 
 /** How to find one kind of broker, or to make one. */
 export interface BrokerKind {
@@ -41,7 +42,7 @@ export interface BrokerOptions extends Missing {
   readonly own?: boolean
 }
 
-const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { kafka, rabbitmq }
+const KINDS: Readonly<Record<BrokerName, BrokerKind>> = { kafka, rabbitmq, redis }
 
 /**
  * A running broker: the one the environment names, else one that answers on the default port, else one started from what is installed.

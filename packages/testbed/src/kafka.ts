@@ -20,7 +20,7 @@ export const kafka: BrokerKind = {
   name: 'kafka',
   variable: 'KAFKA_BOOTSTRAP_SERVERS',
   defaultUrl: '127.0.0.1:9092',
-  install: 'apt-get install -y --no-install-recommends openjdk-17-jre-headless maven, or set KAFKA_BOOTSTRAP_SERVERS',
+  install: 'apt-get install -y --no-install-recommends default-jre-headless maven, or set KAFKA_BOOTSTRAP_SERVERS',
   answers,
   start: () => startKafka(),
 }

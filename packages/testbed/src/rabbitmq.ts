@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from 'amqplib'
 import type { Broker, BrokerKind } from './broker.ts'
+import { lifecycle } from './lifecycle.ts'
 import { missing } from './missing.ts'
-import { ended, exited, Owned, runs, signal } from './owned.ts'
+import { exited, Owned, runs, signal } from './owned.ts'
 import { freePort } from './port.ts'
 
 /** The scripts themselves: the wrapper in /usr/sbin changes the user, the folders and the addresses. */
@@ -76,50 +77,29 @@ async function start({ config = [], plugins = [] }: RabbitmqOptions = {}): Promi
   const epmd = owned.spawn('epmd', ['-address', '127.0.0.1', '-port', String(epmdPort)])
 
   const command = async (name: string, ...args: readonly string[]) => (await promisify(execFile)(join(scripts, name), args, { env })).stdout
-  let pid = 0
-  async function up(): Promise<void> {
-    const log = openSync(join(folder, 'stdout.log'), 'a')
-    const script = owned.spawn(server, [], { env, cwd: folder, output: log })
-    closeSync(log)
-    await untilAnswers(url, script, folder)
-    pid = Number(readFileSync(join(folder, 'rabbit.pid'), 'utf8').trim())
-    owned.process(pid)
-    // From here on the node alone: its script ends with it, and has asked how it ended.
-    if (script.pid !== undefined) owned.forget(-script.pid)
-  }
-  async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    signal(pid, by)
-    await ended(pid, STOPS_WITHIN_MS)
-    owned.forget(pid)
-  }
-
-  try {
-    await up()
-  } catch (error) {
-    await owned.end()
-    throw error
-  }
+  const life = await lifecycle({
+    owned,
+    stopsWithinMs: STOPS_WITHIN_MS,
+    async up() {
+      const log = openSync(join(folder, 'stdout.log'), 'a')
+      const script = owned.spawn(server, [], { env, cwd: folder, output: log })
+      closeSync(log)
+      await untilAnswers(url, script, folder)
+      const pid = Number(readFileSync(join(folder, 'rabbit.pid'), 'utf8').trim())
+      owned.process(pid)
+      // From here on the node alone: its script ends with it, and has asked how it ended.
+      if (script.pid !== undefined) owned.forget(-script.pid)
+      return pid
+    },
+  })
   return {
     url,
     env: { MESSAGING_BROKER: 'rabbitmq', RABBITMQ_URL: url },
     own: true,
+    ...life,
     async stop() {
-      await owned.end()
+      await life.stop()
       await exited(epmd)
-    },
-    async restart() {
-      await down('SIGTERM')
-      await up()
-    },
-    async kill() {
-      await down('SIGKILL')
-      await up()
-    },
-    async freeze() {
-      signal(pid, 'SIGSTOP')
-    },
-    async thaw() {
-      signal(pid, 'SIGCONT')
     },
     ctl: (...args) => command('rabbitmqctl', ...args),
     command,

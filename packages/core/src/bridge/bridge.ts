@@ -1,6 +1,6 @@
 import { type Clock, sleep } from '../clock.ts'
-import type { Delivery, Driver, Message, Settlement, SubscriptionState } from '../driver.ts'
-import { PublishError, type PublishFailure, SettleError } from '../errors.ts'
+import type { Delivery, Driver, Message, Settlement, SubscribeOptions, Subscription, SubscriptionState } from '../driver.ts'
+import { CorebusError, PublishError, type PublishFailure, SettleError } from '../errors.ts'
 import { HEADER } from '../wire/headers.ts'
 import { newId } from '../wire/id.ts'
 
@@ -31,6 +31,7 @@ const BATCH = 500
 const FIRST_AGAIN_MS = 250
 const MOST_AGAIN_MS = 5_000
 const LOOK_EVERY_MS = 500
+const TAKEN_AGAIN_MS = 1_000
 
 /**
  * Publishes on one broker what a group is handed on another: id, key, headers and bytes as they are, in its order, at least once. A message is
@@ -47,11 +48,12 @@ export async function bridge(options: BridgeOptions): Promise<void> {
   let busy = false
   stopped.addEventListener('abort', () => wake())
 
-  const subscription = await source.subscribe({
+  const subscription = await subscribed({
     topics,
     group,
     from,
-    exclusive: false,
+    // Where a key is in order within one member only, there must be one.
+    exclusive: !source.capabilities.orderedAcrossProcesses,
     limit: LIMIT,
     onDeliveries(deliveries) {
       for (const delivery of deliveries) waiting.push(delivery)
@@ -68,6 +70,7 @@ export async function bridge(options: BridgeOptions): Promise<void> {
       end.abort()
     },
   })
+  if (!subscription) return
   try {
     const watching = untilEmpty ? watch() : undefined
     while (!stopped.aborted) {
@@ -88,6 +91,20 @@ export async function bridge(options: BridgeOptions): Promise<void> {
     await subscription.stop()
   }
   if (dead) throw dead
+
+  /** What a killed one had is its own for some seconds; beside one that runs, this one waits for its turn. */
+  async function subscribed(wanted: SubscribeOptions): Promise<Subscription | undefined> {
+    for (let said = false; !stopped.aborted; said = true) {
+      try {
+        return await source.subscribe(wanted)
+      } catch (error) {
+        if (!(error instanceof CorebusError) || error.code !== 'GROUP_TAKEN') throw error
+        if (!said) options.onTrouble(`another bridge of the group ${group} has the topics, or had them a moment ago: waits for it`)
+        await sleep(clock, TAKEN_AGAIN_MS, stopped)
+      }
+    }
+    return undefined
+  }
 
   /** Twice nothing: a message may be between the broker and us. */
   async function watch(): Promise<void> {

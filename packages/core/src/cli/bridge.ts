@@ -39,8 +39,7 @@ An address is a URL, or a file for SQLite. Users, passwords and certificates
 that are not in it come from the usual variables with FROM_ or TO_ before them,
 such as TO_MESSAGING_PASSWORD or FROM_MESSAGING_TLS_CA.
 
-Run one for a topic at a time, and leave it running until nobody publishes to
-the first broker any more.
+Leave it running until nobody publishes to the first broker any more.
 
 Examples:
   $ npx corebus bridge --from redis://old:6379 --to kafka://new:9092 \\

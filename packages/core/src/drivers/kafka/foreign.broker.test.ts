@@ -116,6 +116,18 @@ describe.skipIf(!running)('foreign clients', () => {
     expect(seen(reader.deliveries.slice(3))).toEqual(expected)
   })
 
+  test('a header without a value does not hold up the copies of its message', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const reader = await member(driver, { topics: [topic], group })
+    await kcat(['-P', '-t', topic, '-H', 'empty', '-H', 'source=kcat'], '{"n":1}')
+    const first = await reader.nth(1)
+    expect(first.message.headers).toEqual({ source: 'kcat' })
+    await reader.settle([{ kind: 'retry', delivery: first, headers: {}, afterMs: 0 }])
+    const again = await reader.nth(2)
+    expect([again.message.id, again.message.headers]).toEqual([first.message.id, { source: 'kcat' }])
+  })
+
   test('what librdkafka compresses with zstd and gzip is read; with a codec that needs a package the subscription says which', async () => {
     const { topic, group, ...room } = openRoom(url)
     const driver = await room.connected()

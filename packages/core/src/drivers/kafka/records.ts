@@ -58,7 +58,7 @@ export function bytesOf({ key, value, headers }: RecordOut): number {
   return bytes
 }
 
-/** About what it takes here; cheaper than exact. */
+/** About what it takes here; cheaper than exact. Others write headers without a value. */
 export function heldBytes({ key, value, headers }: RecordIn): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
   for (const name in headers) {

@@ -108,7 +108,10 @@ export const crashCases: readonly ConformanceCase[] = [
       const confirmed = child.heard('confirmed').flatMap(({ ids }) => ids)
       const group = await room.member(await room.connect(), { topics: [topic], limit: 1_000, acknowledges: true })
       await until(
-        () => new Set(group.ids()).size >= confirmed.length && confirmed.every((id) => new Set(group.ids()).has(id)),
+        () => {
+          const seen = new Set(group.ids())
+          return confirmed.every((id) => seen.has(id))
+        },
         () => ({ confirmed: confirmed.length, seen: group.deliveries.length }),
       )
       await quiet()

@@ -244,7 +244,10 @@ export const outageCases: readonly ConformanceCase[] = [
         if (status === 'fulfilled') confirmed.push(...sent.slice(500 + 10 * i, 510 + 10 * i))
       const group = await room.member(await room.connect(), { topics: [topic], limit: 1_000, acknowledges: true })
       await until(
-        () => confirmed.every(({ id }) => new Set(group.ids()).has(id)),
+        () => {
+          const seen = new Set(group.ids())
+          return confirmed.every(({ id }) => seen.has(id))
+        },
         () => [confirmed.length, group.deliveries.length],
         60_000,
       )

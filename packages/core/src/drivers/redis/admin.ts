@@ -1,0 +1,64 @@
+import type { Admin, Depth, TopicSummary } from '../../driver.ts'
+import type { Letters } from './dead-letters.ts'
+import { isGone, refusalOf } from './failure.ts'
+import type { Reply } from './link.ts'
+import type { Names } from './names.ts'
+import { keysOf } from './names.ts'
+import { listOf, type Nodes } from './nodes.ts'
+import { depthOf } from './scripts/depth.ts'
+import type { Topology } from './topology.ts'
+
+export interface AdminOptions {
+  readonly names: Names
+  readonly nodes: Nodes
+  readonly topology: Topology
+  readonly letters: Letters
+  readonly where: string
+  readonly signal: AbortSignal
+}
+
+export function admin({ names, nodes, topology, letters, where, signal }: AdminOptions): Admin {
+  async function summary(topic: string): Promise<TopicSummary> {
+    const stream = names.stream(topic)
+    const [kept, groups] = await Promise.all([
+      nodes.send(stream, ['XLEN', stream]),
+      nodes.send(stream, ['XINFO', 'GROUPS', stream]).catch(noStream),
+    ])
+    return { topic, groups: listOf(groups).map(nameIn).sort(), kept: Number(kept) }
+  }
+
+  async function depth(topic: string, group: string): Promise<Depth> {
+    const [counts, dead] = await Promise.all([nodes.run(depthOf, keysOf(names, topic, group), [group]), letters.count(topic, group)])
+    const [ready = 0, inFlight = 0, delayed = 0, members = 0, oldestMs = -1] = listOf(counts).map(Number)
+    return { ready, dead, inFlight, delayed, members, ...(oldestMs >= 0 && { oldestMs }) }
+  }
+
+  async function said<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await nodes.insist(work, signal)
+    } catch (thrown) {
+      throw refusalOf(thrown, where)
+    }
+  }
+
+  return {
+    async topics(only) {
+      return said(() => topology.topics(only).then((topics) => Promise.all([...topics].sort().map(summary))))
+    },
+    depth: (topic, group) => said(() => depth(topic, group)),
+    deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
+    replay: (filter, headers) => letters.replay(filter, headers),
+    purge: (filter) => letters.purge(filter),
+  }
+}
+
+function noStream(thrown: unknown): Reply {
+  // Declared, and nothing was ever published.
+  if (thrown instanceof Error && (isGone(thrown) || /no such key/i.test(thrown.message))) return []
+  throw thrown
+}
+
+function nameIn(group: Reply): string {
+  const fields = listOf(group)
+  return String(fields[fields.indexOf('name') + 1])
+}

@@ -1,0 +1,52 @@
+import { asError, CorebusError } from '../../errors.ts'
+
+/** Redis answers with a word, then what it means. */
+const TEMPORARY = /^(OOM|MISCONF|LOADING|READONLY|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|BUSY|TRYAGAIN|MOVED|ASK)\b/
+const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|MASTERDOWN)\b/
+const BLOCKED = /^(OOM|MISCONF|NOREPLICAS)\b/
+const NO_ACCESS = /^(NOPERM|NOAUTH|WRONGPASS)\b/
+/** Trying again cannot help: the user, its password, the number of its database, or TLS. */
+const HOPELESS =
+  /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
+
+export const isTemporary = (error: Error): boolean => isLost(error) || TEMPORARY.test(error.message)
+/** Another node has it, or will. */
+export const isElsewhere = (error: Error): boolean => ELSEWHERE.test(error.message)
+/** It takes no writes now: memory, disk or replicas. */
+export const isBlocked = (error: Error): boolean => BLOCKED.test(error.message)
+export const isLost = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECTION_LOST'
+export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error))
+/** A stream or group that is not there any more. */
+export const isGone = (error: Error): boolean => /^(NOGROUP|UNBLOCKED)\b|no longer exists/.test(error.message)
+
+/** What Redis answered, as an error of ours. Of a lost connection the same error. */
+export function refusalOf(thrown: unknown, where: string): CorebusError {
+  const error = asError(thrown)
+  if (error instanceof CorebusError) return error
+  if (NO_ACCESS.test(error.message)) return new CorebusError('ACCESS_REFUSED', `Redis at ${where}: ${error.message}`, { cause: error })
+  if (isBlocked(error)) return blocked(error, where)
+  return new CorebusError('REFUSED', `Redis at ${where}: ${error.message}`, { cause: error })
+}
+
+export function blocked(error: Error, where: string): CorebusError {
+  return new CorebusError('BROKER_BLOCKED', `Redis at ${where} takes no messages now: ${error.message}`, { cause: error })
+}
+
+export function unreachable(where: string, error: Error): CorebusError {
+  return new CorebusError('CONNECT', `no connection to Redis at ${where}: ${inWords(error)}`, { cause: error })
+}
+
+export function closed(): CorebusError {
+  return new CorebusError('CLOSED', 'this driver is closed')
+}
+
+export function membershipLost(group: string): CorebusError {
+  return new CorebusError('MEMBERSHIP_LOST', `this member of ${group} was silent for too long: what it held is handled elsewhere`)
+}
+
+/** Of several attempts the client tells each alone; some errors have only a code. */
+export function inWords(error: Error): string {
+  const inner = error instanceof AggregateError && error.errors.length > 0 ? asError(error.errors[0]) : error
+  const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : ''
+  return inner.message === '' ? code : code === '' || inner.message.includes(code) ? inner.message : `${inner.message} (${code})`
+}

@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { type Clock, sleep } from '../../clock.ts'
+import type { SubscribeOptions } from '../../driver.ts'
+import { asError, CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import type { Address } from './address.ts'
+import { isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
+import { Holdings, type Lease, type Receipt } from './holdings.ts'
+import type { Link, Reply } from './link.ts'
+import { keysOf, type Names } from './names.ts'
+import { listOf, type Nodes } from './nodes.ts'
+import { type Beat, Pulse } from './pulse.ts'
+import { Reader } from './reader.ts'
+import type { Retention } from './retention.ts'
+import type { Script } from './script.ts'
+import { handBack, join } from './scripts/member.ts'
+import type { Topology } from './topology.ts'
+
+export interface MembershipContext {
+  readonly address: Address
+  readonly nodes: Nodes
+  readonly names: Names
+  readonly topology: Topology
+  readonly retention: Retention
+  readonly clock: Clock
+  readonly timeoutMs: number
+  /** The driver is being closed. */
+  readonly closing: AbortSignal
+  /** Who wants to know that a connection is gone. */
+  readonly downs: Set<(link: Link, error: Error) => void>
+  /** A member that is silent for so long is taken for dead. */
+  readonly leaseMs: number
+}
+
+export interface MembershipEvents {
+  readonly onTrouble: (error: Error) => void
+  /** Why it does not come back: Redis answers, and refuses. */
+  readonly onKeptAway: (error: Error) => void
+  readonly onBack: () => void
+  readonly onDeleted: (error: Error) => void
+}
+
+/** Beats of one topic between two looks at what may be deleted. */
+const RETAIN_EVERY = 30
+/** In a row, and the server counts more as ours than we know of. */
+const UNKNOWN_BEATS = 2
+const CLOSE_WITHIN_MS = 3_000
+
+/** One member's part in one topic. */
+export class Membership {
+  readonly topic: string
+  readonly group: string
+  readonly keys: readonly string[]
+  readonly holdings: Holdings
+  readonly #options: SubscribeOptions
+  readonly #context: MembershipContext
+  readonly #events: MembershipEvents
+  readonly #stopping = new AbortController()
+  readonly #ended = new AbortController()
+  readonly #waitMs = backOff()
+  #lease: Lease | undefined
+  #reader: Reader | undefined
+  #pulse: Pulse | undefined
+  #reached = true
+  #rejoining: Promise<void> | undefined
+  #leaving: Promise<void> | undefined
+  #joinedBefore = false
+  #unknown = 0
+  readonly #down = (link: Link, error: Error) => {
+    if (link === this.#context.nodes.of(this.keys[0] as string)) this.#unreached(error)
+  }
+
+  constructor(topic: string, options: SubscribeOptions, context: MembershipContext, events: MembershipEvents) {
+    this.topic = topic
+    this.group = options.group
+    this.#options = options
+    this.#context = context
+    this.#events = events
+    this.keys = keysOf(context.names, topic, options.group)
+    const { limit, onDeliveries, onLost } = options
+    this.holdings = new Holdings({ topic, stream: context.names.stream(topic), limit, onDeliveries, onLost })
+  }
+
+  get lease(): Lease | undefined {
+    return this.#lease
+  }
+
+  get isOpen(): boolean {
+    return this.#reached && this.#reader?.isOpen === true
+  }
+
+  /** @throws GROUP_TAKEN, and what Redis says. */
+  async begin(): Promise<void> {
+    const { nodes, address, closing, downs, timeoutMs } = this.#context
+    downs.add(this.#down)
+    try {
+      const lease = await nodes.insist(() => this.#join(), closing)
+      const reader = this.#open(lease)
+      await this.#pulse?.beat()
+      if (!(await reader.opened(timeoutMs, closing)))
+        throw new CorebusError('CONNECTION_LOST', `no connection to Redis at ${address.where} within ${timeoutMs} ms`)
+    } catch (thrown) {
+      throw refusalOf(thrown, address.where)
+    }
+  }
+
+  /** No new delivery reaches the core. What came in between goes back at once. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.holdings.stop()
+    await this.#reader?.stop()
+    const hidden = this.holdings.takeHidden()
+    if (hidden.length > 0) await this.#giveBack(hidden)
+    await this.settled()
+  }
+
+  /** Whoever waits for the group may come as soon as the last message of a stopped member is settled. */
+  async settled(): Promise<void> {
+    if (!this.#stopping.signal.aborted || this.holdings.size > 0) return
+    this.#leaving ??= this.#leave()
+    await this.#leaving
+  }
+
+  /** Gives back what is not settled, and ends. */
+  async end(): Promise<void> {
+    this.#stopping.abort()
+    this.holdings.stop()
+    await this.#rejoining
+    await this.#reader?.stop()
+    this.#leaving ??= this.#leave()
+    await this.#leaving
+    this.holdings.lose({ said: false })
+    this.#ended.abort()
+    await this.#reader?.close()
+  }
+
+  /** Runs one of the scripts of a member until it is done. Undefined when its lease is over. */
+  async run(
+    script: Script,
+    lease: Lease,
+    args: readonly (string | Buffer)[],
+    keys: readonly string[] = this.keys,
+  ): Promise<Reply | undefined> {
+    const { nodes } = this.#context
+    const reply = await nodes.insist(() => nodes.run(script, keys, [this.group, lease.name, ...args]), this.#ended.signal)
+    if (reply !== 'lost') return reply
+    this.lost(lease, membershipLost(this.group))
+    return undefined
+  }
+
+  /** There is a retry that is due then. */
+  dueIn(ms: number): void {
+    this.#pulse?.within(ms)
+  }
+
+  /** Everything held is somebody else's; joins again. */
+  lost(lease: Lease, error: Error): void {
+    if (lease !== this.#lease) return
+    this.#lease = undefined
+    this.#pulse?.stop()
+    const old = this.#reader
+    this.#reader = undefined
+    this.holdings.lose({ said: true })
+    if (this.#stopping.signal.aborted) {
+      void old?.close() // never rejects
+      return
+    }
+    this.#events.onTrouble(error)
+    this.#rejoining = this.#rejoin(old) // never rejects
+  }
+
+  async #rejoin(old: Reader | undefined): Promise<void> {
+    const { clock, topology } = this.#context
+    await old?.close()
+    for (let n = 1; !this.#stopping.signal.aborted; n++) {
+      try {
+        this.#open(await this.#join())
+        await topology.remake(this.topic, this.group)
+        return
+      } catch (thrown) {
+        const error = asError(thrown)
+        if (!isTemporary(error)) this.#events.onKeptAway(refusalOf(error, this.#context.address.where))
+      }
+      await sleep(clock, this.#waitMs(n), this.#stopping.signal)
+    }
+  }
+
+  async #join(): Promise<Lease> {
+    const { nodes, clock, leaseMs } = this.#context
+    const { exclusive, from } = this.#options
+    const lease: Lease = { name: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: clock.now() }
+    // Made anew because all of it was lost: whatever is there came afterwards.
+    const start = from === 'earliest' || this.#joinedBefore ? '0' : '$'
+    const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0']
+    const [said] = listOf(await nodes.run(join, this.keys, args))
+    if (said === 'taken')
+      throw new CorebusError('GROUP_TAKEN', `group ${this.group} takes one member at a time on topic ${this.topic}, and there is one`)
+    this.#joinedBefore = true
+    return lease
+  }
+
+  #trouble(error: Error): void {
+    if (this.#stopping.signal.aborted) return
+    this.#events.onTrouble(error)
+    if (!isLost(error)) this.#events.onKeptAway(error)
+  }
+
+  /** Back is who has been heard on both connections since. */
+  #unreached(error: Error): void {
+    this.#reached = false
+    this.#trouble(error)
+    this.#reader?.renewConnection(error)
+    this.#pulse?.within(0)
+  }
+
+  #backIfOpen(): void {
+    if (!this.#reached) this.#pulse?.within(0)
+    else if (this.isOpen) this.#events.onBack()
+  }
+
+  #deleted(count: number): void {
+    const text = `${count} messages of ${this.topic} were deleted from Redis before group ${this.group} had handled them`
+    this.#events.onDeleted(new CorebusError('MESSAGES_DELETED', text))
+  }
+
+  #open(lease: Lease): Reader {
+    const { address, nodes, clock, leaseMs } = this.#context
+    const shared = { group: this.group, keys: this.keys, nodes, clock, leaseMs }
+    const pulse = new Pulse(lease, {
+      ...shared,
+      onLost: (error) => this.lost(lease, error),
+      onTrouble: (error) => this.#trouble(refusalOf(error, address.where)),
+      onBeat: (beat) => this.#heard(beat),
+    })
+    const reader = new Reader(lease, {
+      ...shared,
+      ...{ address, holdings: this.holdings },
+      renew: () => pulse.beat(),
+      onUp: () => this.#backIfOpen(),
+      onDown: (error) => this.#trouble(error),
+      onGone: (error) => this.lost(lease, error),
+      onDeleted: (count) => this.#deleted(count),
+    })
+    this.#lease = lease
+    this.#pulse = pulse
+    this.#reader = reader
+    pulse.within(0)
+    return reader
+  }
+
+  async #heard({ nobodys, mine, count }: Beat): Promise<void> {
+    if (nobodys > 0 && !this.#stopping.signal.aborted) this.#reader?.claimSoon()
+    this.#unknown = mine > this.holdings.size ? this.#unknown + 1 : 0
+    if (this.#unknown > UNKNOWN_BEATS) {
+      this.#unknown = 0
+      this.#reader?.recoverSoon()
+    }
+    if (!this.#reached) {
+      this.#reached = true
+      this.#backIfOpen()
+    }
+    if (count % RETAIN_EVERY === 0) await this.#context.retention.look(this.topic)
+  }
+
+  async #giveBack(receipts: readonly Receipt[]): Promise<void> {
+    const lease = this.#lease
+    if (!lease) return
+    const places = receipts.flatMap(({ which, entry }) => [String(which), entry.id])
+    await this.#briefly(handBack, lease, ['0', ...places])
+  }
+
+  async #leave(): Promise<void> {
+    const lease = this.#lease
+    if (lease) await this.#briefly(handBack, lease, ['1'])
+    this.#lease = undefined
+    this.#pulse?.stop()
+    this.#context.downs.delete(this.#down)
+  }
+
+  /** A server that does not answer is not waited for: it notices that we are silent. */
+  async #briefly(script: Script, lease: Lease, args: readonly string[]): Promise<void> {
+    const { nodes, clock } = this.#context
+    const work = nodes.run(script, this.keys, [this.group, lease.name, ...args]).catch(() => {})
+    await Promise.race([work, sleep(clock, CLOSE_WITHIN_MS)])
+  }
+}

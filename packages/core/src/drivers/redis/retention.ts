@@ -1,0 +1,63 @@
+import type { Clock } from '../../clock.ts'
+import type { Names } from './names.ts'
+import { listOf, type Nodes } from './nodes.ts'
+import { retain } from './scripts/topic.ts'
+
+export interface RetentionOptions {
+  readonly nodes: Nodes
+  readonly names: Names
+  readonly clock: Clock
+  /** What every group has settled stays at least this long. */
+  readonly keepMs: number
+  /** What no group reads stays this long, and so many. */
+  readonly unclaimedKeepMs: number
+  readonly unclaimedMessages: number
+}
+
+const LOOK_EVERY_MS = 30_000
+const FULL_LOOK_EVERY_MS = 1_000
+const LOOK_EVERY_MESSAGES = 10_000
+
+interface Look {
+  readonly at: number
+  readonly published: number
+  readonly isFull: boolean
+}
+
+/** Deletes what nobody needs, so that a stream does not grow for ever, and nothing that a group has not settled. */
+export class Retention {
+  readonly #options: RetentionOptions
+  readonly #looks = new Map<string, Look>()
+  readonly #looking = new Map<string, Promise<void>>()
+
+  constructor(options: RetentionOptions) {
+    this.#options = options
+  }
+
+  /** Whether a topic that nobody reads can take no more, as last seen. Looks now and then, by time and by how many have been published. */
+  isFull(topic: string, published: number): boolean {
+    const { clock } = this.#options
+    const last = this.#looks.get(topic)
+    const every = last?.isFull ? FULL_LOOK_EVERY_MS : LOOK_EVERY_MS
+    if (!last) this.#looks.set(topic, { at: clock.now(), published: 0, isFull: false })
+    else if (published - last.published >= LOOK_EVERY_MESSAGES || clock.now() - last.at >= every)
+      void this.look(topic, published).catch(() => {}) // looks again
+    return last?.isFull ?? false
+  }
+
+  look(topic: string, published: number = this.#looks.get(topic)?.published ?? 0): Promise<void> {
+    const under = this.#looking.get(topic)
+    if (under) return under
+    const look = this.#look(topic, published).finally(() => this.#looking.delete(topic))
+    this.#looking.set(topic, look)
+    return look
+  }
+
+  async #look(topic: string, published: number): Promise<void> {
+    const { nodes, names, clock, keepMs, unclaimedKeepMs, unclaimedMessages } = this.#options
+    const [before = '', behind = ''] = names.state(topic, '\n').split('\n')
+    const args = [before, behind, String(keepMs), String(unclaimedKeepMs)]
+    const [groups, length] = listOf(await nodes.run(retain, [names.stream(topic)], args))
+    this.#looks.set(topic, { at: clock.now(), published, isFull: groups === 0 && Number(length) >= unclaimedMessages })
+  }
+}

@@ -1,0 +1,64 @@
+import { type Script, script } from '../script.ts'
+import { IDS, NOW } from './common.ts'
+
+/** Counted one by one only where Redis cannot say, and not for ever. */
+const MOST_COUNTED = 100_000
+
+/**
+ * KEYS are those of a member, ARGV the group. @returns how many wait to be handed out (of a group that is not there: all that it would find), how
+ * many are with members, are delayed, how many members there are, and the age of the oldest that is not settled (-1: there is none).
+ */
+export const depthOf: Script = script(
+  NOW,
+  IDS,
+  `
+local GROUP = ARGV[1]
+local ready, out, oldest = 0, 0, nil
+local function note(id)
+  if id and (not oldest or earlier(id, oldest)) then oldest = id end
+end
+local function groupOf(stream)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err then return nil end
+  for _, list in ipairs(groups) do
+    local group = named(list)
+    if group.name == GROUP then return group end
+  end
+end
+local function first(stream, from)
+  local entry = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
+  return entry and entry[1]
+end
+local function counted(stream, from)
+  local count = 0
+  while count < ${MOST_COUNTED} do
+    local page = redis.call('XRANGE', stream, from, '+', 'COUNT', 500)
+    count = count + #page
+    if #page < 500 then return count end
+    from = '(' .. page[#page][1]
+  end
+  return count
+end
+for which = 1, 2 do
+  local stream = KEYS[which]
+  local group = groupOf(stream)
+  if not group then
+    ready = ready + redis.call('XLEN', stream)
+    note(first(stream, '-'))
+  else
+    local last = '(' .. group['last-delivered-id']
+    -- The group deletes from its own stream what it has settled.
+    if which == 2 then ready = ready + redis.call('XLEN', stream) - group.pending
+    else ready = ready + (group.lag or counted(stream, last)) end
+    note(first(stream, last))
+    local pending = redis.call('XPENDING', stream, GROUP)
+    note(pending[2])
+    for _, consumer in ipairs(pending[4] or {}) do
+      if redis.call('ZSCORE', KEYS[3], consumer[1]) then out = out + tonumber(consumer[2])
+      else ready = ready + tonumber(consumer[2]) end
+    end
+  end
+end
+local age = oldest and math.max(0, now() - parts(oldest)) or -1
+return { ready, out, redis.call('ZCARD', KEYS[4]), redis.call('ZCARD', KEYS[3]), age }`,
+)

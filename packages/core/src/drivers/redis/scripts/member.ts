@@ -1,0 +1,180 @@
+import { type Script, script } from '../script.ts'
+import { IDS, MEMBER, NOW } from './common.ts'
+
+/** Handed back: nobody's, so whoever looks next takes it. */
+const NOBODY = '~'
+
+/**
+ * Makes what is missing and becomes a member. ARGV: how long it may be silent, where a new group begins, whether it wants to be alone. A group
+ * that was there before begins where it was last seen.
+ * @returns 'taken', or 'joined' and what was made: 'first', 'again', or ''.
+ */
+export const join: Script = script(
+  NOW,
+  IDS,
+  MEMBER,
+  `
+local lease, from, alone = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local time = now()
+if alone then
+  if redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
+  -- What those left that are not heard any more is the first that is read.
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do redis.call('HDEL', KEYS[6], 'client:' .. name) end
+  redis.call('DEL', KEYS[3])
+end
+local floor = redis.call('HGET', KEYS[6], 'floor')
+local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
+local last = stream.err and '0-0' or named(stream)['last-generated-id']
+if floor then from = earlier(last, floor) and '0' or floor end
+local made = ''
+local answer = redis.pcall('XGROUP', 'CREATE', KEYS[1], GROUP, from, 'MKSTREAM')
+if answer.err then
+  if not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
+else
+  made = floor and 'again' or 'first'
+  if not floor then redis.call('HSET', KEYS[6], 'floor', from == '$' and last or '0-0') end
+end
+answer = redis.pcall('XGROUP', 'CREATE', KEYS[2], GROUP, '0', 'MKSTREAM')
+if answer.err and not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
+redis.call('ZADD', KEYS[3], string.format('%.0f', time + lease), ME)
+return { 'joined', made }`,
+)
+
+/**
+ * Says that a member lives, ends the membership of those that have been silent, and moves retries that are due. ARGV: how long it may be
+ * silent; after a time in which nobody looked (the broker was away) how long all have to come back; how many retries to move; its connection;
+ * after how long it is asked whether a silent one still has its own.
+ * @returns 'lost', or 'ours', how much is nobody's, how much is ours, in how many ms the next retry is due (-1: there is none), and of each that
+ * is silent its name, until when it is a member, and its connection.
+ */
+export const tick: Script = script(
+  NOW,
+  IDS,
+  MEMBER,
+  `
+if not isMember(ME) then return { 'lost' } end
+local lease, grace, most, silent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
+local time = now()
+local function text(number) return string.format('%.0f', number) end
+local back = tonumber(redis.call('HGET', KEYS[6], 'back') or 0)
+local seen = redis.call('HGET', KEYS[6], 'seen')
+if seen and time - seen > grace then
+  back = time
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time + grace))) do
+    redis.call('ZADD', KEYS[3], text(time + grace), name)
+  end
+end
+redis.call('HSET', KEYS[6], 'seen', text(time), 'back', text(back), 'client:' .. ME, ARGV[6])
+redis.call('ZADD', KEYS[3], text(time + lease), ME)
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time))) do
+  redis.call('ZREM', KEYS[3], name)
+  redis.call('HDEL', KEYS[6], 'client:' .. name)
+end
+local silents = {}
+if time - back > lease then
+  local list = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time + lease - silent), 'WITHSCORES')
+  for i = 1, #list, 2 do
+    local client = redis.call('HGET', KEYS[6], 'client:' .. list[i])
+    if client then
+      for _, value in ipairs({ list[i], list[i + 1], client }) do silents[#silents + 1] = value end
+    end
+  end
+end
+local nobodys, mine = 0, 0
+for _, stream in ipairs(STREAMS) do
+  for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
+    local consumer = named(list)
+    if consumer.name == ME then mine = mine + consumer.pending
+    elseif not isMember(consumer.name) then
+      -- Deleted with something pending, that would be gone with it.
+      if consumer.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, consumer.name) end
+      nobodys = nobodys + consumer.pending
+    end
+  end
+end
+for _, token in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(time), 'LIMIT', 0, most)) do
+  local packed = redis.call('HGET', KEYS[5], token)
+  if packed then redis.call('XADD', KEYS[2], '*', unpack(cmsgpack.unpack(packed))) end
+  redis.call('HDEL', KEYS[5], token)
+  redis.call('ZREM', KEYS[4], token)
+end
+local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents }`,
+)
+
+/** Ends the membership of those that have no connection any more. ARGV: of each its name, and until when it was a member: it may have said that it lives. */
+export const evict: Script = script(
+  MEMBER,
+  `
+for i = 3, #ARGV, 2 do
+  if redis.call('ZSCORE', KEYS[3], ARGV[i]) == ARGV[i + 1] then
+    redis.call('ZREM', KEYS[3], ARGV[i])
+    redis.call('HDEL', KEYS[6], 'client:' .. ARGV[i])
+  end
+end
+return 'ours'`,
+)
+
+/**
+ * Takes up to ARGV[3] messages that are nobody's, oldest first, each counted once more.
+ * @returns 'lost', or 'ours', how many were deleted from the stream before anybody had settled them, and a list of 1 or 2 (the stream or the
+ * group's own), id, how often it had been handed out before, and fields.
+ */
+export const claim: Script = script(
+  IDS,
+  MEMBER,
+  `
+if not isMember(ME) then return { 'lost' } end
+local most = tonumber(ARGV[3])
+local taken, gone = {}, 0
+for which, stream in ipairs(STREAMS) do
+  local found = {}
+  for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
+    local consumer = named(list)
+    if consumer.pending > 0 and not isMember(consumer.name) then
+      for _, entry in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', most, consumer.name)) do found[#found + 1] = entry end
+    end
+  end
+  table.sort(found, function(a, b) return earlier(a[1], b[1]) end)
+  for i = 1, math.min(#found, most - #taken) do
+    local id, count = found[i][1], found[i][4]
+    local entry = redis.call('XCLAIM', stream, GROUP, ME, 0, id)[1]
+    if entry then taken[#taken + 1] = { which, id, count, entry[2] }
+    else
+      redis.call('XACK', stream, GROUP, id)
+      gone = gone + 1
+    end
+  end
+end
+return { 'ours', gone, taken }`,
+)
+
+/**
+ * Hands back what a member holds, counted as if it had never had it: all of it and itself (ARGV[3] = '1'), or what is listed: 1 or 2 and id.
+ * @returns 'lost' or 'ours'.
+ */
+export const handBack: Script = script(
+  MEMBER,
+  `
+if not isMember(ME) then return 'lost' end
+local function giveBack(stream, entry)
+  redis.call('XCLAIM', stream, GROUP, '${NOBODY}', 0, entry[1], 'RETRYCOUNT', math.max(0, entry[4] - 1), 'JUSTID')
+end
+for i = 4, #ARGV, 2 do
+  local stream = STREAMS[tonumber(ARGV[i])]
+  for _, entry in ipairs(redis.call('XPENDING', stream, GROUP, ARGV[i + 1], ARGV[i + 1], 1, ME)) do giveBack(stream, entry) end
+end
+if ARGV[3] == '1' then
+  for _, stream in ipairs(STREAMS) do
+    local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1000, ME)
+    while not pending.err and #pending > 0 do
+      for _, entry in ipairs(pending) do giveBack(stream, entry) end
+      pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1000, ME)
+    end
+    if not pending.err then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, ME) end
+  end
+  redis.call('ZREM', KEYS[3], ME)
+  redis.call('HDEL', KEYS[6], 'client:' .. ME)
+end
+return 'ours'`,
+)

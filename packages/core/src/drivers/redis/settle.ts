@@ -1,0 +1,87 @@
+import type { Delivery, Settlement } from '../../driver.ts'
+import { asError, SettleError } from '../../errors.ts'
+import { refusalOf } from './failure.ts'
+import { type Lease, Receipt } from './holdings.ts'
+import type { Argument } from './link.ts'
+import type { Membership, MembershipContext } from './membership.ts'
+import { acknowledge, bury, retry } from './scripts/settle.ts'
+import { placeFor } from './topology.ts'
+import { fieldOf } from './wire.ts'
+
+export type SettleContext = Pick<MembershipContext, 'names' | 'topology' | 'address'>
+
+type Copy = Exclude<Settlement, { kind: 'ack' }>
+
+/** Each membership's acknowledgements in one script; each copy in a script that takes its original out of the group in the same step. */
+export async function settle(
+  settlements: readonly Settlement[],
+  memberships: readonly Membership[],
+  context: SettleContext,
+): Promise<void> {
+  const acked = new Map<Membership, Receipt[]>()
+  const work: Promise<void>[] = []
+  const unstored: Delivery[] = []
+  let cause: Error | undefined
+  const failed = (receipts: readonly Receipt[], error: Error) => {
+    for (const receipt of receipts) {
+      // Lost meanwhile: it comes again by itself.
+      if (receipt.state !== 'settling') continue
+      receipt.state = 'out'
+      cause = refusalOf(error, context.address.where)
+      unstored.push(receipt.delivery)
+    }
+  }
+  for (const settlement of settlements) {
+    const { receipt } = settlement.delivery
+    // Settled before, lost with its membership, or somebody else's.
+    if (!(receipt instanceof Receipt) || receipt.state !== 'out') continue
+    const membership = memberships.find(({ holdings }) => holdings === receipt.holdings)
+    const lease = membership?.lease
+    if (!membership || !lease) continue
+    receipt.state = 'settling'
+    if (settlement.kind === 'ack') {
+      const ofMembership = acked.get(membership)
+      if (ofMembership) ofMembership.push(receipt)
+      else acked.set(membership, [receipt])
+    } else work.push(store(settlement, receipt, membership, lease, context).catch((thrown: unknown) => failed([receipt], asError(thrown))))
+  }
+  for (const [membership, receipts] of acked)
+    work.push(acknowledgeAll(receipts, membership).catch((thrown: unknown) => failed(receipts, asError(thrown))))
+  await Promise.all(work)
+  if (cause) throw new SettleError(unstored, cause)
+}
+
+async function acknowledgeAll(receipts: readonly Receipt[], membership: Membership): Promise<void> {
+  const { lease } = membership
+  if (!lease) return
+  const ids: string[] = []
+  const ofGroup: string[] = []
+  for (const { which, entry } of receipts) (which === 1 ? ids : ofGroup).push(entry.id)
+  if ((await membership.run(acknowledge, lease, [String(ids.length), ...ids, ...ofGroup])) !== undefined)
+    membership.holdings.settle(receipts)
+}
+
+async function store(
+  { kind, headers, ...settlement }: Copy,
+  receipt: Receipt,
+  membership: Membership,
+  lease: Lease,
+  { names, topology }: SettleContext,
+): Promise<void> {
+  const { topic, group, keys, holdings } = membership
+  const { which, entry, delivery } = receipt
+  const over: Argument[] = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
+  const args = (ms: number): Argument[] => [...[String(which), entry.id, delivery.message.id, String(ms), String(over.length)], ...over]
+  const place = kind === 'deadLetter' ? placeFor(topology, topic, group) : undefined
+  const afterMs = 'afterMs' in settlement ? Math.max(0, Math.ceil(settlement.afterMs)) : 0
+  const run = (given: readonly Argument[]) =>
+    place
+      ? membership.run(bury, lease, [...args(place.ttlMs), ...given], [...keys, names.place(topic, place.name)])
+      : membership.run(retry, lease, [...args(afterMs), ...given])
+  // The original lies on the server, unless somebody has deleted it.
+  let stored = await run([])
+  if (stored === 'missing') stored = await run(entry.fields)
+  if (stored === undefined) return
+  holdings.settle([receipt])
+  if (!place) membership.dueIn(afterMs)
+}

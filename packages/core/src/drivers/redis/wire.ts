@@ -1,0 +1,89 @@
+import type { Message } from '../../driver.ts'
+import type { Argument } from './link.ts'
+
+/** An entry of a stream as its author wrote it: names and values in turn. */
+export interface Entry {
+  readonly id: string
+  readonly fields: readonly Buffer[]
+}
+
+const BODY = 'body'
+const ID = 'corebus-id'
+const KEY = 'corebus-key'
+const TOMBSTONE = 'corebus-tombstone'
+const OURS = 'corebus-'
+/** A user's header is a field with this before its name. */
+const HEADER = 'h:'
+/** Of a dead letter: when it was stored, for which group, and until when it is kept. Not part of the message. */
+export const DEAD = 'corebus-dead-'
+const STANDARD: ReadonlySet<string> = new Set(['content-type', 'traceparent', 'tracestate', 'baggage'])
+
+/** The field that holds a header. */
+export function fieldOf(header: string): string {
+  return header.startsWith(OURS) || STANDARD.has(header) ? header : HEADER + header
+}
+
+/** The layout on the wire: `body`, our headers and the standard ones by their names, and `h:<name>` for the author's. */
+export function toFields({ id, key, headers, body, tombstone }: Message): Argument[] {
+  const fields: Argument[] = [BODY, Buffer.from(body.buffer, body.byteOffset, body.byteLength), ID, id]
+  if (key !== undefined) fields.push(KEY, key)
+  if (tombstone) fields.push(TOMBSTONE, 'true')
+  for (const name in headers) fields.push(fieldOf(name), headers[name] as string)
+  return fields
+}
+
+/** A readable view. An entry without an id gets one from its place. */
+export function fromEntry({ id: entry, fields }: Entry, topic: string, stream: string): Message {
+  const headers: Record<string, string> = {}
+  let body: Buffer | undefined
+  let id: string | undefined
+  let key: string | undefined
+  let tombstone = false
+  let foreign: string[] | undefined
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = (fields[i] as Buffer).toString()
+    const value = fields[i + 1] as Buffer
+    if (name === BODY) body = value
+    else if (name === ID) id = value.toString()
+    else if (name === KEY) key = value.toString()
+    else if (name === TOMBSTONE) tombstone = true
+    else if (name.startsWith(OURS)) {
+      if (!name.startsWith(DEAD)) headers[name] = value.toString()
+    } else if (STANDARD.has(name)) headers[name] = value.toString()
+    else if (name.startsWith(HEADER)) headers[name.slice(HEADER.length)] = value.toString()
+    else {
+      foreign ??= []
+      foreign.push(name, value.toString())
+    }
+  }
+  // Beside a body they are headers; without one they are the message.
+  if (foreign && body) for (let i = 0; i < foreign.length; i += 2) headers[foreign[i] as string] ??= foreign[i + 1] as string
+  return {
+    id: id ?? `redis:${stream}/${entry}`,
+    topic,
+    ...(key !== undefined && { key }),
+    headers: body || tombstone ? headers : oursOf(headers),
+    body: body ?? (tombstone ? new Uint8Array() : bodyOf(fields)),
+    ...(tombstone && { tombstone: true as const }),
+  }
+}
+
+/** Whoever writes fields and no `body` has them read as a JSON object of strings. */
+function bodyOf(fields: readonly Buffer[]): Buffer {
+  const body: [name: string, value: string][] = []
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = String(fields[i])
+    if (!name.startsWith(OURS)) body.push([name, String(fields[i + 1])])
+  }
+  return Buffer.from(JSON.stringify(Object.fromEntries(body)))
+}
+
+function oursOf(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith(OURS)))
+}
+
+/** A field of an entry, as text. */
+export function fieldIn({ fields }: Entry, name: string): string | undefined {
+  for (let i = 0; i + 1 < fields.length; i += 2) if (String(fields[i]) === name) return String(fields[i + 1])
+  return undefined
+}

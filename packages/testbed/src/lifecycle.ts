@@ -1,0 +1,44 @@
+import type { Broker } from './broker.ts'
+import { ended, type Owned, signal } from './owned.ts'
+
+export interface LifecycleOptions {
+  readonly owned: Owned
+  /** Starts it on its data and resolves with its process when it answers. */
+  readonly up: () => Promise<number>
+  readonly stopsWithinMs: number
+}
+
+/** What can be done to a broker that was started here. Resolves when it is up for the first time; whatever was started is ended when it does not come up. */
+export async function lifecycle({
+  owned,
+  up,
+  stopsWithinMs,
+}: LifecycleOptions): Promise<Pick<Broker, 'stop' | 'restart' | 'kill' | 'freeze' | 'thaw'>> {
+  let pid = 0
+  async function start(): Promise<void> {
+    pid = await up()
+  }
+  async function again(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    signal(pid, by)
+    await ended(pid, stopsWithinMs)
+    owned.forget(pid)
+    await start()
+  }
+  try {
+    await start()
+  } catch (error) {
+    await owned.end()
+    throw error
+  }
+  return {
+    stop: () => owned.end(),
+    restart: () => again('SIGTERM'),
+    kill: () => again('SIGKILL'),
+    async freeze() {
+      signal(pid, 'SIGSTOP')
+    },
+    async thaw() {
+      signal(pid, 'SIGCONT')
+    },
+  }
+}
