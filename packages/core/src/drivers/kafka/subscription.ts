@@ -61,8 +61,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   const metadata = new Metadata(client, clock)
   const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
   const reader = new Reader({
-    limit: options.limit,
-    commits,
+    ...{ limit: options.limit, clock, commits },
     isFresh: () => membership.isFresh,
     onDeliveries,
     onLost,
