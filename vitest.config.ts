@@ -31,14 +31,14 @@ export default defineConfig({
         },
       },
       { test: { ...shared, name: 'layers', include: ['packages/core/test/layers.test.ts'] } },
-      // A real broker each, found or started by packages/testbed: one file at a time, so that they do not take each other's processor.
+      // A real broker each, found or started by packages/testbed: two files at a time, since most of their time is waiting for a server.
       {
         test: {
           ...shared,
           name: 'broker',
           include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
           exclude: ['**/node_modules/**'],
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
     ],
