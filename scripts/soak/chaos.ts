@@ -15,6 +15,8 @@ export interface Line {
 
 export interface SoakOptions {
   readonly seeds: readonly number[]
+  /** Pieces of what a run is called, "minute" among them. Default: all of them. */
+  readonly only?: readonly string[]
   /** Told of each run when it is over: they take long. */
   readonly onLine: (line: Line) => void
 }
@@ -53,7 +55,7 @@ async function placeOn(name: BrokerName, targetOn: TargetOn): Promise<Place | un
 }
 
 /** A minute of chaos with each seed, and every mutation with each: with the safeguard in place all must be well, and without it not. */
-export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Promise<readonly Line[]> {
+export async function chaosOn(name: string, { seeds, only, onLine }: SoakOptions): Promise<readonly Line[]> {
   const open = Object.hasOwn(PLACES, name) ? PLACES[name] : undefined
   if (!open) throw new Error(`no chaos on ${name}; there is: ${Object.keys(PLACES).join(', ')}`)
   const place = await open()
@@ -68,8 +70,9 @@ export async function chaosOn(name: string, { seeds, onLine }: SoakOptions): Pro
     onLine(line)
   }
   try {
-    for (const seed of seeds) await tell(well(target, `seed ${seed}`, seed))
-    for (const mutation of mutations)
+    const wanted = (what: string) => only === undefined || only.some((piece) => what.includes(piece))
+    for (const seed of wanted('minute') ? seeds : []) await tell(well(target, `seed ${seed}`, seed))
+    for (const mutation of mutations.filter(({ name }) => wanted(name)))
       for (const seed of seeds) {
         await tell(well(target, `"${mutation.name}" in place, seed ${seed}`, seed, mutation.chaos))
         await tell(wrong(target, mutation, seed))

@@ -9,7 +9,7 @@ import { Client } from './client.ts'
 import { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, failureOf, isHopeless, taken, unreachable } from './failure.ts'
+import { closed, expelled, failureOf, isHopeless, taken, unreachable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
 import { Holdings } from './holdings.ts'
 import type { Line } from './line.ts'
@@ -159,10 +159,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   function onExpelled(): void {
     holdings.loseAll()
-    const error = new CorebusError(
-      'EXPELLED',
-      `group ${group} went on without this member, which it had not heard of: what it held is lost to it`,
-    )
+    const error = expelled(group)
     if (state === 'reconnecting' && !stopped) options.onState({ kind: 'reconnecting', error })
     onTrouble(error)
   }
@@ -253,7 +250,6 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     await Promise.race([Promise.all(settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
     for (const line of reader.lines) line.handBack()
     await Promise.race([commits.store(reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
-    // What could not be committed is not settled.
     for (const line of reader.lines) reader.remove(line)
     commits.forget()
     await leave()
@@ -261,7 +257,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     try {
-      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump() })
+      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump(), onLost })
     } finally {
       holdings.release()
     }

@@ -1,12 +1,12 @@
-import { PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
+import { FIRST_RETRY_MS, LONGEST_RETRY_MS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
 import { breaks, type Doubts, type Fault, type History, type Life, overlap } from './history.ts'
 
 /** How soon after a fault a connection that it broke is found to be broken. */
 const NOTICED_MS = 1_000
 /** So long a member that is told to close tries to settle what it has handled. */
 const CLOSES_WITHIN_MS = 10_000
-/** So long a member may take from storing what it brings back until that is noted as brought back. */
-const NOTED_MS = 300
+/** So long a member may take from storing what it brings back until that is noted as brought back: a broker that is busy answers late. */
+const NOTED_MS = 1_000
 
 /**
  * How often each message may be handled once more, by what was unsettled when something went wrong. Delivery is at least once: a fault may
@@ -37,10 +37,10 @@ export function allowancesOf(history: History): ReadonlyMap<string, number> {
 
 export interface Loss {
   readonly at: number
-  /** When what it was lost by began. */
-  readonly from: number
   /** From then on it could do nothing with it any more. */
   readonly to: number
+  /** It was only its connection. */
+  readonly keeps: boolean
   readonly life: string
   /** What was out there, once for each time it was out. */
   readonly ids: readonly string[]
@@ -56,7 +56,7 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
   let settled: { readonly id: string; readonly at: number }[] = []
   let upAt: number | undefined
   let isDown = false
-  const lose = (at: number, why: string, killed: boolean) => {
+  const lose = (at: number, why: string, { killed = false, keeps = false } = {}) => {
     const from = upAt ?? at
     const broke = faults.filter((fault) => breaks(fault, life.name, doubts))
     const movesForMs = (fault: Fault) => (fault.life === undefined ? doubts.movesForMs : 0)
@@ -71,11 +71,12 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
     // It was given up while it was frozen: what it hands out after that is not its own any more.
     const frozen = doubts.sendsAhead ? undefined : causes.findLast(({ kind }) => kind === 'stopMember' || kind === 'stopMemberLong')
     const to = frozen?.at ?? at
-    const ids = [...out.filter((one) => one.at <= (frozen?.until ?? at)), ...unheard].map(({ id }) => id)
-    losses.push({ at, from: began, to, life: life.name, ids, explained: killed || causes.length > 0, why })
+    const gone = keeps ? [] : [...out.filter((one) => one.at <= (frozen?.until ?? at)), ...unheard]
+    losses.push({ at, to, keeps, life: life.name, ids: gone.map(({ id }) => id), explained: killed || causes.length > 0, why })
+    isDown = true
+    if (keeps) return
     out = []
     settled = []
-    isDown = true
   }
   for (const note of life.notes) {
     if (note.what === 'delivered') {
@@ -86,7 +87,8 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
       if (i >= 0) out.splice(i, 1)
       settled.push(note)
     } else if (note.what === 'state' && note.of === 'group') {
-      if (note.state === 'reconnecting' && upAt !== undefined) lose(note.at, note.why ?? '', false)
+      if (note.state === 'reconnecting' && upAt !== undefined)
+        lose(note.at, note.why ?? '', { keeps: doubts.losesWith !== undefined && note.code !== doubts.losesWith })
       if (note.state === 'consuming') {
         // Until then more may be lost by the same.
         if (isDown) upAt = note.at
@@ -100,7 +102,7 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
     const gaveUp = faults.some(
       (fault) => breaks(fault, life.name, doubts) && overlap(fault, (life.end?.at ?? 0) - CLOSES_WITHIN_MS, life.end?.at ?? 0),
     )
-    if (life.end.how !== 'closed' || (out.length > 0 && gaveUp)) lose(life.end.at, life.end.how, true)
+    if (life.end.how !== 'closed' || (out.length > 0 && gaveUp)) lose(life.end.at, life.end.how, { killed: true })
   }
   return losses
 }
@@ -133,10 +135,7 @@ function movesInDoubt(history: History): (retry: Retry) => number {
   const { doubts, lives } = history
   const falls = fallsOf(history)
   if (!doubts.membersBringBack) return ({ due }) => falls.filter((fall) => due >= fall.at - doubts.unheardMs && due <= fall.lostAt).length
-  // By one fault it may lose several times.
-  const losses = lives.flatMap((life) => [
-    ...new Map(lossesOf(life, history).map(({ from, to }) => [from, { at: from, lostAt: to }])).values(),
-  ])
+  const losses = lives.flatMap((life) => lossesOf(life, history).filter(({ keeps }) => !keeps)).map(({ to }) => ({ at: to, lostAt: to }))
   const handedOut = new Map<string, number[]>()
   for (const { notes } of lives)
     for (const note of notes) if (note.what === 'delivered') handedOut.set(note.id, [...(handedOut.get(note.id) ?? []), note.at])
@@ -195,13 +194,19 @@ interface Retry {
 }
 
 function retriesOf({ notes }: Life): readonly Retry[] {
-  const threwAt = new Map<string, number>()
+  const threw = new Map<string, { readonly at: number; readonly attempt: number }>()
   const retries: Retry[] = []
   for (const note of notes) {
-    if (note.what === 'threw') threwAt.set(note.id, note.at)
-    if (note.what !== 'settled' || note.afterMs === undefined) continue
+    if (note.what === 'threw') threw.set(note.id, note)
+    if (note.what !== 'settled') continue
     const { id, at, afterMs } = note
-    retries.push({ id, at, due: at + afterMs, dueFrom: (threwAt.get(id) ?? at) + afterMs })
+    if (afterMs !== undefined) retries.push({ id, at, due: at + afterMs, dueFrom: (threw.get(id)?.at ?? at) + afterMs })
+    threw.delete(id)
+  }
+  // It was lost before it could say so: the copy may be stored.
+  for (const [id, { at, attempt }] of threw) {
+    const due = at + Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LONGEST_RETRY_MS)
+    if (attempt <= MAX_RETRIES) retries.push({ id, at, due, dueFrom: due })
   }
   return retries
 }

@@ -43,6 +43,7 @@ const STARTS_WITHIN_MS = 60_000
 /** A producer's last messages may have to be published several times. */
 const ENDS_WITHIN_MS = 60_000
 const SAID_AT_ONCE = 3
+const MOST_GUESTS = 2
 const LAST_WORDS = 6
 
 /** The processes of a chaos run and their supervisor: whoever dies is started again. */
@@ -72,6 +73,11 @@ export class Company {
         if (!child.heard('mutated').some((one) => one.find === find)) throw new Error(`"${find}" was never loaded: it changes nothing`)
     for (let n = 1; n <= producers; n++) this.producers.push(this.#fill('producer', n))
     await this.until(() => this.progress.settled > 0)
+  }
+
+  /** As many as may be at once. */
+  get isFull(): boolean {
+    return this.members.length >= this.#options.members + MOST_GUESTS
   }
 
   /** One more member, who is replaced like the others. */

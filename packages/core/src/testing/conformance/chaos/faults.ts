@@ -62,6 +62,7 @@ export class Faults {
         this.#background.push(this.#stop(kind, pick(leastFrozen(awake())), 3 * doubts.silenceMs))
         return
       case 'comeAndGo':
+        await company.until(() => !company.isFull)
         this.#background.push(this.#comeAndGo(STAYS_MS + below(STAYS_LONGER_MS), below(ANY)))
         return
       case 'freeze':

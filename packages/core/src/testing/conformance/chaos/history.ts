@@ -50,6 +50,8 @@ export interface Letter {
 export interface Doubts {
   /** A settlement that was sent, and not answered, so shortly before its connection was lost may not count. */
   readonly unheardMs: number
+  /** Here a member keeps what it has over a lost connection; what it loses it loses with this error. */
+  readonly losesWith: string | undefined
   /** Settlements are answered: one that has settled counts, whatever goes wrong then. */
   readonly answersSettlements: boolean
   /** What was sent to a member before it was frozen reaches it when it wakes up, also when it was given up meanwhile. */

@@ -5,6 +5,7 @@ import { judge } from './ledger.ts'
 
 const END_MS = 10_000
 const DOUBTS: Doubts = {
+  losesWith: undefined,
   unheardMs: 10,
   answersSettlements: false,
   sendsAhead: true,
@@ -150,6 +151,20 @@ test('what a member could not settle before it closed may be handled again when 
   const lives = [published(), closing, life('member 2.1', [delivered(2_000), done(2_001), acked(2_002)])]
   expect(found(lives)).toEqual(['duplicate'])
   expect(found(lives, { faults: [{ kind: 'restart', at: 4, until: 1_500 }] })).toEqual([])
+})
+
+test('where a member keeps what it has over a lost connection, only its being given up explains a repeat', () => {
+  const lost = (code: string): Life =>
+    life(
+      'member 1.1',
+      [state(3, 'group', 'consuming'), delivered(5), done(6), [500, { what: 'state', of: 'group', state: 'reconnecting', code }]],
+      { at: 60_000 },
+    )
+  const other = life('member 2.1', [delivered(5_000), done(5_001), acked(5_002)])
+  const more: More = { faults: [{ kind: 'kill', at: 490, until: 600 }], doubts: { losesWith: 'MEMBERSHIP_LOST', answersSettlements: true } }
+  expect(found([published(), lost('MEMBERSHIP_LOST'), other], more)).toEqual([])
+  expect(found([published(), lost('CONNECTION_LOST'), other], more)).toEqual(['duplicate'])
+  expect(found([published(), lost('CONNECTION_LOST'), other])).toEqual(['closed'])
 })
 
 test('a line that was cut may be found to be dead after the others are back', () => {

@@ -43,6 +43,7 @@ export const PLENTY: Omit<ChaosOptions, 'seed' | 'mutation'> = {
 
 const NO_DOUBTS: Doubts = {
   unheardMs: 0,
+  losesWith: undefined,
   answersSettlements: false,
   sendsAhead: false,
   membersBringBack: false,

@@ -6,6 +6,7 @@ import { createMessaging } from '../../../messaging.ts'
 import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe.ts'
 import {
   type ChaosMemberOrders,
+  codeOf,
   type Errand,
   FIRST_RETRY_MS,
   giveUp,
@@ -33,7 +34,12 @@ subscribe(CHANNEL.settle, (record) => {
 })
 subscribe(CHANNEL.state, (record) => {
   const { state, group, error } = record as StateRecord
-  note({ what: 'state', of: group === undefined ? 'connection' : 'group', state, ...(error && { why: error.message }) })
+  note({
+    what: 'state',
+    of: group === undefined ? 'connection' : 'group',
+    state,
+    ...(error && { why: error.message, code: codeOf(error) }),
+  })
 })
 
 let doom: { readonly when: Moment; readonly turns: number } | undefined

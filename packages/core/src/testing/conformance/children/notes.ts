@@ -59,10 +59,21 @@ export type Note =
   /** Ends itself, because of this. */
   | { readonly what: 'gaveUp'; readonly at: number; readonly code: string }
   /** `of` is the connection, or the group's hold on its queue. */
-  | { readonly what: 'state'; readonly at: number; readonly of: 'connection' | 'group'; readonly state: string; readonly why?: string }
+  | {
+      readonly what: 'state'
+      readonly at: number
+      readonly of: 'connection' | 'group'
+      readonly state: string
+      readonly why?: string
+      readonly code?: string
+    }
+
+export function codeOf(error: unknown): string {
+  return error instanceof CorebusError ? error.code : 'none'
+}
 
 export function giveUp(error: unknown): never {
-  note({ what: 'gaveUp', code: error instanceof CorebusError ? error.code : 'none' })
+  note({ what: 'gaveUp', code: codeOf(error) })
   console.error(error)
   process.exit(1)
 }
