@@ -1,7 +1,8 @@
-import { broker } from '@corebus/testbed'
+import { type Broker, type BrokerName, broker } from '@corebus/testbed'
 import { clusterMutations } from '../../packages/core/src/drivers/kafka/fixtures/mutations.ts'
 import { targetOfOne, targetOfThree } from '../../packages/core/src/drivers/kafka/fixtures/target.ts'
-import { targetOn } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
+import { targetOn as onRabbitmq } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
+import { targetOn as onRedis } from '../../packages/core/src/drivers/redis/fixtures/target.ts'
 import { described, type Ledger } from '../../packages/core/src/testing/conformance/chaos/ledger.ts'
 import { ledgerOf, mutationsOf, whyBad, whyUnproved } from '../../packages/core/src/testing/conformance/chaos.ts'
 import type { ConformanceTarget, Mutation } from '../../packages/core/src/testing/conformance/index.ts'
@@ -32,12 +33,8 @@ interface Place {
 
 /** Where chaos can be had, on brokers of its own that may be killed. */
 const PLACES: Readonly<Record<string, () => Promise<Place | undefined>>> = {
-  async rabbitmq() {
-    const running = await broker('rabbitmq', { own: true, required: true })
-    if (!running) return undefined
-    const { target, close } = await targetOn(running)
-    return { target, mutations: mutationsOf({ target }), close: () => close().finally(running.stop) }
-  },
+  rabbitmq: () => placeOn('rabbitmq', onRabbitmq),
+  redis: () => placeOn('redis', onRedis),
   async kafka() {
     const one = await targetOfOne()
     return one && { ...one, mutations: mutationsOf(one) }
@@ -46,6 +43,15 @@ const PLACES: Readonly<Record<string, () => Promise<Place | undefined>>> = {
     const three = await targetOfThree()
     return three && { ...three, mutations: clusterMutations }
   },
+}
+
+type TargetOn = (running: Broker) => Promise<{ readonly target: ConformanceTarget; readonly close: () => Promise<void> }>
+
+async function placeOn(name: BrokerName, targetOn: TargetOn): Promise<Place | undefined> {
+  const running = await broker(name, { own: true, required: true })
+  if (!running) return undefined
+  const { target, close } = await targetOn(running)
+  return { target, mutations: mutationsOf({ target }), close: () => close().finally(running.stop) }
 }
 
 /** A minute of chaos with each seed, and every mutation with each: with the safeguard in place all must be well, and without it not. */

@@ -20,7 +20,7 @@ interface Told {
 }
 
 interface Place {
-  readonly broker: 'sqlite' | 'rabbitmq'
+  readonly broker: 'sqlite' | 'rabbitmq' | 'kafka'
   readonly url: string
 }
 

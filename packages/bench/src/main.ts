@@ -1,22 +1,35 @@
 import { parseArgs } from 'node:util'
-import { broker } from '@corebus/testbed'
+import { type BrokerName, broker, kafkaJars } from '@corebus/testbed'
+import { firstMessage } from './first-message.ts'
+import { comparisons as kafka } from './kafka/comparisons.ts'
+import * as onKafka from './kafka/latency.ts'
+import { room as kafkaRoom } from './kafka/room.ts'
 import { inFile, latency } from './latency.ts'
 import { type Comparison, compare, print, type Result } from './measure.ts'
+import { besideBare } from './paced.ts'
 import { comparisons as rabbitmq } from './rabbitmq/comparisons.ts'
-import { firstMessage } from './rabbitmq/first-message.ts'
-import { latency as besideBare } from './rabbitmq/latency.ts'
+import * as onRabbitmq from './rabbitmq/latency.ts'
+import { room as rabbitmqRoom } from './rabbitmq/topic.ts'
 import { runtime } from './runtime.ts'
 import { backlog, consume, publish } from './sqlite.ts'
 
 const HELP = `Measures Corebus against bare libraries and peers: every round runs every contestant once, medians count.
 
-  npm run bench                       everything (about 15 minutes)
-  npm run bench -- runtime sqlite     some of it: runtime, sqlite, backlog, latency, rabbitmq, rabbitmq-latency
+  npm run bench                       everything (about 30 minutes)
+  npm run bench -- runtime sqlite     some of it: runtime, sqlite, backlog, latency, rabbitmq,
+                                      rabbitmq-latency, kafka, kafka-latency
+  npm run bench -- kafka --match '12 partitions: publish'
+                                      only the comparisons with that in their names
   npm run bench -- --rounds 5 --json  more rounds; one JSON document instead of tables`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '3' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    match: { type: 'string', default: '' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
 })
 if (values.help) {
   console.log(HELP)
@@ -24,30 +37,46 @@ if (values.help) {
 }
 
 const SIZES = [200, 1_024]
+const PARTITIONS = [4, 12]
 /** Contestants against each other, by throughput. */
 const suites: Record<string, () => Promise<readonly Comparison[]>> = {
   runtime: async () => Promise.all(SIZES.map((bytes) => runtime(bytes, 20_000))),
   sqlite: async () => SIZES.flatMap((bytes) => [publish(bytes, 20_000), consume(bytes, 20_000)]),
   backlog: async () => SIZES.map((bytes) => backlog(bytes)),
-  rabbitmq: async () => rabbitmq(await rabbitmqUrl(), SIZES),
+  rabbitmq: async () => rabbitmq(await urlOf('rabbitmq'), SIZES),
+  kafka: async () => {
+    const [url, jars] = [await urlOf('kafka'), (await kafkaJars()) ?? '']
+    return PARTITIONS.flatMap((partitions) => kafka({ url, jars, sizes: SIZES }, partitions))
+  },
 }
 /** Single messages, and a process at rest. */
 const measurements: Record<string, () => Promise<object>> = {
   latency: inFile,
   'rabbitmq-latency': async () => {
-    const url = await rabbitmqUrl()
+    const url = await urlOf('rabbitmq')
+    const room = rabbitmqRoom(url)
     return {
-      firstMessage: await firstMessage(url),
-      publishToHandler: await besideBare(url),
+      firstMessage: await firstMessage(room, onRabbitmq.bareStart(url)),
+      publishToHandler: await besideBare(room, () => onRabbitmq.byHand(url)),
       ...(await latency({ broker: 'rabbitmq', url })),
+    }
+  },
+  'kafka-latency': async () => {
+    const place = { url: await urlOf('kafka'), partitions: 12 }
+    const room = kafkaRoom(place)
+    return {
+      firstMessage: await firstMessage(room, onKafka.bareStart(place)),
+      publishToHandler: await besideBare(room, () => onKafka.byHand(place)),
+      ...(await latency({ broker: 'kafka', url: place.url })),
     }
   },
 }
 
-/** A node of its own, ended with this process. */
-let node: ReturnType<typeof broker> | undefined
-async function rabbitmqUrl(): Promise<string> {
-  node ??= broker('rabbitmq', { own: true })
+/** Brokers of our own, ended with this process. */
+const nodes = new Map<BrokerName, ReturnType<typeof broker>>()
+async function urlOf(name: BrokerName): Promise<string> {
+  const node = nodes.get(name) ?? broker(name, { own: true })
+  nodes.set(name, node)
   const started = await node
   if (started) return started.url
   process.exit(2)
@@ -65,6 +94,7 @@ const results: Result[] = []
 for (const [name, comparisons] of Object.entries(suites)) {
   if (!wanted.includes(name)) continue
   for (const comparison of await comparisons()) {
+    if (!comparison.name.includes(values.match)) continue
     const result = await compare(comparison, Number(values.rounds))
     results.push(result)
     if (!values.json) print(result)
@@ -77,6 +107,6 @@ for (const [name, measure] of Object.entries(measurements)) {
   if (!values.json) console.log(`\n${name}\n`, measured[name])
 }
 if (values.json) console.log(JSON.stringify({ node: process.version, rounds: Number(values.rounds), results, measured }, undefined, 2))
-await (await node)?.stop()
+for (const node of nodes.values()) await (await node)?.stop()
 // Nest keeps timers; everything of ours is closed.
 process.exit(0)

@@ -1,6 +1,8 @@
 /** One contestant of a comparison: does `messages` pieces of work and returns how long it took, in ms. Set-up is not counted. */
 export interface Contestant {
   readonly name: string
+  /** How much it does of the same work, when that is not as much as the others: a slow one in less time, one that has to be warm in more. */
+  readonly messages?: number
   run(): Promise<number>
 }
 
@@ -36,17 +38,23 @@ export const quantile = (values: readonly number[], q: number): number =>
 
 /** Every round runs every contestant once, so that a slow moment of the machine meets all of them. A first round warms up and is not counted. */
 export async function compare({ name, messages, contestants, targets }: Comparison, rounds: number): Promise<Result> {
-  const times = new Map<string, number[]>(contestants.map((contestant) => [contestant.name, []]))
+  const times = contestants.map((contestant) => ({
+    name: contestant.name,
+    messages: contestant.messages ?? messages,
+    runs: [] as number[],
+  }))
   for (let round = 0; round <= rounds; round++)
-    for (const contestant of contestants) {
-      const ms = await contestant.run()
-      if (round > 0) times.get(contestant.name)?.push(ms)
+    for (const [i, contestant] of contestants.entries()) {
+      const ms = await contestant.run().catch((error: unknown) => {
+        throw new Error(`${contestant.name} failed`, { cause: error })
+      })
+      if (round > 0) times[i]?.runs.push(ms)
     }
-  const figures = [...times].map(([contestant, runs]) => ({
+  const figures = times.map(({ name: contestant, messages: done, runs }) => ({
     name: contestant,
-    perSecond: (messages / median(runs)) * 1_000,
-    microseconds: (median(runs) * 1_000) / messages,
-    runs: runs.map((ms) => Math.round((messages / ms) * 1_000)),
+    perSecond: (done / median(runs)) * 1_000,
+    microseconds: (median(runs) * 1_000) / done,
+    runs: runs.map((ms) => Math.round((done / ms) * 1_000)),
   }))
   const rate = new Map(figures.map((figure) => [figure.name, figure.perSecond]))
   const ratios = targets.map(({ ours, other, atLeast }) => {

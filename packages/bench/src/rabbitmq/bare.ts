@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { ConfirmChannel } from 'amqplib'
+import { Handled, publishAll, type Load as Sized } from '../load.ts'
 import type { Contestant } from '../measure.ts'
 import { Order, order } from '../payload.ts'
-import { Handled, publishAll } from './load.ts'
 import { inQueue, mustHold, onChannel } from './room.ts'
 
 const PREFETCH = 200
 const ACK_EVERY = 50
 
-export interface Load {
+export interface Load extends Sized {
   readonly url: string
-  readonly bytes: number
-  readonly count: number
 }
 
 export interface PublishLoad extends Load {

@@ -1,7 +1,8 @@
+import { consuming, publishing } from '../corebus.ts'
 import type { Comparison } from '../measure.ts'
 import { bareConsuming, barePublishing, barePublishingByTopic } from './bare.ts'
-import { consuming, publishing } from './corebus.ts'
 import { nestConsuming, nestPublishing } from './nest.ts'
+import { room } from './topic.ts'
 
 const AWAITED = 2_000
 const IN_FLIGHT = 256
@@ -10,7 +11,7 @@ const MESSAGES = 30_000
 function publish(url: string, bytes: number, inFlight: 1 | typeof IN_FLIGHT): Comparison {
   const count = inFlight === 1 ? AWAITED : MESSAGES
   const load = { url, bytes, count, inFlight }
-  const contestants = [publishing(load), barePublishing(load), barePublishingByTopic(load), nestPublishing(load)] as const
+  const contestants = [publishing(room(url), load), barePublishing(load), barePublishingByTopic(load), nestPublishing(load)] as const
   const [ours, bare, byTopic, nest] = contestants.map(({ name }) => name) as [string, string, string, string]
   const overNest = inFlight === 1 ? 3 : bytes > 500 ? 1.1 : 1.3
   return {
@@ -27,7 +28,7 @@ function publish(url: string, bytes: number, inFlight: 1 | typeof IN_FLIGHT): Co
 
 function consume(url: string, bytes: number): Comparison {
   const load = { url, bytes, count: MESSAGES }
-  const contestants = [consuming(load), bareConsuming(load), nestConsuming(load)] as const
+  const contestants = [consuming(room(url), load), bareConsuming(load), nestConsuming(load)] as const
   const [ours, bare, nest] = contestants.map(({ name }) => name) as [string, string, string]
   return {
     name: `RabbitMQ: consume a backlog, ${bytes} B, parse, validate, acknowledge`,

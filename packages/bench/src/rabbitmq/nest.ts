@@ -1,20 +1,18 @@
-import 'reflect-metadata'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Controller, Logger, Module } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
-import { ClientRMQ, Ctx, EventPattern, Payload, type RmqContext, Transport } from '@nestjs/microservices'
+import { ClientRMQ, type RmqContext, Transport } from '@nestjs/microservices'
 import { lastValueFrom } from 'rxjs'
+import { Handled, publishAll } from '../load.ts'
 import type { Contestant } from '../measure.ts'
-import { Order, order } from '../payload.ts'
+import { application } from '../nest.ts'
+import { order } from '../payload.ts'
 import { type Load, type PublishLoad, preload } from './bare.ts'
-import { Handled, publishAll } from './load.ts'
 import { inQueue, QUORUM } from './room.ts'
 
 const PATTERN = 'order.created'
 const PREFETCH = 200
 /** Of many single acknowledgements the broker forgets some when the connection is closed right after them. */
 const HEARD_WITHIN_MS = 500
-Logger.overrideLogger(false)
 
 /** Its client's channel confirms; persistent is not its default. */
 export function nestPublishing({ url, bytes, count, inFlight }: PublishLoad): Contestant {
@@ -44,8 +42,13 @@ export function nestConsuming({ url, bytes, count }: Load): Contestant {
       inQueue(url, async (queue) => {
         await preload(url, queue, count, (n) => Buffer.from(JSON.stringify({ pattern: PATTERN, data: order(bytes, n) })))
         const handled = new Handled(count)
+        const acknowledge = (context: RmqContext) => context.getChannelRef().ack(context.getMessage())
         const options = { urls: [url], queue, queueOptions: QUORUM, noAck: false, prefetchCount: PREFETCH }
-        const app = await NestFactory.createMicroservice(application(handled), { transport: Transport.RMQ, options, logger: false })
+        const app = await NestFactory.createMicroservice(application({ pattern: PATTERN, handled, acknowledge }), {
+          transport: Transport.RMQ,
+          options,
+          logger: false,
+        })
         await app.listen()
         const ms = await handled.all
         await sleep(HEARD_WITHIN_MS)
@@ -53,22 +56,4 @@ export function nestConsuming({ url, bytes, count }: Load): Contestant {
         return ms
       }),
   }
-}
-
-/** Node strips types and knows no decorators: they are called. */
-function application(handled: Handled): new () => object {
-  class Orders {
-    created(data: unknown, context: RmqContext): void {
-      const { total } = Order.parse(data)
-      if (total > 0) handled.one()
-      context.getChannelRef().ack(context.getMessage())
-    }
-  }
-  EventPattern(PATTERN)(Orders.prototype, 'created', Object.getOwnPropertyDescriptor(Orders.prototype, 'created') as PropertyDescriptor)
-  Payload()(Orders.prototype, 'created', 0)
-  Ctx()(Orders.prototype, 'created', 1)
-  Controller()(Orders)
-  class App {}
-  Module({ controllers: [Orders] })(App)
-  return App
 }

@@ -60,6 +60,8 @@ export class Settler {
         this.#waiting = [...left, ...this.#waiting]
         await sleep(this.#options.clock, Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS), this.#closing.signal)
       }
+      // In the midst of many that do not wait for anything: the others of them go with the next batch.
+      if (this.#waiting.length > 0) await new Promise<void>((resolve) => setImmediate(resolve))
     }
     this.#busy = false
     for (const resolve of this.#flushed.splice(0)) resolve()

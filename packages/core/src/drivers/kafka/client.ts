@@ -1,9 +1,11 @@
-import type { IHeaders, Cluster as PublicCluster } from 'kafkajs'
+import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
-import { Kafka, keepMetadata, throwIfRefused } from './kafkajs.ts'
+import { readAnswer } from './fetch.ts'
+import { fetchRequest, Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
+import { type Parcel, produceRequest, type Stored } from './produce.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
-import { type RecordIn, type RecordOut, readable } from './records.ts'
+import { type RecordIn, readable } from './records.ts'
 import { Sockets } from './sockets.ts'
 
 /**
@@ -39,7 +41,6 @@ export interface NewTopic {
 
 const CLOSE_WITHIN_MS = 2_000
 const READ_COMMITTED = 1
-const EVERYBODY = -1
 const SERVER_TIMEOUT_MS = 5_000
 const TOPIC_RESOURCE = 2
 const PARTITION_BYTES = 1024 * 1024
@@ -124,13 +125,9 @@ export class Client {
     return this.#cluster.brokerPool.refreshMetadata([])
   }
 
-  /** One batch to one partition, acknowledged by all replicas in sync. */
-  async produce(leader: number, { topic, partition }: Place, messages: readonly RecordOut[]): Promise<{ offset: number; at: number }> {
-    const node = await this.#node(leader)
-    const topicData = [{ topic, partitions: [{ partition, firstSequence: 0, messages: messages as readonly { headers: IHeaders }[] }] }]
-    const { topics } = await node.produce({ acks: EVERYBODY, timeout: SERVER_TIMEOUT_MS, topicData, producerEpoch: 0 })
-    const answer = topics[0]?.partitions[0]
-    return { offset: Number(answer?.baseOffset ?? -1), at: Number(answer?.logAppendTime ?? -1) }
+  /** Batches of several partitions that `leader` leads, in one request; for each what became of it. @throws when there is no answer */
+  async produce(leader: number, parcels: readonly Parcel[]): Promise<readonly Stored[]> {
+    return send(await this.#node(leader), produceRequest(parcels, SERVER_TIMEOUT_MS))
   }
 
   /** Waits up to `maxWaitMs` for something to read. */
@@ -141,18 +138,18 @@ export class Client {
   ): Promise<readonly Fetched[]> {
     const node = await this.#node(leader)
     const from = new Map(positions.map(({ topic, partition, offset }) => [`${topic}\0${partition}`, offset]))
-    const topics = grouped(positions).map(({ topic, partitions }) => ({
+    // In another order each time: the answer is full with the first of them.
+    const topics = grouped(shuffled(positions)).map(({ topic, partitions }) => ({
       topic,
       partitions: partitions.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: PARTITION_BYTES })),
     }))
-    const { responses } = await node.fetch({ maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_COMMITTED, topics })
-    return responses.flatMap(({ topicName: topic, partitions }) =>
-      partitions.map(({ partition, messages, abortedTransactions }) => ({
-        topic,
-        partition,
-        ...readable(messages, from.get(`${topic}\0${partition}`) ?? 0, abortedTransactions ?? []),
-      })),
-    )
+    const wanted = { maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_COMMITTED, topics }
+    const answers = await send(node, fetchRequest(node, wanted, readAnswer))
+    return answers.map(({ topic, partition, batches, aborted }) => ({
+      topic,
+      partition,
+      ...readable(batches, from.get(`${topic}\0${partition}`) ?? 0, aborted),
+    }))
   }
 
   /** Where a topic's partitions begin or end; undefined where nobody leads them now. */
@@ -273,4 +270,13 @@ export class Client {
 
 function grouped<T extends Place>(places: readonly T[]): readonly PartitionsOf<T>[] {
   return [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, partitions]) => ({ topic, partitions }))
+}
+
+function shuffled<T>(all: readonly T[]): readonly T[] {
+  const copy = [...all]
+  for (let n = copy.length - 1; n > 0; n--) {
+    const other = Math.floor(Math.random() * (n + 1))
+    ;[copy[n], copy[other]] = [copy[other] as T, copy[n] as T]
+  }
+  return copy
 }

@@ -13,9 +13,8 @@ export interface CommitsOptions {
 }
 
 interface Waiter {
-  readonly line: Line
-  readonly version: number
-  readonly resolve: () => void
+  readonly wanted: readonly { readonly line: Line; readonly version: number }[]
+  readonly stored: () => void
 }
 
 /** Commits of one member, one after another: what changes while one is out goes with the next. */
@@ -31,18 +30,22 @@ export class Commits {
   }
 
   /** Resolves when the broker has what these lines are now, or they are not ours any more. */
-  async store(lines: Iterable<Line>): Promise<void> {
-    const stored: Promise<void>[] = []
-    for (const line of lines) {
-      if (line.gone || line.stored >= line.changed) continue
-      this.#dirty.add(line)
-      stored.push(new Promise((resolve) => this.#waiters.push({ line, version: line.changed, resolve })))
+  store(lines: Iterable<Line>): Promise<void> {
+    return new Promise((resolve) => this.whenStored(lines, resolve))
+  }
+
+  /** The same, told before the next commit is put together: what changes then goes with that one. */
+  whenStored(lines: Iterable<Line>, stored: () => void): void {
+    const wanted = [...lines].filter((line) => !line.gone && line.stored < line.changed).map((line) => ({ line, version: line.changed }))
+    if (wanted.length === 0) {
+      stored()
+      return
     }
-    if (stored.length === 0) return
+    for (const { line } of wanted) this.#dirty.add(line)
+    this.#waiters.push({ wanted, stored })
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
-    await Promise.all(stored)
   }
 
   /** Of lines that are gone nothing is waited for. */
@@ -52,15 +55,17 @@ export class Commits {
 
   close(): void {
     this.#closing.abort()
-    for (const { resolve } of this.#waiters.splice(0)) resolve()
+    for (const { stored } of this.#waiters.splice(0)) stored()
   }
 
   #answer(): void {
-    const waiting: Waiter[] = []
-    for (const waiter of this.#waiters)
-      if (waiter.line.gone || waiter.line.stored >= waiter.version) waiter.resolve()
-      else waiting.push(waiter)
-    this.#waiters = waiting
+    const waiters = this.#waiters
+    this.#waiters = []
+    const over: Waiter[] = []
+    for (const waiter of waiters)
+      if (waiter.wanted.every(({ line, version }) => line.gone || line.stored >= version)) over.push(waiter)
+      else this.#waiters.push(waiter)
+    for (const { stored } of over) stored()
   }
 
   async #run(): Promise<void> {

@@ -11,7 +11,8 @@ import { closed, failureOf, isPermanent } from './failure.ts'
 import { insist } from './insist.ts'
 import { Metadata } from './metadata.ts'
 import { namesWith } from './names.ts'
-import { type Failed, Publisher } from './publisher.ts'
+import type { Failed } from './publish-queue.ts'
+import { Publisher } from './publisher.ts'
 import { Registry } from './registry.ts'
 import { type Member, subscribe } from './subscription.ts'
 import { openTail, type Tail } from './tail.ts'
@@ -61,7 +62,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
           // Not waited for when it is known: calls keep their order.
           const count = typeof counted === 'number' ? counted : await counted
           const keys = records.map(({ key }) => key)
-          const to = publisher.partitions(name, count, keys)
+          const to = publisher.partitions(count, keys)
           await new Promise<void>((resolve) => {
             let left = records.length
             for (const [i, record] of records.entries())

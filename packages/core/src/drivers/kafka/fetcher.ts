@@ -34,7 +34,7 @@ export interface FetcherOptions<S extends Source> {
 /** What is new to read waits until the poll that is out has ended: so the first ones are short. */
 const FIRST_WAIT_MS = 20
 const MAX_WAIT_MS = 300
-const MAX_BYTES = 10 * 1024 * 1024
+const MAX_BYTES = 4 * 1024 * 1024
 const LOOK_EVERY_MS = 1_000
 
 /** Reads partitions, one long poll out to each of their brokers. */

@@ -74,22 +74,47 @@ function patch(): void {
 
 patch()
 
-interface MetadataRequest {
+/** A request of the protocol, and how its answer is read. */
+export interface Request<T> {
   readonly request: object
-  readonly response: { readonly decode: unknown; readonly parse: unknown }
+  readonly response: { decode(raw: Buffer): Promise<T>; parse(decoded: T): Promise<T> }
+  readonly requestTimeout?: number
+  readonly logResponseError?: false
 }
 
 /** A broker of kafkajs, as far as this reaches inside. */
-interface Inside {
+export interface Inside {
   metadata: (topics: readonly string[]) => Promise<unknown>
+  /** In the newest version that both sides know. */
   lookupRequest(
     apiKey: number,
     requests: object,
-  ): (options: { topics: readonly string[]; allowAutoTopicCreation: false }) => MetadataRequest
+  ): (options: object) => Request<never> & { readonly request: { readonly apiVersion: number } }
   readonly connectionPool: { send(request: object): Promise<unknown> }
   disconnect(): Promise<void>
 }
 
+/** As its own requests are sent. */
+export async function send<T>(broker: Inside, request: Request<T>): Promise<T> {
+  try {
+    return (await broker.connectionPool.send(request)) as T // what `parse` has made
+  } catch (thrown) {
+    if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
+    throw thrown
+  }
+}
+
+interface Requests {
+  readonly Metadata: object
+  readonly Fetch: object
+}
+
+function requestsOf(): Requests {
+  const { requests }: { requests: Requests } = require('kafkajs/src/protocol/requests')
+  return requests
+}
+
+const FETCH = 1
 const METADATA = 3
 
 /**
@@ -98,31 +123,62 @@ const METADATA = 3
  */
 export function keepMetadata(pool: { createBroker: (options: object) => object }): void {
   if (!isKnown()) return
-  const { requests }: { requests: { Metadata: object } } = require('kafkajs/src/protocol/requests')
   const { createBroker } = pool
   pool.createBroker = (options) => {
     const broker = createBroker(options) as Inside // what its types leave out
-    broker.metadata = async (topics) => {
-      const { request, response } = broker.lookupRequest(METADATA, requests.Metadata)({ topics, allowAutoTopicCreation: false })
-      try {
-        return await broker.connectionPool.send({ request, response: { ...response, parse: async (told: unknown) => told } })
-      } catch (thrown) {
-        // As for every other request.
-        if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
-        throw thrown
-      }
+    broker.metadata = (topics) => {
+      const { request, response } = broker.lookupRequest(METADATA, requestsOf().Metadata)({ topics, allowAutoTopicCreation: false })
+      return send(broker, { request, response: { ...response, parse: async (told) => told } })
     }
     return broker
   }
 }
 
-/** @throws what this code of the protocol means; nothing for 0. */
-export function throwIfRefused(code: number): void {
-  if (code === 0) return
-  const { createErrorFromCode }: { createErrorFromCode: (code: number) => Error } = require('kafkajs/src/protocol/error')
-  throw createErrorFromCode(code)
+/** A fetch, whose answer is read by `read`, which is told its version. */
+export function fetchRequest<T>(broker: Inside, options: object, read: (raw: Buffer, version: number) => Promise<T>): Request<T> {
+  const { request, requestTimeout } = broker.lookupRequest(FETCH, requestsOf().Fetch)(options)
+  return {
+    request,
+    response: { decode: (raw) => read(raw, request.apiVersion), parse: async (answer) => answer },
+    ...(requestTimeout !== undefined && { requestTimeout }),
+  }
 }
 
+interface Codec {
+  decompress(compressed: Buffer): Promise<Buffer>
+}
+
+/** @throws KafkaJSNotImplemented when it has none for this type of the protocol. */
+export function codecOf(type: number): Codec | null {
+  const { lookupCodec }: { lookupCodec: (type: number) => Codec | null } = require('kafkajs/src/protocol/message/compression')
+  return lookupCodec(type)
+}
+
+interface OldMessage {
+  readonly offset: string
+  readonly timestamp?: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+/** The layout from before Kafka 0.11. */
+export function readMessageSet(bytes: Buffer): Promise<readonly OldMessage[]> {
+  const Decoder: new (bytes: Buffer) => object = require('kafkajs/src/protocol/decoder')
+  const decode: (decoder: object, size: number) => Promise<readonly OldMessage[]> = require('kafkajs/src/protocol/messageSet/decoder')
+  return decode(new Decoder(bytes), bytes.length)
+}
+
+/** @throws what this code of the protocol means; nothing for 0. */
+export function throwIfRefused(code: number): void {
+  if (code !== 0) throw errorFrom(code)
+}
+
+export function errorFrom(code: number): Error {
+  const { createErrorFromCode }: { createErrorFromCode: (code: number) => Error } = require('kafkajs/src/protocol/error')
+  return createErrorFromCode(code)
+}
+
+export const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C')
+
 export const Kafka: typeof kafkajs.Kafka = kafkajs.Kafka
-export const Partitioners: typeof kafkajs.Partitioners = kafkajs.Partitioners
 export const AssignerProtocol: typeof kafkajs.AssignerProtocol = kafkajs.AssignerProtocol

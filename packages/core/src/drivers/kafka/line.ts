@@ -1,13 +1,13 @@
 import type { Delivery } from '../../driver.ts'
 import { encodeNote, type Mark, MOST_NOTE_CHARS } from './position.ts'
-import { bytesOf, type RecordIn } from './records.ts'
+import { heldBytes, type RecordIn } from './records.ts'
 import { type Origin, originOf, toMessage } from './wire.ts'
 
 /** One record of a partition, from its fetch until everything up to it is committed. */
 export class Receipt {
   readonly line: Line
   readonly record: RecordIn
-  readonly origin: Origin
+  readonly bytes: number
   /** Times it was handed out before this one. */
   before: number
   state: 'waiting' | 'out' | 'settling' | 'done' | 'lost' = 'waiting'
@@ -19,7 +19,13 @@ export class Receipt {
     this.line = line
     this.record = record
     this.before = before
-    this.origin = originOf(record.headers, { topic: line.of, partition: line.partition, offset: record.offset, at: record.at })
+    this.bytes = heldBytes(record)
+  }
+
+  /** Not kept: most wait long, and need it once. */
+  get origin(): Origin {
+    const { line, record } = this
+    return originOf(record.headers, { topic: line.of, partition: line.partition, offset: record.offset, at: record.at })
   }
 }
 
@@ -73,6 +79,7 @@ export class Line {
   #noteChars = 0
   #marks: readonly Mark[]
   readonly #marksFrom: number
+  readonly #marksEnd: number
 
   constructor({ of, topic, partition, kind, base, marks }: LineOptions) {
     this.of = of
@@ -83,6 +90,7 @@ export class Line {
     this.#base = base
     this.#marks = marks
     this.#marksFrom = base
+    this.#marksEnd = base + marks.length
   }
 
   get out(): number {
@@ -106,8 +114,9 @@ export class Line {
       const mark = this.#marks[record.offset - this.#marksFrom] ?? 0
       if (mark === 'done') this.#entries.push(HOLE)
       else {
-        this.#entries.push(new Receipt(this, record, mark))
-        this.bytes += bytesOf(record)
+        const receipt = new Receipt(this, record, mark)
+        this.#entries.push(receipt)
+        this.bytes += receipt.bytes
       }
       this.next = record.offset + 1
     }
@@ -135,7 +144,7 @@ export class Line {
     this.#cursor++
     this.#out++
     receipt.state = 'out'
-    this.bytes -= bytesOf(receipt.record)
+    this.bytes -= receipt.bytes
     receipt.delivery = { message: toMessage(receipt.record, receipt.origin), unsettledBefore: receipt.before, receipt }
     this.changed++
     return receipt
@@ -201,7 +210,12 @@ export class Line {
   }
 
   *#told(): Iterable<Mark> {
-    for (const one of this.#entries) yield one.state === 'done' ? 'done' : one.before + (one.state === 'waiting' ? 0 : 1)
+    // Of what was never handed out there is nothing to tell, and most of what waits was not.
+    const end = Math.min(Math.max(this.#cursor, this.#marksEnd - this.#base), this.#entries.length)
+    for (let n = 0; n < end; n++) {
+      const one = this.#entries[n] as Receipt | Hole
+      yield one.state === 'done' ? 'done' : one.before + (one.state === 'waiting' ? 0 : 1)
+    }
     // Not read again yet.
     for (let n = this.next - this.#marksFrom; n < this.#marks.length; n++) yield this.#marks[n] ?? 0
   }

@@ -1,5 +1,5 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
-import type { Aborted, Decoded } from './records.ts'
+import type { Inside } from './kafkajs.ts'
 
 /** kafkajs's cluster, as it gives it to an assigner, with what its types leave out. */
 export interface Cluster extends Pick<PublicCluster, 'connect' | 'disconnect'> {
@@ -31,11 +31,9 @@ export interface PartitionsOf<T> {
   readonly partitions: readonly T[]
 }
 
-export interface Node {
-  metadata(topics: readonly string[]): Promise<Metadata>
+export interface Node extends Inside {
+  metadata: (topics: readonly string[]) => Promise<Metadata>
   apiVersions(): Promise<unknown>
-  produce(request: object): Promise<{ topics: { partitions: { baseOffset: string; logAppendTime?: string }[] }[] }>
-  fetch(request: object): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
   listOffsets(request: object): Promise<{ responses: PartitionsOf<{ partition: number; offset: string }>[] }>
   findGroupCoordinator(request: { groupId: string; coordinatorType: 0 }): Promise<{ coordinator: { nodeId: number } }>
   joinGroup(request: object): Promise<Joined>
@@ -47,12 +45,6 @@ export interface Node {
   offsetFetch(request: object): Promise<{ responses: PartitionsOf<Committed & { partition: number }>[] }>
   createTopics(request: object): Promise<unknown>
   describeConfigs(request: object): Promise<{ resources: { configEntries: { configName: string; configValue: string }[] }[] }>
-}
-
-export interface FetchedPartition {
-  readonly partition: number
-  readonly abortedTransactions?: readonly Aborted[]
-  readonly messages: readonly Decoded[]
 }
 
 export interface Joined {

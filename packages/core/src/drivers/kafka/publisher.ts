@@ -5,6 +5,8 @@ import type { Client } from './client.ts'
 import { failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
+import { BATCH_RECORDS, type Batch, type Entry, type Failed, newQueue, type Queue, requests, take } from './publish-queue.ts'
+import { encodeBatch } from './record-batch.ts'
 import { bytesOf, type RecordOut } from './records.ts'
 
 export interface PublisherOptions {
@@ -16,34 +18,12 @@ export interface PublisherOptions {
   readonly remake: (topic: string) => Promise<void>
 }
 
-export interface Failed {
-  readonly permanent: boolean
-  readonly cause: Error
-}
-
-interface Entry {
-  readonly record: RecordOut
-  readonly bytes: number
-  readonly deadline: number
-  readonly done: (failed: Failed | undefined, at: number) => void
-  over: boolean
-}
-
-interface Queue {
-  readonly topic: string
-  readonly partition: number
-  waiting: Entry[]
-  busy: boolean
-}
-
-/** The broker takes 1,048,588 bytes at once, of one partition. */
-const BATCH_BYTES = 900_000
-const BATCH_RECORDS = 10_000
 const LOOK_EVERY_MS = 50
+const waitMs = backOff({ firstMs: 50, maxMs: 500 })
 
 /**
- * One queue and one request out for each partition, so that its order is kept over every retry. What is not confirmed by its deadline has
- * failed, and may be on the broker; it is not sent again after that.
+ * One queue and one batch out for each partition, so that its order is kept over every retry. What leaves in one turn for one broker goes in one
+ * request. What is not confirmed by its deadline has failed, and may be on the broker; it is not sent again after that.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -55,6 +35,7 @@ export class Publisher {
   #idle: (() => void)[] = []
   #trouble: Error | undefined
   #turn = 0
+  #toSend: Queue[] = []
   readonly #lookups = new Map<string, Promise<number>>()
 
   constructor(options: PublisherOptions) {
@@ -62,9 +43,9 @@ export class Publisher {
   }
 
   /** Which partition for these keys. Those without one go together, each call to another partition. */
-  partitions(topic: string, count: number, keys: readonly (Buffer | null)[]): readonly number[] {
+  partitions(count: number, keys: readonly (Buffer | null)[]): readonly number[] {
     const keyless = this.#turn++ % count
-    return keys.map((key) => (key === null ? keyless : partitionOf(topic, key, count)))
+    return keys.map((key) => (key === null ? keyless : partitionOf(key, count)))
   }
 
   /**
@@ -86,7 +67,7 @@ export class Publisher {
   async #lookup(topic: string): Promise<number> {
     const { metadata, clock, timeoutMs } = this.#options
     const deadline = clock.now() + timeoutMs
-    const waitMs = backOff({ maxMs: 500 })
+    const pauseMs = backOff({ maxMs: 500 })
     for (let n = 1; ; n++) {
       try {
         return (await metadata.leaders(topic)).length
@@ -94,7 +75,7 @@ export class Publisher {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) await this.#options.remake(topic)
         else if (isPermanent(failure) || this.#closed || clock.now() > deadline) throw failure.error
-        await pause(clock, waitMs(n))
+        await pause(clock, pauseMs(n))
       }
     }
   }
@@ -111,9 +92,7 @@ export class Publisher {
     this.#cancelLook ??= clock.after(LOOK_EVERY_MS, () => this.#expire())
     const queue = this.#queue(topic, partition)
     queue.waiting.push(entry)
-    if (queue.busy) return
-    queue.busy = true
-    queueMicrotask(() => void this.#drain(queue)) // never rejects
+    if (!queue.busy) this.#ready(queue)
   }
 
   /** The same as a promise of when it was stored, where the broker says so. @throws the cause of its failure. */
@@ -144,84 +123,101 @@ export class Publisher {
     }
     let queue = ofTopic.get(partition)
     if (!queue) {
-      queue = { topic, partition, waiting: [], busy: false }
+      queue = newQueue(topic, partition)
       ofTopic.set(partition, queue)
     }
     return queue
   }
 
-  async #drain(queue: Queue): Promise<void> {
-    const waitMs = backOff({ firstMs: 50, maxMs: 500 })
-    let batch = this.#take(queue)
-    for (let n = 1; batch.length > 0; ) {
-      const failed = await this.#send(queue, batch)
-      if (!failed) {
-        n = 1
-        this.#trouble = undefined
-        batch = this.#take(queue)
-        continue
-      }
-      this.#trouble = failed.cause
-      if (failed.permanent) {
-        // Of several together only one may be too large.
-        const half = batch.length >> 1
-        if (half > 0) queue.waiting = [...batch.slice(half), ...queue.waiting]
-        else for (const entry of batch) this.#end(entry, failed)
-        batch = half > 0 ? batch.slice(0, half) : this.#take(queue)
-        continue
-      }
-      await pause(this.#options.clock, waitMs(n++))
-      // Its caller was told that it failed: it must not be published after that.
-      batch = batch.filter(({ over }) => !over)
-      if (batch.length === 0) batch = this.#take(queue)
-    }
-    queue.busy = false
+  #ready(queue: Queue): void {
+    queue.busy = true
+    if (this.#toSend.push(queue) === 1) queueMicrotask(() => this.#flush())
   }
 
-  #take(queue: Queue): Entry[] {
-    const batch: Entry[] = []
-    let bytes = 0
-    let n = 0
-    for (const entry of queue.waiting) {
-      if (!entry.over && batch.length > 0 && (bytes + entry.bytes > BATCH_BYTES || batch.length === BATCH_RECORDS)) break
-      n++
-      if (entry.over) continue
-      batch.push(entry)
-      bytes += entry.bytes
+  #flush(): void {
+    const batches: Batch[] = []
+    for (const queue of this.#toSend.splice(0)) {
+      const entries = take(queue)
+      if (entries.length > 0) batches.push({ queue, entries })
+      else queue.busy = false
     }
-    queue.waiting = n === queue.waiting.length ? [] : queue.waiting.slice(n)
-    return batch
+    const located: (Batch & { readonly leader: number })[] = []
+    for (const batch of batches) {
+      const leader = this.#options.metadata.known(batch.queue.topic)?.[batch.queue.partition]
+      if (leader !== undefined && leader >= 0) located.push({ ...batch, leader })
+      else void this.#locate(batch) // never rejects
+    }
+    for (const [leader, of] of Map.groupBy(located, (batch) => batch.leader))
+      for (const together of requests(of)) void this.#send(leader, together) // never rejects
   }
 
-  /** @returns why it is not confirmed. */
-  async #send({ topic, partition }: Queue, batch: readonly Entry[]): Promise<Failed | undefined> {
-    const { client, metadata, remake } = this.#options
+  /** Asks for the leader first. */
+  async #locate(batch: Batch): Promise<void> {
+    const { topic, partition } = batch.queue
     try {
-      const leader = (await metadata.leaders(topic))[partition]
+      const leader = (await this.#options.metadata.leaders(topic))[partition]
       if (leader === undefined) throw new CorebusError('PARTITION', `topic ${topic} has no partition ${partition} any more`)
       if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
-      const { at } = await client.produce(
-        leader,
-        { topic, partition },
-        batch.map(({ record }) => record),
-      )
-      for (const entry of batch) this.#end(entry, undefined, at)
-      return undefined
+      await this.#send(leader, [batch])
     } catch (thrown) {
-      const failure = failureOf(thrown)
-      metadata.forget(topic)
-      if (isUnknownTopic(failure)) {
-        const refused = await remake(topic).then(
-          () => undefined,
-          (error: unknown) => asError(error),
-        )
-        if (refused) return { permanent: isPermanent(failureOf(refused)), cause: refused }
-      }
-      const permanent = isPermanent(failure)
-      const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
-      const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
-      return { permanent, cause: new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error }) }
+      await this.#refused(batch, thrown)
     }
+  }
+
+  async #send(leader: number, batches: readonly Batch[]): Promise<void> {
+    const { client, clock } = this.#options
+    const now = Math.floor(clock.now())
+    const parcels = batches.map(({ queue: { topic, partition }, entries }) => ({
+      topic,
+      partition,
+      batch: encodeBatch(
+        entries.map(({ record }) => record),
+        now,
+      ),
+    }))
+    const answers = await client.produce(leader, parcels).catch((thrown: unknown) => batches.map(() => ({ error: asError(thrown) })))
+    for (const [i, batch] of batches.entries()) {
+      const answer = answers[i]
+      if (answer?.error)
+        void this.#refused(batch, answer.error) // never rejects
+      else this.#stored(batch, answer?.at ?? -1)
+    }
+  }
+
+  #stored({ queue, entries }: Batch, at: number): void {
+    queue.failures = 0
+    queue.most = Math.min(queue.most * 2, BATCH_RECORDS)
+    this.#trouble = undefined
+    for (const entry of entries) this.#end(entry, undefined, at)
+    this.#ready(queue)
+  }
+
+  /** It is sent again, unless that cannot help. */
+  async #refused({ queue, entries }: Batch, thrown: unknown): Promise<void> {
+    const failed = await this.#failed(queue.topic, thrown)
+    this.#trouble = failed.cause
+    if (failed.permanent && entries.length === 1) for (const entry of entries) this.#end(entry, failed)
+    else queue.waiting = [...entries, ...queue.waiting]
+    // Of several together only one may be too large.
+    if (failed.permanent) queue.most = Math.max(entries.length >> 1, 1)
+    else await pause(this.#options.clock, waitMs(++queue.failures))
+    this.#ready(queue)
+  }
+
+  async #failed(topic: string, thrown: unknown): Promise<Failed> {
+    const { metadata, remake } = this.#options
+    const failure = failureOf(thrown)
+    metadata.forget(topic)
+    if (isUnknownTopic(failure)) {
+      const refused = await remake(topic).then(
+        () => undefined,
+        (error: unknown) => asError(error),
+      )
+      if (refused) return { permanent: isPermanent(failureOf(refused)), cause: refused }
+    }
+    const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
+    const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
+    return { permanent: isPermanent(failure), cause: new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error }) }
   }
 
   #end(entry: Entry, failed: Failed | undefined, at = -1): void {

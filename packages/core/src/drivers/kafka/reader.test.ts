@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { Line } from './line.ts'
 import { Reader } from './reader.ts'
@@ -9,7 +10,8 @@ function aReader() {
   let isFresh = true
   const reader = new Reader({
     limit: 10,
-    commits: { store: () => new Promise((resolve) => answers.push(resolve)) },
+    clock: systemClock,
+    commits: { whenStored: (_, stored) => void answers.push(stored) },
     isFresh: () => isFresh,
     onDeliveries: (deliveries) => given.push(...deliveries),
     onLost: () => {},

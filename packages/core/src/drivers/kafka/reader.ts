@@ -1,10 +1,11 @@
-import type { Delivery } from '../../driver.ts'
+import type { Clock, Delivery } from '../../driver.ts'
 import type { Commits } from './commits.ts'
 import type { Line, Receipt } from './line.ts'
 
 export interface ReaderOptions {
   readonly limit: number
-  readonly commits: Pick<Commits, 'store'>
+  readonly clock: Clock
+  readonly commits: Pick<Commits, 'whenStored'>
   /** Whether what is ours here is ours in the group, as far as we know. */
   readonly isFresh: () => boolean
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
@@ -15,6 +16,8 @@ export interface ReaderOptions {
 
 /** Past the oldest unsettled one, in limits. */
 const SPAN_LIMITS = 50
+/** So soon after a round the next one is worth waiting for half of the limit: each costs a commit. */
+const SMALL_ROUND_AFTER_MS = 20
 /** Of each topic, read and not handed out; resumed at half of it. */
 const MOST_WAITING = 20_000
 const MOST_WAITING_BYTES = 16 * 1024 * 1024
@@ -22,6 +25,7 @@ const MOST_WAITING_BYTES = 16 * 1024 * 1024
 interface Topic {
   readonly lines: Set<Line>
   paused: boolean
+  gaveAt: number
 }
 
 /**
@@ -35,8 +39,9 @@ export class Reader {
   #announced: readonly Receipt[] = []
   #limit: number
   #stopped = false
+  /** A round waits for its commit. */
   #pumping = false
-  #again = false
+  #cancelLater: (() => void) | undefined
 
   constructor(options: ReaderOptions) {
     this.#options = options
@@ -54,7 +59,7 @@ export class Reader {
   add(line: Line): void {
     const topic = this.#topics.get(line.of)
     if (topic) topic.lines.add(line)
-    else this.#topics.set(line.of, { lines: new Set([line]), paused: false })
+    else this.#topics.set(line.of, { lines: new Set([line]), paused: false, gaveAt: Number.NEGATIVE_INFINITY })
   }
 
   /** It is not ours any more; what was out is lost. */
@@ -79,53 +84,51 @@ export class Reader {
   /** Nothing more reaches the core. */
   stop(): void {
     this.#stopped = true
+    this.#cancelLater?.()
   }
 
   /** Hands out what may be, soon. */
   pump(): void {
-    this.#again = true
-    if (this.#pumping) return
+    if (this.#pumping || this.#stopped || !this.#options.isFresh()) return
+    const round = [...this.#announced, ...[...this.#topics.values()].flatMap((topic) => this.#select(topic))]
+    if (round.length === 0) return
+    this.#announced = []
     this.#pumping = true
-    void this.#run() // never rejects
-  }
-
-  async #run(): Promise<void> {
-    while (this.#again) {
-      this.#again = false
-      if (this.#stopped || !this.#options.isFresh()) continue
-      const round = [...this.#announced, ...[...this.#topics.values()].flatMap((topic) => this.#select(topic))]
-      this.#announced = []
-      if (round.length === 0) continue
-      await this.#options.commits.store(new Set(round.map(({ line }) => line)))
+    this.#options.commits.whenStored(new Set(round.map(({ line }) => line)), () => {
+      this.#pumping = false
       // The answer may have lain here while the process was frozen, and the group went on without it.
       if (!this.#options.isFresh()) {
         this.#announced = round
-        continue
+        return
       }
+      // While the core works on these, the commit of the next ones is under way.
       this.#give(round)
-      this.#again = true
-    }
-    this.#pumping = false
+      this.pump()
+    })
   }
 
+  /** Half of what may be out, so that there is always one half to work on. */
   #select(topic: Topic): readonly Receipt[] {
     const lines = [...topic.lines].filter(({ kind }) => kind !== 'delay')
-    const round: Receipt[] = []
-    let room = this.#limit - lines.reduce((sum, { out }) => sum + out, 0)
-    // One of each in turn: a long queue must not keep out the others.
-    for (let any = true; any && room > 0; ) {
-      any = false
-      for (const line of lines) {
-        if (room === 0) break
-        const receipt = line.take(SPAN_LIMITS * this.#limit)
-        if (!receipt) continue
-        round.push(receipt)
-        any = true
-        room--
-      }
+    const out = lines.reduce((sum, line) => sum + line.out, 0)
+    const half = Math.ceil(this.#limit / 2)
+    const room = Math.min(this.#limit - out, half)
+    const now = this.#options.clock.now()
+    if (room > 0 && room < half && now - topic.gaveAt < SMALL_ROUND_AFTER_MS) {
+      this.#later()
+      return []
     }
+    const round = takeInTurn(lines, room, SPAN_LIMITS * this.#limit)
+    if (round.length > 0) topic.gaveAt = now
     this.#regulate(topic)
     return round
+  }
+
+  #later(): void {
+    this.#cancelLater ??= this.#options.clock.after(SMALL_ROUND_AFTER_MS, () => {
+      this.#cancelLater = undefined
+      this.pump()
+    })
   }
 
   #give(round: readonly Receipt[]): void {
@@ -156,4 +159,20 @@ export class Reader {
     if (topic.paused && !full) this.#options.onRoom()
     topic.paused = full
   }
+}
+
+/** One of each in turn: a long queue must not keep out the others. */
+function takeInTurn(lines: readonly Line[], room: number, span: number): readonly Receipt[] {
+  const round: Receipt[] = []
+  for (let any = true; any && round.length < room; ) {
+    any = false
+    for (const line of lines) {
+      if (round.length >= room) break
+      const receipt = line.take(span)
+      if (!receipt) continue
+      round.push(receipt)
+      any = true
+    }
+  }
+  return round
 }

@@ -1,48 +1,37 @@
 import { expect, test } from 'vitest'
-import { type Decoded, readable } from './records.ts'
+import type { RecordBatch } from './batches.ts'
+import { readable } from './records.ts'
 
-const batch = (firstOffset: number, lastOffsetDelta: number, producerId = '-1', inTransaction = false) => ({
-  firstOffset: String(firstOffset),
-  lastOffsetDelta,
-  producerId,
-  inTransaction,
-})
-const decoded = (offset: number, batchContext: Decoded['batchContext'], rest: Partial<Decoded> = {}): Decoded => ({
-  offset: String(offset),
-  timestamp: '7',
-  key: null,
-  value: Buffer.from('x'),
-  headers: {},
-  isControlRecord: false,
-  ...(batchContext && { batchContext }),
+const record = (offset: number, key: Buffer | null = null) => ({ offset, at: 7, key, value: Buffer.from('x'), headers: {} })
+const batch = (offsets: readonly number[], rest: Partial<RecordBatch> = {}): RecordBatch => ({
+  last: offsets.at(-1) ?? 0,
+  producerId: '-1',
+  inTransaction: false,
+  isMarker: false,
+  records: offsets.map((offset) => record(offset)),
   ...rest,
 })
-const abort = (offset: number, producerId: string) =>
-  decoded(offset, batch(offset, 0, producerId, true), { isControlRecord: true, key: Buffer.from([0, 0, 0, 0]) })
-const commit = (offset: number, producerId: string) =>
-  decoded(offset, batch(offset, 0, producerId, true), { isControlRecord: true, key: Buffer.from([0, 0, 0, 1]) })
+const marker = (offset: number, producerId: string, type: 0 | 1) =>
+  batch([], { last: offset, producerId, inTransaction: true, isMarker: true, records: [record(offset, Buffer.from([0, 0, 0, type]))] })
+const abort = (offset: number, producerId: string) => marker(offset, producerId, 0)
+const commit = (offset: number, producerId: string) => marker(offset, producerId, 1)
 
 test('begins where it was asked, though brokers answer with whole batches', () => {
-  const { records, next } = readable(
-    [0, 1, 2, 3].map((offset) => decoded(offset, batch(0, 3))),
-    2,
-    [],
-  )
+  const { records, next } = readable([batch([0, 1, 2, 3])], 2, [])
   expect([records.map(({ offset }) => offset), next]).toEqual([[2, 3], 4])
 })
 
 test('goes on behind a batch of which compaction has left only some', () => {
-  expect(readable([decoded(4, batch(0, 9))], 0, []).next).toBe(10)
+  expect(readable([batch([4], { last: 9 })], 0, []).next).toBe(10)
+})
+
+test('goes on behind a batch of which compaction has left nothing', () => {
+  expect(readable([batch([], { last: 9 })], 0, [])).toEqual({ records: [], next: 10 })
 })
 
 test('leaves out markers and what was aborted, and what another producer wrote between is read', () => {
-  const answer = [
-    decoded(0, batch(0, 0, '1', true)),
-    decoded(1, batch(1, 0)),
-    abort(2, '1'),
-    decoded(3, batch(3, 0, '1', true)),
-    commit(4, '1'),
-  ]
-  const { records, next } = readable(answer, 0, [{ producerId: '1', firstOffset: '0' }])
+  const inTransaction = { producerId: '1', inTransaction: true }
+  const answer = [batch([0], inTransaction), batch([1]), abort(2, '1'), batch([3], inTransaction), commit(4, '1')]
+  const { records, next } = readable(answer, 0, [{ producerId: '1', firstOffset: 0 }])
   expect([records.map(({ offset }) => offset), next]).toEqual([[1, 3], 5])
 })

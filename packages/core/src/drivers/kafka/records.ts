@@ -1,3 +1,5 @@
+import type { RecordBatch } from './batches.ts'
+
 /** What is read: bytes as their author wrote them. A header that was written twice is an array. */
 export interface RecordIn {
   readonly offset: number
@@ -16,72 +18,64 @@ export interface RecordOut {
   readonly headers: Readonly<Record<string, Buffer | string | readonly Buffer[]>>
 }
 
-/** A record as kafkajs decodes it. */
-export interface Decoded {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: RawHeaders
-  readonly isControlRecord: boolean
-  readonly batchContext?: {
-    readonly firstOffset: string
-    readonly lastOffsetDelta: number
-    readonly producerId: string
-    readonly inTransaction: boolean
-  }
-}
-
 export interface Aborted {
   readonly producerId: string
-  readonly firstOffset: string
+  readonly firstOffset: number
 }
 
 /**
  * Those at or after `from` that a reader may see, and where to go on. Brokers answer with whole batches; transactions leave markers, and
  * what was aborted between them.
  */
-export function readable(decoded: readonly Decoded[], from: number, aborted: readonly Aborted[]): { records: RecordIn[]; next: number } {
+export function readable(
+  batches: readonly RecordBatch[],
+  from: number,
+  aborted: readonly Aborted[],
+): { records: RecordIn[]; next: number } {
   const records: RecordIn[] = []
   const open = new Set<string>()
   const begins = [...aborted]
   let next = from
-  for (const { offset, timestamp, key, value, headers, isControlRecord, batchContext } of decoded) {
-    const at = Number(offset)
+  for (const { last, producerId, inTransaction, isMarker, records: written } of batches) {
     // Only some of a compacted batch is left: it ends where it says.
-    const end = batchContext ? Number(batchContext.firstOffset) + batchContext.lastOffsetDelta : at
-    next = Math.max(next, at + 1, end + 1)
-    while (begins[0] && Number(begins[0].firstOffset) <= at) open.add((begins.shift() as Aborted).producerId)
-    if (isControlRecord) {
+    next = Math.max(next, last + 1)
+    while (begins[0] && begins[0].firstOffset <= last) open.add((begins.shift() as Aborted).producerId)
+    if (isMarker) {
+      const key = written[0]?.key
       // Version and type, two bytes each: 0 is an abort.
-      if (batchContext && key && key.length >= 4 && key.readInt16BE(2) === 0) open.delete(batchContext.producerId)
-      continue
-    }
-    if (at < from || (batchContext?.inTransaction && open.has(batchContext.producerId))) continue
-    records.push({ offset: at, at: Number(timestamp), key, value, headers })
+      if (key && key.length >= 4 && key.readInt16BE(2) === 0) open.delete(producerId)
+    } else if (!(inTransaction && open.has(producerId))) for (const record of written) if (record.offset >= from) records.push(record)
   }
   return { records, next }
 }
 
 const RECORD_BYTES = 40
 
-interface Sized {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: RawHeaders | RecordOut['headers']
+/** About what it takes on the wire. */
+export function bytesOf({ key, value, headers }: RecordOut): number {
+  let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const part of partsOf(headers)) bytes += 5 + (typeof part === 'string' ? Buffer.byteLength(part) : part.length)
+  return bytes
 }
 
-/** About what it takes on the wire. */
-export function bytesOf({ key, value, headers }: Sized): number {
+/** About what it takes here; cheaper than exact. Others write headers without a value. */
+export function heldBytes({ key, value, headers }: RecordIn): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const [name, of] of Object.entries(headers)) {
-    const values: readonly (Buffer | string | null | undefined)[] = isList(of) ? of : [of]
-    // Others write headers without a value.
-    for (const one of values) bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(one ?? '')
+  for (const name in headers) {
+    const of = headers[name]
+    if (Buffer.isBuffer(of)) bytes += name.length + of.length
+    else if (of) for (const one of of) bytes += name.length + one.length
   }
   return bytes
 }
 
-function isList(value: Sized['headers'][string]): value is readonly Buffer[] {
-  return Array.isArray(value)
+/** Name and value of each, in turn. */
+export function partsOf(headers: RecordOut['headers']): readonly (Buffer | string)[] {
+  const parts: (Buffer | string)[] = []
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value === 'string' || Buffer.isBuffer(value)) parts.push(name, value)
+    else if (value) for (const one of value) parts.push(name, one)
+  }
+  return parts
 }

@@ -9,7 +9,7 @@ import { Client } from './client.ts'
 import { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, expelled, failureOf, isHopeless, unreachable } from './failure.ts'
+import { closed, expelled, failureOf, isHopeless, taken, unreachable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
 import { Holdings } from './holdings.ts'
 import type { Line } from './line.ts'
@@ -61,8 +61,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   const metadata = new Metadata(client, clock)
   const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
   const reader = new Reader({
-    limit: options.limit,
-    commits,
+    ...{ limit: options.limit, clock, commits },
     isFresh: () => membership.isFresh,
     onDeliveries,
     onLost,
@@ -293,8 +292,4 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       return ended
     },
   }
-}
-
-function taken(group: string): CorebusError {
-  return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
 }

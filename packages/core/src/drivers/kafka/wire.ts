@@ -39,8 +39,9 @@ export function toRecord({ id, key, headers, body, tombstone }: Message): Record
 export function toMessage({ key, value, headers: raw }: RecordIn, origin: Origin): Message {
   const headers: Record<string, string> = {}
   for (const name in raw) {
+    if (HIDDEN.has(name)) continue
     const text = textOf(raw, name)
-    if (text !== undefined && !HIDDEN.has(name)) headers[name] = text
+    if (text !== undefined) headers[name] = text
   }
   const given = raw[OURS.dead] === undefined ? key : bufferIn(raw, OURS.key)
   return {

@@ -161,8 +161,8 @@ test('where a member keeps what it has over a lost connection, only its being gi
       { at: 60_000 },
     )
   const other = life('member 2.1', [delivered(5_000), done(5_001), acked(5_002)])
-  const more: More = { faults: [{ kind: 'kill', at: 490, until: 600 }], doubts: { losesWith: 'EXPELLED', answersSettlements: true } }
-  expect(found([published(), lost('EXPELLED'), other], more)).toEqual([])
+  const more: More = { faults: [{ kind: 'kill', at: 490, until: 600 }], doubts: { losesWith: 'MEMBERSHIP_LOST', answersSettlements: true } }
+  expect(found([published(), lost('MEMBERSHIP_LOST'), other], more)).toEqual([])
   expect(found([published(), lost('CONNECTION_LOST'), other], more)).toEqual(['duplicate'])
   expect(found([published(), lost('CONNECTION_LOST'), other])).toEqual(['closed'])
 })

@@ -1,3 +1,13 @@
+/** Messages of `bytes` each, and how many. */
+export interface Load {
+  readonly bytes: number
+  readonly count: number
+}
+
+export interface PublishLoad extends Load {
+  readonly inFlight: number
+}
+
 /** Calls `send` for 0 to count - 1 with so many callers at once, each waiting for its confirm. Returns the ms it took. */
 export async function publishAll(count: number, inFlight: number, send: (n: number) => Promise<unknown>): Promise<number> {
   let next = 0
