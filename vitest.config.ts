@@ -1,5 +1,6 @@
 import { transform } from 'esbuild'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // #region standard-decorators
 // The file's name says which decorators it is written with, whatever the nearest tsconfig says. Vite 8 compiles no standard ones; esbuild both.
@@ -18,8 +19,20 @@ const decorators = {
 
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
+/** The longest first: begun last, each would be waited for alone. */
+const LONGEST = ['kafka', 'two-apis', 'rabbitmq', 'redis'].map((name) => `/${name}.broker.test.ts`)
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => LONGEST.findIndex((end) => moduleId.endsWith(end) && !moduleId.includes('/testbed/'))
+    const first = files.filter((file) => place(file) >= 0).sort((a, b) => place(a) - place(b))
+    return [...first, ...(await super.sort(files.filter((file) => place(file) < 0)))]
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         plugins: [decorators],
