@@ -18,13 +18,6 @@ const decorators = {
 
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
-const KAFKA = [
-  'packages/core/src/drivers/kafka/*.broker.test.ts',
-  'packages/testbed/src/kafka.broker.test.ts',
-  'scripts/compose-kafka.broker.test.ts',
-  'examples/how-to/kafka.broker.test.ts',
-]
-
 export default defineConfig({
   test: {
     projects: [
@@ -38,18 +31,16 @@ export default defineConfig({
         },
       },
       { test: { ...shared, name: 'layers', include: ['packages/core/test/layers.test.ts'] } },
-      // A real broker each, found or started by packages/testbed: one file at a time, so that they do not take each other's processor.
+      // A real broker each, found or started by packages/testbed: two files at a time, since most of their time is waiting for a server.
       {
         test: {
           ...shared,
           name: 'broker',
           include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
-          exclude: [...KAFKA, '**/node_modules/**'],
-          fileParallelism: false,
+          exclude: ['**/node_modules/**'],
+          maxWorkers: 2,
         },
       },
-      // By itself, so that what it takes is seen.
-      { test: { ...shared, name: 'kafka', include: KAFKA, fileParallelism: false } },
     ],
   },
 })

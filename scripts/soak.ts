@@ -1,5 +1,6 @@
 // The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, and chaos. What came
 // out is kept in docs/soak/. Usage: npm run soak [-- row parallel long chaos] [--times N] [--broker rabbitmq] [--seeds 11,12,13]
+// [--only minute,heartbeat]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
@@ -14,10 +15,12 @@ const { values, positionals } = parseArgs({
     times: { type: 'string', default: '10' },
     broker: { type: 'string' },
     seeds: { type: 'string', default: SOAK_SEEDS.join(',') },
+    only: { type: 'string' },
   },
 })
 const seeds = values.seeds.split(',').map(Number)
 const { broker } = values
+const only = values.only?.split(',')
 const times = Number(values.times)
 const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'corebus-soak-'))
@@ -99,7 +102,7 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
     title: `chaos on ${broker}: a minute with each seed, and with each safeguard taken out`,
     async run() {
       if (broker === undefined) throw new Error('chaos on which broker? --broker rabbitmq')
-      const lines = await chaosOn(broker, { seeds, onLine: ({ text }) => console.log(text) })
+      const lines = await chaosOn(broker, { seeds, ...(only !== undefined && { only }), onLine: ({ text }) => console.log(text) })
       return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
     },
   },
@@ -133,7 +136,7 @@ try {
     const command = [
       'npm run soak --',
       name,
-      ...(name === 'chaos' ? ['--seeds', seeds] : ['--times', times]),
+      ...(name === 'chaos' ? ['--seeds', seeds, ...(only ? ['--only', only] : [])] : ['--times', times]),
       ...(broker === undefined ? [] : ['--broker', broker]),
     ]
     const text = [`# ${suite.title}`, '', `${new Date().toISOString().slice(0, 16)}Z, ${machine}`, command.join(' '), '', ...done.lines, '']

@@ -16,10 +16,11 @@ export interface LogLine {
   readonly pid: number | undefined
 }
 
-export type Happening = 'published' | 'handled' | 'retry' | 'dead letter'
+export type Happening = 'published' | 'asked' | 'handled' | 'retry' | 'dead letter'
 
 const BEGINS: readonly (readonly [string, Happening])[] = [
   ['published ', 'published'],
+  ['asks the gateway', 'asked'],
   ['handled ', 'handled'],
   ['retry ', 'retry'],
   ['moved to dead letters', 'dead letter'],

@@ -6,6 +6,7 @@ export type Kind =
   | 'step'
   | 'answered'
   | 'published'
+  | 'asked'
   | 'handled'
   | 'row'
   | 'retry'
@@ -36,6 +37,7 @@ const STYLES: Record<Kind, Style> = {
   step: 'bold',
   answered: 'cyan',
   published: 'blue',
+  asked: 'gray',
   handled: 'green',
   row: 'green',
   retry: 'yellow',
@@ -100,6 +102,8 @@ function describe(log: LogLine, happening: Happening): string {
   switch (happening) {
     case 'published':
       return `${what} to ${log.topic}, key ${log.key}`
+    case 'asked':
+      return `the gateway for ${what} from ${log.topic}, attempt ${log.attempt}`
     case 'handled':
       return `${what} from ${log.topic} by ${log.group}, key ${log.key}`
     case 'retry':

@@ -6,7 +6,7 @@ import { asError, CorebusError } from './errors.ts'
 /** The client library of each broker: an optional peer, imported only when its broker is chosen. */
 const PEERS: Partial<Record<BrokerName, string>> = { kafka: 'kafkajs', rabbitmq: 'amqplib', redis: 'redis' }
 
-/** @throws CorebusError PEER_MISSING with the package to install, BROKER_MISSING for a broker this version does not have yet. */
+/** @throws CorebusError PEER_MISSING with the package to install. */
 export async function loadDriver(broker: BrokerName, options: DriverOptions): Promise<Driver> {
   const peer = PEERS[broker]
   if (peer !== undefined) requirePeer(broker, peer)

@@ -18,8 +18,9 @@ export class Payments {
 
   /** The message may come again after its commit: then the card is not charged a second time, and the event goes out all the same. */
   @messageHandler({ topic: 'payments.process', schema: ProcessPayment, maxRetries: 3, backoff: exponential({ firstMs }) })
-  async charge({ order_id, user_id, amount, card_token }: ProcessPayment, { db }: HandlerContext<DatabaseSync>): Promise<void> {
+  async charge({ order_id, user_id, amount, card_token }: ProcessPayment, { db, logger }: HandlerContext<DatabaseSync>): Promise<void> {
     if (!isPaid(db, order_id)) {
+      logger.info('asks the gateway')
       const result = await this.#gateway.charge({ amount, cardToken: card_token, idempotencyKey: `order-${order_id}` })
       if (!result.success) throw new Error(`Payment failed: ${result.reason}`)
       keepPayment(db, order_id, amount)

@@ -23,6 +23,8 @@ export interface MoverOptions {
   readonly clock: Clock
   readonly time: BrokerTime
   readonly commits: Commits
+  /** Whether what is ours here is ours in the group, as far as we know. */
+  readonly isFresh: () => boolean
   /** Stores what is due where the group reads it. */
   readonly store: (receipt: Receipt, copy: ReturnType<typeof copyOf>) => Promise<void>
   readonly onMoved: () => void
@@ -70,15 +72,14 @@ export class Mover {
   }
 
   async #move(receipt: Receipt): Promise<void> {
-    const { clock, commits, store, onMoved } = this.#options
-    const { line, record, origin } = receipt
+    const { clock, commits, isFresh, onMoved } = this.#options
+    const { line } = receipt
     const waitMs = backOff({ maxMs: 1_000 })
     this.#moving.add(receipt)
     for (let n = 1; receipt.state === 'out'; n++) {
-      try {
-        await store(receipt, copyOf({ record, origin, headers: {} }))
-        line.done(receipt)
-      } catch {
+      // Of a process that was frozen another may have brought back everything by now.
+      if (isFresh() && (await this.#store(receipt))) line.done(receipt)
+      else {
         // It stays where it is until it is stored there.
         if (this.#stopped) line.giveBack(receipt)
         await new Promise<void>((resolve) => clock.after(waitMs(n), resolve))
@@ -89,5 +90,16 @@ export class Mover {
     await commits.store([line])
     this.take(line)
     onMoved()
+  }
+
+  /** @returns whether it is stored. */
+  async #store(receipt: Receipt): Promise<boolean> {
+    const { record, origin } = receipt
+    try {
+      await this.#options.store(receipt, copyOf({ record, origin, headers: {} }))
+      return true
+    } catch {
+      return false
+    }
   }
 }

@@ -90,3 +90,15 @@ export function unreachable(where: string, failure: Failure): CorebusError {
 export function closed(): CorebusError {
   return new CorebusError('CLOSED', 'the Kafka driver has been closed')
 }
+
+export function taken(group: string): CorebusError {
+  return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
+}
+
+/** A member was not heard of for a session, and what it held was given to others. */
+export function expelled(group: string): CorebusError {
+  return new CorebusError(
+    'MEMBERSHIP_LOST',
+    `group ${group} went on without this member, which it had not heard of: what it held is lost to it`,
+  )
+}

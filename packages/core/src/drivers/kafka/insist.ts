@@ -1,6 +1,7 @@
 import { type Clock, sleep } from '../../clock.ts'
+import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
-import { failureOf, isPermanent, isUnknownTopic } from './failure.ts'
+import { type Failure, failureOf, isPermanent, isUnknownTopic, wordsOf } from './failure.ts'
 
 export interface InsistOptions {
   readonly clock: Clock
@@ -17,8 +18,14 @@ export async function insist<T>(ask: () => Promise<T>, { clock, timeoutMs }: Ins
     } catch (thrown) {
       const failure = failureOf(thrown)
       const final = isPermanent(failure) || isUnknownTopic(failure) || ('code' in failure.error && failure.error.code === 'CLOSED')
+      if (!final && failure.type === '' && clock.now() > deadline) throw unanswered(failure, timeoutMs)
       if (final || clock.now() > deadline) throw failure.error
       await sleep(clock, waitMs(n))
     }
   }
+}
+
+function unanswered({ error }: Failure, timeoutMs: number): Error {
+  if (error instanceof CorebusError) return error
+  return new CorebusError('CONNECTION_LOST', `Kafka did not answer within ${timeoutMs} ms: ${wordsOf(error)}`, { cause: error })
 }

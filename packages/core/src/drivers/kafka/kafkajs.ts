@@ -9,15 +9,23 @@ import kafkajs from 'kafkajs'
  * - Its request queue wakes up every 10 ms, whether or not something waits, with a negative time-out that Node warns about.
  * - Two requests on a connection that is down connect it twice. The second socket is lost, and when the broker closes it, the first is
  *   taken for closed.
+ * - The share that a member gets after it has joined it awaits no longer than any other, and where the leader has died meanwhile that comes when the
+ *   group has given the leader up. The connection would be taken for dead.
  * - It has no codec for zstd; node:zlib has from 22.15 on.
  * - It throws away all that it is told of brokers and topics when one partition of one of them has no leader (`keepMetadata`).
  */
 const PATCHED = '2.2.4'
+/** The same as it has for joining: what the others are waited for, and a little. */
+const SYNC_TIMEOUT_MS = 35_000
 const require = createRequire(import.meta.url)
 
 interface RequestQueue {
   readonly pending: readonly unknown[]
   scheduleCheckPendingRequests(): void
+}
+
+interface SyncGroup {
+  protocol: (of: { readonly version: number }) => (asked: object) => object
 }
 
 interface Connection {
@@ -51,6 +59,10 @@ function patch(): void {
     connecting.set(this, begun)
     return begun
   }
+
+  const sync: SyncGroup = require('kafkajs/src/protocol/requests/syncGroup')
+  const { protocol } = sync
+  sync.protocol = (of) => (asked) => ({ ...protocol(of)(asked), requestTimeout: SYNC_TIMEOUT_MS })
 
   const { zstdCompress, zstdDecompress } = zlib
   if (typeof zstdDecompress !== 'function') return

@@ -1,69 +1,67 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
-import { Commits } from './commits.ts'
 import { Line } from './line.ts'
 import { Reader } from './reader.ts'
 
-const GROUP = 'g'
-
-/** A reader of one partition with so many records, and a broker that answers a commit when it is told to. */
-function reading(records: number, limit: number) {
-  const line = new Line({ of: 't', topic: 't', partition: 0, kind: 'topic', base: 0, marks: [] })
-  const asked: { metadata: string; answer: () => void }[] = []
-  let heard = Promise.withResolvers<void>()
-  const commits = new Commits({
-    group: GROUP,
-    clock: systemClock,
-    identity: () => ({ memberId: 'm', groupGenerationId: 1 }),
-    client: {
-      commit: (_group, _member, offsets) =>
-        new Promise((resolve) => {
-          asked.push({ metadata: offsets[0]?.metadata ?? '', answer: resolve })
-          heard.resolve()
-        }),
-    },
-  })
-  const given: Delivery[][] = []
+function aReader() {
+  const given: Delivery[] = []
+  const answers: (() => void)[] = []
+  let isFresh = true
   const reader = new Reader({
-    limit,
+    limit: 10,
     clock: systemClock,
-    commits,
-    isFresh: () => true,
-    onDeliveries: (deliveries) => given.push([...deliveries]),
+    commits: { whenStored: (_, stored) => void answers.push(stored) },
+    isFresh: () => isFresh,
+    onDeliveries: (deliveries) => given.push(...deliveries),
     onLost: () => {},
     onRoom: () => {},
   })
+  const line = new Line({ of: 't', topic: 't', partition: 0, kind: 'topic', base: 0, marks: [] })
   reader.add(line)
-  line.add(
-    Array.from({ length: records }, (_, offset) => ({ offset, at: 0, key: null, value: Buffer.from('x'), headers: {} })),
-    records,
-  )
-  reader.pump()
-  /** The next commit, which is not answered yet. */
-  async function commit() {
-    await heard.promise
-    heard = Promise.withResolvers<void>()
-    return asked.at(-1)
+  line.add([{ offset: 0, key: null, value: Buffer.from('{}'), headers: {}, at: 0 }], 1)
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  return {
+    ...{ reader, line, given },
+    fresh(is: boolean) {
+      isFresh = is
+    },
+    async answer() {
+      for (const resolve of answers.splice(0)) resolve()
+      await turn()
+    },
   }
-  return { line, commit, sizes: () => given.map(({ length }) => length) }
 }
 
-test('nothing is handed out before its start is on record; then the start of the next half is on its way', async () => {
-  const { sizes, commit } = reading(100, 10)
-  const first = await commit()
-  expect([first?.metadata, sizes()]).toEqual(['c1:5a', []])
-  first?.answer()
-  const second = await commit()
-  // The first half is out, and may end the process.
-  expect([second?.metadata, sizes()]).toEqual(['c1:10a', [5]])
+test('what is committed as handed out is handed out when that is answered', async () => {
+  const { reader, given, answer } = aReader()
+  reader.pump()
+  expect(given).toEqual([])
+  await answer()
+  expect(given).toHaveLength(1)
 })
 
-test('a limit of one is one at a time', async () => {
-  const { sizes, commit, line } = reading(3, 1)
-  const first = await commit()
-  expect([first?.metadata, sizes()]).toEqual(['c1:a', []])
-  first?.answer()
-  await new Promise((resolve) => setImmediate(resolve))
-  expect([sizes(), line.out]).toEqual([[1], 1])
+test('an answer that lay here while the process was frozen hands out nothing, until the group has heard of it again', async () => {
+  const { reader, given, answer, fresh } = aReader()
+  reader.pump()
+  fresh(false)
+  await answer()
+  reader.pump()
+  expect(given).toEqual([])
+  fresh(true)
+  reader.pump()
+  await answer()
+  expect(given).toHaveLength(1)
+})
+
+test('what the group gave to somebody else meanwhile is not handed out', async () => {
+  const { reader, line, given, answer, fresh } = aReader()
+  reader.pump()
+  fresh(false)
+  await answer()
+  reader.remove(line)
+  fresh(true)
+  reader.pump()
+  await answer()
+  expect(given).toEqual([])
 })

@@ -5,7 +5,7 @@ import type { Line, Receipt } from './line.ts'
 export interface ReaderOptions {
   readonly limit: number
   readonly clock: Clock
-  readonly commits: Commits
+  readonly commits: Pick<Commits, 'whenStored'>
   /** Whether what is ours here is ours in the group, as far as we know. */
   readonly isFresh: () => boolean
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
@@ -35,6 +35,8 @@ interface Topic {
 export class Reader {
   readonly #options: ReaderOptions
   readonly #topics = new Map<string, Topic>()
+  /** Committed as handed out while nobody knew whether it was still ours. */
+  #announced: readonly Receipt[] = []
   #limit: number
   #stopped = false
   /** A round waits for its commit. */
@@ -88,11 +90,17 @@ export class Reader {
   /** Hands out what may be, soon. */
   pump(): void {
     if (this.#pumping || this.#stopped || !this.#options.isFresh()) return
-    const round = [...this.#topics.values()].flatMap((topic) => this.#select(topic))
+    const round = [...this.#announced, ...[...this.#topics.values()].flatMap((topic) => this.#select(topic))]
     if (round.length === 0) return
+    this.#announced = []
     this.#pumping = true
     this.#options.commits.whenStored(new Set(round.map(({ line }) => line)), () => {
       this.#pumping = false
+      // The answer may have lain here while the process was frozen, and the group went on without it.
+      if (!this.#options.isFresh()) {
+        this.#announced = round
+        return
+      }
       // While the core works on these, the commit of the next ones is under way.
       this.#give(round)
       this.pump()

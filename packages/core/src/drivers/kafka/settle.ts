@@ -11,14 +11,22 @@ export interface SettleOptions {
   /** Whether it was handed out by this subscription. */
   readonly isOurs: (line: Line) => boolean
   readonly onSettled: () => void
+  /** It was given up before that could be committed: others will get it. */
+  readonly onLost: (deliveries: readonly Delivery[]) => void
 }
 
 /** Stores the copies, each before its original is done with: a crash in between makes a second one and loses none. */
 export async function settle(
   settlements: readonly Settlement[],
-  { group, copies, commits, isOurs, onSettled }: SettleOptions,
+  { group, copies, commits, isOurs, onSettled, onLost }: SettleOptions,
 ): Promise<void> {
   const touched = new Set<Line>()
+  const done: { readonly delivery: Delivery; readonly line: Line; readonly version: number }[] = []
+  const finish = (delivery: Delivery, receipt: Receipt) => {
+    const { line } = receipt
+    line.done(receipt)
+    done.push({ delivery, line, version: line.changed })
+  }
   const unstored: Delivery[] = []
   let cause: Error | undefined
   const storing: Promise<void>[] = []
@@ -29,13 +37,13 @@ export async function settle(
     const { line } = receipt
     touched.add(line)
     if (settlement.kind === 'ack') {
-      line.done(receipt)
+      finish(settlement.delivery, receipt)
       continue
     }
     receipt.state = 'settling'
     storing.push(
       copies.settle(settlement, receipt, group).then(
-        () => line.done(receipt),
+        () => finish(settlement.delivery, receipt),
         (thrown: unknown) => {
           // Lost meanwhile: it comes again by itself.
           if (receipt.state !== 'settling') return
@@ -50,5 +58,7 @@ export async function settle(
   await Promise.all(storing)
   if (storing.length > 0) onSettled()
   await commits.store(touched)
+  const lost = done.filter(({ line, version }) => line.gone && line.stored < version).map(({ delivery }) => delivery)
+  if (lost.length > 0) onLost(lost)
   if (cause) throw new SettleError(unstored, cause)
 }

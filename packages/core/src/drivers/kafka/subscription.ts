@@ -9,7 +9,7 @@ import { Client } from './client.ts'
 import { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, failureOf, isHopeless, unreachable } from './failure.ts'
+import { closed, expelled, failureOf, isHopeless, taken, unreachable } from './failure.ts'
 import { Fetcher } from './fetcher.ts'
 import { Holdings } from './holdings.ts'
 import type { Line } from './line.ts'
@@ -61,9 +61,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   const metadata = new Metadata(client, clock)
   const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
   const reader = new Reader({
-    limit: options.limit,
-    clock,
-    commits,
+    ...{ limit: options.limit, clock, commits },
     isFresh: () => membership.isFresh,
     onDeliveries,
     onLost,
@@ -73,6 +71,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     clock,
     time,
     commits,
+    isFresh: () => membership.isFresh,
     store: ({ origin }, copy) => copies.again(origin, group, copy),
     onMoved() {
       holdings.release()
@@ -110,7 +109,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       share = given
       holdings.take(given)
     },
-    onExpelled: () => holdings.loseAll(),
+    onExpelled,
     onTrouble,
     onBeat() {
       heard.beat = true
@@ -156,6 +155,13 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     if (state !== 'consuming' || stopped) return
     state = 'reconnecting'
     options.onState({ kind: 'reconnecting', error })
+  }
+
+  function onExpelled(): void {
+    holdings.loseAll()
+    const error = expelled(group)
+    if (state === 'reconnecting' && !stopped) options.onState({ kind: 'reconnecting', error })
+    onTrouble(error)
   }
 
   /** Coordinator and partitions are two brokers' business. */
@@ -244,14 +250,14 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     await Promise.race([Promise.all(settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
     for (const line of reader.lines) line.handBack()
     await Promise.race([commits.store(reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
-    for (const line of reader.lines) line.lose()
+    for (const line of reader.lines) reader.remove(line)
     commits.forget()
     await leave()
   }
 
   async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     try {
-      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump() })
+      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump(), onLost })
     } finally {
       holdings.release()
     }
@@ -286,8 +292,4 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       return ended
     },
   }
-}
-
-function taken(group: string): CorebusError {
-  return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
 }

@@ -4,7 +4,7 @@ import { asError, CorebusError, PublishError, type PublishFailure } from '../../
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { letters } from './dead-letters.ts'
-import { closed, isHopeless, refusalOf } from './failure.ts'
+import { closed, isUnreachable, refusalOf } from './failure.ts'
 import type { Link } from './link.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
@@ -78,17 +78,17 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
 
   /** Said when it changes; what it cannot come back from by itself is news too. */
   function tell(): void {
-    const trouble = [...troubles.values()].findLast(isHopeless) ?? troubles.values().next().value
+    const trouble = [...troubles.values()].findLast(isUnreachable) ?? troubles.values().next().value
     const now: ConnectionState = trouble
       ? { kind: 'reconnecting', error: trouble }
       : blocked
         ? { kind: 'blocked', error: blocked }
         : { kind: 'connected' }
-    const hopeless = trouble && isHopeless(trouble) ? trouble.message : undefined
-    const news = state !== now.kind || (hopeless !== undefined && hopeless !== said)
+    const unreachable = trouble && isUnreachable(trouble) ? trouble.message : undefined
+    const news = state !== now.kind || (unreachable !== undefined && unreachable !== said)
     if (!news || state === 'new' || closing.signal.aborted) return
     state = now.kind
-    said = hopeless
+    said = unreachable
     onState(now)
   }
 

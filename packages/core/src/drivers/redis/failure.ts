@@ -7,7 +7,7 @@ const BLOCKED = /^(OOM|MISCONF|NOREPLICAS)\b/
 const NO_ACCESS = /^(NOPERM|NOAUTH|WRONGPASS)\b/
 /** Trying again cannot help: the user, its password, the number of its database, or TLS. */
 const HOPELESS =
-  /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
+  /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|SELECT is not allowed|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
 
 export const isTemporary = (error: Error): boolean => isLost(error) || TEMPORARY.test(error.message)
 /** Another node has it, or will. */
@@ -16,8 +16,9 @@ export const isElsewhere = (error: Error): boolean => ELSEWHERE.test(error.messa
 export const isBlocked = (error: Error): boolean => BLOCKED.test(error.message)
 export const isLost = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECTION_LOST'
 export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error))
-/** A stream or group that is not there any more. */
-export const isGone = (error: Error): boolean => /^(NOGROUP|UNBLOCKED)\b|no longer exists/.test(error.message)
+export const isUnreachable = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECT'
+/** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
+export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
 
 /** What Redis answered, as an error of ours. Of a lost connection the same error. */
 export function refusalOf(thrown: unknown, where: string): CorebusError {

@@ -36,7 +36,7 @@ interface Came {
 }
 
 const BLOCK_MS = 2_000
-const MOST_AT_ONCE = 200
+const MOST_AT_ONCE = 1_000
 /** Of one reply, as far as the last ones tell. */
 const BYTES_AT_ONCE = 8 * 1024 * 1024
 const PENDING_PAGE = 1_000
@@ -181,7 +181,7 @@ export class Reader {
           await this.#link.close()
           await sleep(clock, this.#waitMs(1), signal)
           this.#link = this.#newLink()
-        } else if (!isLost(error)) onDown(refusalOf(error, this.#link.where))
+        } else if (!isLost(error) && !error.message.startsWith('UNBLOCKED')) onDown(refusalOf(error, this.#link.where))
         await sleep(clock, this.#waitMs(++failures), signal)
       }
     }

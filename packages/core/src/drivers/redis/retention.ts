@@ -16,7 +16,8 @@ export interface RetentionOptions {
 
 const LOOK_EVERY_MS = 30_000
 const FULL_LOOK_EVERY_MS = 1_000
-const LOOK_EVERY_MESSAGES = 10_000
+/** Of the most that is kept for nobody. */
+const LOOK_EVERY_SHARE = 1 / 100
 
 interface Look {
   readonly at: number
@@ -36,11 +37,11 @@ export class Retention {
 
   /** Whether a topic that nobody reads can take no more, as last seen. Looks now and then, by time and by how many have been published. */
   isFull(topic: string, published: number): boolean {
-    const { clock } = this.#options
+    const { clock, unclaimedMessages } = this.#options
     const last = this.#looks.get(topic)
     const every = last?.isFull ? FULL_LOOK_EVERY_MS : LOOK_EVERY_MS
     if (!last) this.#looks.set(topic, { at: clock.now(), published: 0, isFull: false })
-    else if (published - last.published >= LOOK_EVERY_MESSAGES || clock.now() - last.at >= every)
+    else if (published - last.published >= unclaimedMessages * LOOK_EVERY_SHARE || clock.now() - last.at >= every)
       void this.look(topic, published).catch(() => {}) // looks again
     return last?.isFull ?? false
   }

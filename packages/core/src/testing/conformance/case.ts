@@ -1,4 +1,5 @@
 import type { Capabilities, Clock, Driver } from '../../driver.ts'
+import type { Deck } from './chaos/faults.ts'
 import type { Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
 import type { Place } from './children/protocol.ts'
@@ -37,8 +38,11 @@ export interface ConformanceTarget {
   /** Cases this driver does not hold, by name, and why. They are printed with every run and stand in the docs' table. */
   readonly exceptions: readonly { readonly name: string; readonly reason: string }[]
   readonly faults?: Faults
-  /** For the chaos run: what this broker leaves in doubt, and where it is reached with a heartbeat that makes the run shorter. */
-  readonly chaos?: Partial<Doubts> & { readonly url?: string }
+  /**
+   * For the chaos run: what this broker leaves in doubt, where it is reached and how its client is to be if otherwise than in the other cases,
+   * and what is to go wrong beside the usual.
+   */
+  readonly chaos?: Partial<Doubts> & Partial<Pick<Place, 'url' | 'client'>> & { readonly more?: Deck }
   /** Safeguards of this driver, each taken out in a run that must then go wrong. */
   readonly mutations?: readonly Mutation[]
 }

@@ -27,8 +27,9 @@ export function mutationsOf({ target }: Pick<Room, 'target'>): readonly Mutation
   return [...coreMutations, ...(target.mutations ?? [])]
 }
 
+/** Without a deck it is the usual one and what the target adds to it. */
 export async function ledgerOf(room: Room, options: Partial<ChaosOptions> & Pick<ChaosOptions, 'seed'>): Promise<Ledger> {
-  return judge(await chaos(room, { ...PLENTY, ...options }))
+  return judge(await chaos(room, { ...PLENTY, deck: { ...PLENTY.deck, ...room.target.chaos?.more }, ...options }))
 }
 
 /** Why a run is no proof that all is well; undefined when it is. */
@@ -56,7 +57,7 @@ async function goesWrong(room: Room, mutation: Mutation, seed: number): Promise<
 export const chaosCases: readonly ConformanceCase[] = [
   stressing(
     'chaos for 10 s: what was confirmed is handled, nothing is dead-lettered that had not failed, and no more is handled twice than was unsettled',
-    (room) => comesOutWell(room, { ...SHORT, seed: PUSH_SEED }),
+    (room) => comesOutWell(room, { ...SHORT, deck: { ...SHORT.deck, ...room.target.chaos?.more }, seed: PUSH_SEED }),
     { needs: durable, alone: true, timeoutMs: 240_000 },
   ),
 

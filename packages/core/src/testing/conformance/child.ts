@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { ConformanceTarget } from './case.ts'
 import type { LoadedChange } from './chaos/mutation.ts'
-import type { ChaosOrders, ChaosProducerOrders } from './children/notes.ts'
+import type { ChaosMemberOrders, ChaosProducerOrders } from './children/notes.ts'
 import type { Command, MemberOrders, Place, Said } from './children/protocol.ts'
 import { scriptPath, sourcePath } from './scripts.ts'
 
@@ -23,7 +23,10 @@ export interface Child {
 }
 
 export type Script = 'member' | 'publisher' | 'handler' | 'heap' | 'chaos-member' | 'chaos-producer'
-export type Orders = Omit<MemberOrders, keyof Place> | (Partial<ChaosOrders> & Omit<ChaosOrders | ChaosProducerOrders, keyof Place>)
+export type Orders =
+  | Omit<MemberOrders, keyof Place>
+  | (Partial<Place> & Omit<ChaosMemberOrders, keyof Place>)
+  | (Partial<Place> & Omit<ChaosProducerOrders, keyof Place>)
 
 /**
  * Starts one of `children/` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do

@@ -8,7 +8,7 @@ import type { LoadedChange } from './mutation.ts'
 import { Progress } from './progress.ts'
 
 export interface CompanyOptions {
-  readonly topic: string
+  readonly topics: readonly string[]
   readonly producers: number
   readonly members: number
   readonly seed: number
@@ -21,11 +21,17 @@ export interface CompanyOptions {
 export interface Slot {
   readonly role: Life['role']
   readonly n: number
+  /** Of a member: what it reads. */
+  readonly topic: string
   lives: number
   name: string
   child: Child
   /** It was told to close: whoever ends is not replaced. */
   leaving: boolean
+  /** It stands still for a while. */
+  frozen: boolean
+  /** How often it did for long. */
+  freezes: number
 }
 
 interface Entry {
@@ -37,6 +43,7 @@ const STARTS_WITHIN_MS = 60_000
 /** A producer's last messages may have to be published several times. */
 const ENDS_WITHIN_MS = 60_000
 const SAID_AT_ONCE = 3
+const MOST_GUESTS = 2
 const LAST_WORDS = 6
 
 /** The processes of a chaos run and their supervisor: whoever dies is started again. */
@@ -47,6 +54,7 @@ export class Company {
   readonly #room: Room
   readonly #options: CompanyOptions
   readonly #lives: Entry[] = []
+  #hired = 0
   #over = false
   #hopeless: string | undefined
 
@@ -58,13 +66,31 @@ export class Company {
   /** Members first: what is published before there is a group lies elsewhere. */
   async open(): Promise<void> {
     const { members, producers, changes } = this.#options
-    for (let n = 1; n <= members; n++) this.members.push(this.#fill('member', n))
+    while (this.#hired < members) this.hire()
     await this.until(() => this.isComplete)
     for (const { child } of this.members)
       for (const { find } of changes)
         if (!child.heard('mutated').some((one) => one.find === find)) throw new Error(`"${find}" was never loaded: it changes nothing`)
     for (let n = 1; n <= producers; n++) this.producers.push(this.#fill('producer', n))
     await this.until(() => this.progress.settled > 0)
+  }
+
+  /** As many as may be at once. */
+  get isFull(): boolean {
+    return this.members.length >= this.#options.members + MOST_GUESTS
+  }
+
+  /** One more member, who is replaced like the others. */
+  hire(): Slot {
+    const slot = this.#fill('member', ++this.#hired)
+    this.members.push(slot)
+    return slot
+  }
+
+  /** Goes as it is told, and nobody takes its place. */
+  async dismiss(slot: Slot): Promise<void> {
+    await this.close([slot])
+    this.members.splice(this.members.indexOf(slot), 1)
   }
 
   /** Nobody is just starting. */
@@ -105,17 +131,36 @@ export class Company {
 
   #fill(role: Life['role'], n: number): Slot {
     const name = `${role} ${n}.1`
-    const slot: Slot = { role, n, lives: 1, name, child: this.#start(role, n, 1), leaving: false }
+    const slot: Slot = {
+      role,
+      n,
+      topic: this.#topicOf(n),
+      lives: 1,
+      name,
+      child: this.#start(role, n, 1),
+      leaving: false,
+      frozen: false,
+      freezes: 0,
+    }
     this.#supervise(slot)
     return slot
   }
 
+  #topicOf(n: number): string {
+    const { topics } = this.#options
+    return topics[(n - 1) % topics.length] as string
+  }
+
   #start(role: Life['role'], n: number, life: number): Child {
-    const { topic, seed, mix, pauseMs, changes } = this.#options
+    const { topics, seed, mix, pauseMs, changes } = this.#options
     const { target } = this.#room
-    const orders = { ...target.options, ...(target.chaos?.url !== undefined && { url: target.chaos.url }), topic }
-    const producing: ChaosProducerOrders = { ...orders, seed: seed + 1_000 * n + life, sends: n % 2 === 0 ? 'one' : 'many', mix, pauseMs }
-    return role === 'member' ? this.#room.child('chaos-member', orders, changes) : this.#room.child('chaos-producer', producing, changes)
+    const { url, client } = target.chaos ?? {}
+    const orders = { ...target.options, ...(url !== undefined && { url }), ...(client && { client }) }
+    const sends = n % 2 === 0 ? 'one' : 'many'
+    const producing: ChaosProducerOrders = { ...orders, topics, seed: seed + 1_000 * n + life, sends, mix, pauseMs }
+    return role === 'member'
+      ? this.#room.child('chaos-member', { ...orders, topic: this.#topicOf(n) }, changes)
+      : this.#room.child('chaos-producer', producing, changes)
   }
 
   #supervise(slot: Slot): void {

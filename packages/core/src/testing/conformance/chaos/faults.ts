@@ -12,6 +12,9 @@ const SHORT_MS = 500
 const AT_LEAST_MS = 100
 const DIES_WITHIN_MS = 1_000
 const MOST_TURNS = 8
+const STAYS_MS = 1_000
+const STAYS_LONGER_MS = 2_000
+const ANY = 1_000
 
 export interface Faulty {
   readonly room: Room
@@ -36,6 +39,7 @@ export class Faults {
     this.caused++
     const { room, company, doubts, moments, below } = this.#faulty
     const pick = (slots: readonly Slot[]) => slots[below(slots.length)] as Slot
+    const awake = () => company.members.filter(({ frozen, leaving }) => !frozen && !leaving)
     switch (kind) {
       case 'killMember': {
         // In the middle of its work, at a moment of its own: or none of the steps of a settlement would ever be hit.
@@ -53,8 +57,13 @@ export class Faults {
       case 'stopMember':
         return this.#stop(kind, pick(company.members), AT_LEAST_MS + below(SHORT_MS))
       case 'stopMemberLong':
-        // The others go on, and so does what goes wrong.
-        this.#background.push(this.#stop(kind, pick(company.members), 3 * doubts.silenceMs))
+        // Somebody else goes on, and so does what goes wrong.
+        await company.until(() => awake().length > 1)
+        this.#background.push(this.#stop(kind, pick(leastFrozen(awake())), 3 * doubts.silenceMs))
+        return
+      case 'comeAndGo':
+        await company.until(() => !company.isFull)
+        this.#background.push(this.#comeAndGo(STAYS_MS + below(STAYS_LONGER_MS), below(ANY)))
         return
       case 'freeze':
       case 'refuse':
@@ -70,11 +79,28 @@ export class Faults {
     await Promise.all(this.#background)
   }
 
-  #stop(kind: FaultKind, { child, name }: Slot, forMs: number): Promise<void> {
+  #comeAndGo(afterMs: number, who: number): Promise<void> {
+    const { company } = this.#faulty
+    const done = this.#during('comeAndGo', undefined, async () => {
+      const one = company.hire()
+      await company.until(() => one.leaving || one.child.heard('ready').length > 0)
+      await quiet(afterMs)
+      const able = company.members.filter(({ topic, leaving }) => topic === one.topic && !leaving)
+      await company.dismiss(able[who % able.length] as Slot)
+    })
+    done.catch(() => undefined) // told by `over`, which may be long after
+    return done
+  }
+
+  #stop(kind: FaultKind, slot: Slot, forMs: number): Promise<void> {
+    const { child, name } = slot
     return this.#during(kind, name, async () => {
+      slot.frozen = true
+      if (kind === 'stopMemberLong') slot.freezes++
       child.signal('SIGSTOP')
       await quiet(forMs)
       child.signal('SIGCONT')
+      slot.frozen = false
     })
   }
 
@@ -85,6 +111,11 @@ export class Faults {
   }
 }
 
+function leastFrozen(slots: readonly Slot[]): readonly Slot[] {
+  const least = Math.min(...slots.map(({ freezes }) => freezes))
+  return slots.filter(({ freezes }) => freezes === least)
+}
+
 /** Those that this target can cause. */
 export function deckOf(deck: Deck, { target }: Room, { silenceMs }: Doubts): readonly FaultKind[] {
   const can = (kind: FaultKind): boolean => {
@@ -92,6 +123,7 @@ export function deckOf(deck: Deck, { target }: Room, { silenceMs }: Doubts): rea
       case 'killMember':
       case 'killProducer':
       case 'stopMember':
+      case 'comeAndGo':
         return true
       case 'stopMemberLong':
         return Number.isFinite(silenceMs)

@@ -28,7 +28,18 @@ export interface Fault {
   readonly life?: string
 }
 
-export type FaultKind = 'killMember' | 'killProducer' | 'stopMember' | 'stopMemberLong' | 'restart' | 'kill' | 'cut' | 'freeze' | 'refuse'
+export type FaultKind =
+  | 'killMember'
+  | 'killProducer'
+  | 'stopMember'
+  | 'stopMemberLong'
+  /** One more member comes, and some time later one goes, as it is told. */
+  | 'comeAndGo'
+  | 'restart'
+  | 'kill'
+  | 'cut'
+  | 'freeze'
+  | 'refuse'
 
 export interface Letter {
   readonly id: string
@@ -39,6 +50,16 @@ export interface Letter {
 export interface Doubts {
   /** A settlement that was sent, and not answered, so shortly before its connection was lost may not count. */
   readonly unheardMs: number
+  /** Here a member keeps what it has over a lost connection; what it loses it loses with this error. */
+  readonly losesWith: string | undefined
+  /** Settlements are answered: one that has settled counts, whatever goes wrong then. */
+  readonly answersSettlements: boolean
+  /** What was sent to a member before it was frozen reaches it when it wakes up, also when it was given up meanwhile. */
+  readonly sendsAhead: boolean
+  /** A retry that is due is brought back by one of the members, not by the broker: who is lost over that may do it once too often. */
+  readonly membersBringBack: boolean
+  /** So long after a broker has come back others may still give up to it what was its own, and send their clients there. */
+  readonly movesForMs: number
   /** A connection on which nothing passes is given up after this, and not before. */
   readonly silenceMs: number
 }
@@ -66,6 +87,7 @@ export function breaks(fault: Fault, life: string, { silenceMs }: Doubts): boole
       return fault.until - fault.at >= silenceMs
     case 'killMember':
     case 'killProducer':
+    case 'comeAndGo':
       return false
   }
 }
@@ -97,4 +119,18 @@ export function storyOf(id: string, { lives, faults }: History): readonly string
     if (overlap(fault, first - 1_000, last + 1_000))
       lines.push([fault.at, `fault: ${fault.kind} ${fault.life ?? ''} for ${Math.round(fault.until - fault.at)} ms`])
   return lines.sort(([a], [b]) => a - b).map(([at, text]) => `${((at - first) / 1_000).toFixed(3)} ${text}`)
+}
+
+const BEFORE_MS = 40_000
+
+/** How a process was connected before this moment, and what went wrong meanwhile. */
+export function statesOf({ name, notes }: Life, { faults }: History, until: number): readonly string[] {
+  const lines: [at: number, text: string][] = []
+  for (const note of notes) if (note.what === 'state') lines.push([note.at, `${name} ${note.of} ${note.state} ${note.why ?? ''}`])
+  for (const fault of faults)
+    lines.push([fault.at, `fault: ${fault.kind} ${fault.life ?? ''} for ${Math.round(fault.until - fault.at)} ms`])
+  return lines
+    .filter(([at]) => at > until - BEFORE_MS && at <= until + 1)
+    .sort(([a], [b]) => a - b)
+    .map(([at, text]) => `${((at - until) / 1_000).toFixed(3)} ${text}`)
 }

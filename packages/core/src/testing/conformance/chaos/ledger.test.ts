@@ -1,9 +1,18 @@
 import { expect, test } from 'vitest'
 import { ALWAYS, type Errand, type Note } from '../children/notes.ts'
-import type { Fault, History, Letter, Life } from './history.ts'
+import type { Doubts, Fault, History, Letter, Life } from './history.ts'
 import { judge } from './ledger.ts'
 
 const END_MS = 10_000
+const DOUBTS: Doubts = {
+  losesWith: undefined,
+  unheardMs: 10,
+  answersSettlements: false,
+  sendsAhead: true,
+  membersBringBack: false,
+  movesForMs: 0,
+  silenceMs: 2_000,
+}
 
 type Untimed<N> = N extends Note ? Omit<N, 'at'> : never
 type Said = readonly [at: number, note: Untimed<Note>]
@@ -32,8 +41,14 @@ const acked = (at: number, id = 'a'): Said => [at, { what: 'settled', id, how: '
 const threw = (at: number, attempt: number): Said => [at, { what: 'threw', id: 'a', attempt }]
 const state = (at: number, of: 'group' | 'connection', what: string): Said => [at, { what: 'state', of, state: what }]
 
-function found(lives: readonly Life[], more: { faults?: readonly Fault[]; letters?: readonly Letter[] } = {}): readonly string[] {
-  const history: History = { faults: [], letters: [], left: 0, doubts: { unheardMs: 10, silenceMs: 2_000 }, ...more, lives }
+interface More {
+  readonly faults?: readonly Fault[]
+  readonly letters?: readonly Letter[]
+  readonly doubts?: Partial<Doubts>
+}
+
+function found(lives: readonly Life[], { doubts, ...more }: More = {}): readonly string[] {
+  const history: History = { faults: [], letters: [], left: 0, doubts: { ...DOUBTS, ...doubts }, ...more, lives }
   return judge(history).findings.map(({ kind }) => kind)
 }
 
@@ -89,6 +104,79 @@ test('what was being published when the connection was lost may be there twice',
   const twice = life('member 1.1', [delivered(310), delivered(311), done(312), done(313), acked(314), acked(315)])
   expect(found([producer, twice], { faults: [{ kind: 'kill', at: 90, until: 200 }] })).toEqual([])
   expect(found([producer, twice], { faults: [{ kind: 'kill', at: 400, until: 500 }] })).toEqual(['duplicate'])
+})
+
+test('members that come and go as they are told explain nothing', () => {
+  const first = life('member 1.1', [state(3, 'group', 'consuming'), delivered(5), done(6), acked(7)])
+  const second = life('member 2.1', [state(400, 'group', 'consuming'), delivered(500), done(501), acked(502)])
+  expect(found([published(), first, second], { faults: [{ kind: 'comeAndGo', at: 300, until: 600 }] })).toEqual(['duplicate'])
+})
+
+test('where settlements are answered, what has settled counts, whatever goes wrong after it', () => {
+  const first = life('member 1.1', [state(3, 'group', 'consuming'), delivered(5), done(6), acked(7), state(12, 'group', 'reconnecting')])
+  const lives = [published(), first, life('member 2.1', [delivered(500), done(501), acked(502)])]
+  const faults: readonly Fault[] = [{ kind: 'kill', at: 6, until: 100 }]
+  expect(found(lives, { faults })).toEqual([])
+  expect(found(lives, { faults, doubts: { answersSettlements: true } })).toEqual(['duplicate'])
+})
+
+test('what a frozen member hands out when it wakes up is its own only where that was sent to it before', () => {
+  const faults: readonly Fault[] = [{ kind: 'stopMemberLong', life: 'member 1.1', at: 100, until: 6_100 }]
+  const woken = (at: number): Life =>
+    life('member 1.1', [state(3, 'group', 'consuming'), delivered(at), done(at + 1), state(6_200, 'group', 'reconnecting')])
+  const other = life('member 2.1', [delivered(5_000), done(5_001), acked(5_002)])
+  expect(found([published(), woken(99), other], { faults })).toEqual([])
+  expect(found([published(), woken(6_150), other], { faults, doubts: { sendsAhead: false } })).toEqual(['duplicate'])
+  expect(found([published(), woken(6_150), other], { faults, doubts: { sendsAhead: true } })).toEqual([])
+})
+
+test('where members bring back what is due, one that is lost over it may have done so, and no other explains anything', () => {
+  const retrying = (lostAt: number): Life =>
+    life('member 1.1', [delivered(5), threw(6, 1), [7, { what: 'settled', id: 'a', how: 'retry', afterMs: 100 }]], {
+      at: lostAt,
+      how: 'killed',
+    })
+  const twice = life('member 2.1', [delivered(150), done(151), acked(152), delivered(900), done(901), acked(902)])
+  const lives = (lostAt: number) => [published({ ...plain, fails: 1 }), retrying(lostAt), twice]
+  const doubts = { membersBringBack: true, answersSettlements: true }
+  expect(found(lives(120), { doubts })).toEqual([])
+  expect(found(lives(120), { doubts: { answersSettlements: true } })).toEqual(['duplicate'])
+  // Not due yet; brought back long ago.
+  expect(found(lives(50), { doubts })).toEqual(['duplicate'])
+  expect(found(lives(3_000), { doubts })).toEqual(['duplicate'])
+})
+
+test('what a member could not settle before it closed may be handled again when there was no broker, and only then', () => {
+  const closing = life('member 1.1', [state(3, 'group', 'consuming'), delivered(5), done(6)], { at: 1_000 })
+  const lives = [published(), closing, life('member 2.1', [delivered(2_000), done(2_001), acked(2_002)])]
+  expect(found(lives)).toEqual(['duplicate'])
+  expect(found(lives, { faults: [{ kind: 'restart', at: 4, until: 1_500 }] })).toEqual([])
+})
+
+test('where a member keeps what it has over a lost connection, only its being given up explains a repeat', () => {
+  const lost = (code: string): Life =>
+    life(
+      'member 1.1',
+      [state(3, 'group', 'consuming'), delivered(5), done(6), [500, { what: 'state', of: 'group', state: 'reconnecting', code }]],
+      { at: 60_000 },
+    )
+  const other = life('member 2.1', [delivered(5_000), done(5_001), acked(5_002)])
+  const more: More = { faults: [{ kind: 'kill', at: 490, until: 600 }], doubts: { losesWith: 'MEMBERSHIP_LOST', answersSettlements: true } }
+  expect(found([published(), lost('MEMBERSHIP_LOST'), other], more)).toEqual([])
+  expect(found([published(), lost('CONNECTION_LOST'), other], more)).toEqual(['duplicate'])
+  expect(found([published(), lost('CONNECTION_LOST'), other])).toEqual(['closed'])
+})
+
+test('a line that was cut may be found to be dead after the others are back', () => {
+  const late = life('member 1.1', [
+    state(1_000, 'group', 'consuming'),
+    delivered(1_005),
+    done(1_006),
+    acked(1_007),
+    state(3_000, 'group', 'reconnecting'),
+  ])
+  expect(found([published(), late], { faults: [{ kind: 'cut', at: 500, until: 500 }] })).toEqual([])
+  expect(found([published(), late], { faults: [{ kind: 'kill', at: 500, until: 500 }] })).toEqual(['closed'])
 })
 
 test('in the dead letters is right only what has failed every attempt, or has killed its process', () => {

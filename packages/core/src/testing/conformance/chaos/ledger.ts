@@ -1,6 +1,6 @@
 import { ALWAYS, type Errand, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
 import { allowancesOf, lossesOf } from './allowance.ts'
-import { breaks, errandsIn, type FaultKind, type History, type Letter, type Life, overlap, storyOf } from './history.ts'
+import { breaks, errandsIn, type FaultKind, type History, type Letter, type Life, overlap, statesOf, storyOf } from './history.ts'
 
 /** What the ledger of a run adds up to. */
 export interface Ledger {
@@ -77,7 +77,11 @@ export function judge(history: History): Ledger {
   for (const life of lives) {
     for (const { at, explained, why } of lossesOf(life, history))
       if (!explained)
-        findings.push({ kind: 'closed', text: `${life.name} lost its channel at ${Math.round(at)}, nothing was done to it: ${why}` })
+        findings.push({
+          kind: 'closed',
+          text: `${life.name} lost its channel at ${Math.round(at)}, nothing was done to it: ${why}`,
+          story: statesOf(life, history, at),
+        })
     if (life.end?.how === 'failed' && !foundNoBroker(life, history))
       findings.push({ kind: 'died', text: `${life.name} ended by itself: ${life.end.trouble}` })
   }

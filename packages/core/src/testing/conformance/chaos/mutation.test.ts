@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
+import { clusterMutations, mutations as kafka } from '../../../drivers/kafka/fixtures/mutations.ts'
 import { mutations as rabbitmq } from '../../../drivers/rabbitmq/fixtures/mutations.ts'
 import { changesOf } from './mutation.ts'
 import { coreMutations } from './safeguards.ts'
 
-test.each([...coreMutations, ...rabbitmq])('what "$name" takes out is there exactly once', (mutation) => {
+test.each([...coreMutations, ...rabbitmq, ...kafka, ...clusterMutations])('what "$name" takes out is there exactly once', (mutation) => {
   expect(changesOf(mutation)).toHaveLength(mutation.changes.length)
 })
 

@@ -14,6 +14,8 @@ export interface ChaosOptions {
   /** So long things go wrong; then until everything in the deck has, and so many messages were confirmed. */
   readonly forMs: number
   readonly leastConfirmed: number
+  /** So many before the first thing goes wrong: where something must have piled up by then. */
+  readonly firstConfirmed: number
   readonly mix: Mix
   /** Shuffled and dealt, over and over. What the target cannot cause is left out. */
   readonly deck: Deck
@@ -21,6 +23,8 @@ export interface ChaosOptions {
   readonly moments: readonly Moment[]
   /** What a producer waits between two publishes. */
   readonly pauseMs: number
+  /** So many; the members read one each, in turn. */
+  readonly topics: number
   /** One safeguard less. */
   readonly mutation?: Pick<Mutation, 'name' | 'changes'>
 }
@@ -28,11 +32,23 @@ export interface ChaosOptions {
 export const PLENTY: Omit<ChaosOptions, 'seed' | 'mutation'> = {
   forMs: 60_000,
   leastConfirmed: 200,
+  firstConfirmed: 0,
   mix: { failing: 10, hopeless: 2, slow: 1, killing: 0 },
   deck: { killMember: 6, killProducer: 2, stopMember: 2, stopMemberLong: 1, freeze: 1, refuse: 1, cut: 1, restart: 1, kill: 1 },
   // Mostly while a copy is stored.
   moments: ['called', 'threw', 'threw', 'done'],
   pauseMs: 50,
+  topics: 1,
+}
+
+const NO_DOUBTS: Doubts = {
+  unheardMs: 0,
+  losesWith: undefined,
+  answersSettlements: false,
+  sendsAhead: false,
+  membersBringBack: false,
+  movesForMs: 0,
+  silenceMs: Number.POSITIVE_INFINITY,
 }
 
 const PRODUCERS = 4
@@ -47,15 +63,16 @@ const HOPELESS_MS = 10_000
 /** Four producers and three members work while things go wrong; then calm, until nothing is left to do. */
 export async function chaos(
   room: Room,
-  { seed, forMs, leastConfirmed, mix, deck, moments, pauseMs, mutation }: ChaosOptions,
+  { seed, forMs, leastConfirmed, firstConfirmed, mix, deck, moments, pauseMs, topics: count, mutation }: ChaosOptions,
 ): Promise<History> {
-  const topic = room.topic()
-  const doubts: Doubts = { unheardMs: 0, silenceMs: Number.POSITIVE_INFINITY, ...room.target.chaos }
+  const topics = Array.from({ length: count }, () => room.topic())
+  const doubts: Doubts = { ...NO_DOUBTS, ...room.target.chaos }
   const changes = mutation ? changesOf(mutation) : []
   const random = randomOf(seed)
   const below = (n: number) => Math.floor(random() * n)
-  const company = new Company(room, { topic, producers: PRODUCERS, members: MEMBERS, seed, mix, pauseMs, changes })
+  const company = new Company(room, { topics, producers: PRODUCERS, members: MEMBERS, seed, mix, pauseMs, changes })
   await company.open()
+  await company.until(() => company.progress.confirmed >= firstConfirmed)
 
   const faults = new Faults({ room, company, doubts, moments, below })
   const kinds = deckOf(deck, room, doubts)
@@ -76,10 +93,12 @@ export async function chaos(
   const { admin } = await room.connect()
   // A member whose line was cut has messages until the broker gives it up.
   const hopelessMs = HOPELESS_MS + ('cut' in deck && Number.isFinite(doubts.silenceMs) ? 3 * doubts.silenceMs : 0)
-  await calm(company, hopelessMs, async () => (await admin.depth(topic, 'g')).ready === 0)
-  const { ready: left } = await admin.depth(topic, 'g')
+  const waiting = async () => (await Promise.all(topics.map((topic) => admin.depth(topic, 'g')))).reduce((sum, { ready }) => sum + ready, 0)
+  await calm(company, hopelessMs, async () => (await waiting()) === 0)
+  const left = await waiting()
   await company.close(company.members)
-  const letters = (await admin.deadLetters({ topic })).map(({ message: { id, headers } }) => ({
+  const found = (await Promise.all(topics.map((topic) => admin.deadLetters({ topic })))).flat()
+  const letters = found.map(({ message: { id, headers } }) => ({
     id,
     reason: headers[HEADER.reason],
     attempt: Number(headers[HEADER.attempt]),

@@ -5,7 +5,8 @@ import { exponential } from '../../../consumer/retry.ts'
 import { createMessaging } from '../../../messaging.ts'
 import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe.ts'
 import {
-  type ChaosOrders,
+  type ChaosMemberOrders,
+  codeOf,
   type Errand,
   FIRST_RETRY_MS,
   giveUp,
@@ -19,7 +20,7 @@ import { onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const CONCURRENCY = 5
 
-const orders = readOrders<ChaosOrders>()
+const orders = readOrders<ChaosMemberOrders>()
 const { topic } = orders
 
 // What these channels carry is ours; their type in Node is unknown.
@@ -33,7 +34,12 @@ subscribe(CHANNEL.settle, (record) => {
 })
 subscribe(CHANNEL.state, (record) => {
   const { state, group, error } = record as StateRecord
-  note({ what: 'state', of: group === undefined ? 'connection' : 'group', state, ...(error && { why: error.message }) })
+  note({
+    what: 'state',
+    of: group === undefined ? 'connection' : 'group',
+    state,
+    ...(error && { why: error.message, code: codeOf(error) }),
+  })
 })
 
 let doom: { readonly when: Moment; readonly turns: number } | undefined

@@ -24,7 +24,7 @@ interface Outgoing {
 }
 
 const orders = readOrders<ChaosProducerOrders>()
-const { topic, seed, sends, mix, pauseMs } = orders
+const { topics, seed, sends, mix, pauseMs } = orders
 const random = randomOf(seed)
 const below = (n: number) => Math.floor(random() * n)
 
@@ -57,6 +57,7 @@ function errand(): Errand {
 }
 
 async function publish(batch: readonly Outgoing[]): Promise<void> {
+  const topic = topics[n % topics.length] as string
   for (let left = batch; left.length > 0; ) {
     const ids = left.map(({ id }) => id)
     note({ what: 'sending', messages: left.map(({ id, message }) => ({ id, errand: message })) })

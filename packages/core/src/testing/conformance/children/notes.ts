@@ -32,11 +32,12 @@ export interface Mix {
   readonly killing: number
 }
 
-export interface ChaosOrders extends Place {
+export interface ChaosMemberOrders extends Place {
   readonly topic: string
 }
 
-export interface ChaosProducerOrders extends ChaosOrders {
+export interface ChaosProducerOrders extends Place {
+  readonly topics: readonly string[]
   readonly seed: number
   /** 'one': each is awaited before the next; 'many': in batches, several of them in flight. */
   readonly sends: 'one' | 'many'
@@ -58,10 +59,21 @@ export type Note =
   /** Ends itself, because of this. */
   | { readonly what: 'gaveUp'; readonly at: number; readonly code: string }
   /** `of` is the connection, or the group's hold on its queue. */
-  | { readonly what: 'state'; readonly at: number; readonly of: 'connection' | 'group'; readonly state: string; readonly why?: string }
+  | {
+      readonly what: 'state'
+      readonly at: number
+      readonly of: 'connection' | 'group'
+      readonly state: string
+      readonly why?: string
+      readonly code?: string
+    }
+
+export function codeOf(error: unknown): string {
+  return error instanceof CorebusError ? error.code : 'none'
+}
 
 export function giveUp(error: unknown): never {
-  note({ what: 'gaveUp', code: error instanceof CorebusError ? error.code : 'none' })
+  note({ what: 'gaveUp', code: codeOf(error) })
   console.error(error)
   process.exit(1)
 }
