@@ -6,7 +6,7 @@ import type { Line } from './line.ts'
 
 export interface CommitsOptions {
   /** Not the one that joins. */
-  readonly client: Client
+  readonly client: Pick<Client, 'commit'>
   readonly group: string
   readonly clock: Clock
   readonly identity: () => { memberId: string; groupGenerationId: number }
