@@ -38,7 +38,7 @@ describe.skipIf(!running)('foreign clients', () => {
     const first = await member1.nth(1)
     expect(first.message).toMatchObject({ topic, key: 'f\uFFFDo', headers: { text: 'ü → 鍵', twice: 'two' } })
     // Known by where it lies, and by that again.
-    expect(first.message.id).toBe(`${topic}-${original.partition}-${original.offset}`)
+    expect(first.message.id).toBe(`kafka:${topic}/${original.partition}/${original.offset}`)
     await member1.settle([{ kind: 'retry', delivery: first, headers: { [HEADER.attempt]: '2' }, afterMs: 100 }])
     const second = await member1.nth(2)
     expect([second.message.id, second.message.headers[HEADER.attempt]]).toEqual([first.message.id, '2'])

@@ -55,7 +55,7 @@ export function toMessage({ key, value, headers: raw }: RecordIn, origin: Origin
 }
 
 export function idOf(headers: RawHeaders, { topic, partition, offset }: Origin): string {
-  return textOf(headers, OURS.id) ?? `${topic}-${partition}-${offset}`
+  return textOf(headers, OURS.id) ?? `kafka:${topic}/${partition}/${offset}`
 }
 
 export function originOf(headers: RawHeaders, otherwise: Origin): Origin {
