@@ -11,6 +11,10 @@ handle({ topic: 'orders.created', group: 'inventory' }, (message) => console.log
 `
 const ORDER = ['publish', 'orders.created', '{"id":1}']
 
+/** Nothing is read-only for root, who therefore runs as somebody else, if that one may read this checkout. */
+const somebody = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+const mayRead = somebody.uid === undefined || spawnSync(process.execPath, ['-v'], { uid: somebody.uid, gid: somebody.uid }).status === 0
+
 /** stderr without the line that says which broker it is. */
 function errorOf({ stderr }: Result): string {
   return stderr.replace(/^broker .*\n/, '').trimEnd()
@@ -84,7 +88,7 @@ describe('the broker', () => {
     expect(workers.code).toBe(2)
   })
 
-  test('whose file cannot be written', async () => {
+  test.skipIf(!mayRead)('whose file cannot be written (skipped for root in a folder that nobody else may read)', async () => {
     const project = makeProject({})
     const file = join(project.folder, 'data', 'messages.db')
     mkdirSync(join(project.folder, 'data'))
@@ -92,9 +96,7 @@ describe('the broker', () => {
     chmodSync(file, 0o444)
     chmodSync(join(project.folder, 'data'), 0o555)
     chmodSync(project.folder, 0o755)
-    // Nothing is read-only for root.
-    const uid = process.getuid?.() === 0 ? { uid: 65_534 } : {}
-    const result = await project.core(ORDER, { env: { SQLITE_PATH: file }, ...uid })
+    const result = await project.core(ORDER, { env: { SQLITE_PATH: file }, ...somebody })
     chmodSync(join(project.folder, 'data'), 0o755)
     expect(errorOf(result)).toMatch(/^error: .*data\/messages\.db .*(permission|cannot be written)/)
     expect(errorOf(result).split('\n')).toHaveLength(1)
