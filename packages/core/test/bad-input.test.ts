@@ -13,7 +13,10 @@ const ORDER = ['publish', 'orders.created', '{"id":1}']
 
 /** Nothing is read-only for root, who therefore runs as somebody else, if that one may read this checkout. */
 const somebody = process.getuid?.() === 0 ? { uid: 65_534 } : {}
-const mayRead = somebody.uid === undefined || spawnSync(process.execPath, ['-v'], { uid: somebody.uid, gid: somebody.uid }).status === 0
+const mayRead =
+  somebody.uid === undefined ||
+  spawnSync(process.execPath, ['--check', join(import.meta.dirname, '../bin/core.js')], { uid: somebody.uid, gid: somebody.uid }).status ===
+    0
 
 /** stderr without the line that says which broker it is. */
 function errorOf({ stderr }: Result): string {
