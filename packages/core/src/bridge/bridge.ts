@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../clock.ts'
+import { burial } from '../consumer/outcome.ts'
 import type { Delivery, Driver, Message, Settlement, SubscribeOptions, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError, PublishError, type PublishFailure, SettleError } from '../errors.ts'
-import { HEADER } from '../wire/headers.ts'
 import { newId } from '../wire/id.ts'
 
 export interface BridgeOptions {
@@ -136,7 +136,8 @@ async function copy(
     for (const { delivery, message } of left) {
       const failure = failures.get(message.id)
       if (failure === undefined) settlements.push({ kind: 'ack', delivery })
-      else if (failure.permanent) settlements.push(buried(delivery, failure, { group, now: clock.now() }))
+      else if (failure.permanent)
+        settlements.push(burial(delivery, { attempt: 1, error: refusedBy(failure), reason: 'rejected', group, now: clock.now() }))
     }
     const unstored = await settle(settlements).then(
       () => new Set<Delivery>(),
@@ -176,14 +177,6 @@ function withId(message: Message): Message {
   return message.id === '' ? { ...message, id: newId() } : message
 }
 
-function buried(delivery: Delivery, { cause }: PublishFailure, { group, now }: { group: string; now: number }): Settlement {
-  const headers = {
-    [HEADER.attempt]: '1',
-    [HEADER.failedAt]: new Date(now).toISOString(),
-    [HEADER.error]: `the bridge's target refused it: ${cause.message}`,
-    [HEADER.reason]: 'rejected',
-    [HEADER.topic]: delivery.message.topic,
-    [HEADER.group]: group,
-  }
-  return { kind: 'deadLetter', delivery, headers }
+function refusedBy({ cause }: PublishFailure): Error {
+  return new Error(`the bridge's target refused it: ${cause.message}`, { cause })
 }

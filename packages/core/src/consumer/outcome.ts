@@ -137,6 +137,20 @@ function snoozed(
 
 function buried(delivery: Delivery, attempt: number, error: Error, reason: Reason, policy: OutcomePolicy, { now }: Chance): Outcome {
   if (!policy.keepsDeadLetters) return { kind: 'drop', settlement: { kind: 'ack', delivery }, reason, error }
+  const settlement = burial(delivery, { attempt, error, reason, group: policy.group, now })
+  return { kind: 'deadLetter', settlement, reason, error }
+}
+
+export interface Burial {
+  readonly attempt: number
+  readonly error: Error
+  readonly reason: Reason
+  readonly group: string
+  readonly now: number
+}
+
+/** What a dead letter says of its end, whoever gave up on it. */
+export function burial(delivery: Delivery, { attempt, error, reason, group, now }: Burial): Settlement {
   const headers = {
     [HEADER.attempt]: String(attempt),
     [HEADER.failedAt]: new Date(now).toISOString(),
@@ -144,9 +158,9 @@ function buried(delivery: Delivery, attempt: number, error: Error, reason: Reaso
     [HEADER.errorStack]: cut(error.stack ?? '', MAX_STACK_BYTES),
     [HEADER.reason]: reason,
     [HEADER.topic]: delivery.message.topic,
-    [HEADER.group]: policy.group,
+    [HEADER.group]: group,
   }
-  return { kind: 'deadLetter', settlement: { kind: 'deadLetter', delivery, headers }, reason, error }
+  return { kind: 'deadLetter', delivery, headers }
 }
 
 /** At most so many bytes of UTF-8, without half a character at the end. What an error calls its message or stack may be anything. */
