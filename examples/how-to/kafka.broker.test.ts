@@ -70,8 +70,6 @@ test.skipIf(!running)('topics are made with the partitions that are asked for', 
   await admin.connect()
   const { topics } = await admin.fetchTopicMetadata({ topics: ['order-events', 'another'] })
   await admin.disconnect()
-  expect(topics.map(({ name, partitions }) => [name, partitions.length])).toEqual([
-    ['order-events', 48],
-    ['another', 6],
-  ])
+  // In whichever order the broker names them.
+  expect(Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions.length]))).toEqual({ 'order-events': 48, another: 6 })
 })
