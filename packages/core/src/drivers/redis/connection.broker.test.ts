@@ -17,7 +17,7 @@ const cli = (...args: string[]) => running?.cli(...args) ?? ''
 
 // #region commands
 const COMMANDS = [
-  '+ping +hello +time +evalsha +eval +client|setname +client|unblock',
+  '+ping +hello +time +evalsha +eval +client|setname +client|info +client|unblock',
   '+xadd +xread +xreadgroup +xack +xclaim +xdel +xlen +xrange +xrevrange +xtrim +xpending',
   '+xinfo|stream +xinfo|groups +xinfo|consumers +xgroup|create +xgroup|delconsumer',
   '+sadd +smembers +sismember +hset +hsetnx +hget +hgetall +hdel +exists',
@@ -110,6 +110,28 @@ describe.skipIf(!running)('connections to Redis', () => {
     expect(group.states.map(({ kind }) => kind)).toEqual(['consuming', 'reconnecting', 'consuming'])
     expect(group.lost).toEqual([])
     expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 0, inFlight: 0 })
+  })
+
+  test('after a restart, which counts its clients from 1 again, nobody is taken for the connection that was lost', async () => {
+    const own = await startRedis()
+    onTestFinished(() => own?.stop())
+    const proxy = await chaosProxy({ port: Number(new URL(own?.url ?? '').port) })
+    onTestFinished(() => proxy.close())
+    const clients = (count: number) => Promise.all(Array.from({ length: count }, () => openRoom(own?.url ?? '').bare()))
+    // So that its number is given again.
+    await clients(10)
+    const room = openRoom(proxy.through(own?.url ?? ''))
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic], acknowledges: true })
+    await proxy.refuse()
+    proxy.cut()
+    await own?.restart()
+    const others = await clients(30)
+    await proxy.accept()
+    await until(() => group.states.length === 3)
+    await driver.publish(messages(room.topic, 3))
+    await group.nth(3)
+    expect(await Promise.all(others.map(({ ask }) => ask('PING')))).toEqual(others.map(() => 'PONG'))
   })
 
   test('cut in the middle of publishing: what is confirmed is there, once, in its order, and nothing hangs', async () => {

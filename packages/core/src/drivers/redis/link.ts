@@ -21,6 +21,8 @@ export interface LinkOptions {
 /** Who this connection is, and when it began, by the server's clock. */
 export interface Hello {
   readonly id: string
+  /** As the server sees it. Empty where the user may not ask. */
+  readonly address: string
   readonly mode: string
   /** Everything written on it gets this id or a later one. */
   readonly since: string
@@ -41,7 +43,7 @@ export class Link {
   readonly #closing = new AbortController()
   readonly #waitMs = backOff()
   #client: Client | undefined
-  #hello: Hello = { id: '0', mode: '', since: '0-0' }
+  #hello: Hello = { id: '0', address: '', mode: '', since: '0-0' }
   #waiting = new Set<() => void>()
   #reconnecting: Promise<void> | undefined
   #pending = 0
@@ -133,8 +135,8 @@ export class Link {
   }
 
   async #connect(): Promise<void> {
-    const { address, node, onUp } = this.#options
-    const client = address.client(node)
+    const { address: broker, node, onUp } = this.#options
+    const client = broker.client(node)
     let cause: Error | undefined
     client.on('error', (error: Error) => {
       cause = error
@@ -144,18 +146,20 @@ export class Link {
     client.on('end', () => this.#lose(client, cause ?? new Error('closed by the server')))
     try {
       await client.connect()
-      const [hello, [seconds, micros]] = await Promise.all([
+      const [hello, [seconds, micros], info] = await Promise.all([
         client.sendCommand<readonly Reply[]>(['HELLO']),
         client.sendCommand<readonly string[]>(['TIME']),
+        client.sendCommand<string>(['CLIENT', 'INFO']).catch(mayNot),
         // While it loads its data, Redis would take some commands of a row and refuse others.
         client.sendCommand(['PING']),
       ])
       const said = new Map(hello.flatMap((name, i) => (i % 2 === 0 ? [[String(name), hello[i + 1]]] : [])))
       const since = `${Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)}-0`
-      this.#hello = { id: String(said.get('id')), mode: String(said.get('mode')), since }
+      const address = / addr=(\S+)/.exec(info)?.[1] ?? ''
+      this.#hello = { id: String(said.get('id')), address, mode: String(said.get('mode')), since }
       if (said.get('role') === 'replica') throw new Error('READONLY this is a replica')
       if (this.#hello.mode === 'sentinel') throw new Error('SENTINEL this is a Sentinel, which has no messages: give the address of Redis')
-      if (this.#hello.mode === 'cluster' && address.database > 0) throw new Error('CLUSTER_DB a cluster has only the database 0')
+      if (this.#hello.mode === 'cluster' && broker.database > 0) throw new Error('CLUSTER_DB a cluster has only the database 0')
       if (this.#closing.signal.aborted) throw closed()
     } catch (thrown) {
       client.destroy()
@@ -226,4 +230,9 @@ export class Link {
     client?.destroy()
     await this.#reconnecting
   }
+}
+
+function mayNot(thrown: unknown): string {
+  if (thrown instanceof ErrorReply) return ''
+  throw thrown
 }

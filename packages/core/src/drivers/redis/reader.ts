@@ -4,7 +4,7 @@ import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
 import { isElsewhere, isGone, isLost, membershipLost, refusalOf } from './failure.ts'
 import type { Holdings, Lease, Which } from './holdings.ts'
-import { Link, type Reply } from './link.ts'
+import { type Hello, Link, type Reply } from './link.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { claim } from './scripts/member.ts'
 import type { Entry } from './wire.ts'
@@ -125,13 +125,13 @@ export class Reader {
 
   #newLink(): Link {
     const { address, nodes, clock, holdings, onDown } = this.#options
-    let before: string | undefined
+    let before: Hello | undefined
     const link: Link = new Link({
       ...{ address, clock, node: nodes.of(this.#stream).node },
       onUp: () => {
         // Its read may still wait there, and take what nobody would ever see.
         if (before !== undefined) void this.#endOld(before) // never rejects
-        before = link.hello.id
+        before = link.hello
       },
       onDown: (error) => {
         this.#recovered = false
@@ -145,10 +145,12 @@ export class Reader {
     return link
   }
 
-  async #endOld(id: string): Promise<void> {
-    for (const how of ['KILL ID', 'UNBLOCK']) {
+  /** By number and address: a server that was restarted counts from 1 again, and has given the number to somebody else. */
+  async #endOld({ id, address }: Hello): Promise<void> {
+    const kill = address === '' ? [] : [['KILL', 'ID', id, 'ADDR', address]]
+    for (const how of [...kill, ['UNBLOCK', id]]) {
       try {
-        await this.#link.send(['CLIENT', ...how.split(' '), id])
+        await this.#link.send(['CLIENT', ...how])
         return
       } catch {
         // It has ended, or the user may not.
