@@ -3,7 +3,7 @@ import { createMessaging } from '@corebus/core'
 import pino from 'pino'
 
 const [broker = '', url = ''] = process.argv.slice(2)
-if (broker !== 'sqlite' && broker !== 'rabbitmq' && broker !== 'kafka') throw new Error(`no consumer on ${broker}`)
+if (broker !== 'sqlite' && broker !== 'rabbitmq' && broker !== 'kafka' && broker !== 'redis') throw new Error(`no consumer on ${broker}`)
 const messaging = createMessaging({ broker, url, service: 'bench', logger: pino({ level: 'silent' }), env: {} })
 
 const tell = (message: object): void => {

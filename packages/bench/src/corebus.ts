@@ -8,7 +8,7 @@ export const GROUP = 'bench'
 
 /** Where Corebus works on one broker. */
 export interface Room {
-  readonly broker: 'rabbitmq' | 'kafka'
+  readonly broker: 'rabbitmq' | 'kafka' | 'redis'
   readonly url: string
   /** Whether messages are spread by a key: what the others do there. */
   readonly keyed: boolean
@@ -63,5 +63,27 @@ export function consuming(room: Room, load: Load): Contestant {
           return handled.all
         })
       }),
+  }
+}
+
+/** Publisher and handler in one process, from the first call to the last message handled. */
+export function through(room: Room, { bytes, count, inFlight }: PublishLoad): Contestant {
+  return {
+    name: 'corebus',
+    run: () =>
+      room.inTopic((topic) =>
+        using(messaging(room), async (app) => {
+          const handled = new Handled(count)
+          app.handle({ topic, group: GROUP, schema: Order }, ({ total }) => {
+            if (total > 0) handled.one()
+          })
+          await app.start()
+          const producer = app.getProducer()
+          const startedAt = performance.now()
+          await publishAll(count, inFlight, (n) => producer.send(topic, order(bytes, n), room.keyed ? { key: n } : {}))
+          await handled.all
+          return performance.now() - startedAt
+        }),
+      ),
   }
 }

@@ -20,7 +20,7 @@ interface Told {
 }
 
 interface Place {
-  readonly broker: 'sqlite' | 'rabbitmq' | 'kafka'
+  readonly broker: 'sqlite' | 'rabbitmq' | 'kafka' | 'redis'
   readonly url: string
 }
 

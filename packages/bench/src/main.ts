@@ -10,6 +10,9 @@ import { besideBare } from './paced.ts'
 import { comparisons as rabbitmq } from './rabbitmq/comparisons.ts'
 import * as onRabbitmq from './rabbitmq/latency.ts'
 import { room as rabbitmqRoom } from './rabbitmq/topic.ts'
+import { comparisons as redis } from './redis/comparisons.ts'
+import * as onRedis from './redis/latency.ts'
+import { room as redisRoom } from './redis/room.ts'
 import { runtime } from './runtime.ts'
 import { backlog, consume, publish } from './sqlite.ts'
 
@@ -17,7 +20,7 @@ const HELP = `Measures Corebus against bare libraries and peers: every round run
 
   npm run bench                       everything (about 30 minutes)
   npm run bench -- runtime sqlite     some of it: runtime, sqlite, backlog, latency, rabbitmq,
-                                      rabbitmq-latency, kafka, kafka-latency
+                                      rabbitmq-latency, kafka, kafka-latency, redis, redis-latency
   npm run bench -- kafka --match '12 partitions: publish'
                                       only the comparisons with that in their names
   npm run bench -- --rounds 5 --json  more rounds; one JSON document instead of tables`
@@ -48,6 +51,7 @@ const suites: Record<string, () => Promise<readonly Comparison[]>> = {
     const [url, jars] = [await urlOf('kafka'), (await kafkaJars()) ?? '']
     return PARTITIONS.flatMap((partitions) => kafka({ url, jars, sizes: SIZES }, partitions))
   },
+  redis: async () => redis(await urlOf('redis'), SIZES),
 }
 /** Single messages, and a process at rest. */
 const measurements: Record<string, () => Promise<object>> = {
@@ -68,6 +72,15 @@ const measurements: Record<string, () => Promise<object>> = {
       firstMessage: await firstMessage(room, onKafka.bareStart(place)),
       publishToHandler: await besideBare(room, () => onKafka.byHand(place)),
       ...(await latency({ broker: 'kafka', url: place.url })),
+    }
+  },
+  'redis-latency': async () => {
+    const url = await urlOf('redis')
+    const room = redisRoom(url)
+    return {
+      firstMessage: await firstMessage(room, onRedis.bareStart(url)),
+      publishToHandler: await besideBare(room, () => onRedis.byHand(url)),
+      ...(await latency({ broker: 'redis', url })),
     }
   },
 }
