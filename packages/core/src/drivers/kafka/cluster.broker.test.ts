@@ -2,17 +2,13 @@ import { type Kafka, startKafkaCluster } from '@corebus/testbed'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Driver, Message } from '../../driver.ts'
 import { PublishError } from '../../errors.ts'
-import { newId } from '../../wire/id.ts'
+import { delivered, outOfOrder, publishAt, watch } from './fixtures/load.ts'
 import { type Member, member, messages, openRoom, until } from './fixtures/room.ts'
 
 const nodes = (await startKafkaCluster()) ?? []
 afterAll(() => Promise.all(nodes.map((node) => node.stop())))
 
 const soak = process.env.COREBUS_SOAK === '1'
-const KEYS = 50
-const EVERY_MS = 20
-/** 1,500 a second. */
-const AT_ONCE = 30
 const LIMIT = 200
 const MOST_SILENCE_MS = 15_000
 const servers = nodes.map(({ url }) => url).join(',')
@@ -103,7 +99,7 @@ describe.skipIf(nodes.length === 0)('three brokers', () => {
       for (let i = 0; i < 2; i++)
         readers.push(await member(await room.connected(), { topics: [topic], group, limit: LIMIT, acknowledges: true }))
       const publisher = await room.connected()
-      const load = publishAt(publisher, topic)
+      const load = publishAt(publisher, topic, { perSecond: 1_500 })
       const silence = watch(readers)
       await until(() => delivered(readers) > 1_000)
       for (const node of ofThese) {
@@ -118,7 +114,7 @@ describe.skipIf(nodes.length === 0)('three brokers', () => {
       await until(() => allSeen(seen()), 60_000)
 
       expect(silence.stop()).toBeLessThan(MOST_SILENCE_MS)
-      for (const reader of readers) expect(outOfOrder(reader, load.numbers)).toEqual([])
+      for (const reader of readers) expect(outOfOrder(reader.ids(), load)).toEqual([])
       const twice = delivered(readers) - seen().size
       // What was out, and what was sent again because its confirm was lost.
       expect(twice).toBeLessThanOrEqual(ofThese.length * (2 * LIMIT + 1_500))
@@ -137,79 +133,4 @@ async function leaderless(driver: Driver, topic: string, sent: readonly Message[
     if (!(error instanceof PublishError)) throw error
     return error.failures.map(({ id }) => id)
   }
-}
-
-interface Load {
-  readonly confirmed: readonly string[]
-  /** By id: its place among all that was sent. */
-  readonly numbers: ReadonlyMap<string, number>
-  readonly stop: () => Promise<void>
-}
-
-/** Whether or not the broker answers. */
-function publishAt(driver: Driver, topic: string): Load {
-  const confirmed: string[] = []
-  const numbers = new Map<string, number>()
-  const pending = new Set<Promise<void>>()
-  const timer = setInterval(() => {
-    const some = Array.from({ length: AT_ONCE }, () => {
-      const [id, n] = [newId(), numbers.size]
-      numbers.set(id, n)
-      return { id, topic, key: `k${n % KEYS}`, headers: {}, body: Buffer.from(`{"n":${n}}`) }
-    })
-    const publishing: Promise<void> = driver
-      .publish(some)
-      .then(
-        () => some,
-        (error: unknown) => {
-          if (!(error instanceof PublishError)) throw error
-          const failed = new Set(error.failures.map(({ id }) => id))
-          return some.filter(({ id }) => !failed.has(id))
-        },
-      )
-      .then((stored) => void confirmed.push(...stored.map(({ id }) => id)))
-      .finally(() => pending.delete(publishing))
-    pending.add(publishing)
-  }, EVERY_MS)
-  return {
-    confirmed,
-    numbers,
-    async stop() {
-      clearInterval(timer)
-      await Promise.all(pending)
-    },
-  }
-}
-
-function delivered(readers: readonly Member[]): number {
-  return readers.reduce((sum, { deliveries }) => sum + deliveries.length, 0)
-}
-
-/** The longest time in which nobody got anything. */
-function watch(readers: readonly Member[]): { stop(): number } {
-  let [seen, at, longestMs] = [0, performance.now(), 0]
-  const timer = setInterval(() => {
-    const now = performance.now()
-    if (delivered(readers) > seen) [seen, at] = [delivered(readers), now]
-    longestMs = Math.max(longestMs, now - at)
-  }, 50)
-  return {
-    stop() {
-      clearInterval(timer)
-      return longestMs
-    },
-  }
-}
-
-/** Once repeats are left out: what came after a later one of its key. */
-function outOfOrder({ ids }: Member, numbers: ReadonlyMap<string, number>): readonly string[] {
-  const last = new Map<number, number>()
-  const faults: string[] = []
-  for (const id of new Set(ids())) {
-    const n = numbers.get(id) ?? -1
-    const before = last.get(n % KEYS) ?? -1
-    if (n < before) faults.push(`${n} after ${before}`)
-    last.set(n % KEYS, n)
-  }
-  return faults
 }

@@ -1,0 +1,16 @@
+import { consuming } from '/work/main/packages/bench/src/corebus.ts'
+import { bareConsuming } from '/work/main/packages/bench/src/redis/bare.ts'
+import { room } from '/work/main/packages/bench/src/redis/room.ts'
+import { startRedis } from '@corebus/testbed'
+const node = await startRedis()
+const url = node.url
+const load = { url, bytes: 200, count: 60000, inFlight: 256 }
+for (let i = 0; i < 3; i++) for (const c of [consuming(room(url), load), bareConsuming(load)]) {
+  if (process.argv[2] && !c.name.startsWith(process.argv[2])) continue
+  const before = process.cpuUsage()
+  const ms = await c.run()
+  const { user, system } = process.cpuUsage(before)
+  console.log(c.name, Math.round(load.count / ms * 1000), 'us cpu/msg', ((user + system) / load.count).toFixed(1))
+}
+await node.stop()
+process.exit(0)

@@ -1,0 +1,74 @@
+import { startKafka } from '@corebus/testbed'
+import { afterAll, expect, test } from 'vitest'
+import type { Driver, Subscription } from '../../driver.ts'
+import { outOfOrder, publishAt } from './fixtures/load.ts'
+import { openRoom, quiet, until } from './fixtures/room.ts'
+
+const node = await startKafka()
+afterAll(() => node?.stop())
+
+const TIMES = process.env.COREBUS_SOAK === '1' ? 15 : 3
+const TURN_MS = 4_000
+const STAYS_MS = 2_000
+const PER_SECOND = 250
+/** So that something is in the hands of members whenever one comes or goes. */
+const HANDLED_AFTER_MS = 20
+const MOST_SILENCE_MS = 3_000
+
+test.skipIf(!node)(
+  `a second member that comes and goes every 4 s, ${TIMES} times, at ${PER_SECOND} messages a second: all are handled, once, in the order of their keys, without a pause`,
+  async () => {
+    const { topic, group, ...room } = openRoom(node?.url ?? '')
+    const handled: string[] = []
+    let [lastAt, silentMs] = [Number.POSITIVE_INFINITY, 0]
+    const reader = async (driver: Driver) => {
+      await driver.ensure({ topics: [topic], groups: [{ topic, group, delays: [], deadLetter: {} }] }, 'create')
+      const subscribed = Promise.withResolvers<Subscription>()
+      let [mine, out] = [0, 0]
+      const subscription = await driver.subscribe({
+        ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 100 },
+        async onDeliveries(deliveries) {
+          out += deliveries.length
+          await quiet(HANDLED_AFTER_MS)
+          handled.push(...deliveries.map(({ message }) => message.id))
+          silentMs = Math.max(silentMs, performance.now() - lastAt)
+          lastAt = performance.now()
+          await (await subscribed.promise).settle(deliveries.map((delivery) => ({ kind: 'ack', delivery })))
+          mine += deliveries.length
+          out -= deliveries.length
+        },
+        onLost() {},
+        onState() {},
+      })
+      subscribed.resolve(subscription)
+      const leave = async () => {
+        await subscription.stop()
+        await until(() => out === 0)
+        await driver.close()
+      }
+      return { leave, mine: () => mine }
+    }
+
+    const first = await reader(await room.connected())
+    const load = publishAt(await room.connected(), topic, { perSecond: PER_SECOND })
+    for (let n = 0; n < TIMES; n++) {
+      const turn = quiet(TURN_MS)
+      const second = await reader(await room.connected())
+      await quiet(STAYS_MS)
+      await second.leave()
+      expect(second.mine()).toBeGreaterThan(0)
+      await turn
+    }
+    await load.stop()
+    const published = [...load.numbers.keys()]
+    expect(load.confirmed).toHaveLength(published.length)
+    await until(() => handled.length >= published.length)
+    await quiet(HANDLED_AFTER_MS)
+
+    expect([...handled].sort()).toEqual(published.sort())
+    expect(outOfOrder(handled, load)).toEqual([])
+    expect(silentMs).toBeLessThan(MOST_SILENCE_MS)
+    expect(first.mine()).toBeGreaterThan(0)
+  },
+  120_000,
+)
