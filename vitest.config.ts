@@ -20,7 +20,7 @@ const decorators = {
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
 /** The longest first: begun last, each would be waited for alone. */
-const LONGEST = ['two-apis', 'rabbitmq', 'redis'].map((name) => `/${name}.broker.test.ts`)
+const LONGEST = ['kafka/kafka.broker', 'two-apis.broker', 'rabbitmq.broker', 'redis.broker', 'sqlite.conformance'].map((name) => `/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -29,9 +29,6 @@ class LongestFirst extends BaseSequencer {
     return [...first, ...(await super.sort(files.filter((file) => place(file) < 0)))]
   }
 }
-
-/** Green in most runs and not in every one yet: run by `npm run test:kafka`, and not part of a push. */
-const KAFKA = ['packages/core/src/drivers/kafka/kafka.broker.test.ts', 'packages/core/src/drivers/kafka/cluster.broker.test.ts']
 
 export default defineConfig({
   test: {
@@ -44,6 +41,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/**/*.test.ts', 'scripts/**/*.test.ts'],
           exclude: ['**/*.broker.test.ts', '**/layers.test.ts', '**/node_modules/**', '**/dist/**', 'packages/bench/**'],
+          maxWorkers: 2,
         },
       },
       { test: { ...shared, name: 'layers', include: ['packages/core/test/layers.test.ts'] } },
@@ -53,11 +51,9 @@ export default defineConfig({
           ...shared,
           name: 'broker',
           include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
-          exclude: [...KAFKA, '**/node_modules/**'],
           maxWorkers: 2,
         },
       },
-      { test: { ...shared, name: 'kafka', include: KAFKA, fileParallelism: false } },
     ],
   },
 })

@@ -228,4 +228,24 @@ describe.skipIf(!running)('places on Redis', () => {
     const second = await group.nth(2)
     expect(second.unsettledBefore).toBe(1)
   })
+
+  test('what somebody had and did not settle comes one by one, so that who waits beside it is not counted for it', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const before = await member(driver, { topics: [room.topic] })
+    await before.stop()
+    await driver.publish(messages(room.topic, 20))
+    const { ask } = await room.bare()
+    await ask('XREADGROUP', 'GROUP', 'g', 'somebody', 'STREAMS', room.topic, '>')
+    const batches: number[] = []
+    const subscription = await driver.subscribe({
+      ...{ topics: [room.topic], group: 'g', from: 'earliest', exclusive: false, limit: 100 },
+      onDeliveries: (deliveries) => void batches.push(deliveries.length),
+      onLost() {},
+      onState() {},
+    })
+    await until(() => batches.reduce((sum, count) => sum + count, 0) === 20)
+    expect(batches).toEqual(Array.from({ length: 20 }, () => 1))
+    await subscription.stop()
+  })
 })

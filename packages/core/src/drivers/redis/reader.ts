@@ -243,7 +243,7 @@ export class Reader {
 
   async #claim(count: number): Promise<readonly Came[]> {
     const { group, keys, nodes, onGone, onDeleted } = this.#options
-    const [said, gone, taken] = listOf(await nodes.run(claim, keys, [group, this.#lease.name, String(count)], true))
+    const [said, gone, taken, more] = listOf(await nodes.run(claim, keys, [group, this.#lease.name, String(count)], true))
     if (String(said) === 'lost') {
       this.#stopping.abort()
       onGone(membershipLost(group))
@@ -255,7 +255,7 @@ export class Reader {
       const entry = { id: String(id), fields: listOf(fields) as readonly Buffer[] }
       return { which: which === 1 ? 1 : 2, entry, unsettledBefore: Number(before) }
     })
-    if (came.length < count) this.#claimable = false
+    this.#claimable = more === 1
     return came
   }
 

@@ -61,7 +61,7 @@ function take(reader: Reader, part: number, tx: Transaction): void {
 }
 
 function handOut(reader: Reader, tx: Transaction, handed: Receipt[]): void {
-  if (reader.suspect || room(reader) <= 0) return
+  if (reader.stopped || reader.suspect || room(reader) <= 0) return
   if (handSuspect(reader, tx, handed)) return
   // Half of the room for what was delayed: neither a replay of many nor a long backlog keeps the other waiting.
   if (handDelayed(reader, Math.ceil(room(reader) / 2), handed)) return

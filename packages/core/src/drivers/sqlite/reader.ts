@@ -129,10 +129,10 @@ export function dueAt(reader: Reader, at: number): void {
 
 function wantsTurn(reader: Reader): boolean {
   const share = shareOf(reader)
-  const { ranges, free, suspect, limit, out, nextDueAt, clock } = reader
+  const { ranges, free, suspect, limit, out, nextDueAt, clock, stopped } = reader
   if (ranges.size < share && free.length > 0) return true
   if (ranges.size > share && Array.from(ranges.values()).some((range) => range.out.size === 0)) return true
-  if (suspect || out >= limit) return false
+  if (stopped || suspect || out >= limit) return false
   if (nextDueAt <= clock.now()) return true
   return Array.from(ranges.values()).some(
     (range) => !range.draining && (hasHandedBack(range.span) || windowEnd(reader, range) > range.span.hi),

@@ -117,7 +117,10 @@ export const deadLetterCases: readonly ConformanceCase[] = [
     await member.stop()
     const later = await room.connect()
     assert.equal(await later.admin.replay({ place: `${topic}.g.dlq` }, {}), 3)
+    // Whoever has stopped is still connected, and leaves it alone.
+    await quiet()
     assert.equal((await later.admin.depth(topic, 'g')).ready, 3)
+    assert.equal(member.deliveries.length, 3)
     const next = await room.member(later, { topics: [topic], acknowledges: true })
     await until(
       () => next.deliveries.length === 3,

@@ -116,9 +116,10 @@ return 'ours'`,
 )
 
 /**
- * Takes up to ARGV[3] messages that are nobody's, oldest first, each counted once more.
- * @returns 'lost', or 'ours', how many were deleted from the stream before anybody had settled them, and a list of 1 or 2 (the stream or the
- * group's own), id, how often it had been handed out before, and fields.
+ * Takes up to ARGV[3] messages that are nobody's, oldest first, each counted once more. One that was handed out before comes alone: what kills
+ * its process must not count for what waits beside it.
+ * @returns 'lost', or 'ours', how many were deleted from the stream before anybody had settled them, a list of 1 or 2 (the stream or the
+ * group's own), id, how often it had been handed out before, and fields, and 1 when there are more.
  */
 export const claim: Script = script(
   IDS,
@@ -126,27 +127,33 @@ export const claim: Script = script(
   `
 if not isMember(ME) then return { 'lost' } end
 local most = tonumber(ARGV[3])
-local taken, gone = {}, 0
+local taken, gone, more, alone = {}, 0, 0, false
 for which, stream in ipairs(STREAMS) do
   local found = {}
   for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
     local consumer = named(list)
     if consumer.pending > 0 and not isMember(consumer.name) then
-      for _, entry in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', most, consumer.name)) do found[#found + 1] = entry end
+      for _, entry in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', most + 1, consumer.name)) do found[#found + 1] = entry end
     end
   end
   table.sort(found, function(a, b) return earlier(a[1], b[1]) end)
-  for i = 1, math.min(#found, most - #taken) do
+  for i = 1, #found do
     local id, count = found[i][1], found[i][4]
+    if alone or #taken == most or (count > 0 and #taken > 0) then
+      more = 1
+      break
+    end
     local entry = redis.call('XCLAIM', stream, GROUP, ME, 0, id)[1]
-    if entry then taken[#taken + 1] = { which, id, count, entry[2] }
+    if entry then
+      taken[#taken + 1] = { which, id, count, entry[2] }
+      alone = count > 0
     else
       redis.call('XACK', stream, GROUP, id)
       gone = gone + 1
     end
   end
 end
-return { 'ours', gone, taken }`,
+return { 'ours', gone, taken, more }`,
 )
 
 /**
