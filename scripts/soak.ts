@@ -48,10 +48,17 @@ interface Report {
 
 let runs = 0
 
-async function conformance(env: Record<string, string> = {}): Promise<Run> {
+/** Of a broker with a server, and of several of them (kafka-cluster), or of those without; `all` that is tried there, or the list alone. */
+function tests({ all = false } = {}): { readonly what: readonly string[]; readonly env: Record<string, string> } {
+  if (broker === undefined) return { what: ['--project', 'unit', 'conformance'], env: {} }
+  const name = broker.replace(/-cluster$/, '')
+  const what = ['--project', 'broker', all ? `drivers/${name}/` : `drivers/${name}/${name}.broker`]
+  return { what, env: name === broker ? {} : { COREBUS_BROKERS: '3' } }
+}
+
+async function conformance({ what, env } = tests()): Promise<Run> {
   const startedAt = Date.now()
   const report = join(folder, `run-${++runs}.json`)
-  const what = broker === undefined ? ['--project', 'unit', 'conformance'] : ['--project', 'broker', `drivers/${broker}/${broker}.broker`]
   const args = ['run', ...what, '--reporter=json', `--outputFile.json=${report}`]
   const vitest = spawn(join(root, 'node_modules/.bin/vitest'), args, { cwd: root, env: { ...process.env, ...env }, stdio: 'ignore' })
   await new Promise((resolve) => vitest.once('exit', resolve))
@@ -96,7 +103,10 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
   },
   long: {
     title: `${list} with its long cases`,
-    run: async () => doneWith([await conformance({ COREBUS_SOAK: '1' })]),
+    async run() {
+      const { what, env } = tests({ all: true })
+      return doneWith([await conformance({ what, env: { ...env, COREBUS_SOAK: '1' } })])
+    },
   },
   chaos: {
     title: `chaos on ${broker}: a minute with each seed, and with each safeguard taken out`,
