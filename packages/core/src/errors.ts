@@ -29,6 +29,14 @@ export class PublishError extends CorebusError {
   }
 }
 
+/** None of them was taken, all for the same reason. */
+export function noneTaken(messages: readonly { readonly id: string }[], cause: CorebusError): PublishError {
+  return new PublishError(
+    messages.map(({ id }) => ({ id, permanent: false, cause })),
+    cause.code,
+  )
+}
+
 /** The copies of `deliveries` (retry, dead letter) could not be stored, or their acknowledgement not sent: they stay unsettled. */
 export class SettleError extends CorebusError {
   override readonly name = 'SettleError'

@@ -1,6 +1,6 @@
-import { Hold } from '../../clock.ts'
 import type { Admin, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, PublishError, type PublishFailure } from '../../errors.ts'
+import { asError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
+import { Readers } from '../readers.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { BrokerTime } from './broker-time.ts'
@@ -14,8 +14,8 @@ import { namesWith } from './names.ts'
 import type { Failed } from './publish-queue.ts'
 import { Publisher } from './publisher.ts'
 import { Registry } from './registry.ts'
-import { type Member, subscribe } from './subscription.ts'
-import { openTail, type Tail } from './tail.ts'
+import { subscribe } from './subscription.ts'
+import { openTail } from './tail.ts'
 import { Topology } from './topology.ts'
 import { toRecord } from './wire.ts'
 
@@ -26,11 +26,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
   const names = namesWith(prefix)
   const connection = new Connection({ address, clock })
   const { publishing, asking } = connection
-  const members = new Set<Member>()
-  const tails = new Set<Tail>()
-  const starting = new Set<Promise<unknown>>()
-  const hold = new Hold()
-  const alive = new Set<Member | Tail>()
+  const readers = new Readers()
   let closing = false
   let ended: Promise<void> | undefined
 
@@ -80,33 +76,15 @@ export function kafkaDriver(options: DriverOptions): Driver {
     if (failures.length > 0) throw new PublishError(failures)
   }
 
-  async function track<T>(work: Promise<T>): Promise<T> {
-    starting.add(work)
-    try {
-      return await work
-    } finally {
-      starting.delete(work)
-    }
-  }
-
-  /** The process lives while one of these does, also during an outage. */
-  function live(one: Member | Tail, on: boolean): void {
-    if (on) alive.add(one)
-    else alive.delete(one)
-    if (alive.size > 0) hold.on()
-    else hold.off()
-  }
-
   async function close(): Promise<void> {
     closing = true
     connection.closing()
-    await Promise.allSettled(starting)
+    await readers.opened()
     if (connection.isUp) await publisher.flush()
-    await Promise.all([...members].map((member) => member.end()))
-    await Promise.all([...tails].map((tail) => tail.stop()))
+    await readers.end()
     publisher.close(closed())
     await connection.close()
-    hold.end()
+    readers.letGo()
   }
 
   return {
@@ -121,44 +99,17 @@ export function kafkaDriver(options: DriverOptions): Driver {
     async publish(messages) {
       if (messages.length === 0) return
       if (!closing) return publish(messages)
-      const cause = closed()
-      throw new PublishError(
-        messages.map(({ id }) => ({ id, permanent: false, cause })),
-        cause.code,
-      )
+      throw noneTaken(messages, closed())
     },
     async subscribe(wanted: SubscribeOptions) {
       if (closing) throw closed()
-      const member = await track(
-        subscribe(wanted, context).then((made) => {
-          members.add(made)
-          return made
-        }),
-      )
-      live(member, true)
-      return {
-        settle: member.settle,
-        limit: member.limit,
-        stop() {
-          live(member, false)
-          return member.stop()
-        },
-      }
+      return readers.subscription(subscribe(wanted, context))
     },
     async tail({ topic, from, onMessages }) {
       if (closing) throw closed()
       const name = names.topic(topic)
       await publisher.count(name)
-      const tail = await track(asked(() => openTail({ address, clock, asking, topic, name, from, onMessages })))
-      tails.add(tail)
-      live(tail, true)
-      return {
-        async stop() {
-          live(tail, false)
-          tails.delete(tail)
-          await tail.stop()
-        },
-      }
+      return readers.tail(asked(() => openTail({ address, clock, asking, topic, name, from, onMessages })))
     },
     close() {
       ended ??= close()

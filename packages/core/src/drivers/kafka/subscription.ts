@@ -2,6 +2,7 @@ import { type Clock, sleep } from '../../clock.ts'
 import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import type { Member } from '../readers.ts'
 import type { Address } from './address.ts'
 import { decodeWish, type Share } from './assigner.ts'
 import type { BrokerTime } from './broker-time.ts'
@@ -30,12 +31,6 @@ export interface SubscriptionContext {
   readonly topology: Topology
   readonly copies: Copies
   readonly time: BrokerTime
-}
-
-/** A subscription as its driver sees it. */
-export interface Member extends Subscription {
-  /** Stops, gives back what is not settled, and settles nothing from then on. */
-  end(): Promise<void>
 }
 
 const SETTLES_WITHIN_MS = 5_000

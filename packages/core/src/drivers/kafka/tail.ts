@@ -1,5 +1,6 @@
 import type { Clock, Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import type { Tail } from '../readers.ts'
 import type { Address } from './address.ts'
 import { Client } from './client.ts'
 import { Fetcher, type Source } from './fetcher.ts'
@@ -15,10 +16,6 @@ export interface TailOptions {
   readonly name: string
   readonly from: 'now' | 'earliest'
   readonly onMessages: (messages: readonly Message[]) => void
-}
-
-export interface Tail {
-  stop(): Promise<void>
 }
 
 /** Watches a topic as nobody's member: it reads all partitions from where they are now. */

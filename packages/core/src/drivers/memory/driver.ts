@@ -1,5 +1,5 @@
 import type { Capabilities, ConnectionState, Driver, DriverOptions, Message } from '../../driver.ts'
-import { CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
+import { CorebusError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
 import { deadLetterPlace } from '../names.ts'
 import { memoryAdmin } from './admin.ts'
 import { brokerNamed } from './broker.ts'
@@ -66,11 +66,7 @@ export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Dr
 
     async publish(messages) {
       const cause = notConnected()
-      if (cause)
-        throw new PublishError(
-          messages.map(({ id }) => ({ id, permanent: false, cause })),
-          cause.code,
-        )
+      if (cause) throw noneTaken(messages, cause)
       const now = clock.now()
       const refused = messages.filter((message) => !topicNamed(message.topic).add(message, now))
       if (refused.length > 0) throw new PublishError(refused.map(full), 'TOPIC_FULL')

@@ -154,11 +154,6 @@ function unreachable({ where }: Address, error: Error): CorebusError {
   return new CorebusError('CONNECT', `cannot connect to RabbitMQ at ${where}: ${inWords(error)}`, { cause: error })
 }
 
-/** Not only lost: it does not come back until somebody does something. */
-export function isUnreachable(error: Error): boolean {
-  return error instanceof CorebusError && error.code === 'CONNECT'
-}
-
 export function closed(): CorebusError {
   return new CorebusError('CLOSED', 'the RabbitMQ driver has been closed')
 }

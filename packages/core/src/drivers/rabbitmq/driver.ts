@@ -1,9 +1,11 @@
-import { Hold, held } from '../../clock.ts'
-import type { ConnectionState, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, PublishError, type PublishFailure } from '../../errors.ts'
+import { held } from '../../clock.ts'
+import type { Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
+import { asError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
+import { Readers } from '../readers.ts'
+import { ConnectionStates } from '../states.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
-import { closed, isUnreachable, Link } from './connection.ts'
+import { closed, Link } from './connection.ts'
 import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
 import type { MembershipContext } from './membership.ts'
@@ -11,8 +13,8 @@ import { namesWith } from './names.ts'
 import { Publisher } from './publisher.ts'
 import { type Failure, failureOf } from './refusal.ts'
 import { Registry } from './registry.ts'
-import { type Member, subscribe } from './subscription.ts'
-import { openTail, type Tail } from './tail.ts'
+import { subscribe } from './subscription.ts'
+import { openTail } from './tail.ts'
 import type { Target } from './target.ts'
 import { createTargets } from './targets.ts'
 import { Topology } from './topology.ts'
@@ -39,15 +41,8 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const address = addressOf(options)
   const names = namesWith(prefix)
   const closing = new AbortController()
-  const members = new Set<Member>()
-  const tails = new Set<Tail>()
-  const starting = new Set<Promise<unknown>>()
-  const hold = new Hold()
-  const troubles = new Map<Link, Error>()
-  let onState: (state: ConnectionState) => void = () => {}
-  let state: ConnectionState['kind'] | 'new' = 'new'
-  let said: string | undefined
-  let blocked: Error | undefined
+  const readers = new Readers()
+  const states = new ConnectionStates<Link>()
   let ended: Promise<void> | undefined
 
   // Under an alarm the broker reads nothing from a connection that has published, not even acknowledgements: so those have another.
@@ -88,39 +83,20 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       address,
       clock,
       onUp(model) {
-        troubles.delete(made)
         onUp(model)
-        tell()
+        states.back((one) => one === made)
       },
       onDown(error) {
-        troubles.set(made, error)
-        if (made === publishing) blocked = undefined
         onDown(error)
-        tell()
+        if (made === publishing) states.forgetBlock()
+        states.lost(made, error)
       },
       onBlocked(error) {
-        blocked = error
         publisher.block(error)
-        tell()
+        states.block(error)
       },
     })
     return made
-  }
-
-  /** Said when it changes: of two connections that are lost together, one is news, and so is what neither can come back from by itself. */
-  function tell(): void {
-    const trouble = [...troubles.values()].findLast(isUnreachable) ?? troubles.values().next().value
-    const now: ConnectionState = trouble
-      ? { kind: 'reconnecting', error: trouble }
-      : blocked
-        ? { kind: 'blocked', error: blocked }
-        : { kind: 'connected' }
-    const unreachable = trouble && isUnreachable(trouble) ? trouble.message : undefined
-    const news = state !== now.kind || (unreachable !== undefined && unreachable !== said)
-    if (!news || state === 'new' || closing.signal.aborted) return
-    state = now.kind
-    said = unreachable
-    onState(now)
   }
 
   async function publish(messages: readonly Message[]): Promise<void> {
@@ -153,33 +129,15 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     if (failures.length > 0) throw new PublishError(failures)
   }
 
-  async function track<T>(work: Promise<T>): Promise<T> {
-    starting.add(work)
-    try {
-      return await work
-    } finally {
-      starting.delete(work)
-    }
-  }
-
   async function close(): Promise<void> {
     closing.abort()
-    await Promise.allSettled(starting)
+    states.end()
+    await readers.opened()
     if (publishing.model) await publisher.flush()
-    await Promise.all([...members].map((member) => member.end()))
-    await Promise.all([...tails].map((tail) => tail.stop()))
+    await readers.end()
     publisher.close(closed())
     await Promise.all([publishing.close(), consuming.close()])
-    hold.end()
-  }
-
-  /** The process lives while one of these does, also during an outage. */
-  const alive = new Set<Member | Tail>()
-  function live(one: Member | Tail, on: boolean): void {
-    if (on) alive.add(one)
-    else alive.delete(one)
-    if (alive.size > 0) hold.on()
-    else hold.off()
+    readers.letGo()
   }
 
   return {
@@ -189,7 +147,6 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
       if (closing.signal.aborted) throw closed()
-      onState = listener
       try {
         await Promise.all([publishing.open(timeoutMs), consuming.open(timeoutMs)])
       } catch (error) {
@@ -197,51 +154,23 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
         await Promise.all([publishing.close(), consuming.close()])
         throw error
       }
-      state = 'connected'
-      onState({ kind: 'connected' })
+      states.begin(listener)
     },
     ensure: (wanted, mode) => topology.ensure(wanted, mode),
     async publish(messages) {
       if (messages.length === 0) return
       if (!closing.signal.aborted) return publish(messages)
-      const cause = closed()
-      throw new PublishError(
-        messages.map(({ id }) => ({ id, permanent: false, cause })),
-        cause.code,
-      )
+      throw noneTaken(messages, closed())
     },
     async subscribe(wanted: SubscribeOptions) {
       if (closing.signal.aborted) throw closed()
-      const member = await track(
-        subscribe(wanted, context).then((made) => {
-          members.add(made)
-          return made
-        }),
-      )
-      live(member, true)
-      return {
-        settle: member.settle,
-        limit: member.limit,
-        stop() {
-          live(member, false)
-          return member.stop()
-        },
-      }
+      return readers.subscription(subscribe(wanted, context))
     },
     async tail({ topic, onMessages }) {
       if (closing.signal.aborted) throw closed()
       await topology.topic(topic)
-      const readers = () => topology.readersOf(topic)
-      const tail = await track(openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers }))
-      tails.add(tail)
-      live(tail, true)
-      return {
-        async stop() {
-          live(tail, false)
-          tails.delete(tail)
-          await tail.stop()
-        },
-      }
+      const groups = () => topology.readersOf(topic)
+      return readers.tail(openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers: groups }))
     },
     close() {
       ended ??= held(close)

@@ -1,44 +1,23 @@
-import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
+import type { SubscribeOptions, Subscription } from '../../driver.ts'
+import type { Member } from '../readers.ts'
+import { SubscriptionStates } from '../states.ts'
 import { Membership, type MembershipContext } from './membership.ts'
 import { settle } from './settle.ts'
-
-/** A subscription as its driver sees it. */
-export interface Member extends Subscription {
-  /** Stops, gives back what is not settled, and settles nothing from then on. */
-  end(): Promise<void>
-}
 
 /** @throws CorebusError GROUP_TAKEN */
 export async function subscribe(options: SubscribeOptions, context: MembershipContext): Promise<Member> {
   const settling = new Set<Promise<void>>()
-  let state: SubscriptionState['kind'] | 'new' = 'new'
-  let said: string | undefined
   let stopped: Promise<unknown> | undefined
   let ended: Promise<void> | undefined
 
-  const memberships = [...new Set(options.topics)].map(
-    (topic) => new Membership(topic, options, context, { onTrouble, onKeptAway, onBack }),
-  )
+  const states = new SubscriptionStates({ onState: options.onState, isOpen: () => memberships.every(({ reader }) => reader.isOpen) })
+  const said = {
+    onTrouble: (error: Error) => states.trouble(error),
+    onKeptAway: (error: Error) => states.keptAway(error),
+    onBack: () => states.back(),
+  }
+  const memberships: readonly Membership[] = [...new Set(options.topics)].map((topic) => new Membership(topic, options, context, said))
   const readers = memberships.map(({ reader }) => reader)
-
-  function onTrouble(error: Error): void {
-    if (state !== 'consuming' || stopped) return
-    state = 'reconnecting'
-    options.onState({ kind: 'reconnecting', error })
-  }
-
-  function onKeptAway(error: Error): void {
-    if (state !== 'reconnecting' || stopped || error.message === said) return
-    said = error.message
-    options.onState({ kind: 'reconnecting', error })
-  }
-
-  function onBack(): void {
-    if (state === 'consuming' || stopped || !readers.every(({ isOpen }) => isOpen)) return
-    state = 'consuming'
-    said = undefined
-    options.onState({ kind: 'consuming' })
-  }
 
   async function settleAndSay(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     await settle(settlements, readers, context)
@@ -46,6 +25,7 @@ export async function subscribe(options: SubscribeOptions, context: MembershipCo
   }
 
   function stop(): Promise<unknown> {
+    states.end()
     stopped ??= Promise.all(memberships.map((membership) => membership.stop()))
     return stopped
   }
@@ -62,7 +42,7 @@ export async function subscribe(options: SubscribeOptions, context: MembershipCo
     await end()
     throw failed.reason
   }
-  onBack()
+  states.back()
 
   return {
     settle(settlements) {

@@ -2,6 +2,7 @@ import type { Channel } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
 import { backOff } from '../back-off.ts'
+import type { Tail } from '../readers.ts'
 import { closeChannel } from './close-channel.ts'
 import type { Link } from './connection.ts'
 import type { Declarer } from './declare.ts'
@@ -18,10 +19,6 @@ export interface TailOptions {
   readonly timeoutMs: number
   /** The queues of those that read the topic; some may be gone. */
   readonly readers: () => Promise<readonly string[]>
-}
-
-export interface Tail {
-  stop(): Promise<void>
 }
 
 /** A watcher that falls behind misses the oldest; the broker's memory is not its to fill. */

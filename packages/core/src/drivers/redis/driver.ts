@@ -1,18 +1,20 @@
-import { Hold, held } from '../../clock.ts'
-import type { ConnectionState, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
+import { held } from '../../clock.ts'
+import type { Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
+import { asError, CorebusError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
+import { Readers } from '../readers.ts'
+import { ConnectionStates } from '../states.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { letters } from './dead-letters.ts'
-import { closed, isUnreachable, refusalOf } from './failure.ts'
+import { closed, refusalOf } from './failure.ts'
 import type { Link } from './link.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
 import { Nodes } from './nodes.ts'
 import { Publisher } from './publisher.ts'
 import { Retention } from './retention.ts'
-import { type Member, subscribe } from './subscription.ts'
-import { openTail, type Tail } from './tail.ts'
+import { subscribe } from './subscription.ts'
+import { openTail } from './tail.ts'
 import { Topology } from './topology.ts'
 
 /** What tests change; users have no reason to. */
@@ -41,31 +43,22 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
   const names = namesWith(prefix)
   const closing = new AbortController()
   const publishers = new Map<string, Publisher>()
-  const members = new Set<Member>()
-  const tails = new Set<Tail>()
-  const starting = new Set<Promise<unknown>>()
+  const readers = new Readers()
+  const states = new ConnectionStates<Link>()
   const downs: MembershipContext['downs'] = new Set()
-  const hold = new Hold()
-  const troubles = new Map<Link, Error>()
-  let onState: (state: ConnectionState) => void = () => {}
-  let state: ConnectionState['kind'] | 'new' = 'new'
-  let said: string | undefined
-  let blocked: Error | undefined
   let ended: Promise<void> | undefined
 
   const nodes: Nodes = new Nodes({
     ...{ address, clock, timeoutMs },
     onUp() {
-      for (const link of troubles.keys()) if (link.isUp || !nodes.links.includes(link)) troubles.delete(link)
       topology.forget()
       for (const publisher of publishers.values()) publisher.pump()
-      tell()
+      states.back((link) => link.isUp || !nodes.links.includes(link))
     },
     onDown(link, error) {
-      troubles.set(link, error)
-      blocked = undefined
       for (const down of downs) down(link, error)
-      tell()
+      states.forgetBlock()
+      states.lost(link, error)
     },
   })
   const topology: Topology = new Topology({ names, service, nodes, where, signal: closing.signal })
@@ -76,31 +69,12 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     closing: closing.signal,
   }
 
-  /** Said when it changes; what it cannot come back from by itself is news too. */
-  function tell(): void {
-    const trouble = [...troubles.values()].findLast(isUnreachable) ?? troubles.values().next().value
-    const now: ConnectionState = trouble
-      ? { kind: 'reconnecting', error: trouble }
-      : blocked
-        ? { kind: 'blocked', error: blocked }
-        : { kind: 'connected' }
-    const unreachable = trouble && isUnreachable(trouble) ? trouble.message : undefined
-    const news = state !== now.kind || (unreachable !== undefined && unreachable !== said)
-    if (!news || state === 'new' || closing.signal.aborted) return
-    state = now.kind
-    said = unreachable
-    onState(now)
-  }
-
   function publisherOf(topic: string): Publisher {
     const known = publishers.get(topic)
     if (known) return known
     const made = new Publisher({
       ...{ nodes, clock, timeoutMs, stream: names.stream(topic) },
-      onBlocked(error) {
-        blocked = error
-        tell()
-      },
+      onBlocked: (error) => states.block(error),
     })
     publishers.set(topic, made)
     return made
@@ -142,18 +116,10 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     if (failures.length > 0) throw new PublishError(failures)
   }
 
-  async function track<T>(work: Promise<T>): Promise<T> {
-    starting.add(work)
-    try {
-      return await work
-    } finally {
-      starting.delete(work)
-    }
-  }
-
   async function close(): Promise<void> {
     closing.abort()
-    await Promise.allSettled(starting)
+    states.end()
+    await readers.opened()
     let cancel = () => {}
     const late = new Promise<void>((resolve) => {
       cancel = clock.after(FLUSH_WITHIN_MS, resolve)
@@ -161,20 +127,10 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     const flushed = nodes.links.some(({ isUp }) => isUp) ? Promise.all([...publishers.values()].map((one) => one.flush())) : undefined
     await Promise.race([flushed, late])
     cancel()
-    await Promise.all([...members].map((member) => member.end()))
-    await Promise.all([...tails].map((tail) => tail.stop()))
+    await readers.end()
     for (const publisher of publishers.values()) publisher.close(closed())
     await nodes.close()
-    hold.end()
-  }
-
-  /** The process lives while one of these does, also during an outage. */
-  const alive = new Set<Member | Tail>()
-  function live(one: Member | Tail, on: boolean): void {
-    if (on) alive.add(one)
-    else alive.delete(one)
-    if (alive.size > 0) hold.on()
-    else hold.off()
+    readers.letGo()
   }
 
   return {
@@ -184,7 +140,6 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
       if (closing.signal.aborted) throw closed()
-      onState = listener
       try {
         await nodes.open(timeoutMs)
       } catch (thrown) {
@@ -192,51 +147,22 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
         await nodes.close()
         throw refusalOf(asError(thrown), where)
       }
-      state = 'connected'
-      onState({ kind: 'connected' })
+      states.begin(listener)
     },
     ensure: (wanted, mode) => topology.ensure(wanted, mode),
     async publish(messages) {
       if (messages.length === 0) return
       if (!closing.signal.aborted) return publish(messages)
-      const cause = closed()
-      throw new PublishError(
-        messages.map(({ id }) => ({ id, permanent: false, cause })),
-        cause.code,
-      )
+      throw noneTaken(messages, closed())
     },
     async subscribe(wanted: SubscribeOptions) {
       if (closing.signal.aborted) throw closed()
-      const member = await track(
-        subscribe(wanted, context).then((made) => {
-          members.add(made)
-          return made
-        }),
-      )
-      live(member, true)
-      return {
-        settle: member.settle,
-        limit: member.limit,
-        stop() {
-          live(member, false)
-          return member.stop()
-        },
-      }
+      return readers.subscription(subscribe(wanted, context))
     },
     async tail({ topic, from, onMessages }) {
       if (closing.signal.aborted) throw closed()
       const stream = names.stream(topic)
-      const opening = openTail({ topic, stream, from, onMessages, address, nodes, clock, signal: closing.signal })
-      const tail = await track(opening)
-      tails.add(tail)
-      live(tail, true)
-      return {
-        async stop() {
-          live(tail, false)
-          tails.delete(tail)
-          await tail.stop()
-        },
-      }
+      return readers.tail(openTail({ topic, stream, from, onMessages, address, nodes, clock, signal: closing.signal }))
     },
     close() {
       ended ??= held(close)

@@ -16,7 +16,6 @@ export const isElsewhere = (error: Error): boolean => ELSEWHERE.test(error.messa
 export const isBlocked = (error: Error): boolean => BLOCKED.test(error.message)
 export const isLost = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECTION_LOST'
 export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error))
-export const isUnreachable = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECT'
 /** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
 export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
 

@@ -2,6 +2,7 @@ import { type Clock, sleep } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
 import { asError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import type { Tail } from '../readers.ts'
 import type { Address } from './address.ts'
 import { isElsewhere } from './failure.ts'
 import { Link } from './link.ts'
@@ -17,10 +18,6 @@ export interface TailOptions {
   readonly nodes: Nodes
   readonly clock: Clock
   readonly signal: AbortSignal
-}
-
-export interface Tail {
-  stop(): Promise<void>
 }
 
 const BLOCK_MS = 2_000

@@ -1,5 +1,5 @@
 import type { Clock, ConnectionState, Driver, DriverOptions, SubscribeOptions } from '../../driver.ts'
-import { type CorebusError, PublishError } from '../../errors.ts'
+import { type CorebusError, noneTaken } from '../../errors.ts'
 import { admin } from './admin.ts'
 import { Connection } from './connection.ts'
 import { letters } from './dead-letters.ts'
@@ -147,7 +147,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     },
     ensure: declared.ensure,
     async publish(messages) {
-      if (closing) throw new PublishError(messages.map(({ id }) => ({ id, permanent: false, cause: closed() })))
+      if (closing) throw noneTaken(messages, closed())
       await store(messages)
     },
     async subscribe(wanted: SubscribeOptions) {
