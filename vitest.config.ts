@@ -20,7 +20,9 @@ const decorators = {
 const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
 
 /** The longest first: begun last, each would be waited for alone. */
-const LONGEST = ['kafka/kafka.broker', 'two-apis.broker', 'rabbitmq.broker', 'redis.broker', 'sqlite.conformance'].map((name) => `/${name}.test.ts`)
+const LONGEST = ['kafka/kafka.broker', 'two-apis.broker', 'rabbitmq.broker', 'redis.broker', 'sqlite.conformance'].map(
+  (name) => `/${name}.test.ts`,
+)
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
