@@ -1,4 +1,5 @@
-import { type Broker, type BrokerName, broker } from '@corebus/testbed'
+import { type BrokerName, broker } from '@corebus/testbed'
+import type { TargetOn } from '../../packages/core/src/drivers/fixtures/list.ts'
 import { clusterMutations } from '../../packages/core/src/drivers/kafka/fixtures/mutations.ts'
 import { targetOfOne, targetOfThree } from '../../packages/core/src/drivers/kafka/fixtures/target.ts'
 import { targetOn as onRabbitmq } from '../../packages/core/src/drivers/rabbitmq/fixtures/target.ts'
@@ -44,8 +45,6 @@ const PLACES: Readonly<Record<string, () => Promise<Place | undefined>>> = {
     return three && { ...three, mutations: clusterMutations }
   },
 }
-
-type TargetOn = (running: Broker) => Promise<{ readonly target: ConformanceTarget; readonly close: () => Promise<void> }>
 
 async function placeOn(name: BrokerName, targetOn: TargetOn): Promise<Place | undefined> {
   const running = await broker(name, { own: true, required: true })

@@ -8,7 +8,8 @@ import type { Broker, BrokerKind } from './broker.ts'
 import { archiveOptions } from './kafka-archive.ts'
 import { kafkaJars } from './kafka-jars.ts'
 import { kafkaAnswers } from './kafka-probe.ts'
-import { ended, exited, Owned, signal } from './owned.ts'
+import { lifecycle } from './lifecycle.ts'
+import { exited, Owned } from './owned.ts'
 import { freePort } from './port.ts'
 
 const ANSWERS_WITHIN_MS = 60_000
@@ -110,7 +111,6 @@ async function start(options: KafkaOptions, { classes, jvm }: Installation): Pro
 
   const owned = new Owned()
   owned.folder(folder)
-  let pid = 0
   function java(...args: readonly string[]): ChildProcess {
     const log = openSync(join(folder, 'kafka.log'), 'a')
     const child = owned.spawn('java', [...classes, ...args], { output: log })
@@ -118,55 +118,40 @@ async function start(options: KafkaOptions, { classes, jvm }: Installation): Pro
     return child
   }
   const failed = (what: string) => new Error(`${what}: ${readFileSync(join(folder, 'kafka.log'), 'utf8').slice(-2_000)}`)
-  async function up(): Promise<void> {
-    const child = java(...JVM, ...jvm, 'kafka.Kafka', properties)
-    if (child.pid === undefined) throw failed('java did not start')
-    pid = child.pid
-    const deadline = performance.now() + ANSWERS_WITHIN_MS
-    while (!(await answers(url))) {
-      if (child.exitCode !== null || performance.now() > deadline) throw failed('Kafka did not come up')
-      await pause(100)
-    }
+  async function makeFolder(): Promise<void> {
+    const made = java(...JVM, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format)
+    await exited(made)
+    if (made.exitCode !== 0) throw failed('Kafka could not make its data folder')
+    if (made.pid !== undefined) owned.forget(-made.pid)
   }
-  async function down(by: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    signal(pid, by)
-    await ended(pid, STOPS_WITHIN_MS)
-    owned.forget(-pid)
-  }
-
-  try {
-    const formatted = java(...JVM, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...format)
-    await exited(formatted)
-    if (formatted.exitCode !== 0) throw failed('Kafka could not make its data folder')
-    if (formatted.pid !== undefined) owned.forget(-formatted.pid)
-    await up()
-  } catch (error) {
-    await owned.end()
-    throw error
-  }
+  let formatted: Promise<void> | undefined
+  const { down, ...life } = await lifecycle({
+    owned,
+    stopsWithinMs: STOPS_WITHIN_MS,
+    async up() {
+      formatted ??= makeFolder()
+      await formatted
+      const child = java(...JVM, ...jvm, 'kafka.Kafka', properties)
+      if (child.pid === undefined) throw failed('java did not start')
+      const deadline = performance.now() + ANSWERS_WITHIN_MS
+      while (!(await answers(url))) {
+        if (child.exitCode !== null || performance.now() > deadline) throw failed('Kafka did not come up')
+        await pause(100)
+      }
+      // The shell that waited for a word has become the server.
+      owned.process(child.pid)
+      owned.forget(-child.pid)
+      return child.pid
+    },
+  })
   const kafka: Kafka = {
     url,
     env: { MESSAGING_BROKER: 'kafka', KAFKA_BOOTSTRAP_SERVERS: url },
     own: true,
     folder,
     ports,
+    ...life,
     down: () => down('SIGKILL'),
-    up,
-    stop: () => owned.end(),
-    async restart() {
-      await down('SIGTERM')
-      await up()
-    },
-    async kill() {
-      await down('SIGKILL')
-      await up()
-    },
-    async freeze() {
-      signal(pid, 'SIGSTOP')
-    },
-    async thaw() {
-      signal(pid, 'SIGCONT')
-    },
   }
   return { kafka, down }
 }
