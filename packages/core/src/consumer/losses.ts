@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Delivery, Message } from '../driver.ts'
+import type { Message } from '../driver.ts'
 
 const MOST_REMEMBERED = 10_000
 
@@ -23,12 +23,12 @@ export class Losses {
    * saw it go away gives each message one chance per outage, and counts from there. A message that does end processes ends this one, and its
    * record: it costs each such member one life at most.
    */
-  chance({ message, unsettledBefore }: Delivery): boolean {
+  chance(message: Message, crashes: number): boolean {
     const place = placeOf(message)
     // One that could not be noted would be given its chance again and again.
     if (!this.#sawOutage || this.#chances.has(place) || this.#chances.size >= MOST_REMEMBERED) return false
     this.#chances.add(place)
-    this.#remember(place, unsettledBefore)
+    this.#remember(place, crashes)
     return true
   }
 

@@ -134,12 +134,12 @@ export class Line {
     this.next = Math.max(this.next, offset)
   }
 
-  /** The next one that may be handed out, if it lies less than `span` past the oldest unsettled one. */
-  take(span: number): Receipt | undefined {
+  /** The next one that may be handed out, if it lies less than `span` past the oldest unsettled one and was handed out before or not, where that is asked. */
+  take(span: number, { again }: { readonly again?: boolean } = {}): Receipt | undefined {
     if (this.leaving || this.gone || this.#noteChars > FULL_NOTE_CHARS) return undefined
     while (this.#entries[this.#cursor]?.state === 'done') this.#cursor++
     const receipt = this.#entries[this.#cursor]
-    if (!(receipt instanceof Receipt)) return undefined
+    if (!(receipt instanceof Receipt) || (again !== undefined && receipt.before > 0 !== again)) return undefined
     if (receipt.record.offset - this.#base >= span && receipt.record.offset - this.base >= span) return undefined
     this.#cursor++
     this.#out++

@@ -161,14 +161,21 @@ export class Reader {
   }
 }
 
-/** One of each in turn: a long queue must not keep out the others. */
+/**
+ * One of each in turn: a long queue must not keep out the others. What was handed out before comes alone: when it ends its process again, that must
+ * not be counted for others.
+ */
 function takeInTurn(lines: readonly Line[], room: number, span: number): readonly Receipt[] {
   const round: Receipt[] = []
+  for (const line of room > 0 ? lines : []) {
+    const receipt = line.take(span, { again: true })
+    if (receipt) return [receipt]
+  }
   for (let any = true; any && round.length < room; ) {
     any = false
     for (const line of lines) {
       if (round.length >= room) break
-      const receipt = line.take(span)
+      const receipt = line.take(span, { again: false })
       if (!receipt) continue
       round.push(receipt)
       any = true

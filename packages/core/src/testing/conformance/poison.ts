@@ -9,6 +9,14 @@ const COUNT = 100
 /** Five crashes of the poison message itself, and those in which it dies beside others before it is alone. */
 const MOST_LIVES = 20
 
+const CRASH_LIMIT = 3
+/** So that a member has been told to take more than one at a time. */
+const SOME = 5
+const WARM_UP = 200
+/** Those that come together, with it near the front. */
+const TOGETHER = Array.from({ length: 40 }, (_, n) => 100_000 + n)
+const POISON = 100_004
+
 export const poisonCases: readonly ConformanceCase[] = [
   dying(
     'a message whose handler kills the process, among 100 with a limit of 50: exactly that one is dead-lettered, 99 are handled',
@@ -44,6 +52,46 @@ export const poisonCases: readonly ConformanceCase[] = [
       assert.deepEqual(
         [...handled].sort((a, b) => a - b),
         Array.from({ length: COUNT }, (_, n) => n).filter((n) => n !== 60),
+      )
+    },
+    { needs: durable, timeoutMs: 120_000 },
+  ),
+
+  dying(
+    'it goes from one busy member to the next, each of which has many messages at a time: only it is dead-lettered, what comes with it is not',
+    async (room) => {
+      const topic = room.topic()
+      const messaging = room.messaging()
+      const producer = messaging.getProducer()
+      const { admin } = await messaging.driver()
+      const members = Array.from({ length: CRASH_LIMIT + 1 }, () =>
+        room.child('handler', { topic, dies: true, tookMs: 2, messaging: { crashLimit: CRASH_LIMIT } }),
+      )
+      const handled = () => new Set(members.flatMap((member) => member.heard('handled').map(({ n }) => n)))
+      const trouble = () => members.map((member) => member.trouble())
+      const busy = () => members.filter((member) => member.heard('handled').length >= SOME)
+      for (let n = WARM_UP; busy().length < members.length; n += WARM_UP) {
+        await producer.sendAll(
+          topic,
+          Array.from({ length: WARM_UP }, (_, i) => ({ message: { n: n + i }, key: `warm ${n + i}` })),
+        )
+        await until(() => handled().size === n, trouble)
+      }
+      // All of one key: they are together wherever they come.
+      await producer.sendAll(
+        topic,
+        TOGETHER.map((n) => ({ message: n === POISON ? { n, poison: true } : { n }, key: 'one', id: `${topic}-${n}` })),
+      )
+      const others = TOGETHER.filter((n) => n !== POISON)
+      await until(
+        async () => (await admin.depth(topic, 'g')).dead > 0 && others.every((n) => handled().has(n)),
+        async () => ({ ...(await admin.depth(topic, 'g')), handled: handled().size, trouble: trouble() }),
+        60_000,
+      )
+      const letters = await admin.deadLetters({ topic })
+      assert.deepEqual(
+        letters.map(({ message }) => [message.id, message.headers[HEADER.reason]]),
+        [[`${topic}-${POISON}`, 'crash']],
       )
     },
     { needs: durable, timeoutMs: 120_000 },

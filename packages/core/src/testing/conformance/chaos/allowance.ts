@@ -66,7 +66,12 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
     const movesForMs = (fault: Fault) => (fault.life === undefined ? doubts.movesForMs : 0)
     const during = broke.filter((fault) => overlap({ ...fault, until: fault.until + movesForMs(fault) }, from, at))
     // Of several lines that were cut some may be silent for longer, and it may be up meanwhile.
-    const late = (fault: Fault) => fault.kind === 'cut' && overlap({ ...fault, until: noticedBy(fault, doubts) }, from, at)
+    // And who was frozen is told that it was given up when there is a broker that can.
+    const late = (fault: Fault) => {
+      if (fault.kind === 'cut') return overlap({ ...fault, until: noticedBy(fault, doubts) }, from, at)
+      const away = faults.filter((one) => one.life === undefined && overlap(one, fault.until, fault.until))
+      return fault.life !== undefined && away.some(({ until }) => overlap({ ...fault, until: until + doubts.silenceMs }, from, at))
+    }
     const causes = during.length > 0 ? during : broke.filter(late)
     // A frozen line may still hold what was sent into it.
     const held = faults.filter((fault) => fault.life === undefined && overlap(fault, Math.max(from, at - doubts.unheardMs), at))

@@ -167,6 +167,16 @@ test('where a member keeps what it has over a lost connection, only its being gi
   expect(found([published(), lost('CONNECTION_LOST'), other])).toEqual(['closed'])
 })
 
+test('a member that was frozen may be told that it was given up after its broker has come back', () => {
+  const lives = [published(), life('member 1.1', [state(9_000, 'group', 'consuming'), state(9_500, 'group', 'reconnecting')])]
+  const frozen: Fault = { kind: 'stopMemberLong', life: 'member 1.1', at: 100, until: 6_100 }
+  const away = (until: number): Fault => ({ kind: 'kill', at: 6_000, until })
+  const findings = (faults: readonly Fault[]) => found(lives, { faults }).filter((kind) => kind === 'closed')
+  expect(findings([frozen, away(8_000)])).toEqual([])
+  expect(findings([frozen, away(6_500)])).toEqual(['closed'])
+  expect(findings([frozen])).toEqual(['closed'])
+})
+
 test('a line that was cut may be found to be dead after the others are back', () => {
   const late = life('member 1.1', [
     state(1_000, 'group', 'consuming'),
