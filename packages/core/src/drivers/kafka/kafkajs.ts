@@ -178,7 +178,5 @@ export function errorFrom(code: number): Error {
   return createErrorFromCode(code)
 }
 
-export const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C')
-
 export const Kafka: typeof kafkajs.Kafka = kafkajs.Kafka
 export const AssignerProtocol: typeof kafkajs.AssignerProtocol = kafkajs.AssignerProtocol

@@ -1,4 +1,4 @@
-import { crc32c } from './kafkajs.ts'
+import { crc32c } from './crc32c.ts'
 import { partsOf, type RecordOut } from './records.ts'
 
 const OVERHEAD_BYTES = 61
