@@ -180,6 +180,22 @@ describe('crashes', () => {
     expect(bench.handled).toEqual(['one 1', 'one 1'])
   })
 
+  test('soon after an outage nothing is given back; later one that is forgiven is not over the limit when it comes again', async () => {
+    const bench = await new Bench().start()
+    bench.broker.onState({ kind: 'reconnecting', error: new Error('lost') })
+    bench.broker.onState({ kind: 'consuming' })
+    await bench.hand(delivery('a', { unsettledBefore: 1 }), delivery('b', { unsettledBefore: 1 }))
+    expect(bench.settled.splice(0)).toEqual(['ack a', 'ack b'])
+    await bench.clock.advance(60_000)
+    await bench.hand(delivery('one', { unsettledBefore: 7 }), delivery('two', { unsettledBefore: 8 }))
+    expect(bench.copies.get('two')?.[HEADER.crashes]).toBe('4')
+    await bench.hand(delivery('two', { crashes: '4' }))
+    expect(bench.settled).toEqual(['retry two', 'ack one', 'ack two'])
+    // The broker has it twice: a copy was stored, and the word that its original is settled was lost.
+    await bench.hand(delivery('two', { unsettledBefore: 9 }))
+    expect(bench.settled).toEqual(['retry two', 'ack one', 'ack two', 'ack two'])
+  })
+
   test('a copy that was given back so often is one that ends its process; handled, it has nothing behind it', async () => {
     const bench = await new Bench(() => Promise.reject(new Error('no'))).start()
     await bench.hand(delivery('killer', { unsettledBefore: 1, crashes: '4' }), delivery('failing', { crashes: '4' }))

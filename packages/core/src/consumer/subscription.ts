@@ -172,6 +172,8 @@ export class GroupRun {
     const { plan, observer, clock, crashLimit, dispatch } = this.#options
     const now = clock.now()
     const works: Work[] = []
+    // After an outage nearly all that comes was lost by the broker, and would only go round.
+    const mayGiveBack = plan.ordering !== 'key' && !this.#losses.isAfterOutage(now)
     for (const delivery of deliveries) {
       const { message } = delivery
       const topic = plan.topics.get(message.topic)
@@ -184,16 +186,16 @@ export class GroupRun {
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
       if (crashes >= crashLimit && !this.#losses.chance(message, before)) this.#bury(work, crashes)
-      else if (crashes > 0 && plan.ordering !== 'key' && !this.#suspects.isFirst(work)) this.#giveBack(work, crashes)
+      else if (crashes > 0 && mayGiveBack && !this.#suspects.isFirst(work)) this.#giveBack(work, crashes)
       else works.push(work)
     }
     this.#lanes.push(this.#suspects.mayBegin(works))
   }
 
-  /** Another one may end this process, and it would be counted for that. */
+  /** Another one may end this process, and it would be counted for that. With as many as the limit it was forgiven one. */
   #giveBack(work: Work, crashes: number): void {
     this.#suspects.giveBack(work)
-    this.#settler.settle(givenBack(work.delivery, crashes))
+    this.#settler.settle(givenBack(work.delivery, Math.min(crashes, this.#options.crashLimit - 1)))
   }
 
   #bury(work: Work, crashes: number): void {
@@ -271,7 +273,6 @@ export class GroupRun {
     if (delivery.unsettledBefore === 0 && !alone) this.#limit.settledFresh(durationMs)
   }
 
-  /** It is not with us any more. */
   #over(work: Work): void {
     this.#ours.delete(work.delivery)
     const next = this.#suspects.over(work)
@@ -293,7 +294,7 @@ export class GroupRun {
     const before = this.#state
     this.#state = state.kind
     this.#trouble = why
-    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage()
+    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage(this.#options.clock.now())
     reportState(this.#options.observer, this.#options.plan.group, before, state)
   }
 }
