@@ -1,27 +1,20 @@
 import { createHash } from 'node:crypto'
-import type { Message } from '../driver.ts'
+import type { Delivery, Message } from '../driver.ts'
 
 const MOST_REMEMBERED = 10_000
-/** Until all members are back, and what they had has come again. */
-const AFTERMATH_MS = 60_000
 
 /** Hand-outs that ended by a loss this process lived through: the broker counts them as unsettled, and they are no crashes. */
 export class Losses {
   /** By topic and id, the latest last. */
   readonly #counts = new Map<string, number>()
-  #outageAt = Number.NEGATIVE_INFINITY
+  #sawOutage = false
   /** Given one since the last outage. */
   readonly #chances = new Set<string>()
 
   /** The broker was away. */
-  outage(now: number): void {
-    this.#outageAt = now
+  outage(): void {
+    this.#sawOutage = true
     this.#chances.clear()
-  }
-
-  /** What comes now may well have been lost by the broker, and not by a crash. */
-  isAfterOutage(now: number): boolean {
-    return now - this.#outageAt < AFTERMATH_MS
   }
 
   /**
@@ -30,12 +23,12 @@ export class Losses {
    * saw it go away gives each message one chance per outage, and counts from there. A message that does end processes ends this one, and its
    * record: it costs each such member one life at most.
    */
-  chance(message: Message, crashes: number): boolean {
+  chance({ message, unsettledBefore }: Delivery): boolean {
     const place = placeOf(message)
     // One that could not be noted would be given its chance again and again.
-    if (this.#outageAt === Number.NEGATIVE_INFINITY || this.#chances.has(place) || this.#chances.size >= MOST_REMEMBERED) return false
+    if (!this.#sawOutage || this.#chances.has(place) || this.#chances.size >= MOST_REMEMBERED) return false
     this.#chances.add(place)
-    this.#remember(place, crashes)
+    this.#remember(place, unsettledBefore)
     return true
   }
 
@@ -56,12 +49,8 @@ export class Losses {
     return this.#counts.size === 0 ? 0 : (this.#counts.get(placeOf(message)) ?? 0)
   }
 
-  /**
-   * It is settled: handled by a process that lives on, or given back with what it is held to have done. The broker may have it twice, and the
-   * other one begins anew. Of a message without an id no loss is forgotten: others that say the same may still come.
-   */
+  /** Of a message without an id nothing is forgotten: others that say the same may still come. */
   forget(message: Message): void {
-    if (this.#chances.size > 0) this.#chances.delete(placeOf(message))
     if (this.#counts.size > 0 && message.id !== '') this.#counts.delete(placeOf(message))
   }
 }

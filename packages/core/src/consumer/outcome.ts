@@ -65,24 +65,6 @@ export function countsOf({ headers }: Message): Counts {
   }
 }
 
-/** How often it may have ended its process: what the broker counted, and what it had behind it when it was given back. */
-export function crashesOf({ message, unsettledBefore }: Delivery): number {
-  const before = message.headers[HEADER.crashes]
-  if (before === undefined) return unsettledBefore
-  const count = Number(before)
-  return unsettledBefore + (Number.isInteger(count) && count > 0 ? count : 0)
-}
-
-/** For somebody else, as it came. Not counted: it was never begun. */
-export function givenBack(delivery: Delivery, crashes: number): Settlement {
-  return { kind: 'retry', delivery, headers: { [HEADER.crashes]: String(crashes) }, afterMs: 0 }
-}
-
-/** It was handled, or it is over: whoever replays it begins anew. */
-function survived({ message }: Delivery): Message['headers'] {
-  return message.headers[HEADER.crashes] === undefined ? {} : { [HEADER.crashes]: '0' }
-}
-
 /** The one place that decides what follows a verdict. */
 export function outcomeOf(
   delivery: Delivery,
@@ -111,7 +93,6 @@ function failed(delivery: Delivery, attempt: number, error: Error, policy: Outco
   if (attempt > most) return buried(delivery, attempt, error, 'failed', policy, chance)
   const afterMs = Math.round(delayMs(retry, attempt) * (1 + retry.jitter * chance.random))
   const headers = {
-    ...survived(delivery),
     [HEADER.attempt]: String(attempt + 1),
     [HEADER.failedAt]: new Date(chance.now).toISOString(),
     [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
@@ -150,7 +131,7 @@ function snoozed(
   const asked = Math.max(Number.isFinite(verdict.afterMs) ? verdict.afterMs : 0, SHORTEST_SNOOZE_MS)
   const declared = policy.delays.map((delay) => delay.afterMs)
   const afterMs = declared.find((ms) => ms >= asked) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)
-  const headers = { ...survived(delivery), [HEADER.snoozes]: String(snoozes), [HEADER.attempt]: String(attempt) }
+  const headers = { [HEADER.snoozes]: String(snoozes), [HEADER.attempt]: String(attempt) }
   return { kind: 'snooze', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs }
 }
 
@@ -171,7 +152,6 @@ export interface Burial {
 /** What a dead letter says of its end, whoever gave up on it. */
 export function burial(delivery: Delivery, { attempt, error, reason, group, now }: Burial): Settlement {
   const headers = {
-    ...survived(delivery),
     [HEADER.attempt]: String(attempt),
     [HEADER.failedAt]: new Date(now).toISOString(),
     [HEADER.error]: cut(error.message, MAX_ERROR_BYTES),

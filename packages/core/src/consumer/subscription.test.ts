@@ -6,7 +6,6 @@ import type { Delivery, Driver, Settlement, SubscribeOptions } from '../driver.t
 import { planGroups } from '../group.ts'
 import type { HandlerContext } from '../handler.ts'
 import { Observer } from '../observe.ts'
-import { HEADER } from '../wire/headers.ts'
 import { GroupRun } from './subscription.ts'
 
 // What brokers do to a group: crashes that are counted, losses, late answers. What the memory broker can do as well is in messaging.test.ts.
@@ -17,7 +16,6 @@ type Handler = (message: string, context: HandlerContext) => unknown
 class Bench {
   readonly clock = new VirtualClock()
   readonly settled: string[] = []
-  readonly copies = new Map<string, Delivery['message']['headers']>()
   readonly limits: number[] = []
   readonly handled: string[] = []
   readonly run: GroupRun
@@ -49,7 +47,6 @@ class Bench {
         return {
           settle: async (settlements: readonly Settlement[]) => {
             await this.stored
-            for (const one of settlements) if (one.kind !== 'ack') this.copies.set(one.delivery.message.id, one.headers)
             this.settled.push(...settlements.map(({ kind, delivery }) => `${kind} ${delivery.message.id}`))
           },
           limit: (n: number) => void this.limits.push(n),
@@ -96,20 +93,8 @@ class Bench {
   }
 }
 
-interface Given {
-  readonly key?: string
-  readonly unsettledBefore?: number
-  readonly crashes?: string
-}
-
-const delivery = (id: string, { key, unsettledBefore = 0, crashes }: Given = {}): Delivery => ({
-  message: {
-    id,
-    topic: 't',
-    headers: crashes === undefined ? {} : { [HEADER.crashes]: crashes },
-    body: Buffer.from('"x"'),
-    ...(key !== undefined && { key }),
-  },
+const delivery = (id: string, { key, unsettledBefore = 0 }: { key?: string; unsettledBefore?: number } = {}): Delivery => ({
+  message: { id, topic: 't', headers: {}, body: Buffer.from('"x"'), ...(key !== undefined && { key }) },
   unsettledBefore,
   receipt: undefined,
 })
@@ -140,67 +125,6 @@ describe('crashes', () => {
       ['deadLetter killer', 'ack once', 'ack neighbour'],
     ])
     expect(bench.observer.counters).toMatchObject({ dead: 1, handled: 2 })
-  })
-
-  test('of several suspects one stays, and begins when the others are given back: each counted as before', async () => {
-    const stored = Promise.withResolvers<void>()
-    const bench = await new Bench().start()
-    bench.stored = stored.promise
-    await bench.hand(delivery('one', { unsettledBefore: 2 }), delivery('two', { unsettledBefore: 1, crashes: '2' }), delivery('fresh'))
-    expect(bench.handled).toEqual(['fresh 1'])
-    // On its way to this process when it asked for less.
-    await bench.hand(delivery('three', { unsettledBefore: 1 }))
-    stored.resolve()
-    await bench.clock.settle()
-    expect(bench.handled).toEqual(['fresh 1', 'one 1'])
-    expect(new Map([...bench.copies].map(([id, headers]) => [id, headers[HEADER.crashes]]))).toEqual(
-      new Map([
-        ['two', '3'],
-        ['three', '1'],
-      ]),
-    )
-    expect(bench.settled).toEqual(['retry two', 'ack fresh', 'retry three', 'ack one'])
-    expect(bench.observer.counters).toMatchObject({ handled: 2, retried: 0 })
-    // Its turn comes with the next.
-    await bench.hand(delivery('two', { crashes: '3' }))
-    expect(bench.handled).toEqual(['fresh 1', 'one 1', 'two 1'])
-  })
-
-  test('with those that were given back it began with nothing: what is lost meanwhile keeps nobody waiting', async () => {
-    const bench = await new Bench().start()
-    bench.stored = new Promise(() => undefined)
-    const [one, two] = [delivery('one', { unsettledBefore: 1 }), delivery('two', { unsettledBefore: 1 })]
-    await bench.hand(one, two)
-    expect(bench.handled).toEqual([])
-    bench.broker.onLost([two])
-    await bench.clock.settle()
-    expect(bench.handled).toEqual(['one 1'])
-    bench.broker.onLost([one])
-    await bench.hand(delivery('one', { unsettledBefore: 3 }))
-    expect(bench.handled).toEqual(['one 1', 'one 1'])
-  })
-
-  test('soon after an outage nothing is given back; later one that is forgiven is not over the limit when it comes again', async () => {
-    const bench = await new Bench().start()
-    bench.broker.onState({ kind: 'reconnecting', error: new Error('lost') })
-    bench.broker.onState({ kind: 'consuming' })
-    await bench.hand(delivery('a', { unsettledBefore: 1 }), delivery('b', { unsettledBefore: 1 }))
-    expect(bench.settled.splice(0)).toEqual(['ack a', 'ack b'])
-    await bench.clock.advance(60_000)
-    await bench.hand(delivery('one', { unsettledBefore: 7 }), delivery('two', { unsettledBefore: 8 }))
-    expect(bench.copies.get('two')?.[HEADER.crashes]).toBe('4')
-    await bench.hand(delivery('two', { crashes: '4' }))
-    expect(bench.settled).toEqual(['retry two', 'ack one', 'ack two'])
-    // The broker has it twice: a copy was stored, and the word that its original is settled was lost.
-    await bench.hand(delivery('two', { unsettledBefore: 9 }))
-    expect(bench.settled).toEqual(['retry two', 'ack one', 'ack two', 'ack two'])
-  })
-
-  test('a copy that was given back so often is one that ends its process; handled, it has nothing behind it', async () => {
-    const bench = await new Bench(() => Promise.reject(new Error('no'))).start()
-    await bench.hand(delivery('killer', { unsettledBefore: 1, crashes: '4' }), delivery('failing', { crashes: '4' }))
-    expect(bench.settled).toEqual(['deadLetter killer', 'retry failing'])
-    expect([...bench.copies.values()].map((headers) => headers[HEADER.crashes])).toEqual(['0', '0'])
   })
 
   test('a loss this process lived through is no crash, however often', async () => {

@@ -7,14 +7,11 @@ import type { Observer } from '../observe.ts'
 import { checkDeadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
-import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
 import { Losses } from './losses.ts'
-import { crashesOf, givenBack } from './outcome.ts'
 import { reportHandling, reportOutcome, reportState } from './report.ts'
 import { Settler } from './settler.ts'
-import { Suspects } from './suspects.ts'
 import { Work } from './work.ts'
 
 export interface GroupRunOptions {
@@ -30,6 +27,16 @@ export interface GroupRunOptions {
   readonly onStuck: (where: string, message: Message) => void
 }
 
+/** How this group does, for health checks. */
+export interface GroupHealth {
+  readonly group: string
+  readonly state: SubscriptionState['kind'] | 'starting' | 'stopped'
+  readonly running: number
+  readonly stuck: number
+  /** How long the oldest unsettled delivery has been here, while nothing was settled. */
+  readonly waitingMs: number
+}
+
 const TICK_MS = 250
 
 /** Runs one group in this process: deliveries -> lanes -> dispatch -> outcome -> settle. */
@@ -42,7 +49,6 @@ export class GroupRun {
   readonly #ours = new Map<Delivery, Work>()
   readonly #running = new Set<Work>()
   readonly #losses = new Losses()
-  readonly #suspects = new Suspects()
   readonly #decisions: Decisions
   readonly #hold = new Hold()
   /** A driver in this process hands out on the heels of a publish: a handler must not inherit the publisher's transaction, scope or logger. */
@@ -119,8 +125,16 @@ export class GroupRun {
   }
 
   health(): GroupHealth {
-    const [works, running, lastSettledAt] = [this.#ours.values(), this.#running, this.#lastSettledAt]
-    return healthOf({ group: this.#options.plan.group, state: this.#state, works, running, lastSettledAt, now: this.#options.clock.now() })
+    let oldest = Number.POSITIVE_INFINITY
+    for (const work of this.#ours.values()) oldest = Math.min(oldest, work.arrivedAt)
+    const now = this.#options.clock.now()
+    return {
+      group: this.#options.plan.group,
+      state: this.#state,
+      running: this.#running.size,
+      stuck: [...this.#running].filter((work) => work.stuck).length,
+      waitingMs: this.#ours.size === 0 ? 0 : now - Math.max(oldest, this.#lastSettledAt),
+    }
   }
 
   /** Fetching stops and nothing new starts. Resolves when what runs has finished. */
@@ -172,30 +186,20 @@ export class GroupRun {
     const { plan, observer, clock, crashLimit, dispatch } = this.#options
     const now = clock.now()
     const works: Work[] = []
-    // After an outage nearly all that comes was lost by the broker, and would only go round.
-    const mayGiveBack = plan.ordering !== 'key' && !this.#losses.isAfterOutage(now)
     for (const delivery of deliveries) {
       const { message } = delivery
       const topic = plan.topics.get(message.topic)
       if (!topic) continue // a driver hands out only what was asked for
       observer.delivered(message, plan.group, delivery.unsettledBefore)
       if (message.id === '' && dispatch.inbox) observer.withoutId(message, plan.group)
-      const before = crashesOf(delivery)
-      const crashes = before === 0 ? 0 : Math.max(0, before - this.#losses.of(message))
+      const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - this.#losses.of(message)
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1 })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
-      if (crashes >= crashLimit && !this.#losses.chance(message, before)) this.#bury(work, crashes)
-      else if (crashes > 0 && mayGiveBack && !this.#suspects.isFirst(work)) this.#giveBack(work, crashes)
+      if (crashes >= crashLimit && !this.#losses.chance(delivery)) this.#bury(work, crashes)
       else works.push(work)
     }
-    this.#lanes.push(this.#suspects.mayBegin(works))
-  }
-
-  /** Another one may end this process, and it would be counted for that. With as many as the limit it was forgiven one. */
-  #giveBack(work: Work, crashes: number): void {
-    this.#suspects.giveBack(work)
-    this.#settler.settle(givenBack(work.delivery, Math.min(crashes, this.#options.crashLimit - 1)))
+    this.#lanes.push(works)
   }
 
   #bury(work: Work, crashes: number): void {
@@ -211,7 +215,7 @@ export class GroupRun {
     if (lost.length === 0) return
     for (const work of lost) {
       work.lost = true
-      this.#over(work)
+      this.#ours.delete(work.delivery)
       work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
       this.#losses.add(work.message)
     }
@@ -262,21 +266,14 @@ export class GroupRun {
     const work = this.#ours.get(delivery)
     if (!work) return // lost meanwhile, and not settled
     const { observer, plan } = this.#options
-    this.#over(work)
+    this.#ours.delete(delivery)
     this.#losses.forget(delivery.message)
-    if (work.givenBack) return
     if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
     this.#survived(work)
   }
 
-  #survived({ delivery, durationMs, alone }: Work): void {
-    if (delivery.unsettledBefore === 0 && !alone) this.#limit.settledFresh(durationMs)
-  }
-
-  #over(work: Work): void {
-    this.#ours.delete(work.delivery)
-    const next = this.#suspects.over(work)
-    if (next) this.#lanes.push([next])
+  #survived({ delivery, durationMs }: Work): void {
+    if (delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
   }
 
   /** One coarse clock for all time-outs: a timer a message would cost more than the rest of the runtime. */
@@ -294,7 +291,7 @@ export class GroupRun {
     const before = this.#state
     this.#state = state.kind
     this.#trouble = why
-    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage(this.#options.clock.now())
+    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage()
     reportState(this.#options.observer, this.#options.plan.group, before, state)
   }
 }

@@ -19,8 +19,6 @@ export class Work implements Job, Call, Counts {
   /** Decided, and on its way to the broker. */
   outcome: Outcome | undefined
   event: string | undefined
-  /** Never begun: another member shall have it. */
-  givenBack = false
   lost = false
   timedOut = false
   stuck = false

@@ -5,8 +5,6 @@ export const HEADER = {
   /** The attempt this copy is for, 1 at first. In a dead letter: the attempts made. */
   attempt: 'corebus-attempt',
   snoozes: 'corebus-snoozes',
-  /** Of a copy that was given back because another message may end the process: how often this one may have done so. */
-  crashes: 'corebus-crashes',
   failedAt: 'corebus-failed-at',
   error: 'corebus-error',
   errorStack: 'corebus-error-stack',

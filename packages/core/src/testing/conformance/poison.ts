@@ -75,7 +75,7 @@ export const poisonCases: readonly ConformanceCase[] = [
           topic,
           Array.from({ length: WARM_UP }, (_, i) => ({ message: { n: n + i }, key: `warm ${n + i}` })),
         )
-        await until(() => handled().size === n, trouble)
+        await until(() => handled().size === n, trouble, 60_000)
       }
       // All of one key: they are together wherever they come.
       await producer.sendAll(
@@ -94,7 +94,7 @@ export const poisonCases: readonly ConformanceCase[] = [
         [[`${topic}-${POISON}`, 'crash']],
       )
     },
-    { needs: durable, timeoutMs: 120_000 },
+    { needs: durable, timeoutMs: 180_000 },
   ),
 
   dying(
