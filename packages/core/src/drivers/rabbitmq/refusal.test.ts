@@ -32,6 +32,12 @@ test('a queue whose broker is just starting is not missing: it is waited for', (
   expect(refusalOf(closedWith(404, "NOT_FOUND - no queue 'orders' in vhost '/'"))?.kind).toBe('missing')
 })
 
+test('nor is a stream refused that another client is just declaring', () => {
+  const text = "PRECONDITION_FAILED - queue 'queue 'corebus:topology' in vhost '/'' does not have a replica on the local node"
+  expect(refusalOf(closedWith(406, text))).toBeUndefined()
+  expect(refusalOf(closedWith(406, "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q'"))?.kind).toBe('differs')
+})
+
 test('a lost connection is no refusal, and nothing is for good', () => {
   const lost = new Error('channel closed')
   expect(refusalOf(lost)).toBeUndefined()

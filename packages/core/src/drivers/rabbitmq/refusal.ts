@@ -11,17 +11,17 @@ export interface Refusal {
 const NO_EXCHANGE = /no exchange '([^']*)'/
 const FORBIDDEN_EXCHANGE = /exchange '([^']*)'/
 const TOO_LARGE = /message size (\d+)/
-/** A durable queue whose node is just starting, or stopping. It is not missing. */
-const NOT_UP_YET = /is down or inaccessible/
+/** A durable queue whose node is just starting, or stopping; a stream that another client is just declaring. Neither is missing. */
+const NOT_UP_YET = /is down or inaccessible|does not have a replica on the local node/
 
 /** Undefined when the error is not the broker's word on what was asked: a lost connection, a closed channel, a queue that is not up yet. */
 export function refusalOf(thrown: unknown): Refusal | undefined {
   const error = asError(thrown)
   const { message } = error
   const nobody = () => false
+  if (NOT_UP_YET.test(message)) return undefined
   switch (codeOf(error)) {
     case 404: {
-      if (NOT_UP_YET.test(message)) return undefined
       const exchange = NO_EXCHANGE.exec(message)?.[1]
       return { kind: 'missing', error: because('NOT_FOUND', error), concerns: (name) => name === exchange }
     }
