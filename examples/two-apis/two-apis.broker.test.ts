@@ -7,14 +7,14 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Played, play, processesWith, scriptPath } from './demo/fixtures/play.ts'
 import { until } from './demo/until.ts'
 
-/** Every broker with a server, and the variable that says where it is installed. How a demo is ended is tried on the first: that is the demo's own. */
+/** Every broker with a server, and the variable that says where it is installed. */
 const BROKERS: Readonly<Partial<Record<BrokerName, string>>> = { rabbitmq: 'RABBITMQ_HOME', kafka: 'KAFKA_HOME', redis: 'REDIS_HOME' }
 /** What says where some broker is, on the machine that runs this. */
 const ELSEWHERE = ['RABBITMQ_URL', 'BROKER_HOST', 'KAFKA_BOOTSTRAP_SERVERS', 'REDIS_URL', 'SQLITE_PATH']
 
 const STARTED = /says {9}started one at \S*127\.0\.0\.1:\d+/
 
-for (const [i, [name, home]] of Object.entries(BROKERS).entries()) {
+for (const [name, home] of Object.entries(BROKERS)) {
   const found = await broker(name as BrokerName) // the keys of BROKERS are no others
   afterAll(() => found?.stop())
 
@@ -92,42 +92,40 @@ for (const [i, [name, home]] of Object.entries(BROKERS).entries()) {
         expect(await readdir(folder)).toEqual([])
       })
 
-      describe.skipIf(i > 0)('and it is ended', () => {
-        test.each(['SIGINT', 'SIGTERM'] as const)('%s in the middle ends the demo and that broker', async (by) => {
-          run('demo', { MESSAGING_BROKER: name })
-          await says('answered')
-          expect(processesWith(folder).length).toBeGreaterThan(4)
-          played.process.kill(by)
-          expect(await played.ended).toBe(1)
-          expect(played.said()).toContain(`demo: stopped by ${by}`)
-          await nothingRuns()
-          expect(await readdir(folder)).toEqual([])
-        })
+      test.each(['SIGINT', 'SIGTERM'] as const)('%s in the middle ends the demo and that broker', async (by) => {
+        run('demo', { MESSAGING_BROKER: name })
+        await says('answered')
+        expect(processesWith(folder).length).toBeGreaterThan(4)
+        played.process.kill(by)
+        expect(await played.ended).toBe(1)
+        expect(played.said()).toContain(`demo: stopped by ${by}`)
+        await nothingRuns()
+        expect(await readdir(folder)).toEqual([])
+      })
 
-        test('kill -9 in the middle leaves neither a process nor the broker behind', async () => {
-          run('demo', { MESSAGING_BROKER: name })
-          await says('answered')
-          expect(processesWith(folder).length).toBeGreaterThan(4)
-          played.process.kill('SIGKILL')
-          await nothingRuns()
-        })
+      test('kill -9 in the middle leaves neither a process nor the broker behind', async () => {
+        run('demo', { MESSAGING_BROKER: name })
+        await says('answered')
+        expect(processesWith(folder).length).toBeGreaterThan(4)
+        played.process.kill('SIGKILL')
+        await nothingRuns()
+      })
 
-        test('kill -9 while the broker is being started leaves nothing behind', async () => {
-          run('demo', { MESSAGING_BROKER: name })
-          await until('it is being started', () => (processesWith(folder).length > 2 ? true : undefined), { signal })
-          expect(played.said()).not.toMatch(STARTED)
-          played.process.kill('SIGKILL')
-          await nothingRuns()
-        })
+      test('kill -9 while the broker is being started leaves nothing behind', async () => {
+        run('demo', { MESSAGING_BROKER: name })
+        await until('it is being started', () => (processesWith(folder).length > 2 ? true : undefined), { signal })
+        expect(played.said()).not.toMatch(STARTED)
+        played.process.kill('SIGKILL')
+        await nothingRuns()
+      })
 
-        test('npm start has one until it is stopped', async () => {
-          run('start', { MESSAGING_BROKER: name, USERS_PORT: '0', ORDERS_PORT: '0' })
-          await says('Ctrl-C stops all of it')
-          expect(played.said()).toMatch(STARTED)
-          played.process.kill('SIGINT')
-          expect(await played.ended).toBe(0)
-          await nothingRuns()
-        })
+      test('npm start has one until it is stopped', async () => {
+        run('start', { MESSAGING_BROKER: name, USERS_PORT: '0', ORDERS_PORT: '0' })
+        await says('Ctrl-C stops all of it')
+        expect(played.said()).toMatch(STARTED)
+        played.process.kill('SIGINT')
+        expect(await played.ended).toBe(0)
+        await nothingRuns()
       })
 
       test('where none is installed either, one line says what to install', async () => {

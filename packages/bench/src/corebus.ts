@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createMessaging, type Messaging } from '@corebus/core'
 import pino from 'pino'
 import { Handled, type Load, type PublishLoad, publishAll } from './load.ts'
@@ -26,6 +27,32 @@ export async function using<T>(app: Messaging, work: (app: Messaging) => Promise
     return await work(app)
   } finally {
     await app.close()
+  }
+}
+
+export interface RoomOptions extends Pick<Room, 'broker' | 'url' | 'mustHold'> {
+  /** Deletes what there is of a topic. */
+  readonly forget: (topic: string) => Promise<unknown>
+}
+
+/** Topics whose group is known and nobody there at the moment. */
+export function roomWithGroup({ broker, url, mustHold, forget }: RoomOptions): Room {
+  return {
+    ...{ broker, url, mustHold, keyed: false },
+    async inTopic(work, leftOver = 0) {
+      const topic = `bench-${randomUUID()}`
+      await using(messaging({ broker, url }), async (app) => {
+        app.handle({ topic, group: GROUP }, () => {})
+        await app.start()
+      })
+      try {
+        const result = await work(topic)
+        await mustHold(topic, leftOver)
+        return result
+      } finally {
+        await forget(topic)
+      }
+    },
   }
 }
 

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util'
 import { type BrokerName, broker, kafkaJars } from '@corebus/testbed'
-import { firstMessage } from './first-message.ts'
+import type { Room } from './corebus.ts'
+import { type Bare, firstMessage } from './first-message.ts'
 import { comparisons as kafka } from './kafka/comparisons.ts'
 import * as onKafka from './kafka/latency.ts'
 import { room as kafkaRoom } from './kafka/room.ts'
 import { inFile, latency } from './latency.ts'
 import { type Comparison, compare, print, type Result } from './measure.ts'
-import { besideBare } from './paced.ts'
+import { besideBare, type Latencies } from './paced.ts'
 import { comparisons as rabbitmq } from './rabbitmq/comparisons.ts'
 import * as onRabbitmq from './rabbitmq/latency.ts'
 import { room as rabbitmqRoom } from './rabbitmq/topic.ts'
@@ -58,31 +59,20 @@ const measurements: Record<string, () => Promise<object>> = {
   latency: inFile,
   'rabbitmq-latency': async () => {
     const url = await urlOf('rabbitmq')
-    const room = rabbitmqRoom(url)
-    return {
-      firstMessage: await firstMessage(room, onRabbitmq.bareStart(url)),
-      publishToHandler: await besideBare(room, () => onRabbitmq.byHand(url)),
-      ...(await latency({ broker: 'rabbitmq', url })),
-    }
+    return single(rabbitmqRoom(url), onRabbitmq.bareStart(url), () => onRabbitmq.byHand(url))
   },
   'kafka-latency': async () => {
     const place = { url: await urlOf('kafka'), partitions: 12 }
-    const room = kafkaRoom(place)
-    return {
-      firstMessage: await firstMessage(room, onKafka.bareStart(place)),
-      publishToHandler: await besideBare(room, () => onKafka.byHand(place)),
-      ...(await latency({ broker: 'kafka', url: place.url })),
-    }
+    return single(kafkaRoom(place), onKafka.bareStart(place), () => onKafka.byHand(place))
   },
   'redis-latency': async () => {
     const url = await urlOf('redis')
-    const room = redisRoom(url)
-    return {
-      firstMessage: await firstMessage(room, onRedis.bareStart(url)),
-      publishToHandler: await besideBare(room, () => onRedis.byHand(url)),
-      ...(await latency({ broker: 'redis', url })),
-    }
+    return single(redisRoom(url), onRedis.bareStart(url), () => onRedis.byHand(url))
   },
+}
+
+async function single(room: Room, bareStart: Bare, byHand: () => Promise<Latencies>): Promise<object> {
+  return { firstMessage: await firstMessage(room, bareStart), publishToHandler: await besideBare(room, byHand), ...(await latency(room)) }
 }
 
 /** Brokers of our own, ended with this process. */

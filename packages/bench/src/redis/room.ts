@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createClient, RESP_TYPES } from 'redis'
-import { GROUP, messaging, type Room, using } from '../corebus.ts'
+import { GROUP, messaging, type Room, roomWithGroup, using } from '../corebus.ts'
 
 export const newClient = (url: string) => createClient({ url, RESP: 2, disableOfflineQueue: true })
 export type Client = ReturnType<typeof newClient>
@@ -39,34 +39,14 @@ export async function mustHold(url: string, stream: string, messages: number): P
   if (unsettled !== messages) throw new Error(`${stream} holds ${unsettled} messages for its group, not ${messages}`)
 }
 
-/** Topics whose group is known and nobody there at the moment. */
-export function room(url: string): Room {
-  const broker = 'redis'
-  const holds = (topic: string, messages: number) =>
-    using(messaging({ broker, url }), async (app) => {
-      const { ready, inFlight = 0 } = await (await app.driver()).admin.depth(topic, GROUP)
-      if (ready + inFlight !== messages) throw new Error(`${topic} holds ${ready} and ${inFlight} messages for its group, not ${messages}`)
-    })
-  return {
-    broker,
-    url,
-    keyed: false,
-    mustHold: holds,
-    async inTopic(work, leftOver = 0) {
-      const topic = `bench-${randomUUID()}`
-      await using(messaging({ broker, url }), async (app) => {
-        app.handle({ topic, group: GROUP }, () => {})
-        await app.start()
-      })
-      try {
-        const result = await work(topic)
-        await holds(topic, leftOver)
-        return result
-      } finally {
-        await onClient(url, async (client) => {
-          await client.del(await client.keys(`*${topic}*`))
-        })
-      }
-    },
-  }
-}
+export const room = (url: string): Room =>
+  roomWithGroup({
+    ...{ broker: 'redis', url },
+    mustHold: (topic, messages) =>
+      using(messaging({ broker: 'redis', url }), async (app) => {
+        const { ready, inFlight = 0 } = await (await app.driver()).admin.depth(topic, GROUP)
+        if (ready + inFlight !== messages)
+          throw new Error(`${topic} holds ${ready} and ${inFlight} messages for its group, not ${messages}`)
+      }),
+    forget: (topic) => onClient(url, async (client) => client.del(await client.keys(`*${topic}*`))),
+  })

@@ -14,8 +14,12 @@ const further = (table: Int32Array): Int32Array => tableOf((byte) => LAST[table[
 
 // What a byte leaves, by how many follow it of those that are taken together.
 const LAST = tableOf(ofOneByte)
-const [ONE, TWO, THREE] = [further(LAST), further(further(LAST)), further(further(further(LAST)))]
-const [FOUR, FIVE, SIX] = [further(THREE), further(further(THREE)), further(further(further(THREE)))]
+const ONE = further(LAST)
+const TWO = further(ONE)
+const THREE = further(TWO)
+const FOUR = further(THREE)
+const FIVE = further(FOUR)
+const SIX = further(FIVE)
 const SEVEN = further(SIX)
 
 /** The checksum of a record batch (RFC 3720, B.4), eight bytes at a time: kafkajs takes one, and many times as long. */

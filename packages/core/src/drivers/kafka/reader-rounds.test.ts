@@ -3,13 +3,14 @@ import { systemClock } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { Commits } from './commits.ts'
 import { Line } from './line.ts'
+import { encodeNote, type Mark } from './position.ts'
 import { Reader } from './reader.ts'
 
 const GROUP = 'g'
 
 /** A reader of one partition with so many records, and a broker that answers a commit when it is told to. */
-function reading(records: number, limit: number) {
-  const line = new Line({ of: 't', topic: 't', partition: 0, kind: 'topic', base: 0, marks: [] })
+function reading(records: number, limit: number, marks: readonly Mark[] = []) {
+  const line = new Line({ of: 't', topic: 't', partition: 0, kind: 'topic', base: 0, marks })
   const asked: { metadata: string; answer: () => void }[] = []
   let heard = Promise.withResolvers<void>()
   const commits = new Commits({
@@ -66,4 +67,13 @@ test('a limit of one is one at a time', async () => {
   first?.answer()
   await new Promise((resolve) => setImmediate(resolve))
   expect([sizes(), line.out]).toEqual([[1], 1])
+})
+
+test('what was handed out before comes alone, and is not counted for what lies beside it', async () => {
+  const { sizes, commit, line } = reading(6, 10, [1, 1])
+  const first = await commit()
+  expect([first?.metadata, line.out]).toEqual([encodeNote([2, 1]), 1])
+  first?.answer()
+  const second = await commit()
+  expect([second?.metadata, sizes()]).toEqual([encodeNote([2, 2]), [1]])
 })
