@@ -21,7 +21,7 @@ import { createOutlet } from './outlet.ts'
 import { createPublisher } from './producer.ts'
 import { eventRecords, eventSpec, handlerSpecs } from './registered.ts'
 import { createRequests, type RequestOptions, type RequestScope } from './request.ts'
-import { currentScope, type EmitEvent, type Recorded, record } from './scope.ts'
+import { currentScope, type EmitEvent, nextIdIn, type Recorded, record } from './scope.ts'
 import { createProducer, type Producer } from './send.ts'
 import type { Schema } from './wire/schema.ts'
 
@@ -135,7 +135,8 @@ export function createInstance<T extends Types>(
   let closing: Promise<void> | undefined
 
   const recorded = (type: EventType | string, data: unknown, eventOptions: EventOptions): Recorded => {
-    const id = eventOptions.id ?? currentScope()?.nextId?.()
+    const scope = currentScope()
+    const id = eventOptions.id ?? (scope && nextIdIn(scope))
     const message = eventMessage(type, data, id === undefined ? eventOptions : { ...eventOptions, id }, defaults)
     return { message, event: typeof type === 'string' ? type : type.name, outlet }
   }

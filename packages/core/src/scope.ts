@@ -3,6 +3,7 @@ import type { Outbox } from './config.ts'
 import { registry } from './decorators/record.ts'
 import type { Message } from './driver.ts'
 import type { EventType } from './event-type.ts'
+import { derivedId } from './wire/id.ts'
 
 /** A message that is validated and encoded, and the instance that will publish it. */
 export interface Recorded {
@@ -38,8 +39,10 @@ export interface Scope {
   over: boolean
   /** Of the instance that opened it: `@event` publishes there. Without one, on the default instance. */
   readonly emit: EmitEvent | undefined
-  /** The id of the next recorded message, where it must be the same after a redelivery. */
-  nextId?: () => string
+  /** What is handled here, and by whom: ids of what is recorded must be the same after a redelivery. */
+  derivesFrom: Message | undefined
+  group: string
+  derived: number
 }
 
 /** The scope travels with the code that a request or a handler starts, and is shared by every copy of the SDK in the process. */
@@ -63,7 +66,13 @@ export function createScope({
   causationId?: string
   emit?: EmitEvent
 } = {}): Scope {
-  return { recorded: [], correlationId, causationId, emit, inSession: false, over: false }
+  return { recorded: [], correlationId, causationId, emit, inSession: false, over: false, derivesFrom: undefined, group: '', derived: 0 }
+}
+
+/** The id of the next message that is recorded here, where it must be the same after a redelivery. */
+export function nextIdIn(scope: Scope): string | undefined {
+  const { derivesFrom, group } = scope
+  return derivesFrom && derivedId(derivesFrom.topic, derivesFrom.id, group, scope.derived++)
 }
 
 /** Keeps the message in the current scope; without one it leaves now, in the background. */

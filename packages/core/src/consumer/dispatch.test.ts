@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { loggingSession } from '../../test/kit.ts'
+import type { Inbox } from '../config.ts'
 import { messageSpec } from '../decorators/message-handler.ts'
 import type { Message } from '../driver.ts'
 import { Reject, RetryLater } from '../errors.ts'
@@ -9,7 +10,7 @@ import { defineEvent } from '../event-type.ts'
 import { planGroups, type TopicPlan } from '../group.ts'
 import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
 import { eventSpec } from '../registered.ts'
-import { currentScope, type Outlet, record } from '../scope.ts'
+import { currentScope, nextIdIn, type Outlet, record, type Scope } from '../scope.ts'
 import { derivedId } from '../wire/id.ts'
 import { type Call, type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
 
@@ -47,9 +48,24 @@ interface Given extends Partial<Omit<DispatchOptions, 'bound'>> {
   readonly call?: Partial<Call>
 }
 
-async function run(to: Message, specs: readonly HandlerSpec[], { call, ...options }: Given = {}): Promise<Dispatched> {
+async function run(to: Message, specs: readonly HandlerSpec[], given: Given = {}): Promise<Dispatched> {
   const bound = new Map<HandlerSpec, HandlerFunction>()
   for (const spec of specs) bound.set(spec, await spec.bind(() => Promise.reject(new Error('no classes here'))))
+  return dispatched(to, specs, bound, given)
+}
+
+/** Without waiting for anything. */
+function atOnce(handler: HandlerFunction): Dispatched | Promise<Dispatched> {
+  const spec = messageSpec({ topic: 't' }, handler)
+  return dispatched(message(json(1)), [spec], new Map([[spec, handler]]), {})
+}
+
+function dispatched(
+  to: Message,
+  specs: readonly HandlerSpec[],
+  bound: ReadonlyMap<HandlerSpec, HandlerFunction>,
+  { call, ...options }: Given,
+): Dispatched | Promise<Dispatched> {
   return dispatch(
     { message: to, attempt: 1, signal: new AbortController().signal, aborted: false, forbidden: () => undefined, ...call },
     planOf(...specs),
@@ -265,10 +281,41 @@ describe('how a handler ends', () => {
   })
 })
 
+describe('what is waited for', () => {
+  /** As the queries of a builder: nothing is done until somebody waits for it. */
+  const lazily = (done: () => void): PromiseLike<void> => ({
+    // biome-ignore lint/suspicious/noThenProperty: that is what they are
+    then: (resolve) => Promise.resolve().then(done).then(resolve),
+  })
+
+  test('a handler that returns nothing, or throws, has ended when it returns', () => {
+    expect(atOnce(() => undefined)).toMatchObject({ verdict: { kind: 'ok' } })
+    expect(atOnce(() => 'a value')).toMatchObject({ verdict: { kind: 'ok' } })
+    const thrown = () => {
+      throw new Error('no')
+    }
+    expect(atOnce(thrown)).toMatchObject({ verdict: { kind: 'failed', error: new Error('no') } })
+  })
+
+  test('what it returns is waited for, also what only begins then', async () => {
+    const log: string[] = []
+    const lazy = atOnce(() => lazily(() => log.push('done')))
+    expect(log).toEqual([])
+    expect([await lazy, log]).toMatchObject([{ verdict: { kind: 'ok' } }, ['done']])
+    expect(await atOnce(() => Promise.reject(new Error('late')))).toMatchObject({ verdict: { kind: 'failed', error: new Error('late') } })
+  })
+
+  test('an inbox of plain JavaScript that answers at once is as good as one that has to be waited for', async () => {
+    const inbox = { firstTime: () => false } as unknown as Inbox
+    const spec = messageSpec({ topic: 't' }, () => Promise.reject(new Error('handled twice')))
+    expect((await run(message(json(1)), [spec], { inbox })).verdict).toEqual({ kind: 'duplicate' })
+  })
+})
+
 describe('session, inbox, outbox and scope', () => {
   const recording = (out: Outlet, times = 1) =>
     messageSpec({ topic: 't' }, () => {
-      for (let i = 0; i < times; i++) record({ message: message(json(i), { id: currentScope()?.nextId?.() ?? '?' }), outlet: out })
+      for (let i = 0; i < times; i++) record({ message: message(json(i), { id: nextIdIn(currentScope() as Scope) ?? '?' }), outlet: out })
     })
   const id = (n: number) => derivedId('t', 'm1', 'g', n)
 
@@ -318,8 +365,8 @@ describe('session, inbox, outbox and scope', () => {
   test('a message without an id is handled without the inbox, and what it publishes gets ids of its own', async () => {
     const ids: (string | undefined)[] = []
     const spec = messageSpec({ topic: 't' }, () => {
-      const scope = currentScope()
-      ids.push(scope?.nextId?.(), scope?.correlationId, scope?.causationId)
+      const scope = currentScope() as Scope
+      ids.push(nextIdIn(scope), scope.correlationId, scope.causationId)
     })
     const { verdict } = await run(message(json(1), { id: '' }), [spec], {
       session: (work) => work(undefined as never),

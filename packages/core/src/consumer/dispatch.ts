@@ -7,7 +7,6 @@ import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts
 import { createScope, discard, type EmitEvent, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope.ts'
 import { decodeJson, decodeText, isEnvelope } from '../wire/envelope.ts'
 import { HEADER } from '../wire/headers.ts'
-import { derivedId } from '../wire/id.ts'
 import type { Verdict } from './outcome.ts'
 
 /** Around the handler call only: decoding, session, inbox and settlement are not its business. */
@@ -56,26 +55,45 @@ export interface Dispatched {
   readonly plan: HandlerPlan | undefined
 }
 
-/** Decode, validate, open the session, ask the inbox, handle, release the scope: in this order, and it never throws. */
-export async function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Promise<Dispatched> {
+/** Decode, validate, open the session, ask the inbox, handle, release the scope: in this order, and it never throws. At once where nothing has to be waited for. */
+export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Dispatched | Promise<Dispatched> {
   const found = find(call.message, topic, options.unknown)
   const { event, plan } = found
   if (found.kind === 'verdict') return { verdict: found.verdict, event, plan }
   const scope = scopeOf(call.message, options)
   try {
-    const verdict = await runInScope(scope, options.session ? inSession : handle, call, found, scope, options)
-    if (!verdict) throw lostBySession()
-    // After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again.
-    scope.over = true
-    if (scope.recorded.length > 0) await releaseConfirmed(scope)
-    return { verdict, event, plan }
+    const work: Handle = options.session ? inSession : handle
+    const handled = runInScope(scope, work, call, found, scope, options)
+    const dispatched = isPromise(handled) ? handled.then((verdict) => ended(verdict, scope, found)) : ended(handled, scope, found)
+    return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(thrown, call, scope, found)) : dispatched
   } catch (thrown) {
-    discard(scope)
-    return { verdict: verdictOf(thrown, call), event, plan }
-  } finally {
-    scope.inSession = false
+    return failed(thrown, call, scope, found)
   }
 }
+
+type Handle = (
+  call: Call,
+  found: Found & { kind: 'handler' },
+  scope: Scope,
+  options: DispatchOptions,
+) => Verdict | undefined | Promise<Verdict | undefined>
+
+/** After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again. */
+function ended(verdict: Verdict | undefined, scope: Scope, { event, plan }: Found): Dispatched | Promise<Dispatched> {
+  if (!verdict) throw lostBySession()
+  const dispatched = { verdict, event, plan }
+  scope.over = true
+  scope.inSession = false
+  return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
+}
+
+function failed(thrown: unknown, call: Call, scope: Scope, { event, plan }: Found): Dispatched {
+  discard(scope)
+  scope.inSession = false
+  return { verdict: verdictOf(thrown, call), event, plan }
+}
+
+const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise
 
 function find(message: Message, { events, rest }: TopicPlan, unknown: 'skip' | 'deadLetter'): Found {
   if (message.tombstone)
@@ -168,28 +186,49 @@ function lostBySession(): CorebusError {
   return new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
 }
 
-async function handle(
+function handle(
   call: Call,
   found: Found & { kind: 'handler' },
   scope: Scope,
   options: DispatchOptions,
   db?: unknown,
-): Promise<Verdict> {
-  const { bound, inbox, outbox, outlet, group, middleware } = options
+): Verdict | Promise<Verdict> {
+  const { inbox, group } = options
+  begin(scope, call.message, options)
+  if (!inbox || call.message.id === '') return callHandler(call, found, scope, options, db)
+  return Promise.resolve(inbox.firstTime(db, group, call.message)).then((first) =>
+    first ? callHandler(call, found, scope, options, db) : DUPLICATE,
+  )
+}
+
+function callHandler(
+  call: Call,
+  found: Found & { kind: 'handler' },
+  scope: Scope,
+  options: DispatchOptions,
+  db: unknown,
+): Verdict | Promise<Verdict> {
+  const { bound, middleware } = options
   const { plan, input } = found
   const handler = bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
-  begin(scope, call.message, options)
-  if (inbox && call.message.id !== '' && !(await inbox.firstTime(db, group, call.message))) return DUPLICATE
   const context = new Context(call, db, found, options)
   const handling =
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
-  // Many handlers return nothing to wait for.
-  if (handling !== undefined) await handling
+  // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
+  return isThenable(handling)
+    ? Promise.resolve(handling).then(() => afterHandler(call, scope, options, db))
+    : afterHandler(call, scope, options, db)
+}
+
+function afterHandler(call: Call, scope: Scope, { outbox, outlet }: DispatchOptions, db: unknown): Verdict | Promise<Verdict> {
   const forbidden = call.forbidden()
   if (forbidden) throw new Forbidden(forbidden)
-  if (outbox && scope.recorded.length > 0) await writeRecorded(scope, outlet, outbox, db)
-  return OK
+  return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, db).then(() => OK) : OK
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 const OK: Verdict = { kind: 'ok' }
@@ -201,12 +240,13 @@ function scopeOf({ id, headers }: Message, { emit }: DispatchOptions): Scope {
 }
 
 /** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */
-function begin(scope: Scope, { id, topic }: Message, { group, session }: DispatchOptions): void {
-  let n = 0
+function begin(scope: Scope, message: Message, { group, session }: DispatchOptions): void {
   scope.recorded.length = 0
   scope.inSession = session !== undefined
   // Without an id of its own nothing can be derived from it: what it publishes gets new ones each time.
-  if (id !== '') scope.nextId = () => derivedId(topic, id, group, n++)
+  scope.derivesFrom = message.id === '' ? undefined : message
+  scope.group = group
+  scope.derived = 0
 }
 
 function throughMiddleware(middleware: readonly HandleMiddleware[], call: HandlerCall, handler: HandlerFunction): Promise<unknown> {

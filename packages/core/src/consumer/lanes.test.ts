@@ -181,3 +181,56 @@ describe('stop', () => {
     expect(bench.started).toEqual(['a1', 'b1'])
   })
 })
+
+describe('jobs that are done at once', () => {
+  /** Each is told when it starts, and says what becomes of it. */
+  function atOnce(concurrency: number, end: (name: string, lanes: Lanes<TestJob>) => Rest | Promise<Rest>) {
+    const started: string[] = []
+    const lanes: Lanes<TestJob> = new Lanes<TestJob>({
+      concurrency,
+      run(job) {
+        started.push(job.name)
+        return end(job.name, lanes)
+      },
+      after: () => () => {},
+    })
+    return { started, lanes, push: (...names: string[]) => lanes.push(names.map(job)) }
+  }
+
+  test('all run in one go, however many, also those that run alone', () => {
+    const { started, lanes, push } = atOnce(1, () => undefined)
+    const names = Array.from({ length: 20_000 }, (_, n) => (n % 3 === 0 ? 'a!' : `${'bc'[n % 2]}${n}`))
+    push(...names)
+    expect(started.toSorted()).toEqual(names.toSorted())
+    expect(lanes.running).toBe(0)
+  })
+
+  test('what one of them pushes comes after those that were there', () => {
+    const { started, push } = atOnce(2, (name) => {
+      if (name === 'a1') push('a3', 'b1')
+      return undefined
+    })
+    push('a1', 'a2', 'c1')
+    expect(started).toEqual(['a1', 'c1', 'b1', 'a2', 'a3'])
+  })
+
+  test('one that is stopped by the first leaves the others where they are', async () => {
+    const { started, lanes, push } = atOnce(2, (_, all) => {
+      all.stop()
+      return undefined
+    })
+    push('a1', 'b1')
+    await lanes.idle()
+    expect(started).toEqual(['a1'])
+  })
+
+  test('beside one that takes its time they go on', async () => {
+    const slow = Promise.withResolvers<Rest>()
+    const { started, lanes, push } = atOnce(2, (name) => (name === 's1' ? slow.promise : undefined))
+    push('s1', 's2', 'a1', 'a2', 'b1')
+    expect([started, lanes.running]).toEqual([['s1', 'a1', 'b1', 'a2'], 1])
+    slow.resolve(undefined)
+    await lanes.idle()
+    expect(started).toContain('s2')
+  })
+})

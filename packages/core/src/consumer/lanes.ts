@@ -11,8 +11,8 @@ export type Rest = undefined | { readonly againAfterMs: number }
 
 export interface LanesOptions<J extends Job> {
   readonly concurrency: number
-  /** Must not reject. */
-  readonly run: (job: J) => Promise<Rest>
+  /** Must neither throw nor reject. */
+  readonly run: (job: J) => Rest | Promise<Rest>
   readonly after: (ms: number, fn: () => void) => () => void
   /** `held` has changed. */
   readonly onHeld?: () => void
@@ -29,6 +29,7 @@ export class Lanes<J extends Job> {
   #running = 0
   #aloneRunning = false
   #stopped = false
+  #starting = false
   readonly #parked = new Map<J, () => void>()
   #idle: (() => void)[] = []
 
@@ -101,10 +102,13 @@ export class Lanes<J extends Job> {
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
+  /** A job that is done at once makes room for the next, and whatever it pushes waits its turn. */
   #start(): void {
+    if (this.#starting) return
+    this.#starting = true
     while (!this.#stopped && !this.#aloneRunning && this.#running < this.#options.concurrency && this.#head < this.#ready.length) {
       const job = this.#ready[this.#head] as J
-      if (job.alone && this.#running > 0) return
+      if (job.alone && this.#running > 0) break
       this.#head++
       if (this.#head > 1_000 && this.#head * 2 > this.#ready.length) {
         this.#ready = this.#ready.slice(this.#head)
@@ -112,17 +116,25 @@ export class Lanes<J extends Job> {
       }
       this.#running++
       this.#aloneRunning = job.alone
-      void this.#options.run(job).then((rest) => this.#finish(job, rest)) // run never rejects
+      const rest = this.#options.run(job)
+      if (rest instanceof Promise)
+        void rest.then((rest) => this.#finish(job, rest)) // run never rejects
+      else this.#leave(job, rest)
     }
+    this.#starting = false
+    this.#tellIdle()
   }
 
   #finish(job: J, rest: Rest): void {
+    this.#leave(job, rest)
+    this.#start()
+  }
+
+  #leave(job: J, rest: Rest): void {
     this.#running--
     if (job.alone) this.#aloneRunning = false
     if (rest && !this.#stopped) this.#park(job, rest.againAfterMs)
     else this.#next(job)
-    this.#start()
-    this.#tellIdle()
   }
 
   /** The lane stays taken, the place to run does not: other lanes go on. */

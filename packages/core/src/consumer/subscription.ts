@@ -223,19 +223,21 @@ export class GroupRun {
     this.#options.observer.lost(lost.length, this.#options.plan.group)
   }
 
-  #run(work: Work): Promise<Rest> {
-    if (work.lost) return Promise.resolve(undefined)
+  #run(work: Work): Rest | Promise<Rest> {
+    if (work.lost) return undefined
     const startedAt = performance.now()
     work.runningSince = this.#options.clock.now()
+    const dispatched = dispatch(work, work.topic, this.#options.dispatch)
+    if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
     this.#running.add(work)
-    return dispatch(work, work.topic, this.#options.dispatch).then((dispatched) =>
-      this.#finish(work, dispatched, performance.now() - startedAt),
-    )
+    return dispatched.then((ended) => {
+      this.#running.delete(work)
+      return this.#finish(work, ended, performance.now() - startedAt)
+    })
   }
 
   #finish(work: Work, dispatched: Dispatched, durationMs: number): Rest {
     const { plan, observer } = this.#options
-    this.#running.delete(work)
     reportHandling(observer, plan.group, work, dispatched, durationMs)
     if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined
     work.durationMs = durationMs

@@ -44,7 +44,7 @@ function jsonOf(value: unknown, what: string): string {
 
 /** The text of a body, or undefined when it is not UTF-8. */
 export function decodeText(body: Uint8Array): string | undefined {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+  const text = (Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)).toString('utf8')
   // U+FFFD stands for bytes that are no UTF-8, or was in the text: only then is the slower check needed.
   return text.includes('\uFFFD') && !isUtf8(body) ? undefined : text
 }

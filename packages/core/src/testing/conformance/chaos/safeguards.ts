@@ -7,8 +7,8 @@ export const coreMutations: readonly [Mutation, ...Mutation[]] = [
     changes: [
       {
         file: 'consumer/subscription.ts',
-        find: 'return dispatch(work, work.topic, this.#options.dispatch)',
-        replace: `return this.#subscribed.promise
+        find: 'const dispatched = dispatch(work, work.topic, this.#options.dispatch)',
+        replace: `const dispatched = this.#subscribed.promise
           .then((subscription) => subscription.settle([{ kind: 'ack', delivery: work.delivery }]))
           .then(() => dispatch(work, work.topic, this.#options.dispatch))`,
       },
