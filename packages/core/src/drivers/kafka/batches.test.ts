@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { readBatches } from './batches.ts'
 import { encodeBatch } from './record-batch.ts'
+import type { RecordIn } from './record-in.ts'
 import type { RecordOut } from './records.ts'
 
 const AT = 1_700_000_000_123
@@ -14,6 +15,7 @@ function stored(records: readonly RecordOut[], firstOffset: number): Buffer {
   batch.writeBigInt64BE(BigInt(firstOffset), 0)
   return batch
 }
+const contents = ({ offset, at, key, value, headers }: RecordIn) => ({ offset, at, key, value, headers })
 const values = async (bytes: Buffer) => (await readBatches(bytes)).map(({ records }) => records.map(({ value }) => String(value)))
 
 test('several batches are read as they were written: offsets, times, keys, null, empty, headers', async () => {
@@ -27,7 +29,7 @@ test('several batches are read as they were written: offsets, times, keys, null,
     { last: 7, producerId: '-1', inTransaction: false, isMarker: false },
     { last: 8, producerId: '-1', inTransaction: false, isMarker: false },
   ])
-  expect(batches.flatMap(({ records }) => records)).toEqual([
+  expect(batches.flatMap(({ records }) => records.map(contents))).toEqual([
     {
       offset: 5,
       at: AT,
@@ -59,7 +61,9 @@ test('a compressed batch is read like any other', async () => {
   const packed = Buffer.concat([plain.subarray(0, RECORDS_AT), gzipSync(plain.subarray(RECORDS_AT))])
   packed.writeInt32BE(packed.length - 12, 8)
   packed.writeInt16BE(1, 21) // gzip
-  expect(await readBatches(packed)).toEqual(await readBatches(plain))
+  const read = async (bytes: Buffer) =>
+    (await readBatches(bytes)).map(({ records, ...batch }) => ({ ...batch, records: records.map(contents) }))
+  expect(await read(packed)).toEqual(await read(plain))
 })
 
 test('of a codec that is not there it says so', async () => {

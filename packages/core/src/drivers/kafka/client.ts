@@ -1,11 +1,12 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
-import { readAnswer } from './fetch.ts'
+import { encodeFetch, readAnswer } from './fetch.ts'
 import { fetchRequest, Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
 import { type Parcel, produceRequest, type Stored } from './produce.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
-import { type RecordIn, readable } from './records.ts'
+import type { RecordIn } from './record-in.ts'
+import { readable } from './records.ts'
 import { Sockets } from './sockets.ts'
 
 /**
@@ -50,6 +51,7 @@ export class Client {
   readonly #sockets: Sockets
   readonly #coordinators = new Map<string, number>()
   #closed = false
+  #knowsNodes = false
 
   constructor({ address, onLost = () => {} }: ClientOptions) {
     this.#sockets = new Sockets(onLost, address.openSocket)
@@ -77,6 +79,7 @@ export class Client {
     this.#open()
     await this.#cluster.connect()
     await this.#learnNodes()
+    this.#knowsNodes = true
   }
 
   /** Whether anybody answers. */
@@ -111,6 +114,8 @@ export class Client {
 
   async #node(nodeId: number): Promise<Node> {
     this.#open()
+    // Of those that most have no use for.
+    if (!this.#knowsNodes) await this.connect()
     try {
       return await this.#cluster.findBroker({ nodeId })
     } catch (thrown) {
@@ -139,12 +144,8 @@ export class Client {
     const node = await this.#node(leader)
     const from = new Map(positions.map(({ topic, partition, offset }) => [`${topic}\0${partition}`, offset]))
     // In another order each time: the answer is full with the first of them.
-    const topics = grouped(shuffled(positions)).map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: PARTITION_BYTES })),
-    }))
-    const wanted = { maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, isolationLevel: READ_COMMITTED, topics }
-    const answers = await send(node, fetchRequest(node, wanted, readAnswer))
+    const wanted = { topics: grouped(shuffled(positions)), maxWaitMs, maxBytes, partitionBytes: PARTITION_BYTES }
+    const answers = await send(node, fetchRequest(node, maxWaitMs, { encode: (version) => encodeFetch(wanted, version), read: readAnswer }))
     return answers.map(({ topic, partition, batches, aborted }) => ({
       topic,
       partition,

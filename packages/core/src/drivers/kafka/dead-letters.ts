@@ -6,7 +6,7 @@ import { failureOf, isUnknownTopic } from './failure.ts'
 import { readLog } from './log-reader.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
-import type { RecordIn } from './records.ts'
+import type { RecordIn } from './record-in.ts'
 import type { Entry } from './registry.ts'
 import { type Origin, originOf, toMessage } from './wire.ts'
 

@@ -16,7 +16,10 @@ export interface Source {
 }
 
 export interface FetcherOptions<S extends Source> {
-  readonly client: Client
+  /** For the long poll: nothing else may be asked on its connection. */
+  readonly polling: Client
+  /** For what can be read only since the poll is out: a broker answers one request of a connection after another. */
+  readonly catchingUp: Client
   readonly metadata: Metadata
   readonly clock: Clock
   /** Those that may be read now. */
@@ -31,20 +34,29 @@ export interface FetcherOptions<S extends Source> {
   readonly onDead: (error: Error) => void
 }
 
-/** What is new to read waits until the poll that is out has ended: so the first ones are short. */
+/** A long poll that is out. */
+interface Poll {
+  readonly asked: ReadonlySet<Source>
+  over: boolean
+  /** Until there is something else to read, or it is over. */
+  rest: AbortController
+}
+
+/** Of the first poll, and after a failure: that the broker answers is news. */
 const FIRST_WAIT_MS = 20
-const MAX_WAIT_MS = 300
-const MAX_BYTES = 4 * 1024 * 1024
+const MAX_WAIT_MS = 1_000
+/** Until the long poll takes it over. */
+const CATCH_UP_WAIT_MS = 20
+const MAX_BYTES = 2 * 1024 * 1024
 const LOOK_EVERY_MS = 1_000
 
-/** Reads partitions, one long poll out to each of their brokers. */
+/** Reads partitions, one long poll out to each of their brokers, and beside it what the poll does not ask for. */
 export class Fetcher<S extends Source> {
   readonly #options: FetcherOptions<S>
   readonly #stopping = new AbortController()
   readonly #loops = new Map<number, Promise<void>>()
+  readonly #polls = new Set<Poll>()
   #wake = new AbortController()
-  /** Since there was something else to read. */
-  #polls = 0
   #running: Promise<void> | undefined
 
   constructor(options: FetcherOptions<S>) {
@@ -60,8 +72,12 @@ export class Fetcher<S extends Source> {
     const woken = this.#wake
     // Once it is stopped, nothing waits any more: also what only begins to.
     if (!this.#stopped) this.#wake = new AbortController()
-    this.#polls = 0
     woken.abort()
+    for (const poll of this.#polls) {
+      const { rest } = poll
+      poll.rest = new AbortController()
+      rest.abort()
+    }
   }
 
   /** Nothing more is handed on from now on. */
@@ -94,6 +110,7 @@ export class Fetcher<S extends Source> {
             this.#read(leader).finally(() => this.#loops.delete(leader)),
           )
       n = found.every(Boolean) ? 0 : n + 1
+      if (lost.some(({ leader }) => leader >= 0)) this.wake()
       await (n > 0 ? sleep(clock, waitMs(n), this.#stopping.signal) : this.#woken())
     }
   }
@@ -118,33 +135,62 @@ export class Fetcher<S extends Source> {
   }
 
   async #read(leader: number): Promise<void> {
-    const { client, clock, sources, onFetched, onAnswer } = this.#options
+    const { clock, polling } = this.#options
     const waitMs = backOff({ maxMs: 1_000 })
+    let maxWaitMs = FIRST_WAIT_MS
     let failures = 0
     while (!this.#stopped) {
-      const mine = sources().filter((source) => source.leader === leader)
+      const mine = this.#readable(leader)
       if (mine.length === 0) {
         await this.#woken()
         continue
       }
-      const positions = mine.map(({ topic, partition, next: offset }) => ({ topic, partition, offset }))
-      try {
-        const maxWaitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#polls++, MAX_WAIT_MS)
-        const fetched = await client.fetch(leader, positions, { maxWaitMs, maxBytes: MAX_BYTES })
-        failures = 0
-        if (this.#stopped) return
-        onAnswer()
-        const asked = new Map(mine.map((source, i) => [`${source.topic}\0${source.partition}`, { source, offset: positions[i]?.offset }]))
-        for (const one of fetched) {
-          const { source, offset } = asked.get(`${one.topic}\0${one.partition}`) ?? {}
-          // Moved meanwhile: that is not what is wanted any more.
-          if (source && source.next === offset) onFetched(source, one)
-        }
-      } catch (thrown) {
-        if (this.#stopped) return
-        failures = this.#failed(thrown, mine) ? 0 : failures + 1
-        if (failures > 0) await sleep(clock, waitMs(failures), this.#stopping.signal)
+      const poll: Poll = { asked: new Set(mine), over: false, rest: new AbortController() }
+      this.#polls.add(poll)
+      const asking = this.#ask(polling, leader, mine, maxWaitMs).finally(() => {
+        this.#polls.delete(poll)
+        poll.over = true
+        poll.rest.abort()
+      })
+      const [done] = await Promise.all([asking, this.#catchUp(leader, poll)])
+      failures = done ? 0 : failures + 1
+      maxWaitMs = done ? MAX_WAIT_MS : FIRST_WAIT_MS
+      if (failures > 0 && !this.#stopped) await sleep(clock, waitMs(failures), this.#stopping.signal)
+    }
+  }
+
+  /** While a poll for others is out: a topic that was full, partitions that have just come. Then the next poll asks for them too. */
+  async #catchUp(leader: number, poll: Poll): Promise<void> {
+    const { clock, catchingUp } = this.#options
+    while (!poll.over && !this.#stopped) {
+      const more = this.#readable(leader).filter((source) => !poll.asked.has(source))
+      if (more.length === 0) await sleep(clock, LOOK_EVERY_MS, poll.rest.signal)
+      // What has failed the next poll will see.
+      else if (!(await this.#ask(catchingUp, leader, more, CATCH_UP_WAIT_MS))) return
+    }
+  }
+
+  #readable(leader: number): readonly S[] {
+    return this.#options.sources().filter((source) => source.leader === leader)
+  }
+
+  /** @returns whether there was an answer, or it is put right already. */
+  async #ask(client: Client, leader: number, mine: readonly S[], maxWaitMs: number): Promise<boolean> {
+    const { onFetched, onAnswer } = this.#options
+    const positions = mine.map(({ topic, partition, next: offset }) => ({ topic, partition, offset }))
+    try {
+      const fetched = await client.fetch(leader, positions, { maxWaitMs, maxBytes: MAX_BYTES })
+      if (this.#stopped) return true
+      onAnswer()
+      const asked = new Map(mine.map((source, i) => [`${source.topic}\0${source.partition}`, { source, offset: positions[i]?.offset }]))
+      for (const one of fetched) {
+        const { source, offset } = asked.get(`${one.topic}\0${one.partition}`) ?? {}
+        // Moved meanwhile: that is not what is wanted any more.
+        if (source && source.next === offset) onFetched(source, one)
       }
+      return true
+    } catch (thrown) {
+      return this.#stopped || this.#failed(thrown, mine)
     }
   }
 

@@ -134,11 +134,16 @@ export function keepMetadata(pool: { createBroker: (options: object) => object }
   }
 }
 
-/** A fetch, whose answer is read by `read`, which is told its version. */
-export function fetchRequest<T>(broker: Inside, options: object, read: (raw: Buffer, version: number) => Promise<T>): Request<T> {
-  const { request, requestTimeout } = broker.lookupRequest(FETCH, requestsOf().Fetch)(options)
+/** A fetch in the newest version that both sides know: written and read here. */
+export function fetchRequest<T>(
+  broker: Inside,
+  maxWaitTime: number,
+  { encode, read }: { readonly encode: (version: number) => Buffer; readonly read: (raw: Buffer, version: number) => Promise<T> },
+): Request<T> {
+  const { request, requestTimeout } = broker.lookupRequest(FETCH, requestsOf().Fetch)({ maxWaitTime, topics: [] })
+  const buffer = encode(request.apiVersion)
   return {
-    request,
+    request: { ...request, encode: async () => ({ buf: buffer, buffer }) },
     response: { decode: (raw) => read(raw, request.apiVersion), parse: async (answer) => answer },
     ...(requestTimeout !== undefined && { requestTimeout }),
   }

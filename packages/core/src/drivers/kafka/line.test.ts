@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { recordIn } from './fixtures/records.ts'
 import { Line, type Receipt } from './line.ts'
 import type { Mark } from './position.ts'
-import type { RecordIn } from './records.ts'
 
-const record = (offset: number): RecordIn => ({ offset, at: 0, key: null, value: Buffer.from('{}'), headers: {} })
-const records = (...offsets: number[]) => offsets.map(record)
+const records = (...offsets: number[]) => offsets.map((offset) => recordIn(offset))
 const lineAt = (base: number, marks: readonly Mark[] = []) => new Line({ of: 't', topic: 't', partition: 0, kind: 'topic', base, marks })
 
 function takeAll(line: Line): readonly Receipt[] {

@@ -1,13 +1,12 @@
 import type { Delivery } from '../../driver.ts'
 import { encodeNote, type Mark, MOST_NOTE_CHARS } from './position.ts'
-import { heldBytes, type RecordIn } from './records.ts'
+import type { RecordIn } from './record-in.ts'
 import { type Origin, originOf, toMessage } from './wire.ts'
 
 /** One record of a partition, from its fetch until everything up to it is committed. */
 export class Receipt {
   readonly line: Line
   readonly record: RecordIn
-  readonly bytes: number
   /** Times it was handed out before this one. */
   before: number
   state: 'waiting' | 'out' | 'settling' | 'done' | 'lost' = 'waiting'
@@ -19,13 +18,17 @@ export class Receipt {
     this.line = line
     this.record = record
     this.before = before
-    this.bytes = heldBytes(record)
   }
 
-  /** Not kept: most wait long, and need it once. */
-  get origin(): Origin {
+  /** Where it lies. */
+  get place(): Origin {
     const { line, record } = this
-    return originOf(record.headers, { topic: line.of, partition: line.partition, offset: record.offset, at: record.at })
+    return { topic: line.of, partition: line.partition, offset: record.offset, at: record.at }
+  }
+
+  /** Of the message that this is, or is a copy of. Not kept: only those that fail need it. */
+  get origin(): Origin {
+    return originOf(this.record.headers, this.place)
   }
 }
 
@@ -116,7 +119,7 @@ export class Line {
       else {
         const receipt = new Receipt(this, record, mark)
         this.#entries.push(receipt)
-        this.bytes += receipt.bytes
+        this.bytes += record.bytes
       }
       this.next = record.offset + 1
     }
@@ -135,7 +138,7 @@ export class Line {
   }
 
   /** The next one that may be handed out, if it lies less than `span` past the oldest unsettled one and was handed out before or not, where that is asked. */
-  take(span: number, { again }: { readonly again?: boolean } = {}): Receipt | undefined {
+  take(span: number, again?: boolean): Receipt | undefined {
     if (this.leaving || this.gone || this.#noteChars > FULL_NOTE_CHARS) return undefined
     while (this.#entries[this.#cursor]?.state === 'done') this.#cursor++
     const receipt = this.#entries[this.#cursor]
@@ -144,8 +147,8 @@ export class Line {
     this.#cursor++
     this.#out++
     receipt.state = 'out'
-    this.bytes -= receipt.bytes
-    receipt.delivery = { message: toMessage(receipt.record, receipt.origin), unsettledBefore: receipt.before, receipt }
+    this.bytes -= receipt.record.bytes
+    receipt.delivery = { message: toMessage(receipt.record, receipt.place), unsettledBefore: receipt.before, receipt }
     this.changed++
     return receipt
   }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { Commits } from './commits.ts'
+import { recordIn } from './fixtures/records.ts'
 import { Line } from './line.ts'
 import { encodeNote, type Mark } from './position.ts'
 import { Reader } from './reader.ts'
@@ -37,7 +38,7 @@ function reading(records: number, limit: number, marks: readonly Mark[] = []) {
   })
   reader.add(line)
   line.add(
-    Array.from({ length: records }, (_, offset) => ({ offset, at: 0, key: null, value: Buffer.from('x'), headers: {} })),
+    Array.from({ length: records }, (_, offset) => recordIn(offset)),
     records,
   )
   reader.pump()

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
+import { recordIn } from './fixtures/records.ts'
 import { Line } from './line.ts'
 import { Reader } from './reader.ts'
 
@@ -19,7 +20,7 @@ function aReader() {
   })
   const line = new Line({ of: 't', topic: 't', partition: 0, kind: 'topic', base: 0, marks: [] })
   reader.add(line)
-  line.add([{ offset: 0, key: null, value: Buffer.from('{}'), headers: {}, at: 0 }], 1)
+  line.add([recordIn(0)], 1)
   const turn = () => new Promise((resolve) => setImmediate(resolve))
   return {
     ...{ reader, line, given },

@@ -19,7 +19,7 @@ const SPAN_LIMITS = 50
 /** So soon after a round the next one is worth waiting for half of the limit: each costs a commit. */
 const SMALL_ROUND_AFTER_MS = 20
 /** Of each topic, read and not handed out; resumed at half of it. */
-const MOST_WAITING = 20_000
+const MOST_WAITING = 8_000
 const MOST_WAITING_BYTES = 16 * 1024 * 1024
 
 interface Topic {
@@ -168,14 +168,14 @@ export class Reader {
 function takeInTurn(lines: readonly Line[], room: number, span: number): readonly Receipt[] {
   const round: Receipt[] = []
   for (const line of room > 0 ? lines : []) {
-    const receipt = line.take(span, { again: true })
+    const receipt = line.take(span, true)
     if (receipt) return [receipt]
   }
   for (let any = true; any && round.length < room; ) {
     any = false
     for (const line of lines) {
       if (round.length >= room) break
-      const receipt = line.take(span, { again: false })
+      const receipt = line.take(span, false)
       if (!receipt) continue
       round.push(receipt)
       any = true

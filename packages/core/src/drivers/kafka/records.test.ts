@@ -1,18 +1,24 @@
 import { expect, test } from 'vitest'
 import type { RecordBatch } from './batches.ts'
+import { recordIn } from './fixtures/records.ts'
 import { readable } from './records.ts'
 
-const record = (offset: number, key: Buffer | null = null) => ({ offset, at: 7, key, value: Buffer.from('x'), headers: {} })
 const batch = (offsets: readonly number[], rest: Partial<RecordBatch> = {}): RecordBatch => ({
   last: offsets.at(-1) ?? 0,
   producerId: '-1',
   inTransaction: false,
   isMarker: false,
-  records: offsets.map((offset) => record(offset)),
+  records: offsets.map((offset) => recordIn(offset)),
   ...rest,
 })
 const marker = (offset: number, producerId: string, type: 0 | 1) =>
-  batch([], { last: offset, producerId, inTransaction: true, isMarker: true, records: [record(offset, Buffer.from([0, 0, 0, type]))] })
+  batch([], {
+    last: offset,
+    producerId,
+    inTransaction: true,
+    isMarker: true,
+    records: [recordIn(offset, { key: Buffer.from([0, 0, 0, type]) })],
+  })
 const abort = (offset: number, producerId: string) => marker(offset, producerId, 0)
 const commit = (offset: number, producerId: string) => marker(offset, producerId, 1)
 

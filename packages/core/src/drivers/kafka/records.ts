@@ -1,15 +1,7 @@
 import type { RecordBatch } from './batches.ts'
+import type { RecordIn } from './record-in.ts'
 
-/** What is read: bytes as their author wrote them. A header that was written twice is an array. */
-export interface RecordIn {
-  readonly offset: number
-  /** Ms since the epoch. */
-  readonly at: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: RawHeaders
-}
-
+/** Bytes as their author wrote them. A header that was written twice is an array. */
 export type RawHeaders = Readonly<Record<string, Buffer | readonly Buffer[] | null | undefined>>
 
 export interface RecordOut {
@@ -55,17 +47,6 @@ const RECORD_BYTES = 40
 export function bytesOf({ key, value, headers }: RecordOut): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
   for (const part of partsOf(headers)) bytes += 5 + (typeof part === 'string' ? Buffer.byteLength(part) : part.length)
-  return bytes
-}
-
-/** About what it takes here; cheaper than exact. Others write headers without a value. */
-export function heldBytes({ key, value, headers }: RecordIn): number {
-  let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const name in headers) {
-    const of = headers[name]
-    if (Buffer.isBuffer(of)) bytes += name.length + of.length
-    else if (of) for (const one of of) bytes += name.length + one.length
-  }
   return bytes
 }
 

@@ -52,8 +52,13 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   let left: Promise<void> | undefined
   let ended: Promise<void> | undefined
 
-  const client = new Client({ address, onLost: onTrouble })
-  const metadata = new Metadata(client, clock)
+  // Each for what the broker answers late: a join, and two kinds of fetches.
+  const [joining, polling, catchingUp] = [onTrouble, onTrouble, onTrouble].map((onLost) => new Client({ address, onLost })) as [
+    Client,
+    Client,
+    Client,
+  ]
+  const metadata = new Metadata(asking, clock)
   const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
   const reader = new Reader({
     ...{ limit: options.limit, clock, commits },
@@ -91,7 +96,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     onReleased: () => (stopped && holdings.isEmpty ? void leave() : membership.rejoin()),
   })
   const membership = new Membership({
-    client,
+    client: joining,
     asking,
     metadata,
     clock,
@@ -114,7 +119,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     onDead,
   })
   const fetcher = new Fetcher<Line>({
-    client,
+    polling,
+    catchingUp,
     metadata,
     clock,
     sources: () => reader.lines.filter((line) => reader.mayRead(line)),
@@ -182,7 +188,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     const waitMs = backOff()
     for (let n = 1; ; n++) {
       try {
-        return await client.connect()
+        await Promise.all([joining.connect(), polling.connect()])
+        return
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (closing.signal.aborted) throw closed()
@@ -226,7 +233,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       closing.abort()
       commits.close()
       // Nothing that is still out there is waited for: a poll, or the answer of a group that was left.
-      await client.close(0)
+      await Promise.all([joining.close(0), polling.close(0), catchingUp.close(0)])
       await Promise.all([membership.ended(), fetcher.ended()])
     })()
     return left

@@ -32,7 +32,8 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
   // A watcher has nobody to tell of its troubles.
   const nothing = () => {}
   const fetcher = new Fetcher<Source>({
-    client,
+    polling: client,
+    catchingUp: client,
     metadata,
     clock,
     sources: () => sources,
@@ -60,7 +61,7 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
     async stop() {
       stopped = true
       fetcher.stop()
-      await client.close()
+      await client.close(0)
       await fetcher.ended()
     },
   }

@@ -1,5 +1,6 @@
 import type { Message } from '../../driver.ts'
-import type { RawHeaders, RecordIn, RecordOut } from './records.ts'
+import type { RecordIn } from './record-in.ts'
+import type { RawHeaders, RecordOut } from './records.ts'
 
 /** Ours, beside those of the core. */
 export const OURS = {
@@ -15,7 +16,7 @@ export const OURS = {
   /** Of a dead letter, whose own key says which letter it is. */
   key: 'corebus-key',
 } as const
-const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
+export const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
 
 /** The place of an original message. */
 export interface Origin {
@@ -35,31 +36,26 @@ export function toRecord({ id, key, headers, body, tombstone }: Message): Record
   }
 }
 
-/** A readable view. What has no id is known by where it lies. */
-export function toMessage({ key, value, headers: raw }: RecordIn, origin: Origin): Message {
-  const headers: Record<string, string> = {}
-  for (const name in raw) {
-    if (HIDDEN.has(name)) continue
-    const text = textOf(raw, name)
-    if (text !== undefined) headers[name] = text
-  }
-  const given = raw[OURS.dead] === undefined ? key : bufferIn(raw, OURS.key)
-  return {
-    id: idOf(raw, origin),
-    topic: origin.topic,
-    ...(given && { key: given.toString('utf8') }),
-    headers,
-    body: value ?? EMPTY,
-    ...((value === null || raw[OURS.tombstone] !== undefined) && { tombstone: true as const }),
-  }
+/** A readable view. What has no id is known by where it lies, which is `place` unless it is a copy. */
+export function toMessage(record: RecordIn, place: Origin): Message {
+  const { key: own, value, headers, ours } = record.text()
+  const origin = originFrom(ours[OURS.origin], place)
+  const key = ours[OURS.dead] === undefined ? own : ours[OURS.key]
+  const base = { id: idFrom(ours[OURS.id], origin), topic: origin.topic, headers, body: value ?? EMPTY }
+  // Without spreads: this is made for every message.
+  const message: Message = key === undefined ? base : { id: base.id, topic: base.topic, key, headers, body: base.body }
+  return value === null || ours[OURS.tombstone] !== undefined ? { ...message, tombstone: true } : message
 }
 
-export function idOf(headers: RawHeaders, { topic, partition, offset }: Origin): string {
-  return textOf(headers, OURS.id) ?? `kafka:${topic}/${partition}/${offset}`
+export const idOf = (headers: RawHeaders, origin: Origin): string => idFrom(textOf(headers, OURS.id), origin)
+
+export const originOf = (headers: RawHeaders, otherwise: Origin): Origin => originFrom(textOf(headers, OURS.origin), otherwise)
+
+function idFrom(text: string | undefined, { topic, partition, offset }: Origin): string {
+  return text ?? `kafka:${topic}/${partition}/${offset}`
 }
 
-export function originOf(headers: RawHeaders, otherwise: Origin): Origin {
-  const text = textOf(headers, OURS.origin)
+function originFrom(text: string | undefined, otherwise: Origin): Origin {
   return text === undefined ? otherwise : JSON.parse(text)
 }
 
