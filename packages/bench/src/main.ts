@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type BrokerName, broker, kafkaJars } from '@corebus/testbed'
+import { type BrokerName, broker, kafkaJars, startKafka } from '@corebus/testbed'
 import type { Room } from './corebus.ts'
 import { type Bare, firstMessage } from './first-message.ts'
 import { comparisons as kafka } from './kafka/comparisons.ts'
@@ -75,10 +75,13 @@ async function single(room: Room, bareStart: Bare, byHand: () => Promise<Latenci
   return { firstMessage: await firstMessage(room, bareStart), publishToHandler: await besideBare(room, byHand), ...(await latency(room)) }
 }
 
+/** As Kafka's own script starts it. */
+const KAFKA_JVM = ['-server', '-Xms1G', '-Xmx1G', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35']
+
 /** Brokers of our own, ended with this process. */
 const nodes = new Map<BrokerName, ReturnType<typeof broker>>()
 async function urlOf(name: BrokerName): Promise<string> {
-  const node = nodes.get(name) ?? broker(name, { own: true })
+  const node = nodes.get(name) ?? (name === 'kafka' ? startKafka({ jvm: KAFKA_JVM }) : broker(name, { own: true }))
   nodes.set(name, node)
   const started = await node
   if (started) return started.url

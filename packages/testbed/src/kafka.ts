@@ -15,6 +15,7 @@ import { freePort } from './port.ts'
 const ANSWERS_WITHIN_MS = 60_000
 const STOPS_WITHIN_MS = 30_000
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk'
+/** To be up soon and small. */
 const JVM = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 export const kafka: BrokerKind = {
@@ -37,6 +38,8 @@ export interface KafkaOptions {
   readonly listeners?: Readonly<Record<string, string>>
   /** One of several nodes, by its place in the list. They come up together. */
   readonly cluster?: { readonly index: number; readonly nodes: readonly Node[] }
+  /** How Java runs it, where it is to be measured: not what makes it start fast. */
+  readonly jvm?: readonly string[]
   /** For `StorageTool format`, as in `--add-scram 'SCRAM-SHA-256=[name=app,password=secret]'`. */
   readonly format?: readonly string[]
 }
@@ -68,17 +71,17 @@ async function install(): Promise<Installation | undefined> {
   const jars = await kafkaJars()
   if (jars === undefined) return undefined
   const classes = ['-cp', `${jars}/*`]
-  const archive = await archiveOptions(jars, async (jvm) => {
-    const { kafka, down } = await start({}, { classes, jvm })
+  const archive = await archiveOptions(jars, async (archive) => {
+    const { kafka, down } = await start({}, { classes, archive })
     await down('SIGTERM')
     await kafka.stop()
   })
-  return { classes, jvm: archive }
+  return { classes, archive }
 }
 
 interface Installation {
   readonly classes: readonly string[]
-  readonly jvm: readonly string[]
+  readonly archive: readonly string[]
 }
 
 /** One node, broker and controller in one, on free loopback ports and with a folder of its own. Undefined where there is no Java. */
@@ -93,8 +96,8 @@ interface Started {
   readonly down: (by: 'SIGTERM' | 'SIGKILL') => Promise<void>
 }
 
-async function start(options: KafkaOptions, { classes, jvm }: Installation): Promise<Started> {
-  const { config = [], behind, listeners = {}, format = [] } = options
+async function start(options: KafkaOptions, { classes, archive }: Installation): Promise<Started> {
+  const { config = [], behind, listeners = {}, format = [], jvm = JVM } = options
   const folder = mkdtempSync(join(tmpdir(), 'corebus-kafka-'))
   const { index, nodes } = options.cluster ?? { index: 0, nodes: [await freeNode()] }
   const { port } = nodes[index] as Node
@@ -131,7 +134,7 @@ async function start(options: KafkaOptions, { classes, jvm }: Installation): Pro
     async up() {
       formatted ??= makeFolder()
       await formatted
-      const child = java(...JVM, ...jvm, 'kafka.Kafka', properties)
+      const child = java(...jvm, ...archive, 'kafka.Kafka', properties)
       if (child.pid === undefined) throw failed('java did not start')
       const deadline = performance.now() + ANSWERS_WITHIN_MS
       while (!(await answers(url))) {

@@ -102,7 +102,6 @@ export class GroupRun {
     // Deliveries may have come, and been handled, before subscribe resolved.
     this.#tellLimit()
     if (this.#state === 'starting') this.#changeState({ kind: 'consuming' })
-    this.#tick()
   }
 
   #subscribe(): Promise<Subscription> {
@@ -203,10 +202,8 @@ export class GroupRun {
   }
 
   #bury(work: Work, crashes: number): void {
-    const error = new CorebusError(
-      'CRASH',
-      `its handler ended the process ${crashes} times (crashLimit); it was handed out that often and never settled`,
-    )
+    const why = `its handler ended the process ${crashes} times (crashLimit); it was handed out that often and never settled`
+    const error = new CorebusError('CRASH', why)
     this.#settle(work, { verdict: { kind: 'hopeless', reason: 'crash', error }, event: undefined, plan: undefined })
   }
 
@@ -230,6 +227,7 @@ export class GroupRun {
     const dispatched = dispatch(work, work.topic, this.#options.dispatch)
     if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
     this.#running.add(work)
+    if (!this.#cancelTick) this.#tick()
     return dispatched.then((ended) => {
       this.#running.delete(work)
       return this.#finish(work, ended, performance.now() - startedAt)
@@ -278,12 +276,15 @@ export class GroupRun {
     if (delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
   }
 
-  /** One coarse clock for all time-outs: a timer a message would cost more than the rest of the runtime. */
+  /** One coarse clock for all time-outs, while anything runs: a timer a message would cost more than the rest of the runtime. */
   #tick(): void {
     const { plan, clock, abortGraceMs, onStuck } = this.#options
     const { handlerTimeoutMs } = plan
     for (const work of checkDeadlines(this.#running, clock.now(), { handlerTimeoutMs, abortGraceMs })) onStuck(plan.group, work.message)
-    this.#cancelTick = clock.after(Math.min(TICK_MS, Math.max(handlerTimeoutMs / 5, 10)), () => this.#tick())
+    this.#cancelTick = clock.after(Math.min(TICK_MS, Math.max(handlerTimeoutMs / 5, 10)), () => {
+      this.#cancelTick = undefined
+      if (this.#running.size > 0) this.#tick()
+    })
   }
 
   #changeState(state: SubscriptionState): void {

@@ -135,7 +135,7 @@ export class Client {
     return send(await this.#node(leader), produceRequest(parcels, SERVER_TIMEOUT_MS))
   }
 
-  /** Waits up to `maxWaitMs` for something to read. */
+  /** Waits up to `maxWaitMs` for something to read. Of partitions without any nothing is said. */
   async fetch(
     leader: number,
     positions: readonly Position[],
@@ -146,7 +146,8 @@ export class Client {
     // In another order each time: the answer is full with the first of them.
     const wanted = { topics: grouped(shuffled(positions)), maxWaitMs, maxBytes, partitionBytes: PARTITION_BYTES }
     const answers = await send(node, fetchRequest(node, maxWaitMs, { encode: (version) => encodeFetch(wanted, version), read: readAnswer }))
-    return answers.map(({ topic, partition, batches, aborted }) => ({
+    const some = answers.filter(({ batches }) => batches.length > 0)
+    return some.map(({ topic, partition, batches, aborted }) => ({
       topic,
       partition,
       ...readable(batches, from.get(`${topic}\0${partition}`) ?? 0, aborted),

@@ -72,8 +72,8 @@ export class Commits {
     const { client, group, clock, identity } = this.#options
     const waitMs = backOff({ firstMs: 50, maxMs: 1_000 })
     let n = 1
-    // All that this turn of the event loop settles goes together.
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    // What is told in the same breath goes together.
+    await Promise.resolve()
     while (this.#dirty.size > 0 && !this.#closing.signal.aborted) {
       const lines = [...this.#dirty].filter(({ gone }) => !gone)
       this.#dirty.clear()

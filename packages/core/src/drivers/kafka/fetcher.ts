@@ -24,12 +24,14 @@ export interface FetcherOptions<S extends Source> {
   readonly clock: Clock
   /** Those that may be read now. */
   readonly sources: () => readonly S[]
+  /** There was something, if only a gap. */
   readonly onFetched: (source: S, fetched: Fetched) => void
   /** What was to be read next is not there: trimmed, or the topic is another now. */
   readonly onOutOfRange: (source: S) => void
   /** The topic is gone. Not read again until this has settled. */
   readonly onGone: (topic: string) => Promise<void>
   readonly onTrouble: (error: Error) => void
+  /** After everything that came with it. */
   readonly onAnswer: () => void
   readonly onDead: (error: Error) => void
 }
@@ -49,6 +51,8 @@ const MAX_WAIT_MS = 1_000
 const CATCH_UP_WAIT_MS = 20
 const MAX_BYTES = 2 * 1024 * 1024
 const LOOK_EVERY_MS = 1_000
+/** Without a reason each would make an error, with its stack. */
+const WOKEN = 'woken'
 
 /** Reads partitions, one long poll out to each of their brokers, and beside it what the poll does not ask for. */
 export class Fetcher<S extends Source> {
@@ -72,11 +76,11 @@ export class Fetcher<S extends Source> {
     const woken = this.#wake
     // Once it is stopped, nothing waits any more: also what only begins to.
     if (!this.#stopped) this.#wake = new AbortController()
-    woken.abort()
+    woken.abort(WOKEN)
     for (const poll of this.#polls) {
       const { rest } = poll
       poll.rest = new AbortController()
-      rest.abort()
+      rest.abort(WOKEN)
     }
   }
 
@@ -150,7 +154,7 @@ export class Fetcher<S extends Source> {
       const asking = this.#ask(polling, leader, mine, maxWaitMs).finally(() => {
         this.#polls.delete(poll)
         poll.over = true
-        poll.rest.abort()
+        poll.rest.abort(WOKEN)
       })
       const [done] = await Promise.all([asking, this.#catchUp(leader, poll)])
       failures = done ? 0 : failures + 1
@@ -164,7 +168,7 @@ export class Fetcher<S extends Source> {
     const { clock, catchingUp } = this.#options
     while (!poll.over && !this.#stopped) {
       const more = this.#readable(leader).filter((source) => !poll.asked.has(source))
-      if (more.length === 0) await sleep(clock, LOOK_EVERY_MS, poll.rest.signal)
+      if (more.length === 0) await sleep(clock, Number.POSITIVE_INFINITY, poll.rest.signal)
       // What has failed the next poll will see.
       else if (!(await this.#ask(catchingUp, leader, more, CATCH_UP_WAIT_MS))) return
     }
@@ -181,13 +185,13 @@ export class Fetcher<S extends Source> {
     try {
       const fetched = await client.fetch(leader, positions, { maxWaitMs, maxBytes: MAX_BYTES })
       if (this.#stopped) return true
-      onAnswer()
       const asked = new Map(mine.map((source, i) => [`${source.topic}\0${source.partition}`, { source, offset: positions[i]?.offset }]))
       for (const one of fetched) {
         const { source, offset } = asked.get(`${one.topic}\0${one.partition}`) ?? {}
         // Moved meanwhile: that is not what is wanted any more.
-        if (source && source.next === offset) onFetched(source, one)
+        if (source && source.next === offset && one.next > offset) onFetched(source, one)
       }
+      onAnswer()
       return true
     } catch (thrown) {
       return this.#stopped || this.#failed(thrown, mine)

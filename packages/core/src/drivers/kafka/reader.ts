@@ -141,10 +141,9 @@ export class Reader {
     if (given.length > 0) this.#options.onDeliveries(given)
   }
 
-  /** After something was read or handed out. */
-  regulate(line: Line): void {
-    const topic = this.#topics.get(line.of)
-    if (topic) this.#regulate(topic)
+  /** After something was read. */
+  regulate(): void {
+    for (const topic of this.#topics.values()) this.#regulate(topic)
   }
 
   #regulate(topic: Topic): void {

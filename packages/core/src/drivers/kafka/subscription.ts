@@ -125,11 +125,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     clock,
     sources: () => reader.lines.filter((line) => reader.mayRead(line)),
     onFetched(line, { records, next }) {
-      if (line.gone) return
-      line.add(records, next)
-      if (line.kind === 'delay') mover.take(line)
-      reader.regulate(line)
-      reader.pump()
+      if (!line.gone) line.add(records, next)
     },
     onOutOfRange: ({ topic }) =>
       reset(topic, new CorebusError('OFFSET_GONE', `what ${group} was to read next of ${topic} is not there any more`)),
@@ -141,6 +137,9 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     onAnswer() {
       heard.answer = true
       back()
+      for (const line of reader.lines) if (line.kind === 'delay' && line.waiting > 0) mover.take(line)
+      reader.regulate()
+      reader.pump()
     },
     onDead,
   })
