@@ -1,10 +1,10 @@
 import type { EachBatchPayload, Message } from 'kafkajs'
-import { GROUP } from '../corebus.ts'
+import { GROUP, preloadTopic } from '../corebus.ts'
 import { Handled, type Load, type PublishLoad, publishAll } from '../load.ts'
 import type { Contestant } from '../measure.ts'
 import { Order, order } from '../payload.ts'
 import { coalesced, onProducer } from './coalesced.ts'
-import { client, inTopic, type Place } from './room.ts'
+import { client, inTopic, type Place, room } from './room.ts'
 
 const COMMIT_EVERY_MS = 100
 /** As ours: how long a fetch waits, and with it the end of a consumer. */
@@ -75,22 +75,26 @@ export async function consumingByHand<T>(
   }
 }
 
-export function bareConsuming(place: Place, load: Load): Contestant {
-  return {
-    name: `bare kafkajs, eachBatch, commit every ${COMMIT_EVERY_MS} ms`,
-    run: () =>
-      inTopic(place, async (topic) => {
-        await preload(place, topic, load)
-        const handled = new Handled(load.count)
-        return consumingByHand(
-          place,
-          topic,
-          (value) => {
-            const { total } = Order.parse(JSON.parse(value.toString()))
-            if (total > 0) handled.one()
-          },
-          () => handled.all,
-        )
-      }),
+const EACH_BATCH = `bare kafkajs, eachBatch, commit every ${COMMIT_EVERY_MS} ms`
+
+/** The same records as we read: with three headers. */
+export const bareConsuming = (place: Place, load: Load): Contestant => ({
+  name: EACH_BATCH,
+  run: () => inTopic(place, (topic) => afterPreload(() => preloadTopic(room(place), topic, load), place, topic, load)),
+})
+
+/** Its own records, which have no headers. */
+export const bareConsumingItsOwn = (place: Place, load: Load): Contestant => ({
+  name: 'the same, records without headers',
+  run: () => inTopic(place, (topic) => afterPreload(() => preload(place, topic, load), place, topic, load)),
+})
+
+async function afterPreload(preloaded: () => Promise<void>, place: Place, topic: string, load: Load): Promise<number> {
+  await preloaded()
+  const handled = new Handled(load.count)
+  const handle = (value: Buffer) => {
+    const { total } = Order.parse(JSON.parse(value.toString()))
+    if (total > 0) handled.one()
   }
+  return consumingByHand(place, topic, handle, () => handled.all)
 }

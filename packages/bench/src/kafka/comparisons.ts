@@ -1,6 +1,6 @@
 import { consuming, publishing } from '../corebus.ts'
 import type { Comparison } from '../measure.ts'
-import { bareConsuming, barePublishing } from './bare.ts'
+import { bareConsuming, bareConsumingItsOwn, barePublishing } from './bare.ts'
 import { javaConsuming, javaPublishing } from './java.ts'
 import { nestConsuming, nestPublishing } from './nest.ts'
 import { type Place, room } from './room.ts'
@@ -57,7 +57,7 @@ function consume(place: Place, bytes: number, jars: string): Comparison {
   return {
     name: named('consume a backlog, #, parse, validate, commit', bytes, place),
     messages: load.count,
-    contestants: [ours, bare, nest, javaConsuming(jars, place, { bytes, count: JAVA })],
+    contestants: [ours, bare, bareConsumingItsOwn(place, load), nest, javaConsuming(jars, place, { bytes, count: JAVA })],
     targets: [
       { ours: ours.name, other: bare.name, atLeast: 0.5 },
       { ours: ours.name, other: nest.name, atLeast: 2.5 },

@@ -44,6 +44,7 @@ const CLOSE_WITHIN_MS = 2_000
 const READ_COMMITTED = 1
 const SERVER_TIMEOUT_MS = 5_000
 const TOPIC_RESOURCE = 2
+const ON_EVERY_BROKER = '__consumer_offsets'
 const PARTITION_BYTES = 1024 * 1024
 
 export class Client {
@@ -125,9 +126,9 @@ export class Client {
     }
   }
 
-  /** Who the brokers are comes with the topics, and a question for no topic in particular has no other form than one for all. */
+  /** Who the brokers are comes with topics: with one that is on all of them, since a question for none is one for all. */
   #learnNodes(): Promise<void> {
-    return this.#cluster.brokerPool.refreshMetadata([])
+    return this.#cluster.brokerPool.refreshMetadata([ON_EVERY_BROKER])
   }
 
   /** Batches of several partitions that `leader` leads, in one request; for each what became of it. @throws when there is no answer */

@@ -21,13 +21,14 @@ function connection() {
   return { asked, client: { fetch } as unknown as Client } // all that a fetcher asks of it
 }
 
-function aFetcher(...topics: string[]) {
+/** Every leader is known, unless they have to be looked up. */
+function aFetcher({ metadata = {} as Metadata, leader = 1 }: { metadata?: Metadata; leader?: number }, ...topics: string[]) {
   const [polling, catchingUp] = [connection(), connection()]
-  const sources = topics.map((topic): Source => ({ topic, partition: 0, next: 0, leader: 1 }))
+  const sources = topics.map((topic): Source => ({ topic, partition: 0, next: 0, leader }))
   const paused = new Set<string>()
   const fetcher = new Fetcher<Source>({
     ...{ polling: polling.client, catchingUp: catchingUp.client },
-    metadata: {} as Metadata, // every leader is known
+    metadata,
     clock: systemClock,
     sources: () => sources.filter(({ topic }) => !paused.has(topic)),
     onFetched(source, { next }) {
@@ -45,7 +46,7 @@ function aFetcher(...topics: string[]) {
 const turn = () => sleep(5)
 
 test('what can be read again while a poll is out is asked for at once, and then with all others', async () => {
-  const { fetcher, paused, polls, besides } = aFetcher('full', 'delays')
+  const { fetcher, paused, polls, besides } = aFetcher({}, 'full', 'delays')
   paused.add('full')
   fetcher.start()
   await turn()
@@ -68,7 +69,7 @@ test('what can be read again while a poll is out is asked for at once, and then 
 })
 
 test('a poll is long, but for the first; what is asked beside it is short', async () => {
-  const { fetcher, paused, polls, besides } = aFetcher('one', 'other')
+  const { fetcher, paused, polls, besides } = aFetcher({}, 'one', 'other')
   paused.add('other')
   fetcher.start()
   await turn()
@@ -82,7 +83,7 @@ test('a poll is long, but for the first; what is asked beside it is short', asyn
 })
 
 test('with nothing to read it asks for nothing, until there is something', async () => {
-  const { fetcher, paused, polls, besides } = aFetcher('one')
+  const { fetcher, paused, polls, besides } = aFetcher({}, 'one')
   paused.add('one')
   fetcher.start()
   await turn()
@@ -91,5 +92,26 @@ test('with nothing to read it asks for nothing, until there is something', async
   fetcher.wake()
   await turn()
   expect([polls.length, besides.length]).toEqual([1, 0])
+  fetcher.stop()
+})
+
+test('partitions that come while the leader of others is looked up are looked up next', async () => {
+  const looked: string[] = []
+  const first = Promise.withResolvers<readonly number[]>()
+  const metadata = {
+    leaders(topic: string) {
+      looked.push(topic)
+      return looked.length === 1 ? first.promise : Promise.resolve([1])
+    },
+  } as unknown as Metadata // all that a fetcher asks of it
+  const { fetcher, sources, polls, besides } = aFetcher({ metadata, leader: -1 }, 'early')
+  fetcher.start()
+  await turn()
+  sources.push({ topic: 'late', partition: 0, next: 0, leader: -1 })
+  fetcher.wake()
+  first.resolve([1])
+  await turn()
+  expect(looked).toEqual(['early', 'late'])
+  expect([...polls, ...besides].flatMap(({ topics }) => topics)).toEqual(['early', 'late'])
   fetcher.stop()
 })

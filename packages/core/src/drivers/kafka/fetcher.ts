@@ -105,6 +105,8 @@ export class Fetcher<S extends Source> {
     const waitMs = backOff({ maxMs: 1_000 })
     let n = 0
     while (!this.#stopped) {
+      // What comes while others are looked up is looked up next.
+      const woken = this.#wake.signal
       const lost = sources().filter(({ leader }) => leader < 0)
       const found = await Promise.all([...Map.groupBy(lost, ({ topic }) => topic)].map(([topic, of]) => this.#locate(topic, of)))
       for (const { leader } of sources())
@@ -115,7 +117,7 @@ export class Fetcher<S extends Source> {
           )
       n = found.every(Boolean) ? 0 : n + 1
       if (lost.some(({ leader }) => leader >= 0)) this.wake()
-      await (n > 0 ? sleep(clock, waitMs(n), this.#stopping.signal) : this.#woken())
+      await (n > 0 ? sleep(clock, waitMs(n), this.#stopping.signal) : sleep(clock, LOOK_EVERY_MS, woken))
     }
   }
 
