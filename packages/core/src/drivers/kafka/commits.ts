@@ -23,7 +23,7 @@ export class Commits {
   readonly #closing = new AbortController()
   readonly #dirty = new Set<Line>()
   #waiters: Waiter[] = []
-  #running: Promise<void> | undefined
+  #running = false
 
   constructor(options: CommitsOptions) {
     this.#options = options
@@ -43,9 +43,7 @@ export class Commits {
     }
     for (const { line } of wanted) this.#dirty.add(line)
     this.#waiters.push({ wanted, stored })
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    if (!this.#running) void this.#run() // never rejects
   }
 
   /** Of lines that are gone nothing is waited for. */
@@ -72,6 +70,7 @@ export class Commits {
     const { client, group, clock, identity } = this.#options
     const waitMs = backOff({ firstMs: 50, maxMs: 1_000 })
     let n = 1
+    this.#running = true
     // What is told in the same breath goes together.
     await Promise.resolve()
     while (this.#dirty.size > 0 && !this.#closing.signal.aborted) {
@@ -91,5 +90,7 @@ export class Commits {
       }
       this.#answer()
     }
+    // In the same breath as the last look: what comes now begins anew.
+    this.#running = false
   }
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import kafkajs from 'kafkajs'
@@ -10,6 +11,8 @@ import kafkajs from 'kafkajs'
  *   were not answered in time ten times a second for each connection, which was most of what an idle consumer cost.
  * - Two requests on a connection that is down connect it twice. The second socket is lost, and when the broker closes it, the first is
  *   taken for closed.
+ * - What was read of an answer when its connection broke is taken for the beginning of what the next one reads: answers are then read at the wrong
+ *   place, which may end the process, or say that something was stored.
  * - The share that a member gets after it has joined it awaits no longer than any other, and where the leader has died meanwhile that comes when the
  *   group has given the leader up. The connection would be taken for dead.
  * - It has no codec for zstd; node:zlib has from 22.15 on.
@@ -18,6 +21,8 @@ import kafkajs from 'kafkajs'
 const PATCHED = '2.2.4'
 /** The same as it has for joining: what the others are waited for, and a little. */
 const SYNC_TIMEOUT_MS = 35_000
+/** In front of each answer. */
+const LENGTH_BYTES = 4
 /** So late a request may be found not to be answered in time. */
 const LATE_LOOK_MS = 500
 const require = createRequire(import.meta.url)
@@ -36,6 +41,11 @@ interface SyncGroup {
 }
 
 interface Connection {
+  socket?: Socket
+  chunks: Buffer[]
+  bytesBuffered: number
+  bytesNeeded: number
+  isConnected(): boolean
   connect(): Promise<unknown>
 }
 
@@ -70,6 +80,13 @@ function lookForTimeouts(): void {
   watching = undefined
 }
 
+function startAfresh(connection: Connection): void {
+  connection.socket?.destroy()
+  connection.chunks = []
+  connection.bytesBuffered = 0
+  connection.bytesNeeded = LENGTH_BYTES
+}
+
 function patch(): void {
   if (!isKnown()) return
   const queue: Prototype<RequestQueue> = require('kafkajs/src/network/requestQueue')
@@ -85,6 +102,7 @@ function patch(): void {
   connection.prototype.connect = function (this: Connection) {
     const under = connecting.get(this)
     if (under) return under
+    if (!this.isConnected()) startAfresh(this)
     const begun = connect.call(this).finally(() => connecting.delete(this))
     connecting.set(this, begun)
     return begun
