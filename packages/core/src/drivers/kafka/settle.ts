@@ -27,11 +27,14 @@ export async function settle(
     line.done(receipt)
     done.push({ delivery, line, version: line.changed })
   }
+  const lost: Delivery[] = []
   const unstored: Delivery[] = []
   let cause: Error | undefined
   const storing: Promise<void>[] = []
   for (const settlement of settlements) {
     const { receipt } = settlement.delivery
+    // Given back meanwhile, by a driver that is closing: it comes again.
+    if (receipt instanceof Receipt && receipt.state === 'waiting') lost.push(settlement.delivery)
     // Settled before, lost, or somebody else's.
     if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !isOurs(receipt.line)) continue
     const { line } = receipt
@@ -58,7 +61,7 @@ export async function settle(
   await Promise.all(storing)
   if (storing.length > 0) onSettled()
   await commits.store(touched)
-  const lost = done.filter(({ line, version }) => line.gone && line.stored < version).map(({ delivery }) => delivery)
+  lost.push(...done.filter(({ line, version }) => line.gone && line.stored < version).map(({ delivery }) => delivery))
   if (lost.length > 0) onLost(lost)
   if (cause) throw new SettleError(unstored, cause)
 }
