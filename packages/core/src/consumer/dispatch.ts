@@ -154,7 +154,9 @@ function afterHandler(call: Call, scope: Scope, { outbox, outlet }: DispatchOpti
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value && typeof value.then === 'function'
+  )
 }
 
 const OK: Verdict = { kind: 'ok' }
