@@ -112,11 +112,16 @@ for (const [name, home] of Object.entries(BROKERS)) {
       })
 
       test('kill -9 while the broker is being started leaves nothing behind', async () => {
-        run('demo', { MESSAGING_BROKER: name })
-        await until('it is being started', () => (processesWith(folder).length > 2 ? true : undefined), { signal })
-        expect(played.said()).not.toMatch(STARTED)
-        played.process.kill('SIGKILL')
-        await nothingRuns()
+        let isUp = true
+        // Redis is up within a few looks at the processes: then it was too late, and is tried again.
+        for (let n = 0; n < 20 && isUp; n++) {
+          run('demo', { MESSAGING_BROKER: name })
+          await until('it is being started', () => (processesWith(folder).length > 2 ? true : undefined), { signal })
+          played.process.kill('SIGKILL')
+          isUp = STARTED.test(played.said())
+          await nothingRuns()
+        }
+        expect(isUp).toBe(false)
       })
 
       test('npm start has one until it is stopped', async () => {
