@@ -302,6 +302,11 @@ describe('what is waited for', () => {
     const lazy = atOnce(() => lazily(() => log.push('done')))
     expect(log).toEqual([])
     expect([await lazy, log]).toMatchObject([{ verdict: { kind: 'ok' } }, ['done']])
+    const callable = Object.assign(
+      () => {},
+      lazily(() => log.push('by a function')),
+    )
+    expect([await atOnce(() => callable), log.at(-1)]).toMatchObject([{ verdict: { kind: 'ok' } }, 'by a function'])
     expect(await atOnce(() => Promise.reject(new Error('late')))).toMatchObject({ verdict: { kind: 'failed', error: new Error('late') } })
   })
 
