@@ -233,4 +233,19 @@ describe('jobs that are done at once', () => {
     await lanes.idle()
     expect(started).toContain('s2')
   })
+
+  test('one that throws ends the process, and neither whoever has pushed it nor the others', async () => {
+    const unheard = Promise.withResolvers<unknown>()
+    const listeners = process.rawListeners('unhandledRejection') as ((reason: unknown) => void)[]
+    process.removeAllListeners('unhandledRejection').once('unhandledRejection', unheard.resolve)
+    const { started, push } = atOnce(2, (name) => {
+      if (name === 'a1') throw new Error('a fault of ours')
+      return undefined
+    })
+    push('a1', 'b1')
+    push('c1')
+    expect(await unheard.promise).toEqual(new Error('a fault of ours'))
+    for (const listener of listeners) process.on('unhandledRejection', listener)
+    expect(started).toEqual(['a1', 'b1', 'c1'])
+  })
 })

@@ -116,13 +116,21 @@ export class Lanes<J extends Job> {
       }
       this.#running++
       this.#aloneRunning = job.alone
-      const rest = this.#options.run(job)
-      if (rest instanceof Promise)
-        void rest.then((rest) => this.#finish(job, rest)) // run never rejects
+      const rest = this.#run(job)
+      if (rest instanceof Promise) void rest.then((rest) => this.#finish(job, rest))
       else this.#leave(job, rest)
     }
     this.#starting = false
     this.#tellIdle()
+  }
+
+  /** What `run` throws is a fault of ours. Nobody hears of the rejection, so it ends the process; thrown, it would leave these lanes standing still. */
+  #run(job: J): Rest | Promise<Rest> {
+    try {
+      return this.#options.run(job)
+    } catch (thrown) {
+      return Promise.reject(thrown)
+    }
   }
 
   #finish(job: J, rest: Rest): void {

@@ -1,7 +1,7 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from './address.ts'
 import { closed, failureOf } from './failure.ts'
-import { encodeFetch, readAnswer } from './fetch.ts'
+import { encodeFetch, READ_COMMITTED, readAnswer } from './fetch.ts'
 import { fetchRequest, Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
 import { type Parcel, produceRequest, type Stored } from './produce.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
@@ -41,7 +41,6 @@ export interface NewTopic {
 }
 
 const CLOSE_WITHIN_MS = 2_000
-const READ_COMMITTED = 1
 const SERVER_TIMEOUT_MS = 5_000
 const TOPIC_RESOURCE = 2
 const ON_EVERY_BROKER = '__consumer_offsets'

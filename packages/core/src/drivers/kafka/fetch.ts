@@ -16,7 +16,7 @@ export interface Wanted {
 
 const NOBODYS_REPLICA = -1
 const AT_LEAST_BYTES = 1
-const READ_COMMITTED = 1
+export const READ_COMMITTED = 1
 const NO_SESSION = 0
 const NO_EPOCH = -1
 /** Everything of a request but its topics, and of a partition, in the longest version. */

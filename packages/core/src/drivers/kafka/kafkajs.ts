@@ -11,8 +11,8 @@ import kafkajs from 'kafkajs'
  *   were not answered in time ten times a second for each connection, which was most of what an idle consumer cost.
  * - Two requests on a connection that is down connect it twice. The second socket is lost, and when the broker closes it, the first is
  *   taken for closed.
- * - What was read of an answer when its connection broke is taken for the beginning of what the next one reads: answers are then read at the wrong
- *   place, which may end the process, or say that something was stored.
+ * - What was read of an answer when its connection broke is taken for the beginning of what the next one reads: no answer is
+ *   found from then on, until requests time out, or the process ends in its decoder.
  * - The share that a member gets after it has joined it awaits no longer than any other, and where the leader has died meanwhile that comes when the
  *   group has given the leader up. The connection would be taken for dead.
  * - It has no codec for zstd; node:zlib has from 22.15 on.

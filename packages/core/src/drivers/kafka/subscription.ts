@@ -53,11 +53,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   let ended: Promise<void> | undefined
 
   // Each for what the broker answers late: a join, and two kinds of fetches.
-  const [joining, polling, catchingUp] = [onTrouble, onTrouble, onTrouble].map((onLost) => new Client({ address, onLost })) as [
-    Client,
-    Client,
-    Client,
-  ]
+  const connection = () => new Client({ address, onLost: onTrouble })
+  const [joining, polling, catchingUp] = [connection(), connection(), connection()] as const
   const metadata = new Metadata(asking, clock)
   const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
   const reader = new Reader({
