@@ -1,6 +1,7 @@
 import { type Clock, sleep } from '../../clock.ts'
-import { asError, CorebusError } from '../../errors.ts'
+import { asError, type CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import { groupDead, OTHER_CLIENTS } from '../others.ts'
 import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitions, PROTOCOL, type Share, type Wish } from './assigner.ts'
 import type { Client } from './client.ts'
 import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from './failure.ts'
@@ -212,9 +213,9 @@ function isDead(failure: Failure): boolean {
 function dead({ group, sessionMs }: MembershipOptions, failure: Failure): CorebusError {
   const why =
     failure.type === 'INCONSISTENT_GROUP_PROTOCOL'
-      ? 'other clients are members of a group of this name: give this one another name'
+      ? OTHER_CLIENTS
       : failure.type === 'INVALID_SESSION_TIMEOUT'
         ? `the broker does not allow a session of ${sessionMs} ms: give client: { sessionTimeout } that lies between its group.min and group.max.session.timeout.ms`
         : inWords(failure)
-  return new CorebusError('GROUP_DEAD', `group ${group} cannot be joined: ${why}`, { cause: failure.error })
+  return groupDead(group, why, { cause: failure.error })
 }

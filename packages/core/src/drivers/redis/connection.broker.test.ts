@@ -258,6 +258,32 @@ describe.skipIf(!running)('connections to Redis', () => {
     await (await member(driver, { topics: [allowed], acknowledges: true })).nth(1)
   })
 
+  test('a member that may not write the copy acknowledges nothing; with the right given back the letter is stored once', async () => {
+    const room = openRoom(url)
+    cli('ACL', 'SETUSER', 'no-writer', 'reset', 'on', '>secret', '~*', '&*', '+@all')
+    const driver = await room.connected({ auth: { username: 'no-writer', password: 'secret' } })
+    const group = await member(driver, { topics: [room.topic] })
+    await driver.publish(messages(room.topic, 2))
+    await group.nth(2)
+    const [one, two] = group.deliveries
+    if (!one || !two) throw new Error('no deliveries')
+    cli('ACL', 'SETUSER', 'no-writer', '-xadd')
+    const { ask } = await room.bare()
+    const pending = async () => ((await ask('XPENDING', room.topic, 'g')) as [number])[0]
+    const refused = { code: 'SETTLE_FAILED', cause: { code: 'ACCESS_REFUSED', message: expect.stringContaining('The user') } }
+    await expect(group.settle([{ kind: 'deadLetter', delivery: one, headers: {} }])).rejects.toMatchObject(refused)
+    await expect(group.settle([{ kind: 'retry', delivery: two, headers: {}, afterMs: 0 }])).rejects.toMatchObject(refused)
+    expect(await pending()).toBe(2)
+    cli('ACL', 'SETUSER', 'no-writer', '+xadd')
+    await group.settle([
+      { kind: 'deadLetter', delivery: one, headers: {} },
+      { kind: 'retry', delivery: two, headers: {}, afterMs: 0 },
+    ])
+    expect((await driver.admin.deadLetters({ topic: room.topic })).map(({ message }) => message.id)).toEqual([one.message.id])
+    expect((await group.nth(3)).message.id).toBe(two.message.id)
+    expect(await pending()).toBe(0)
+  })
+
   test('a password that is changed is said, once, and with the old one back all goes on', async () => {
     const room = openRoom(url)
     cli('ACL', 'SETUSER', 'rotated', 'reset', 'on', '>old', '~*', '&*', '+@all')

@@ -6,7 +6,7 @@ import { ConnectionStates } from '../states.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { letters } from './dead-letters.ts'
-import { closed, refusalOf } from './failure.ts'
+import { closed, isForGood, refusalOf } from './failure.ts'
 import type { Link } from './link.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
@@ -73,7 +73,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     const known = publishers.get(topic)
     if (known) return known
     const made = new Publisher({
-      ...{ nodes, clock, timeoutMs, stream: names.stream(topic) },
+      ...{ nodes, clock, timeoutMs, stream: names.stream(topic), declared: names.declared(topic) },
       onBlocked: (error) => states.block(error),
     })
     publishers.set(topic, made)
@@ -92,7 +92,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
 
   async function publish(messages: readonly Message[]): Promise<void> {
     const failures: PublishFailure[] = []
-    const refused = new Map<string, Error>()
+    const refused = new Map<string, CorebusError>()
     let last: string | undefined
     for (const { topic } of messages) {
       if (topic === last) continue
@@ -109,7 +109,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
           if (--left === 0) resolve()
         }
         const cause = refused.get(message.topic)
-        if (cause) end({ permanent: false, cause })
+        if (cause) end({ permanent: isForGood(cause), cause })
         else publisherOf(message.topic).publish(message, end)
       }
     })

@@ -1,10 +1,13 @@
 import { asError, CorebusError } from '../../errors.ts'
+import { groupDead, OTHER_CLIENTS } from '../others.ts'
+import { NOBODY } from './scripts/common.ts'
 
 /** Redis answers with a word, then what it means. */
 const TEMPORARY = /^(OOM|MISCONF|LOADING|READONLY|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|BUSY|TRYAGAIN|MOVED|ASK)\b/
 const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|MASTERDOWN)\b/
 const BLOCKED = /^(OOM|MISCONF|NOREPLICAS)\b/
-const NO_ACCESS = /^(NOPERM|NOAUTH|WRONGPASS)\b/
+/** In a script Redis 7.0 says it in words alone. */
+const NO_ACCESS = /^(NOPERM|NOAUTH|WRONGPASS)\b|^ERR The user executing the script can't/
 /** Trying again cannot help: the user, its password, the number of its database, or TLS. */
 const HOPELESS =
   /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|SELECT is not allowed|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
@@ -16,6 +19,8 @@ export const isElsewhere = (error: Error): boolean => ELSEWHERE.test(error.messa
 export const isBlocked = (error: Error): boolean => BLOCKED.test(error.message)
 export const isLost = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECTION_LOST'
 export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error))
+/** What Redis answered once it is an error of ours: asking again cannot help. */
+export const isForGood = ({ code }: CorebusError): boolean => code === 'ACCESS_REFUSED' || code === 'REFUSED'
 /** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
 export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
 
@@ -42,6 +47,28 @@ export function closed(): CorebusError {
 
 export function membershipLost(group: string): CorebusError {
   return new CorebusError('MEMBERSHIP_LOST', `this member of ${group} was silent for too long: what it held is handled elsewhere`)
+}
+
+export interface OthersConsumer {
+  readonly topic: string
+  readonly group: string
+  /** Of a consumer that is not ours. */
+  readonly name: string
+  readonly pending: number
+}
+
+/** A group of this name belongs to another client, which is at work. */
+export function heldByOthers({ topic, group, name, pending }: OthersConsumer): CorebusError {
+  return groupDead(group, `${OTHER_CLIENTS} (consumer ${name} of ${topic} holds ${pending} messages)`)
+}
+
+/** Another client reads in a group of ours. */
+export function sharedWithOthers({ topic, group, name, pending }: OthersConsumer): CorebusError {
+  return new CorebusError(
+    'GROUP_FOREIGN',
+    `consumer ${name} of another client reads ${topic} in group ${group}: the ${pending} messages that it holds are left to it. ` +
+      `If it is gone for good, claim them for ${NOBODY} and they are handled here: XCLAIM ${topic} ${group} ${NOBODY} 0 <ids>`,
+  )
 }
 
 /** Of several attempts the client tells each alone; some errors have only a code. */

@@ -145,6 +145,32 @@ describe.skipIf(!running)('what somebody else wrote', () => {
     expect(names(again?.fields.slice(theirs))).toEqual(['corebus-id', 'corebus-attempt'])
   })
 
+  test('is copied whatever its size: an entry of 4,500 fields, retried at once and later, dead-lettered and handed back', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic] })
+    const { ask, entries } = await room.bare()
+    const fields = Array.from({ length: 4_500 }, (_, n) => [`f${n}`, `v${n}`]).flat()
+    await ask('XADD', room.topic, '*', 'body', '{}', ...fields)
+    const [original] = await entries(room.topic)
+    const whole = original?.fields ?? []
+    let came = 0
+    for (const afterMs of [0, 30]) {
+      const delivery = await group.nth(++came)
+      await group.settle([{ kind: 'retry', delivery, headers: { 'corebus-attempt': '2' }, afterMs }])
+    }
+    for (const life of [1, 2]) {
+      const delivery = await group.nth(++came)
+      expect(Object.keys(delivery.message.headers).length).toBe(4_500 + 1)
+      await group.settle([{ kind: 'deadLetter', delivery, headers: { 'corebus-attempt': '3' } }])
+      const letters = await entries(`{${room.topic}}:dead:${room.topic}.g.dlq`)
+      expect(letters.length).toBe(1)
+      expect(letters[0]?.fields.slice(0, whole.length)).toEqual(whole)
+      if (life === 1) expect(await driver.admin.replay({ topic: room.topic }, {})).toBe(1)
+    }
+    expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 0, inFlight: 0, delayed: 0, dead: 1 })
+  })
+
   test('headers with names of ours or of the layout stay what they are', async () => {
     const room = openRoom(url)
     const driver = await room.connected()

@@ -5,15 +5,17 @@ import type { SubscribeOptions } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
-import { isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
+import { heldByOthers, isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
 import { Holdings, type Lease, type Receipt } from './holdings.ts'
-import type { Link, Reply } from './link.ts'
+import type { Argument, Link, Reply } from './link.ts'
 import { keysOf, type Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
+import { Notices } from './notices.ts'
 import { type Beat, Pulse } from './pulse.ts'
 import { Reader } from './reader.ts'
 import type { Retention } from './retention.ts'
 import type { Script } from './script.ts'
+import { OURS } from './scripts/common.ts'
 import { handBack, join } from './scripts/member.ts'
 import type { Topology } from './topology.ts'
 
@@ -38,7 +40,8 @@ export interface MembershipEvents {
   /** Why it does not come back: Redis answers, and refuses. */
   readonly onKeptAway: (error: Error) => void
   readonly onBack: () => void
-  readonly onDeleted: (error: Error) => void
+  /** Nothing has to come back, and it has to be said all the same. */
+  readonly onNotice: (error: Error) => void
 }
 
 /** Beats of one topic between two looks at what may be deleted. */
@@ -67,6 +70,7 @@ export class Membership {
   #leaving: Promise<void> | undefined
   #joinedBefore = false
   #unknown = 0
+  readonly #notices: Notices
   readonly #down = (link: Link, error: Error) => {
     if (link === this.#context.nodes.of(this.keys[0] as string)) this.#unreached(error)
   }
@@ -79,6 +83,7 @@ export class Membership {
     this.#events = events
     this.keys = keysOf(context.names, topic, options.group)
     const { limit, onDeliveries, onLost } = options
+    this.#notices = new Notices({ topic, group: options.group, clock: context.clock, onNotice: events.onNotice })
     this.holdings = new Holdings({ topic, stream: context.names.stream(topic), limit, onDeliveries, onLost })
   }
 
@@ -90,7 +95,7 @@ export class Membership {
     return this.#reached && this.#reader?.isOpen === true
   }
 
-  /** @throws GROUP_TAKEN, and what Redis says. */
+  /** @throws GROUP_TAKEN, GROUP_DEAD, and what Redis says. */
   async begin(): Promise<void> {
     const { nodes, address, closing, downs, timeoutMs } = this.#context
     downs.add(this.#down)
@@ -140,13 +145,19 @@ export class Membership {
     script: Script,
     lease: Lease,
     args: readonly (string | Buffer)[],
-    keys: readonly string[] = this.keys,
+    { keys = this.keys, bytes = false }: { readonly keys?: readonly string[]; readonly bytes?: boolean } = {},
   ): Promise<Reply | undefined> {
     const { nodes } = this.#context
-    const reply = await nodes.insist(() => nodes.run(script, keys, [this.group, lease.name, ...args]), this.#ended.signal)
-    if (reply !== 'lost') return reply
+    const reply = await nodes.insist(() => nodes.run(script, keys, [this.group, lease.name, ...args], bytes), this.#ended.signal)
+    if (Array.isArray(reply) || String(reply) !== 'lost') return reply
     this.lost(lease, membershipLost(this.group))
     return undefined
+  }
+
+  /** Runs a command that writes until it is done: twice where its answer was lost. */
+  write(key: string, command: readonly Argument[]): Promise<Reply> {
+    const { nodes } = this.#context
+    return nodes.insist(() => nodes.send(key, command), this.#ended.signal)
   }
 
   /** There is a retry that is due then. */
@@ -189,11 +200,12 @@ export class Membership {
   async #join(): Promise<Lease> {
     const { nodes, clock, leaseMs } = this.#context
     const { exclusive, from } = this.#options
-    const lease: Lease = { name: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: clock.now() }
+    const lease: Lease = { name: `${OURS}${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: clock.now() }
     // Made anew because all of it was lost: whatever is there came afterwards.
     const start = from === 'earliest' || this.#joinedBefore ? '0' : '$'
-    const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0']
-    const [said] = listOf(await nodes.run(join, this.keys, args))
+    const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0', this.#joinedBefore ? '1' : '0']
+    const [said, name, pending] = listOf(await nodes.run(join, this.keys, args))
+    if (said === 'foreign') throw heldByOthers({ topic: this.topic, group: this.group, name: String(name), pending: Number(pending) })
     if (said === 'taken')
       throw new CorebusError('GROUP_TAKEN', `group ${this.group} takes one member at a time on topic ${this.topic}, and there is one`)
     this.#joinedBefore = true
@@ -219,11 +231,6 @@ export class Membership {
     else if (this.isOpen) this.#events.onBack()
   }
 
-  #deleted(count: number): void {
-    const text = `${count} messages of ${this.topic} were deleted from Redis before group ${this.group} had handled them`
-    this.#events.onDeleted(new CorebusError('MESSAGES_DELETED', text))
-  }
-
   #open(lease: Lease): Reader {
     const { address, nodes, clock, leaseMs } = this.#context
     const shared = { group: this.group, keys: this.keys, nodes, clock, leaseMs }
@@ -240,7 +247,7 @@ export class Membership {
       onUp: () => this.#backIfOpen(),
       onDown: (error) => this.#trouble(error),
       onGone: (error) => this.lost(lease, error),
-      onDeleted: (count) => this.#deleted(count),
+      onDeleted: (count) => this.#notices.deleted(`${count} messages`, 'had handled them'),
     })
     this.#lease = lease
     this.#pulse = pulse
@@ -249,7 +256,9 @@ export class Membership {
     return reader
   }
 
-  async #heard({ nobodys, mine, count }: Beat): Promise<void> {
+  async #heard(beat: Beat): Promise<void> {
+    const { nobodys, mine, count } = beat
+    this.#notices.saw(beat)
     if (nobodys > 0 && !this.#stopping.signal.aborted) this.#reader?.claimSoon()
     this.#unknown = mine > this.holdings.size ? this.#unknown + 1 : 0
     if (this.#unknown > UNKNOWN_BEATS) {

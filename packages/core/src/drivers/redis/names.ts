@@ -14,7 +14,7 @@ export interface Names {
   readonly state: (topic: string, group: string) => string
   /** The stream of a dead-letter place, the part of one topic. */
   readonly place: (topic: string, place: string) => string
-  /** What groups and places of a topic were declared. */
+  /** What groups and places of a topic were declared, and whether its stream is ours. */
   readonly declared: (topic: string) => string
   /** Every topic there is. */
   readonly topics: string
@@ -22,8 +22,8 @@ export interface Names {
 
 /** What the scripts of a member work on, in their order. */
 export function keysOf(names: Names, topic: string, group: string): readonly string[] {
-  const { stream, again, members, delayed, waiting, state } = names
-  return [stream(topic), ...[again, members, delayed, waiting, state].map((name) => name(topic, group))]
+  const { stream, again, members, delayed, waiting, state, declared } = names
+  return [stream(topic), ...[again, members, delayed, waiting, state].map((name) => name(topic, group)), declared(topic)]
 }
 
 export function namesWith(prefix: string): Names {

@@ -3,12 +3,15 @@ import { asError, CorebusError } from '../../errors.ts'
 import { blocked, isBlocked, isLost, isTemporary, refusalOf } from './failure.ts'
 import type { Argument, Link } from './link.ts'
 import type { Nodes } from './nodes.ts'
+import { MOST_VALUES } from './scripts/common.ts'
 import { publishOnce } from './scripts/topic.ts'
 import { toFields } from './wire.ts'
 
 export interface PublisherOptions {
   readonly nodes: Nodes
   readonly stream: string
+  /** The key that remembers who made the stream. */
+  readonly declared: string
   readonly clock: Clock
   readonly timeoutMs: number
   /** Redis takes no writes now; undefined when it does again. */
@@ -39,7 +42,7 @@ const AGAIN_MS = 100
 
 /**
  * Publishes to one stream, in order, one command a message and many in flight. What a lost connection leaves in doubt is published again unless
- * it is there, until its deadline.
+ * it is there, until its deadline. A stream that is not there is made by the script that does so, which remembers that it is ours.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -118,16 +121,20 @@ export class Publisher {
     this.#cancelTimer?.()
   }
 
-  #send(link: Link, entry: Entry): void {
+  #send(link: Link, entry: Entry, fields: readonly Argument[] = toFields(entry.message), making = false): void {
     this.#inFlight.add(entry)
     this.#bytes += entry.message.body.length
-    link.send(['XADD', this.#options.stream, '*', ...toFields(entry.message)]).then(
+    const where = making ? [this.#options.stream] : [this.#options.stream, 'NOMKSTREAM']
+    link.send(['XADD', ...where, '*', ...fields]).then(
       (id) => {
         this.#arrived(entry)
-        this.#since = `(${String(id)}`
-        if (this.#trouble) this.#recovered()
-        this.#end(entry, undefined)
-        if (this.#gone < this.#waiting.length) this.pump()
+        if (id === null) this.#doubtful.push(entry)
+        else {
+          this.#since = `(${String(id)}`
+          if (this.#trouble) this.#recovered()
+          this.#end(entry, undefined)
+        }
+        if (this.#gone < this.#waiting.length || this.#doubtful.length > 0) this.pump()
       },
       (thrown: unknown) => this.#failed(link, entry, asError(thrown)),
     )
@@ -163,28 +170,33 @@ export class Publisher {
     if (this.#inFlight.size === 0) queueMicrotask(() => this.pump())
   }
 
-  /** What was in flight when a connection was lost. */
+  /** What was in flight when a connection was lost, or met no stream. */
   async #resolveDoubts(): Promise<void> {
     if (this.#resolving) return
     this.#resolving = true
-    const { nodes, stream, clock } = this.#options
+    const { nodes, stream, declared, clock } = this.#options
     const left = this.#doubtful.filter(({ over }) => !over)
     const batch: Entry[] = []
-    for (let bytes = 0; batch.length < left.length && batch.length < ONCE_AT_MOST && bytes < ONCE_BYTES; ) {
+    const args: Argument[] = []
+    let wide: readonly Argument[] | undefined
+    for (let bytes = 0; batch.length < left.length && batch.length < ONCE_AT_MOST && bytes < ONCE_BYTES && !wide; ) {
       const entry = left[batch.length] as Entry
+      const fields = toFields(entry.message)
+      // Alone: the script only looks for it.
+      if (fields.length > MOST_VALUES) {
+        if (batch.length > 0) break
+        wide = fields
+        args.push(entry.message.id, '0')
+      } else args.push(entry.message.id, String(fields.length), ...fields)
       batch.push(entry)
       bytes += entry.message.body.length
     }
-    const args: Argument[] = [this.#since, String(batch.length)]
-    for (const { message } of batch) {
-      const fields = toFields(message)
-      args.push(message.id, String(fields.length), ...fields)
-    }
     try {
-      if (batch.length > 0) await nodes.run(publishOnce, [stream], args)
+      const found = batch.length > 0 && (await nodes.run(publishOnce, [stream, declared], [this.#since, String(batch.length), ...args]))
       this.#doubtful = left.slice(batch.length)
       if (this.#trouble) this.#recovered()
-      for (const entry of batch) this.#end(entry, undefined)
+      if (wide && found === '') this.#send(nodes.of(stream), batch[0] as Entry, wide, true)
+      else for (const entry of batch) this.#end(entry, undefined)
     } catch (thrown) {
       const error = asError(thrown)
       const link = nodes.of(stream)

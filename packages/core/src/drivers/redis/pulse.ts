@@ -24,12 +24,19 @@ export interface Beat {
   readonly mine: number
   /** How many beats there have been. */
   readonly count: number
+  /** Consumers of other clients in the group. */
+  readonly others: readonly { readonly name: string; readonly pending: number }[]
+  /** Retries that somebody deleted while they waited. */
+  readonly deleted: number
+  /** Why a retry that is due could not be moved. Empty: all were. */
+  readonly refusal: string
 }
 
 const EVERY_MS = 1_000
 /** Whether a member that has missed two of them still has a connection the server knows. One that was killed has none. */
 const SILENT_MS = 2 * EVERY_MS + 200
 const MOVED_AT_ONCE = 200
+const MOVED_AGAIN_MS = 5_000
 
 /** Says now and then that a member lives, and does what somebody of the group has to do: whoever does it, it is done once. */
 export class Pulse {
@@ -79,13 +86,18 @@ export class Pulse {
     let nextMs = EVERY_MS
     try {
       const askedAt = clock.now()
-      const numbers = [leaseMs, leaseMs / 2, MOVED_AT_ONCE, nodes.of(keys[0] as string).hello.id, SILENT_MS]
+      const numbers = [leaseMs, leaseMs / 2, MOVED_AT_ONCE, nodes.of(keys[0] as string).hello.id, SILENT_MS, MOVED_AGAIN_MS]
       const reply = listOf(await nodes.run(tick, keys, [group, this.#lease.name, ...numbers.map(String)]))
-      const [said, nobodys, mine, dueMs, silent] = reply
+      const [said, nobodys, mine, dueMs, silent, strangers, deleted, refusal] = reply
       if (said === 'lost') return onLost(membershipLost(group))
       this.#lease.renewedAt = askedAt
       if (Number(dueMs) >= 0) nextMs = Math.min(nextMs, Number(dueMs))
-      await onBeat({ nobodys: Number(nobodys), mine: Number(mine), count: this.#count++ })
+      const names = listOf(strangers)
+      const others = names.flatMap((name, i) => (i % 2 === 0 ? { name: String(name), pending: Number(names[i + 1]) } : []))
+      await onBeat({
+        ...{ nobodys: Number(nobodys), mine: Number(mine), count: this.#count++ },
+        ...{ others, deleted: Number(deleted), refusal: String(refusal) },
+      })
       if (this.#mayAsk && (await this.#endSilent(listOf(silent).map(String)))) nextMs = 0
     } catch (thrown) {
       const error = asError(thrown)

@@ -7,7 +7,7 @@ import type { Holdings, Lease, Which } from './holdings.ts'
 import { type Hello, Link, type Reply } from './link.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { claim } from './scripts/member.ts'
-import type { Entry } from './wire.ts'
+import { type Entry, unpacked } from './wire.ts'
 
 export interface ReaderOptions {
   readonly group: string
@@ -232,7 +232,7 @@ export class Reader {
       const which: Which = String(key) === this.#stream ? 1 : 2
       for (const one of listOf(entries)) {
         const [id, fields] = listOf(one)
-        const entry = { id: String(id), fields: listOf(fields) as readonly Buffer[] }
+        const entry = entryIn(id, fields)
         for (const part of entry.fields) bytes += part.length
         came.push({ which, entry, unsettledBefore: 0 })
       }
@@ -252,7 +252,7 @@ export class Reader {
     if (Number(gone) > 0) onDeleted(Number(gone))
     const came = listOf(taken).map((one): Came => {
       const [which, id, before, fields] = listOf(one)
-      const entry = { id: String(id), fields: listOf(fields) as readonly Buffer[] }
+      const entry = entryIn(id, fields)
       return { which: which === 1 ? 1 : 2, entry, unsettledBefore: Number(before) }
     })
     this.#claimable = more === 1
@@ -272,8 +272,7 @@ export class Reader {
           const [id, , , count] = listOf(one)
           if (holdings.has(which, String(id))) continue
           const [found] = listOf(await nodes.send(key, ['XRANGE', key, String(id), String(id)], true))
-          const fields = listOf(listOf(found)[1]) as readonly Buffer[]
-          if (found !== undefined) came.push({ which, entry: { id: String(id), fields }, unsettledBefore: Number(count) - 1 })
+          if (found !== undefined) came.push({ which, entry: entryIn(id, listOf(found)[1]), unsettledBefore: Number(count) - 1 })
           else {
             await nodes.send(key, ['XACK', key, group, String(id)])
             deleted++
@@ -287,4 +286,9 @@ export class Reader {
     if (deleted > 0) onDeleted(deleted)
     holdings.take(came)
   }
+}
+
+/** Asked for as bytes. */
+function entryIn(id: Reply | undefined, fields: Reply | undefined): Entry {
+  return { id: String(id), fields: unpacked(listOf(fields) as readonly Buffer[]) }
 }

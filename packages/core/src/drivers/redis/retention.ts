@@ -25,7 +25,10 @@ interface Look {
   readonly isFull: boolean
 }
 
-/** Deletes what nobody needs, so that a stream does not grow for ever, and nothing that a group has not settled. */
+/**
+ * Deletes what nobody needs, so that a stream does not grow for ever, and nothing that a group has not settled. A stream that others made is
+ * theirs: nothing is deleted from it, and it is never full.
+ */
 export class Retention {
   readonly #options: RetentionOptions
   readonly #looks = new Map<string, Look>()
@@ -58,7 +61,8 @@ export class Retention {
     const { nodes, names, clock, keepMs, unclaimedKeepMs, unclaimedMessages } = this.#options
     const [before = '', behind = ''] = names.state(topic, '\n').split('\n')
     const args = [before, behind, String(keepMs), String(unclaimedKeepMs)]
-    const [groups, length] = listOf(await nodes.run(retain, [names.stream(topic)], args))
-    this.#looks.set(topic, { at: clock.now(), published, isFull: groups === 0 && Number(length) >= unclaimedMessages })
+    const [groups, length, ours] = listOf(await nodes.run(retain, [names.stream(topic), names.declared(topic)], args))
+    const isFull = ours === 1 && groups === 0 && Number(length) >= unclaimedMessages
+    this.#looks.set(topic, { at: clock.now(), published, isFull })
   }
 }

@@ -74,14 +74,20 @@ async function store(
   const args = (ms: number): Argument[] => [...[String(which), entry.id, delivery.message.id, String(ms), String(over.length)], ...over]
   const place = kind === 'deadLetter' ? placeFor(topology, topic, group) : undefined
   const afterMs = 'afterMs' in settlement ? Math.max(0, Math.ceil(settlement.afterMs)) : 0
+  const to = place && names.place(topic, place.name)
   const run = (given: readonly Argument[]) =>
-    place
-      ? membership.run(bury, lease, [...args(place.ttlMs), ...given], [...keys, names.place(topic, place.name)])
+    to
+      ? membership.run(bury, lease, [...args(place.ttlMs), ...given], { keys: [...keys, to], bytes: true })
       : membership.run(retry, lease, [...args(afterMs), ...given])
   // The original lies on the server, unless somebody has deleted it.
   let stored = await run([])
-  if (stored === 'missing') stored = await run(entry.fields)
+  if (String(stored) === 'missing') stored = await run(entry.fields)
   if (stored === undefined) return
+  if (to && Array.isArray(stored)) {
+    await membership.write(to, ['XADD', to, '*', ...(stored as readonly Buffer[])])
+    await acknowledgeAll([receipt], membership)
+    return
+  }
   holdings.settle([receipt])
   if (!place) membership.dueIn(afterMs)
 }

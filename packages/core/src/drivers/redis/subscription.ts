@@ -4,7 +4,7 @@ import { SubscriptionStates } from '../states.ts'
 import { Membership, type MembershipContext } from './membership.ts'
 import { settle } from './settle.ts'
 
-/** @throws CorebusError GROUP_TAKEN */
+/** @throws CorebusError GROUP_TAKEN, GROUP_DEAD */
 export async function subscribe(options: SubscribeOptions, context: MembershipContext): Promise<Member> {
   const settling = new Set<Promise<void>>()
   let stopped: Promise<unknown> | undefined
@@ -17,11 +17,10 @@ export async function subscribe(options: SubscribeOptions, context: MembershipCo
     onBack: () => states.back(),
   }
   const memberships: readonly Membership[] = [...new Set(options.topics)].map(
-    (topic) => new Membership(topic, options, context, { ...said, onDeleted }),
+    (topic) => new Membership(topic, options, context, { ...said, onNotice }),
   )
 
-  /** Nothing has to come back, and it has to be said all the same. */
-  function onDeleted(error: Error): void {
+  function onNotice(error: Error): void {
     states.trouble(error)
     states.back()
   }

@@ -1,9 +1,11 @@
 import type { Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { deadLetterPlace } from '../names.ts'
-import { refusalOf } from './failure.ts'
-import type { Names } from './names.ts'
+import { heldByOthers, refusalOf } from './failure.ts'
+import { keysOf, type Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
+import { lookForOthers } from './scripts/member.ts'
+import { makeStream } from './scripts/topic.ts'
 
 export interface TopologyOptions {
   readonly names: Names
@@ -37,6 +39,7 @@ export class Topology {
     const topics = [...new Set([...wanted.topics, ...wanted.groups.map(({ topic }) => topic)])]
     const groups = wanted.groups.map((group) => this.#placeOf(group))
     return this.#insist(async () => {
+      if (mode === 'create') for (const { topic, group } of groups) await this.#refuseOthers(topic, group)
       const differences: Difference[] = []
       for (const topic of topics) {
         if (mode === 'create') await this.#write(topic)
@@ -93,6 +96,13 @@ export class Topology {
     return all.flatMap((field, i) => (i % 2 === 0 ? placeIn(topic, String(field), String(all[i + 1])) : []))
   }
 
+  /** Before anything is made. @throws GROUP_DEAD */
+  async #refuseOthers(topic: string, group: string): Promise<void> {
+    const { names, nodes } = this.#options
+    const [said, name, pending] = listOf(await nodes.run(lookForOthers, keysOf(names, topic, group), [group]))
+    if (said === 'foreign') throw heldByOthers({ topic, group, name: String(name), pending: Number(pending) })
+  }
+
   #placeOf({ topic, group, deadLetter }: GroupTopology): Place {
     const { service, names } = this.#options
     if (!deadLetter) return { topic, group }
@@ -103,6 +113,7 @@ export class Topology {
 
   async #write(topic: string): Promise<void> {
     const { names, nodes } = this.#options
+    await nodes.run(makeStream, [names.stream(topic), names.declared(topic)], [])
     await nodes.send(names.topics, ['SADD', names.topics, topic])
     this.#topics.set(topic, true)
   }

@@ -1,5 +1,6 @@
 import type { Message } from '../../driver.ts'
 import type { Argument } from './link.ts'
+import { PACKED } from './scripts/common.ts'
 
 /** An entry of a stream as its author wrote it: names and values in turn. */
 export interface Entry {
@@ -17,6 +18,19 @@ const HEADER = 'h:'
 /** Of a dead letter: when it was stored, for which group, and until when it is kept. Not part of the message. */
 export const DEAD = 'corebus-dead-'
 const STANDARD: ReadonlySet<string> = new Set(['content-type', 'traceparent', 'tracestate', 'baggage'])
+
+/** The fields of an entry of a group's own stream, as the original has them: where those were too many for a script, one field has all. */
+export function unpacked(fields: readonly Buffer[]): readonly Buffer[] {
+  const [name, blob] = fields
+  if (!blob || fields.length !== 2 || String(name) !== PACKED) return fields
+  const values: Buffer[] = []
+  for (let at = 0; at < blob.length; ) {
+    const end = at + 4 + blob.readUInt32BE(at)
+    values.push(blob.subarray(at + 4, end))
+    at = end
+  }
+  return values
+}
 
 /** The field that holds a header. */
 export function fieldOf(header: string): string {

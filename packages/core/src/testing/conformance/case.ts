@@ -3,6 +3,7 @@ import type { Deck } from './chaos/faults.ts'
 import type { Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
 import type { Place } from './children/protocol.ts'
+import type { Others } from './others.ts'
 import { openRoom, type Room } from './room.ts'
 
 /** What goes wrong around a broker. A target offers those it can cause; the cases that need another are skipped and say so. */
@@ -38,6 +39,8 @@ export interface ConformanceTarget {
   /** Cases this driver does not hold, by name, and why. They are printed with every run and stand in the docs' table. */
   readonly exceptions: readonly { readonly name: string; readonly reason: string }[]
   readonly faults?: Faults
+  /** Who else may use the broker. Without it nobody does, and the cases about what is theirs are skipped. */
+  readonly others?: Others
   /**
    * For the chaos run: what this broker leaves in doubt, where it is reached and how its client is to be if otherwise than in the other cases,
    * and what is to go wrong beside the usual.

@@ -7,6 +7,7 @@ import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
 import { limitCases } from './limit.ts'
 import { networkCases } from './network.ts'
+import { othersCases } from './others.ts'
 import { outageCases } from './outages.ts'
 import { poisonCases } from './poison.ts'
 import { policyCases } from './policy.ts'
@@ -30,6 +31,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...deadLetterCases,
   ...replayCases,
   ...poisonCases,
+  ...othersCases,
   ...stopCases,
   ...shutdownCases,
   ...crashCases,

@@ -49,6 +49,68 @@ export const deadLetterCases: readonly ConformanceCase[] = [
     assert.deepEqual([member.deliveries.length, other.deliveries.length], [1, 1])
   }),
 
+  dying('three messages with one id that fail for good are three letters; handed back by that id, all three come again', async (room) => {
+    const topic = room.topic()
+    const driver = await room.connect()
+    const member = await room.member(driver, { topics: [topic] })
+    const sent = messages(topic, { count: 3 }).map((message) => ({ ...message, id: 'order-7' }))
+    const bodies = sorted(sent.map(({ body }) => String(Buffer.from(body))))
+    const textOf = ({ message }: { readonly message: Message }) => String(Buffer.from(message.body))
+    // One by one: what is published together may be stored as one by its id.
+    for (const message of sent) await driver.publish([message])
+    for (const round of [1, 2]) {
+      await until(
+        () => member.deliveries.length === round * 3,
+        () => member.deliveries.length,
+      )
+      const now = member.deliveries.slice(-3)
+      assert.deepEqual(sorted(now.map(textOf)), bodies)
+      await member.settle(now.map((delivery) => ({ kind: 'deadLetter', delivery, headers: { [HEADER.attempt]: '4' } })))
+      const letters = await driver.admin.deadLetters({ topic })
+      assert.deepEqual(sorted(letters.map(textOf)), bodies)
+      assert.deepEqual(idsOf(letters), ['order-7', 'order-7', 'order-7'])
+      assert.equal((await driver.admin.depth(topic, 'g')).dead, 3)
+      if (round === 1) assert.equal(await driver.admin.replay({ topic, ids: ['order-7'] }, { [HEADER.attempt]: '1' }), 3)
+    }
+  }),
+
+  dying(
+    'a message with 4,200 headers is retried, dead-lettered and handed back whole, and its neighbours are not kept waiting',
+    async (room) => {
+      const topic = room.topic()
+      const driver = await room.connect()
+      const member = await room.member(driver, { topics: [topic] })
+      const headers = Object.fromEntries(Array.from({ length: 4_200 }, (_, n) => [`h${n.toString(36)}`, 'v']))
+      const [one, wide, two] = messages(topic, { count: 3 }).map((message, n) => (n === 1 ? { ...message, headers } : message))
+      assert.ok(one && wide && two)
+      await driver.publish([one, wide, two])
+      const theirs = ({ message }: { readonly message: Message }) =>
+        Object.fromEntries(Object.entries(message.headers).filter(([name]) => name.startsWith('h')))
+      const came = async (count: number) => {
+        await until(
+          () => member.deliveries.length === count,
+          () => member.ids(),
+        )
+        assert.deepEqual(theirs(member.delivery(wide.id)), headers)
+      }
+      await came(3)
+      for (const afterMs of [100, 0]) {
+        const retries = [one, wide, two].map(({ id }) => member.delivery(id))
+        const before = member.deliveries.length
+        await member.settle(retries.map((delivery) => ({ kind: 'retry', delivery, headers: { [HEADER.attempt]: '2' }, afterMs })))
+        await came(before + 3)
+      }
+      await member.settle([{ kind: 'deadLetter', delivery: member.delivery(wide.id), headers: { [HEADER.attempt]: '3' } }])
+      const [letter, ...more] = await driver.admin.deadLetters({ topic })
+      assert.ok(letter)
+      assert.deepEqual([more.length, letter.message.id, theirs(letter)], [0, wide.id, headers])
+      assert.equal(await driver.admin.replay({ topic }, {}), 1)
+      await came(10)
+      assert.equal(member.delivery(wide.id).message.headers[HEADER.attempt], '3')
+      await member.ack(...[one, wide, two].map(({ id }) => member.delivery(id)))
+    },
+  ),
+
   dying('listing 100 times leaves the same letters and counts', async (room) => {
     const topic = room.topic()
     const driver = await room.connect()

@@ -1,18 +1,19 @@
 import { type Script, script } from '../script.ts'
-import { IDS, NOW } from './common.ts'
+import { CONSUMERS, IDS, MEMBER, NOW } from './common.ts'
 
 /** Counted one by one only where Redis cannot say, and not for ever. */
 const MOST_COUNTED = 100_000
 
 /**
  * KEYS are those of a member, ARGV the group. @returns how many wait to be handed out (of a group that is not there: all that it would find), how
- * many are with members, are delayed, how many members there are, and the age of the oldest that is not settled (-1: there is none).
+ * many are with members or other clients, are delayed, how many members there are, and the age of the oldest that is not settled (-1: there is none).
  */
 export const depthOf: Script = script(
   NOW,
   IDS,
+  MEMBER,
+  CONSUMERS,
   `
-local GROUP = ARGV[1]
 local ready, out, oldest = 0, 0, nil
 local function note(id)
   if id and (not oldest or earlier(id, oldest)) then oldest = id end
@@ -54,7 +55,7 @@ for which = 1, 2 do
     local pending = redis.call('XPENDING', stream, GROUP)
     note(pending[2])
     for _, consumer in ipairs(pending[4] or {}) do
-      if redis.call('ZSCORE', KEYS[3], consumer[1]) then out = out + tonumber(consumer[2])
+      if isMember(consumer[1]) or not isOurs(consumer[1]) then out = out + tonumber(consumer[2])
       else ready = ready + tonumber(consumer[2]) end
     end
   end

@@ -1,21 +1,37 @@
 import { type Script, script } from '../script.ts'
-import { IDS, MEMBER, NOW } from './common.ts'
+import { CONSUMERS, IDS, MAKING, MEMBER, NOBODY, NOW, PACKING } from './common.ts'
 
-/** Handed back: nobody's, so whoever looks next takes it. */
-const NOBODY = '~'
+/** Another client's consumer that was not heard for so long is left alone, and keeps nobody out. */
+const FOREIGN_LIVE_MS = 10 * 60_000
+
+/** What keeps us out of a group: a consumer of another client that lives. Needs CONSUMERS. */
+const STRANGER = `
+local function stranger()
+  for _, consumer in ipairs(others()) do
+    if consumer.idle < ${FOREIGN_LIVE_MS} then return { 'foreign', consumer.name, consumer.pending } end
+  end
+end`
+
+/** @returns 'foreign', and the name of the other client's consumer and how much it holds; or 'free'. Changes nothing. */
+export const lookForOthers: Script = script(IDS, MEMBER, CONSUMERS, STRANGER, `return stranger() or { 'free' }`)
 
 /**
- * Makes what is missing and becomes a member. ARGV: how long it may be silent, where a new group begins, whether it wants to be alone. A group
- * that was there before begins where it was last seen.
- * @returns 'taken', or 'joined' and what was made: 'first', 'again', or ''.
+ * Makes what is missing and becomes a member. ARGV: how long it may be silent, where a new group begins, whether it wants to be alone, whether
+ * it was a member before: then it stays one, whoever has come since. A group that was there before begins where it was last seen.
+ * @returns 'foreign' as above, 'taken', or 'joined' and what was made: 'first', 'again', or ''.
  */
 export const join: Script = script(
   NOW,
   IDS,
   MEMBER,
+  CONSUMERS,
+  STRANGER,
+  MAKING,
   `
-local lease, from, alone = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local lease, from, alone, again = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1', ARGV[6] == '1'
 local time = now()
+local foreign = not again and stranger()
+if foreign then return foreign end
 if alone then
   if redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
   -- What those left that are not heard any more is the first that is read.
@@ -27,6 +43,7 @@ local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
 local last = stream.err and '0-0' or named(stream)['last-generated-id']
 if floor then from = earlier(last, floor) and '0' or floor end
 local made = ''
+make(KEYS[1], KEYS[7])
 local answer = redis.pcall('XGROUP', 'CREATE', KEYS[1], GROUP, from, 'MKSTREAM')
 if answer.err then
   if not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
@@ -43,14 +60,17 @@ return { 'joined', made }`,
 /**
  * Says that a member lives, ends the membership of those that have been silent, and moves retries that are due. ARGV: how long it may be
  * silent; after a time in which nobody looked (the broker was away) how long all have to come back; how many retries to move; its connection;
- * after how long it is asked whether a silent one still has its own.
- * @returns 'lost', or 'ours', how much is nobody's, how much is ours, in how many ms the next retry is due (-1: there is none), and of each that
- * is silent its name, until when it is a member, and its connection.
+ * after how long it is asked whether a silent one still has its own; after how long a retry that could not be moved is tried again.
+ * @returns 'lost', or 'ours', how much is nobody's, how much is ours, in how many ms the next retry is due (-1: there is none), of each that is
+ * silent its name, until when it is a member, and its connection, of each consumer of another client its name and how much it holds, how many
+ * retries were deleted while they waited, and why one could not be moved ('': all were).
  */
 export const tick: Script = script(
   NOW,
   IDS,
   MEMBER,
+  CONSUMERS,
+  PACKING,
   `
 if not isMember(ME) then return { 'lost' } end
 local lease, grace, most, silent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
@@ -80,11 +100,14 @@ if time - back > lease then
     end
   end
 end
-local nobodys, mine = 0, 0
-for _, stream in ipairs(STREAMS) do
+local nobodys, mine, strangers = 0, 0, {}
+for which, stream in ipairs(STREAMS) do
   for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
     local consumer = named(list)
     if consumer.name == ME then mine = mine + consumer.pending
+    elseif which == 1 and not isOurs(consumer.name) then
+      strangers[#strangers + 1] = consumer.name
+      strangers[#strangers + 1] = consumer.pending
     elseif not isMember(consumer.name) then
       -- Deleted with something pending, that would be gone with it.
       if consumer.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, consumer.name) end
@@ -92,14 +115,31 @@ for _, stream in ipairs(STREAMS) do
     end
   end
 end
+-- What one retry meets keeps no other waiting: it is tried again later, and said.
+local function move(token)
+  local waiting = redis.pcall('HGET', KEYS[5], token)
+  if not waiting then return false end
+  if type(waiting) == 'table' then return waiting end
+  local read, values = pcall(cmsgpack.unpack, waiting)
+  if not read then return { err = 'ERR what waits as ' .. token .. ' cannot be read: ' .. tostring(values) } end
+  local moved, refused = pcall(addAgain, KEYS[2], values)
+  if moved then return true end
+  return type(refused) == 'table' and refused or { err = tostring(refused) }
+end
+local gone, refusal = 0, ''
 for _, token in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(time), 'LIMIT', 0, most)) do
-  local packed = redis.call('HGET', KEYS[5], token)
-  if packed then redis.call('XADD', KEYS[2], '*', unpack(cmsgpack.unpack(packed))) end
-  redis.call('HDEL', KEYS[5], token)
-  redis.call('ZREM', KEYS[4], token)
+  local moved = move(token)
+  if type(moved) == 'table' then
+    refusal = moved.err
+    redis.call('ZADD', KEYS[4], text(time + tonumber(ARGV[8])), token)
+  else
+    if not moved then gone = gone + 1 end
+    redis.call('HDEL', KEYS[5], token)
+    redis.call('ZREM', KEYS[4], token)
+  end
 end
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents }`,
+return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents, strangers, gone, refusal }`,
 )
 
 /** Ends the membership of those that have no connection any more. ARGV: of each its name, and until when it was a member: it may have said that it lives. */
@@ -124,6 +164,8 @@ return 'ours'`,
 export const claim: Script = script(
   IDS,
   MEMBER,
+  CONSUMERS,
+  PACKING,
   `
 if not isMember(ME) then return { 'lost' } end
 local most = tonumber(ARGV[3])
@@ -132,7 +174,7 @@ for which, stream in ipairs(STREAMS) do
   local found = {}
   for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', stream, GROUP)) do
     local consumer = named(list)
-    if consumer.pending > 0 and not isMember(consumer.name) then
+    if consumer.pending > 0 and not isMember(consumer.name) and (which == 2 or isOurs(consumer.name)) then
       for _, entry in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', most + 1, consumer.name)) do found[#found + 1] = entry end
     end
   end

@@ -1,5 +1,5 @@
 import { type Script, script } from '../script.ts'
-import { COPY, MEMBER, NOW } from './common.ts'
+import { COPY, MEMBER, MOST_VALUES, NOW, PACKING } from './common.ts'
 
 /** ARGV: how many ids of the stream, these, and those of the group's own. @returns 'lost' or 'ours'. */
 export const acknowledge: Script = script(
@@ -18,47 +18,57 @@ return 'ours'`,
 )
 
 /**
- * The original is looked up and taken out of the group in the step that stores its copy: asked for twice it is stored once. ARGV: 1 or 2, id, an
- * id for a message that has none, a number of ms, how many fields are laid over it, these, and the original where the answer was
- * 'missing': it is not in the stream any more.
+ * The original is looked up and taken out of the group in the step that has stored its copy: asked for twice it is stored once. The copy comes
+ * first: Redis undoes nothing of a script that fails, and what was acknowledged before would be gone. ARGV: 1 or 2, id, an id for a message
+ * that has none, a number of ms, how many fields are laid over it, these, and the original where the answer was 'missing': it is not in the
+ * stream any more.
  */
-const TAKE = `
+const COPY_OF = `
 if not isMember(ME) then return 'lost' end
 local which, id, ms, over = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local stream = STREAMS[which]
 local entry = redis.call('XRANGE', stream, id, id)[1]
 if not entry and #ARGV == 7 + over then return 'missing' end
-if redis.call('XACK', stream, GROUP, id) == 0 then return 'ours' end
-local fields = entry and entry[2]
+if #redis.call('XPENDING', stream, GROUP, id, id, 1) == 0 then return 'ours' end
+local fields = entry and unpacked(entry[2])
 if not fields then
   fields = {}
   for i = 8 + over, #ARGV do fields[#fields + 1] = ARGV[i] end
 end
-local copy = copied(fields, ARGV[5], ARGV, 8, 7 + over)
-if which == 2 then redis.call('XDEL', stream, id) end`
+local copy = copied(fields, ARGV[5], ARGV, 8, 7 + over)`
+
+const TAKEN = `
+redis.call('XACK', stream, GROUP, id)
+if which == 2 then redis.call('XDEL', stream, id) end
+return 'ours'`
 
 /** `ms` is the delay; without one the copy comes at once. @returns 'lost' or 'ours'. */
 export const retry: Script = script(
   NOW,
   MEMBER,
   COPY,
-  TAKE,
+  PACKING,
+  COPY_OF,
   `
-if ms <= 0 then redis.call('XADD', KEYS[2], '*', unpack(copy))
+if ms <= 0 then addAgain(KEYS[2], copy)
 else
   local token = which .. ':' .. id
   redis.call('HSET', KEYS[5], token, cmsgpack.pack(copy))
   redis.call('ZADD', KEYS[4], string.format('%.0f', now() + ms), token)
-end
-return 'ours'`,
+end`,
+  TAKEN,
 )
 
-/** KEYS[7] is the place, `ms` how long it is kept there; 0 is for ever. @returns 'lost' or 'ours'. */
+/**
+ * KEYS[8] is the place, `ms` how long it is kept there; 0 is for ever.
+ * @returns 'lost' or 'ours', or the fields of a letter that has too many for a script: nothing is done, and who asked stores it and acknowledges.
+ */
 export const bury: Script = script(
   NOW,
   MEMBER,
   COPY,
-  TAKE,
+  PACKING,
+  COPY_OF,
   `
 local time = now()
 local function also(name, value)
@@ -68,6 +78,7 @@ end
 also('corebus-dead-group', GROUP)
 also('corebus-dead-at', string.format('%.0f', time))
 if ms > 0 then also('corebus-dead-until', string.format('%.0f', time + ms)) end
-redis.call('XADD', KEYS[7], '*', unpack(copy))
-return 'ours'`,
+if #copy > ${MOST_VALUES} then return copy end
+redis.call('XADD', KEYS[8], '*', unpack(copy))`,
+  TAKEN,
 )

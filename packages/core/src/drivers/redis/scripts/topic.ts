@@ -1,18 +1,25 @@
 import { type Script, script } from '../script.ts'
-import { COPY, IDS, NOW } from './common.ts'
+import { COPY, IDS, MADE, MAKING, NOW, PACKING } from './common.ts'
+
+/** KEYS are the stream and what its topic was declared. */
+export const makeStream: Script = script(MAKING, `make(KEYS[1], KEYS[2])`)
 
 /**
- * Publishes what may have been published, once. ARGV: where to begin to look (an id, with `(` for what comes after it), how many messages,
- * and of each its id, how many arguments follow, and these.
+ * Publishes what may have been published, once, and makes the stream where there is none. KEYS are the stream and what its topic was declared.
+ * ARGV: where to begin to look (an id, with `(` for what comes after it), how many messages, and of each its id, how many arguments follow,
+ * and these; none for a message with too many, which is only looked for. @returns the entry of the last one, '' when it is not there.
  */
-export const publishOnce: Script = script(`
+export const publishOnce: Script = script(
+  MAKING,
+  `
+make(KEYS[1], KEYS[2])
 local from, count = ARGV[1], tonumber(ARGV[2])
 local messages, there = {}, {}
 local i = 3
 for n = 1, count do
   local fields = tonumber(ARGV[i + 1])
   messages[n] = { ARGV[i], i + 2, i + 1 + fields }
-  there[ARGV[i]] = false
+  there[ARGV[i]] = {}
   i = i + 2 + fields
 end
 repeat
@@ -20,7 +27,8 @@ repeat
   for _, entry in ipairs(page) do
     local fields = entry[2]
     for f = 1, #fields, 2 do
-      if fields[f] == 'corebus-id' and there[fields[f + 1]] == false then there[fields[f + 1]] = entry[1] end
+      local found = fields[f] == 'corebus-id' and there[fields[f + 1]]
+      if found then found[#found + 1] = entry[1] end
     end
   end
   if #page > 0 then from = '(' .. page[#page][1] end
@@ -28,20 +36,24 @@ until #page < 200
 local last = ''
 for n = 1, count do
   local id, first, final = unpack(messages[n])
-  last = there[id] or redis.call('XADD', KEYS[1], '*', unpack(ARGV, first, final))
+  -- Each entry is one message: two may have one id.
+  last = table.remove(there[id], 1) or (final < first and '') or redis.call('XADD', KEYS[1], '*', unpack(ARGV, first, final))
 end
-return last`)
+return last`,
+)
 
 /**
- * Deletes what every group has settled and is old enough, and notes where each group is. ARGV: the keys of a group's state, before and behind
- * its name; how long what is settled is kept, and what no group reads. @returns how many groups there are, and messages.
+ * Deletes what every group has settled and is old enough, from a stream that one of us has made, and notes where each group is. KEYS are the
+ * stream and what its topic was declared. ARGV: the keys of a group's state, before and behind its name; how long what is settled is kept, and
+ * what no group reads. @returns how many groups there are, and messages, and whether the stream is ours (1 or 0).
  */
 export const retain: Script = script(
   NOW,
   IDS,
   `
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
-if groups.err then return { 0, 0 } end
+if groups.err then return { 0, 0, 0 } end
+local ours = redis.call('HGET', KEYS[2], '${MADE}') and 1 or 0
 local floor
 for _, list in ipairs(groups) do
   local group = named(list)
@@ -53,17 +65,18 @@ for _, list in ipairs(groups) do
 end
 local least = string.format('%.0f-0', now() - tonumber(floor and ARGV[3] or ARGV[4]))
 if floor and earlier(floor, least) then least = floor end
-redis.call('XTRIM', KEYS[1], 'MINID', '~', least)
-return { #groups, redis.call('XLEN', KEYS[1]) }`,
+if ours == 1 then redis.call('XTRIM', KEYS[1], 'MINID', '~', least) end
+return { #groups, redis.call('XLEN', KEYS[1]), ours }`,
 )
 
 /** Moves a dead letter, KEYS[1], to its group's own stream, KEYS[2]. ARGV: its id and the fields laid over it. @returns whether it was there. */
 export const replay: Script = script(
   COPY,
+  PACKING,
   `
 local entry = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not entry then return 0 end
-redis.call('XADD', KEYS[2], '*', unpack(copied(entry[2], 'redis:' .. KEYS[1] .. '/' .. entry[1], ARGV, 2, #ARGV)))
+addAgain(KEYS[2], copied(entry[2], 'redis:' .. KEYS[1] .. '/' .. entry[1], ARGV, 2, #ARGV))
 redis.call('XDEL', KEYS[1], ARGV[1])
 return 1`,
 )

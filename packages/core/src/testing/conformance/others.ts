@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { CorebusError } from '../../errors.ts'
+import { type ConformanceCase, type ConformanceTarget, casesOf } from './case.ts'
+import { quiet, until } from './wait.ts'
+
+/** A client of the broker that has never heard of us, as the target's test file writes it. */
+export interface Others {
+  /** Makes a topic in the broker's own way, with a group or queue of theirs, and writes `count` messages. */
+  readonly makeTopic: (topic: string, count: number) => Promise<void>
+  /** What the broker says of that topic, of their group and of those messages. */
+  readonly look: (topic: string) => Promise<unknown>
+  /** Becomes a member of a group in the broker's own way. Resolves when it is one, and holds a message where a message is held by its reader. */
+  readonly join: (
+    topic: string,
+    group: string,
+  ) => Promise<{ readonly look: () => Promise<unknown>; readonly leave: () => Promise<unknown> }>
+}
+
+const of = casesOf("What is others'")
+const THEIRS = 300
+
+const known = (_: unknown, { others }: ConformanceTarget): string | undefined =>
+  others ? undefined : 'nobody else writes to this broker in a way of their own'
+
+function othersOf({ others }: ConformanceTarget): Others {
+  assert.ok(others, 'asked for without a client of theirs')
+  return others
+}
+
+export const othersCases: readonly ConformanceCase[] = [
+  of(
+    'a topic that others made, their group and its messages are the same after groups of ours have read, retried, buried and published there',
+    async (room) => {
+      const topic = room.topic()
+      const others = othersOf(room.target)
+      await others.makeTopic(topic, THEIRS)
+      const before = await others.look(topic)
+      for (const life of [1, 2]) {
+        const messaging = room.messaging()
+        const seen: string[] = []
+        messaging.handle({ topic, group: 'ours', decode: 'text', maxRetries: 1, retryDelayMs: 100 }, (_: string, { id, attempt }) => {
+          seen.push(id)
+          if (id.startsWith('ours-') && (id.endsWith('-1') || attempt === 1)) throw new Error('not this one')
+        })
+        await messaging.start()
+        await messaging.getProducer().sendAll(
+          topic,
+          [1, 2, 3].map((n) => ({ message: { n }, id: `ours-${life}-${n}` })),
+        )
+        await until(
+          () => [1, 2, 3].every((n) => seen.filter((id) => id === `ours-${life}-${n}`).length === 2) && messaging.counters.dead === 1,
+          () => [seen.length, messaging.counters],
+        )
+        await messaging.close()
+        assert.deepEqual(await others.look(topic), before)
+      }
+    },
+    { needs: known },
+  ),
+
+  of(
+    'a group that others are members of is refused, and what they hold stays with them; when they have left it can be joined',
+    async (room) => {
+      const topic = room.topic()
+      const others = othersOf(room.target)
+      await others.makeTopic(topic, 3)
+      const member = await others.join(topic, 'shared')
+      room.onLeave(member.leave)
+      const before = await member.look()
+      const attempt = () => {
+        const messaging = room.messaging()
+        messaging.handle({ topic, group: 'shared', decode: 'text' }, () => {})
+        return messaging
+      }
+      const refused = attempt()
+      await assert.rejects(refused.start(), (thrown) => {
+        assert.ok(thrown instanceof CorebusError, String(thrown))
+        assert.ok(thrown.message.includes('shared'), thrown.message)
+        return true
+      })
+      await quiet()
+      await refused.close()
+      assert.deepEqual(await member.look(), before)
+      await member.leave()
+      await attempt().start()
+    },
+    { needs: known },
+  ),
+]
