@@ -33,10 +33,13 @@ export interface Burial {
   readonly until?: number
 }
 
-/** In a compacted topic: its key says which letter it is, and null would delete it. */
-export function letterOf({ key, value, headers }: RecordOut, burial: Burial): RecordOut {
+/**
+ * In a compacted topic: its key says which letter it is, and null would delete it. It is known by the place of its original and not by its id,
+ * which several messages may have. The time is part of the place: a topic that was deleted and made again counts from 0.
+ */
+export function letterOf({ key, value, headers }: RecordOut, burial: Burial, { partition, offset, at }: Origin): RecordOut {
   return {
-    key: letterKey(burial, String(headers[OURS.id])),
+    key: Buffer.from(JSON.stringify([burial.group, burial.topic, partition, offset, at])),
     value: value ?? Buffer.alloc(0),
     headers: {
       ...headers,
@@ -45,10 +48,6 @@ export function letterOf({ key, value, headers }: RecordOut, burial: Burial): Re
       ...(value === null && { [OURS.tombstone]: 'true' }),
     },
   }
-}
-
-export function letterKey({ group, topic }: Pick<Burial, 'group' | 'topic'>, id: string): Buffer {
-  return Buffer.from(JSON.stringify([group, topic, id]))
 }
 
 export function burialOf({ headers }: RecordIn): Burial | undefined {

@@ -1,7 +1,7 @@
 import type { Clock, DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
 import type { Client } from './client.ts'
 import type { Copies } from './copies.ts'
-import { type Burial, burialOf, copyOf, letterKey } from './copy.ts'
+import { type Burial, burialOf, copyOf } from './copy.ts'
 import { failureOf, isUnknownTopic } from './failure.ts'
 import { readLog } from './log-reader.ts'
 import type { Names } from './names.ts'
@@ -87,8 +87,9 @@ export function letters({ names, client, publisher, copies, clock, entries }: Le
     return (filter.topic ?? topic) === topic && (filter.group ?? group) === group && (filter.ids?.includes(message.id) ?? true)
   }
 
-  async function remove({ burial, message, place }: Letter): Promise<void> {
-    await publisher.store(names.place(place), 0, { key: letterKey(burial, message.id), value: null, headers: {} })
+  /** By the key it was stored with, which earlier builds made of its id. */
+  async function remove({ record: { key }, place }: Letter): Promise<void> {
+    await publisher.store(names.place(place), 0, { key, value: null, headers: {} })
   }
 
   /** @returns how many `work` has done; those it fails with stay. */

@@ -50,6 +50,32 @@ describe.skipIf(!running)('what lies on the broker', () => {
     },
   )
 
+  test('a letter that an earlier build stored under its id is listed and handed back, and lies there once when it dies again', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const driver = await room.connected()
+    const reader = await member(driver, { topics: [topic], group })
+    const { kafka } = await room.bare()
+    const producer = kafka.producer()
+    await producer.connect()
+    const headers = {
+      ...{ 'corebus-id': 'order-7', 'corebus-attempt': '4' },
+      'corebus-origin': JSON.stringify({ topic, partition: 0, offset: 5, at: 1_700_000_000_000 }),
+      'corebus-dead': JSON.stringify({ topic, group, at: 1_700_000_001_000 }),
+    }
+    await producer.send({
+      topic: `${topic}.${group}.dlq`,
+      messages: [{ key: JSON.stringify([group, topic, 'order-7']), value: '{"n":7}', headers }],
+    })
+    await producer.disconnect()
+    const letters = () => driver.admin.deadLetters({ topic })
+    expect((await letters()).map(({ message: { id, body } }) => [id, Buffer.from(body).toString()])).toEqual([['order-7', '{"n":7}']])
+    expect(await driver.admin.replay({ topic, ids: ['order-7'] }, {})).toBe(1)
+    const delivery = await reader.nth(1)
+    expect(await letters()).toEqual([])
+    await reader.settle([{ kind: 'deadLetter', delivery, headers: {} }])
+    expect((await letters()).map(({ message }) => message.id)).toEqual(['order-7'])
+  })
+
   test('where nothing may be made, everything missing is named, and a publish to a topic that is not there fails for good', async () => {
     const { topic, group, ...room } = openRoom(url)
     const driver = await room.connected()

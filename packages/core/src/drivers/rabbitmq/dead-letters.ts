@@ -138,16 +138,13 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
   async function each(filter: DeadLetterFilter, work: (letter: Letter) => Promise<void>): Promise<number> {
     let done = 0
     let cause: unknown
-    const { ids } = filter
     for (const [place, users] of await placesFor(filter)) {
-      const missing = new Set(ids)
       await scan({
         ...{ place, users, filter },
-        ...(ids && { enough: () => missing.size === 0, firstPage: Math.min(ids.length, PAGE) }),
+        // Also where ids are named: several letters may have one.
         async work(found) {
           const results = await Promise.allSettled(found.map(work))
           const leaving = found.filter((_, i) => results[i]?.status === 'fulfilled')
-          for (const { message } of found) missing.delete(message.id)
           done += leaving.length
           for (const result of results) if (result.status === 'rejected') cause = result.reason
           return leaving
