@@ -5,6 +5,7 @@ import { event } from './event.ts'
 import { consumerCases } from './fixtures/consumer-cases.ts'
 import { eventCases } from './fixtures/event-cases.ts'
 import { UserCreated, UserSeen } from './fixtures/events.ts'
+import { NOTED, noted } from './fixtures/noted.ts'
 import { misused, traced } from './fixtures/traced.ts'
 import { messageHandler } from './message-handler.ts'
 
@@ -210,6 +211,22 @@ describe('@event', () => {
     undecorated: () => child.plain(),
     recursive: (again) => child.recursive(again),
   })
+})
+
+test('what others wrote on a method, above or below @event, is on what the class has', () => {
+  class Noted {
+    @noted('above')
+    @event('user.named', NAMED)
+    @event('user.seen', NAMED)
+    @noted('below')
+    async method(first: unknown, second: unknown) {
+      return { first, second }
+    }
+  }
+  const { method } = Noted.prototype
+  expect([{ ...method }, method.name, method.length]).toEqual([{ 'noted above': 'above', 'noted below': 'below' }, 'method', 2])
+  expect(Object.getOwnPropertyDescriptor(method, NOTED)).toMatchObject({ value: ['below', 'above'], enumerable: false })
+  expect(['above', 'below'].map((what) => Reflect.getOwnMetadata(`guards ${what}`, method))).toEqual([['above'], ['below']])
 })
 
 test('this file is compiled as its name says', () => {

@@ -108,8 +108,20 @@ function wrap(method: Method, name: string, own: EventRecord, home: unknown): Me
     if (isThenable(result)) return result.then((value: unknown) => returned(value, own, where))
     return returned(result, own, where)
   }
-  // Other decorators read it, and stack traces show it.
-  return Object.defineProperty(wrapped, 'name', { value: name })
+  // Stack traces show its name.
+  return Object.defineProperty(carrying(wrapped, method), 'name', { value: name })
+}
+
+/**
+ * What others wrote on the method is on what stands for it: frameworks keep guards, routes and parameters there, as properties or with
+ * reflect-metadata, and read them from what the class has. So is its number of parameters.
+ */
+function carrying(wrapped: Method, method: Method): Method {
+  for (const key of Reflect.ownKeys(method))
+    if (Object.getOwnPropertyDescriptor(wrapped, key)?.configurable !== false)
+      Object.defineProperty(wrapped, key, Object.getOwnPropertyDescriptor(method, key) as PropertyDescriptor) // there: it is one of its keys
+  for (const key of Reflect.getOwnMetadataKeys(method)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, method), wrapped)
+  return wrapped
 }
 
 function returned(result: unknown, own: EventRecord, where: string): unknown {
