@@ -3,6 +3,7 @@ import { held } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, ConnectionState, Difference, Driver, Topology } from './driver.ts'
 import { CorebusError } from './errors.ts'
+import { inFrameAsLoaded } from './frame.ts'
 import { loadDriver } from './load-driver.ts'
 import type { Observer } from './observe.ts'
 
@@ -40,7 +41,7 @@ export function createConnection({ config, clock, observer, logger, load = loadD
   function driver(): Promise<Driver> {
     if (current === 'closed') return Promise.reject(closed())
     // A process that has nothing else to do yet waits for its broker, and does not end without a word.
-    connecting ??= held(connect).catch((error: unknown) => {
+    connecting ??= held(() => inFrameAsLoaded(connect)).catch((error: unknown) => {
       connecting = undefined
       if (current === 'closed') throw closed()
       current = 'idle'

@@ -12,6 +12,7 @@ import { type Class, registry } from './decorators/record.ts'
 import type { Driver } from './driver.ts'
 import { CorebusError } from './errors.ts'
 import type { Event, EventType } from './event-type.ts'
+import { inFrameAsLoaded } from './frame.ts'
 import type { HandlerContext, HandlerSpec } from './handler.ts'
 import { createLogger } from './log.ts'
 import type { Middleware, PublishMiddleware } from './middleware.ts'
@@ -186,10 +187,10 @@ export function createInstance<T extends Types>(
     start: async (startOptions = {}) => {
       if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
       if (ownsEvents) messaging.check()
-      await held(() => consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions))
+      await held(() => inFrameAsLoaded(() => consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)))
     },
     close: () => {
-      closing ??= held(closeAll)
+      closing ??= held(() => inFrameAsLoaded(closeAll))
       return closing
     },
     health: () => consumers.health(),

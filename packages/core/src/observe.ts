@@ -1,6 +1,7 @@
-import { channel } from 'node:diagnostics_channel'
+import { type Channel, channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
 import type { Message } from './driver.ts'
+import { inFrameOfItsOwn } from './frame.ts'
 import { HEADER } from './wire/headers.ts'
 
 /** What every record names: ids and times, never bodies. */
@@ -71,6 +72,11 @@ const handleChannel = channel(CHANNEL.handle)
 const settleChannel = channel(CHANNEL.settle)
 const stateChannel = channel(CHANNEL.state)
 
+/** A subscriber sees the async-local storage of what it is told of; what it enters itself ends with it. */
+function tell(channel: Channel, record: object): void {
+  if (channel.hasSubscribers) inFrameOfItsOwn(() => channel.publish(record))
+}
+
 /** Counts, logs and tells the channels: the one place that says what happened to a message. */
 export class Observer {
   readonly logger: Logger
@@ -106,13 +112,13 @@ export class Observer {
     messages.forEach((message, i) => {
       const told: PublishRecord = this.#record(message, { event: events[i] })
       this.logger.debug(fieldsOf(told), `published ${events[i] ?? 'a message'} to ${message.topic}`)
-      publishChannel.publish(told)
+      tell(publishChannel, told)
     })
   }
 
   publishFailed(message: Message, error: Error, event?: string): void {
     this.#counters.publishFailed++
-    if (publishChannel.hasSubscribers) publishChannel.publish({ ...this.#record(message, { event }), error })
+    if (publishChannel.hasSubscribers) tell(publishChannel, { ...this.#record(message, { event }), error })
   }
 
   /** Nobody awaits a background publish, so this line is all that is left of it. */
@@ -127,7 +133,7 @@ export class Observer {
   delivered(message: Message, group: string, unsettledBefore: number): void {
     if (!deliverChannel.hasSubscribers) return
     const told: DeliverRecord = { ...this.#record(message, { group }), unsettledBefore }
-    deliverChannel.publish(told)
+    tell(deliverChannel, told)
   }
 
   handled(message: Message, told: Told & { durationMs: number; outcome: HandleRecord['outcome']; error?: Error }): void {
@@ -140,7 +146,7 @@ export class Observer {
     if (outcome === 'ok') this.logger.debug(fieldsOf(record), `handled ${what}`)
     else if (outcome === 'duplicate') this.logger.debug(fieldsOf(record), `handled before, skipped: ${what}`)
     else if (outcome === 'lost') this.logger.debug(fieldsOf(record), `taken from us while it was handled: ${what}`)
-    handleChannel.publish(record)
+    tell(handleChannel, record)
   }
 
   /** Whether anyone wants to know of a message that was handled well: most often nobody does, and it need not be described. */
@@ -226,13 +232,13 @@ export class Observer {
   /** The channel only: what is worth a line, and when, is said where the state is known. */
   state(state: StateRecord['state'], { group, error }: { group?: string; error?: Error } = {}): void {
     const told: StateRecord = { service: this.#service, state, ...(group !== undefined && { group }), ...(error && { error }) }
-    stateChannel.publish(told)
+    tell(stateChannel, told)
   }
 
   #settle(message: Message, told: Told, settlement: SettleRecord['settlement'], more: { afterMs?: number; reason?: string } = {}): void {
     if (!settleChannel.hasSubscribers) return
     const record: SettleRecord = { ...this.#record(message, told), settlement, ...more }
-    settleChannel.publish(record)
+    tell(settleChannel, record)
   }
 
   #line(message: Message, told: Told): object {

@@ -1,4 +1,5 @@
 import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
+import { inFrameAsLoaded } from '../frame.ts'
 import { HEADER } from '../wire/headers.ts'
 import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
 
@@ -105,7 +106,7 @@ function mostRetries({ retryIf, maxRetries }: RetryPolicy, error: Error, attempt
   if (!retryIf) return maxRetries
   let answer: boolean | number
   try {
-    answer = retryIf(error, attempt)
+    answer = inFrameAsLoaded(retryIf, error, attempt)
   } catch {
     return maxRetries
   }

@@ -1,7 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, Hold, sleep } from '../clock.ts'
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
+import { inFrameAsLoaded } from '../frame.ts'
 import type { GroupPlan } from '../group.ts'
 import type { Observer } from '../observe.ts'
 import { checkDeadlines } from './deadlines.ts'
@@ -51,8 +51,6 @@ export class GroupRun {
   readonly #losses = new Losses()
   readonly #decisions: Decisions
   readonly #hold = new Hold()
-  /** A driver in this process hands out on the heels of a publish: a handler must not inherit the publisher's transaction, scope or logger. */
-  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   readonly #subscribed = Promise.withResolvers<Subscription>()
   #subscription: Subscription | undefined
   #ended = false
@@ -112,9 +110,10 @@ export class GroupRun {
       from: plan.from,
       exclusive: plan.exclusive,
       limit: this.#limit.current,
-      onDeliveries: (deliveries) => this.#inOwnContext(() => this.#take(deliveries)),
-      onLost: (deliveries) => this.#lose(deliveries),
-      onState: (state) => this.#changeState(state),
+      // A driver in this process hands out on the heels of a publish: nothing here may inherit the publisher's transaction, scope or logger.
+      onDeliveries: (deliveries) => inFrameAsLoaded(() => this.#take(deliveries)),
+      onLost: (deliveries) => inFrameAsLoaded(() => this.#lose(deliveries)),
+      onState: (state) => inFrameAsLoaded(() => this.#changeState(state)),
     })
   }
 
@@ -224,7 +223,8 @@ export class GroupRun {
     if (work.lost) return undefined
     const startedAt = performance.now()
     work.runningSince = this.#options.clock.now()
-    const dispatched = dispatch(work, work.topic, this.#options.dispatch)
+    // Each in a frame of its own: several may start one after another here, and none may see what another has entered.
+    const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)
     if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
     this.#running.add(work)
     if (!this.#cancelTick) this.#tick()

@@ -1,6 +1,7 @@
 import type { RetryOptions } from '../consumer/retry.ts'
 import { CorebusError } from '../errors.ts'
 import type { Event, EventType } from '../event-type.ts'
+import { inFrameAsLoaded } from '../frame.ts'
 import type { GroupOptions, HandlerFunction, HandlerSpec, Resolve } from '../handler.ts'
 import {
   checkMethodOptions,
@@ -123,7 +124,7 @@ export function checkOrphans(): void {
 export function singletons(resolve: Resolve | undefined): Resolve {
   const made = new Map<unknown, unknown>()
   return <T extends object>(type: new (...args: never[]) => T): T | Promise<T> => {
-    if (!made.has(type)) made.set(type, resolve ? resolve(type) : construct(type))
+    if (!made.has(type)) made.set(type, resolve ? inFrameAsLoaded(resolve, type) : construct(type))
     return made.get(type) as T | Promise<T>
   }
 }

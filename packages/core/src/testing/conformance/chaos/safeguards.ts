@@ -7,7 +7,7 @@ export const coreMutations: readonly [Mutation, ...Mutation[]] = [
     changes: [
       {
         file: 'consumer/subscription.ts',
-        find: 'const dispatched = dispatch(work, work.topic, this.#options.dispatch)',
+        find: 'const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)',
         replace: `const dispatched = this.#subscribed.promise
           .then((subscription) => subscription.settle([{ kind: 'ack', delivery: work.delivery }]))
           .then(() => dispatch(work, work.topic, this.#options.dispatch))`,
