@@ -3,11 +3,14 @@ import { quiet } from './kit.ts'
 import { makeProject, type Running } from './project.ts'
 
 const SERVER = `
+import { subscribe } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import { closeOnSignal, configureMessaging } from '@corebus/core'
 
 const messaging = configureMessaging({ broker: 'memory', service: 'api', onClose: () => console.log('never: nothing was started') })
-const tail = await (await messaging.driver()).tail({ topic: 't', from: 'now', onMessages: () => console.log('published') })
+// A tail of the memory broker may be closed before it has passed on the last message.
+subscribe('corebus:publish', () => console.log('published'))
+await messaging.driver()
 const server = createServer((request, response) => {
   console.log('asked')
   const scope = messaging.openRequest()
