@@ -70,7 +70,7 @@ test.each([
   ['functions', 'packages/core/src/decorators/message-handler.ts', 'export interface FunctionOptions', '\n}', /readonly (\w+)\?:/g],
   ['@event', 'packages/core/src/decorators/event.ts', 'export interface EventDecoratorOptions', '\n}', /readonly (\w+)\?:/g],
   ['defineEvent', 'packages/core/src/event-type.ts', 'export interface EventTypeOptions', '\n}', /readonly (\w+)\?:/g],
-  ['send', 'packages/core/src/outgoing.ts', 'export interface SendOptions', '\n}', /readonly (\w+)\?:/g],
+  ['send', 'packages/core/src/publishing.ts', 'export interface SendOptions', '\n}', /readonly (\w+)\?:/g],
   ['start', 'packages/core/src/consumers.ts', 'export interface StartOptions', '\n}', /readonly (\w+)\?:/g],
   ['sqliteSession', 'packages/sql/src/session.ts', 'export interface SqliteSessionOptions', '\n}', /readonly (\w+)\?:/g],
   ['mount', 'packages/hono/src/mount.ts', 'export interface MountOptions', '\n}', /readonly (\w+)\?:/g],

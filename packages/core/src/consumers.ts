@@ -10,7 +10,8 @@ import { CorebusError } from './errors.ts'
 import { type GroupPlan, handlersOf, planGroups, type Selection, select, topologyOf } from './group.ts'
 import type { HandlerFunction, HandlerSpec, Resolve } from './handler.ts'
 import type { Observer } from './observe.ts'
-import type { EmitEvent, Outlet } from './scope.ts'
+import type { Publishing } from './publishing.ts'
+import type { Outlet } from './scope.ts'
 
 export interface StartOptions extends Selection {
   /** Handlers at once per group, instead of what groups and app say. */
@@ -40,7 +41,7 @@ export interface ConsumersOptions {
   readonly options: MessagingOptions
   readonly resolve: Resolve
   readonly handleMiddleware: readonly HandleMiddleware[]
-  readonly emit: EmitEvent
+  readonly owner: Publishing
   readonly outlet: Outlet
 }
 
@@ -130,7 +131,7 @@ export class Consumers {
   }
 
   #run(plan: GroupPlan, driver: Driver, bound: ReadonlyMap<HandlerSpec, HandlerFunction>, { onStuck }: StartOptions): GroupRun {
-    const { clock, observer, config, options, handleMiddleware, logger, emit, outlet } = this.#with
+    const { clock, observer, config, options, handleMiddleware, logger, owner, outlet } = this.#with
     const { session, inbox, outbox } = options
     return new GroupRun({
       plan,
@@ -149,7 +150,7 @@ export class Consumers {
         outbox,
         middleware: handleMiddleware,
         logger,
-        emit,
+        owner,
         outlet,
       },
       onStuck: (group, message) => this.#giveUp(group, message, onStuck),

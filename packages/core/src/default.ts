@@ -11,9 +11,9 @@ import type { EventType } from './event-type.ts'
 import type { HandlerFunction, HandlerSpec } from './handler.ts'
 import { createInstance, type Messaging, type OnOptions, type Types } from './messaging.ts'
 import type { Middleware } from './middleware.ts'
-import type { EventOptions } from './outgoing.ts'
+import type { EventOptions, Publishing } from './publishing.ts'
 import { eventSpec } from './registered.ts'
-import type { Producer } from './send.ts'
+import { currentScope } from './scope.ts'
 
 /** The default instance, and how it came to be: the exported functions and every decorated class belong to it. */
 interface Default {
@@ -73,7 +73,7 @@ function sameOptions(a: object, b: object): boolean {
 }
 
 // Bound late: importing a decorator makes no instance.
-onEventReturned((type, data, options) => defaultMessaging().emit(type as string, data, options))
+onEventReturned((type: EventType | string, data: unknown, options?: EventOptions) => defaultMessaging().emit(type as string, data, options))
 
 /** `messaging.on` of the default instance: registers only, so it may come before `configureMessaging`. */
 export const on: Messaging['on'] = (type: EventType | string, options: OnOptions, handler: unknown): void => {
@@ -88,15 +88,16 @@ export const handle: Messaging['handle'] = (
   recordFunction(messageSpec(options, handler as HandlerFunction))
 }
 
-export const emit: Messaging['emit'] = (type: EventType | string, data: unknown, options?: EventOptions): void =>
-  defaultMessaging().emit(type as string, data, options)
+/** Who publishes what is published here: inside of a handler, a request or a session the instance that runs it, outside of any the default one. */
+const publishing = (): Publishing => currentScope()?.owner ?? defaultMessaging()
 
-export const publishEvent: Messaging['publishEvent'] = (type: EventType | string, data: unknown, options?: EventOptions): Promise<void> =>
-  defaultMessaging().publishEvent(type as string, data, options)
+export const emit: Publishing['emit'] = (type: EventType | string, data: unknown, options?: EventOptions): void =>
+  publishing().emit(type as string, data, options)
 
-export function getProducer(): Producer {
-  return defaultMessaging().getProducer()
-}
+export const publishEvent: Publishing['publishEvent'] = (type: EventType | string, data: unknown, options?: EventOptions): Promise<void> =>
+  publishing().publishEvent(type as string, data, options)
+
+export const getProducer: Publishing['getProducer'] = () => publishing().getProducer()
 
 export function use(middleware: Middleware): void {
   defaultMessaging().use(middleware)

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { RetryOptions } from './consumer/retry.ts'
 import type { Message } from './driver.ts'
 import type { EventType } from './event-type.ts'
+import type { Producer, Publishing } from './publishing.ts'
 import type { Wire } from './wire/schema.ts'
 
 /** What every handler gets beside its message. `Db` is what the configured session opens. */
@@ -19,6 +20,10 @@ export interface HandlerContext<Db = unknown> {
   readonly id: string
   readonly headers: Message['headers']
   readonly group: string
+  /** As the exported functions, of the instance that runs the handler: what they record belongs to this message, whatever calls them. */
+  readonly emit: Publishing['emit']
+  readonly publishEvent: Publishing['publishEvent']
+  readonly send: Producer['send']
 }
 
 /** Options of a whole group. Handlers that share a group may each give them, if they agree. */

@@ -49,7 +49,6 @@ export {
   type SettleRecord,
   type StateRecord,
 } from './observe.ts'
-export type { EventOptions, SendOptions } from './outgoing.ts'
+export type { EventOptions, Producer, Publishing, SendOptions } from './publishing.ts'
 export type { RequestOptions, RequestScope } from './request.ts'
-export type { Producer } from './send.ts'
 export type { Schema } from './wire/schema.ts'

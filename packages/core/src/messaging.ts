@@ -17,13 +17,14 @@ import type { HandlerContext, HandlerSpec } from './handler.ts'
 import { createLogger } from './log.ts'
 import type { Middleware, PublishMiddleware } from './middleware.ts'
 import { type Counters, Observer } from './observe.ts'
-import { type EventOptions, eventMessage, type OutgoingDefaults } from './outgoing.ts'
+import { eventMessage, type OutgoingDefaults } from './outgoing.ts'
 import { createOutlet } from './outlet.ts'
 import { createPublisher } from './producer.ts'
+import type { EventOptions, Publishing } from './publishing.ts'
 import { eventRecords, eventSpec, handlerSpecs } from './registered.ts'
 import { createRequests, type RequestOptions, type RequestScope } from './request.ts'
-import { currentScope, type EmitEvent, nextIdIn, type Recorded, record } from './scope.ts'
-import { createProducer, type Producer } from './send.ts'
+import { currentScope, nextIdIn, type Recorded, record } from './scope.ts'
+import { createProducer } from './send.ts'
 import type { Schema } from './wire/schema.ts'
 
 /** What `configureMessaging<{ db: Tx }>` says about types that cannot be inferred. */
@@ -35,7 +36,7 @@ type DbOf<T extends Types> = T extends { readonly db: infer Db } ? Db : unknown
 export interface OnOptions extends OnEventOptions, FunctionOptions {}
 
 /** One instance: one broker connection, its handlers, its events. */
-export interface Messaging<T extends Types = Types> {
+export interface Messaging<T extends Types = Types> extends Publishing {
   /** Redacted, for logs and checks. */
   readonly settings: Omit<Config, 'url' | 'auth' | 'tls' | 'client'>
   readonly logger: Logger
@@ -51,13 +52,6 @@ export interface Messaging<T extends Types = Types> {
   handle<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In, DbOf<T>>): void
   // biome-ignore lint/suspicious/noExplicitAny: without a schema nothing is known of the message, and the handler says what it takes
   handle(options: MessageHandlerOptions<unknown> & FunctionOptions & { schema?: never }, handler: MessageFunction<any, DbOf<T>>): void
-  /** Records an event: it leaves when the request or session around it has succeeded, or now in the background. Throws at once for a wrong payload. */
-  emit<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): void
-  emit(name: string, data: unknown, options?: EventOptions): void
-  /** Publishes an event and waits for the confirm; with an outbox it is written in the open session instead. */
-  publishEvent<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): Promise<void>
-  publishEvent(name: string, data: unknown, options?: EventOptions): Promise<void>
-  getProducer(): Producer
   /** Middleware around publish and around the handler call. Before the first publish and before `start`. */
   use(middleware: Middleware): void
   /** Runs the handlers in this process: all with `autoStart`, or those for the topics or groups named. Resolves when all are consuming. */
@@ -120,7 +114,18 @@ export function createInstance<T extends Types>(
   const session = options.session as Session<unknown> | undefined
   const own: HandlerSpec[] = []
   const resolve = singletons(options.resolve)
-  const emit: EmitEvent = (type, data, eventOptions) => messaging.emit(type as string, data, eventOptions)
+  const owner: Publishing = {
+    emit: (type: EventType | string, data: unknown, eventOptions: EventOptions = {}) => {
+      mustHaveSession('emit')
+      record(recorded(type, data, eventOptions))
+    },
+    publishEvent: async (type: EventType | string, data: unknown, eventOptions: EventOptions = {}) => {
+      mustHaveSession('publishEvent')
+      if (outlet.hasOutbox) record(recorded(type, data, eventOptions))
+      else await outlet.publish([recorded(type, data, eventOptions)])
+    },
+    getProducer: () => producer,
+  }
   const consumers = new Consumers({
     config,
     clock,
@@ -130,7 +135,7 @@ export function createInstance<T extends Types>(
     options: options as MessagingOptions,
     resolve,
     handleMiddleware,
-    emit,
+    owner,
     outlet,
   })
   let closing: Promise<void> | undefined
@@ -159,7 +164,7 @@ export function createInstance<T extends Types>(
   const requests = createRequests({
     session,
     outbox: options.outbox as MessagingOptions['outbox'],
-    emit,
+    owner,
     outlet,
   })
 
@@ -170,16 +175,7 @@ export function createInstance<T extends Types>(
     on: (type: EventType | string, onOptions: OnOptions, handler: unknown) => register(eventSpec(type, onOptions, handler)),
     handle: (handleOptions: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<never, never>) =>
       register(messageSpec(handleOptions, handler as never)),
-    emit: (type: EventType | string, data: unknown, eventOptions: EventOptions = {}) => {
-      mustHaveSession('emit')
-      record(recorded(type, data, eventOptions))
-    },
-    publishEvent: async (type: EventType | string, data: unknown, eventOptions: EventOptions = {}) => {
-      mustHaveSession('publishEvent')
-      if (outlet.hasOutbox) record(recorded(type, data, eventOptions))
-      else await outlet.publish([recorded(type, data, eventOptions)])
-    },
-    getProducer: () => producer,
+    ...owner,
     use: ({ publish, handle }) => {
       if (publish) publishMiddleware.push(publish)
       if (handle) handleMiddleware.push(handle)

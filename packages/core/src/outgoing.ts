@@ -1,27 +1,11 @@
 import type { Message } from './driver.ts'
 import { CorebusError } from './errors.ts'
 import type { EventType } from './event-type.ts'
+import type { EventOptions, SendOptions } from './publishing.ts'
 import { currentScope } from './scope.ts'
 import { encodeEnvelope, encodeJson } from './wire/envelope.ts'
 import { HEADER, RESERVED_PREFIX } from './wire/headers.ts'
 import { newId } from './wire/id.ts'
-
-/** What may be said about one message besides its body. */
-export interface SendOptions {
-  /** Messages with the same key keep their order. */
-  readonly key?: string | number
-  /** Names beginning with `corebus-` are refused. */
-  readonly headers?: Readonly<Record<string, string>>
-  /** Default: a new UUIDv7. Give one that stays the same when your code tries again. */
-  readonly id?: string
-  /** Default: the incoming message's or request's, else the message's own id. */
-  readonly correlationId?: string
-}
-
-export interface EventOptions extends SendOptions {
-  /** Default: the event type's topic, else the default topic. */
-  readonly topic?: string
-}
 
 export interface OutgoingDefaults {
   readonly service: string

@@ -1,6 +1,7 @@
 import type { Outbox, Session } from './config.ts'
 import { CorebusError } from './errors.ts'
-import { createScope, discard, type EmitEvent, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
+import type { Publishing } from './publishing.ts'
+import { createScope, discard, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
 import { newId } from './wire/id.ts'
 
 export interface RequestOptions {
@@ -34,13 +35,13 @@ export interface Requests {
 export interface RequestsOptions {
   readonly session: Session<unknown> | undefined
   readonly outbox: Outbox | undefined
-  /** Of the instance: `@event` inside of the request publishes there. */
-  readonly emit: EmitEvent
+  /** The instance: what is published inside of the request is published there. */
+  readonly owner: Publishing
   readonly outlet: Outlet
 }
 
 export function createRequests(options: RequestsOptions): Requests {
-  const { session, emit } = options
+  const { session, owner } = options
   const open = new Set<Scope>()
   const waiting: (() => void)[] = []
 
@@ -50,7 +51,7 @@ export function createRequests(options: RequestsOptions): Requests {
   }
 
   function openRequest({ correlationId }: RequestOptions = {}): RequestScope {
-    const scope = createScope({ emit, correlationId: correlationId ?? newId() })
+    const scope = createScope({ owner, correlationId: correlationId ?? newId() })
     let committed = false
     open.add(scope)
     return {

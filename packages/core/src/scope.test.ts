@@ -1,10 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { expect, onTestFinished, test } from 'vitest'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { allSettled, collector, loggingSession, onMemory, quiet, until } from '../test/kit.ts'
 import type { Message } from './driver.ts'
 import type { Messaging } from './messaging.ts'
 import { CHANNEL, type SettleRecord } from './observe.ts'
-import { derivedId } from './wire/id.ts'
+import { derivedId, newId } from './wire/id.ts'
 
 /** Everything that arrives on `topic`, in an instance's own broker. */
 async function tail(messaging: Messaging, topic: string): Promise<Message[]> {
@@ -280,4 +282,89 @@ test('what is recorded for another instance in a session with an outbox leaves t
     () => out,
   )
   expect(out[0]?.id).toBe('theirs')
+})
+
+describe('what is exported, in a handler or request of another instance than the default one', () => {
+  /** A tail of everything that is published on `topic` of either broker. */
+  async function two(): Promise<{
+    corebus: typeof import('./index.ts')
+    own: Messaging
+    other: Messaging
+    ownSeen: Message[]
+    otherSeen: Message[]
+  }> {
+    vi.resetModules()
+    delete (globalThis as Record<symbol, unknown>)[Symbol.for('corebus.registry')]
+    const corebus = await import('./index.ts')
+    const settings = () =>
+      ({ broker: 'memory', url: `memory://${newId()}`, service: 's', env: {}, logger: pino({ level: 'silent' }) }) as const
+    const other = corebus.configureMessaging(settings())
+    const own = corebus.createMessaging(settings())
+    onTestFinished(async () => void (await Promise.all([own.close(), other.close()])))
+    const [ownSeen, otherSeen] = await Promise.all([tail(own, 'out'), tail(other, 'out')])
+    return { corebus, own, other, ownSeen, otherSeen }
+  }
+
+  const namesOf = (seen: readonly Message[]) => seen.map(({ id }) => id).sort()
+
+  test('is published by the instance that runs the handler, and so is what the context has', async () => {
+    const { corebus, own, ownSeen, otherSeen } = await two()
+    const attempts: number[] = []
+    own.handle({ topic: 'in', group: 'g', maxRetries: 1, retryDelayMs: 10 }, async (_: unknown, { attempt, emit, publishEvent, send }) => {
+      attempts.push(attempt)
+      const id = (what: string) => ({ id: `${what}-${attempt}` })
+      corebus.emit('x', 1, { topic: 'out', ...id('emit') })
+      emit('x', 1, { topic: 'out', ...id('context.emit') })
+      await corebus.publishEvent('x', 1, { topic: 'out', ...id('publishEvent') })
+      await publishEvent('x', 1, { topic: 'out', ...id('context.publishEvent') })
+      await corebus.getProducer().send('out', 1, id('send'))
+      await send('out', 1, id('context.send'))
+      // What is recorded belongs to this call; what is published now does not.
+      if (attempt === 1) throw new Error('once')
+    })
+    await own.start()
+    await own.getProducer().send('in', 1, { correlationId: 'c' })
+    await until(
+      () => ownSeen.length === 10,
+      () => namesOf(ownSeen),
+    )
+    await quiet()
+    const now = ['publishEvent', 'context.publishEvent', 'send', 'context.send']
+    const expected = [...[1, 2].flatMap((n) => now.map((what) => `${what}-${n}`)), 'emit-2', 'context.emit-2']
+    expect([namesOf(ownSeen), namesOf(otherSeen), attempts]).toEqual([expected.sort(), [], [1, 2]])
+    expect(new Set(ownSeen.map(({ headers }) => headers['corebus-correlation']))).toEqual(new Set(['c']))
+  })
+
+  test('what a context emits waits for its message also where the async context of the handler is lost', async () => {
+    const { own, ownSeen } = await two()
+    const lost = AsyncLocalStorage.snapshot()
+    own.handle({ topic: 'in', group: 'g', maxRetries: 0 }, async (_: unknown, { emit }) => {
+      lost(() => emit('x', 1, { topic: 'out' }))
+      throw new Error('did not happen')
+    })
+    await own.start()
+    await own.getProducer().send('in', 1)
+    await until(
+      () => own.counters.dead === 1,
+      () => own.counters,
+    )
+    await quiet()
+    expect(ownSeen).toEqual([])
+  })
+
+  test('is published by the instance whose request it is; outside of any by the default one', async () => {
+    const { corebus, own, ownSeen, otherSeen } = await two()
+    const request = own.openRequest()
+    await request.run(async () => {
+      corebus.emit('x', 1, { topic: 'out', id: 'emit' })
+      await corebus.getProducer().send('out', 1, { id: 'send' })
+    })
+    await request.release()
+    corebus.emit('x', 1, { topic: 'out', id: 'outside' })
+    await until(
+      () => ownSeen.length === 2 && otherSeen.length === 1,
+      () => [namesOf(ownSeen), namesOf(otherSeen)],
+    )
+    expect([namesOf(ownSeen), namesOf(otherSeen)]).toEqual([['emit', 'send'], ['outside']])
+  })
 })

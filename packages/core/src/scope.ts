@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Outbox } from './config.ts'
 import { registry } from './decorators/record.ts'
 import type { Message } from './driver.ts'
-import type { EventType } from './event-type.ts'
+import type { Publishing } from './publishing.ts'
 import { derivedId } from './wire/id.ts'
 
 /** A message that is validated and encoded, and the instance that will publish it. */
@@ -21,9 +21,6 @@ export interface Outlet {
   readonly hasOutbox: boolean
 }
 
-/** `messaging.emit`, as `@event` calls it. */
-export type EmitEvent = (type: EventType | string, data: unknown, options: { topic?: string; key?: string | number }) => void
-
 /**
  * Where recorded events wait until it is sure that they happened: a request until its response is out, a handler until its session has
  * committed. `@event` and `emit` record into the current one; without one an event leaves at once, in the background.
@@ -37,8 +34,8 @@ export interface Scope {
   inSession: boolean
   /** Released or discarded. Code it has started may run on: what that records leaves at once. */
   over: boolean
-  /** Of the instance that opened it: `@event` publishes there. Without one, on the default instance. */
-  readonly emit: EmitEvent | undefined
+  /** The instance that opened it: what is published from here, by whatever name, is published there. Without one, on the default instance. */
+  readonly owner: Publishing | undefined
   /** What is handled here, and by whom: ids of what is recorded must be the same after a redelivery. */
   derivesFrom: Message | undefined
   group: string
@@ -60,13 +57,13 @@ export const runInScope = <A extends unknown[], T>(scope: Scope, work: (...args:
 export function createScope({
   correlationId,
   causationId,
-  emit,
+  owner,
 }: {
   correlationId?: string
   causationId?: string
-  emit?: EmitEvent
+  owner?: Publishing
 } = {}): Scope {
-  return { recorded: [], correlationId, causationId, emit, inSession: false, over: false, derivesFrom: undefined, group: '', derived: 0 }
+  return { recorded: [], correlationId, causationId, owner, inSession: false, over: false, derivesFrom: undefined, group: '', derived: 0 }
 }
 
 /** The id of the next message that is recorded here, where it must be the same after a redelivery. */

@@ -1,14 +1,8 @@
 import { asError, PublishError, type PublishFailure } from './errors.ts'
-import { type OutgoingDefaults, plainMessage, type SendOptions } from './outgoing.ts'
+import { type OutgoingDefaults, plainMessage } from './outgoing.ts'
+import type { Producer, SendOptions } from './publishing.ts'
 import type { Outlet, Recorded } from './scope.ts'
 import { newId } from './wire/id.ts'
-
-export interface Producer {
-  /** Publishes now; resolves on the broker's confirm. `null` with a key is a tombstone, bytes go as they are, anything else as JSON. */
-  send(topic: string, message: unknown, options?: SendOptions): Promise<void>
-  /** All in one go, in order. Rejects with PublishError naming those that failed; the others are on the broker. */
-  sendAll(topic: string, messages: readonly ({ readonly message: unknown } & SendOptions)[]): Promise<void>
-}
 
 export function createProducer(outlet: Outlet, defaults: OutgoingDefaults): Producer {
   async function sendAll(topic: string, messages: readonly ({ readonly message: unknown } & SendOptions)[]): Promise<void> {

@@ -12,7 +12,8 @@ import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts
 import { eventSpec } from '../registered.ts'
 import { currentScope, nextIdIn, type Outlet, record, type Scope } from '../scope.ts'
 import { derivedId } from '../wire/id.ts'
-import { type Call, type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+import type { Call } from './context.ts'
+import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
 
 const Created = defineEvent(
   'user.created',
@@ -78,7 +79,7 @@ function dispatched(
       outbox: undefined,
       middleware: [],
       logger: pino({ level: 'silent' }),
-      emit: () => undefined,
+      owner: { emit: () => undefined, publishEvent: async () => undefined, getProducer: () => expect.fail('not asked for') },
       outlet: outlet().outlet,
       ...options,
     },

@@ -4,8 +4,10 @@ import type { Message } from '../driver.ts'
 import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
 import type { HandlerPlan, TopicPlan } from '../group.ts'
 import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
-import { createScope, discard, type EmitEvent, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope.ts'
+import type { Publishing } from '../publishing.ts'
+import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope.ts'
 import { HEADER } from '../wire/headers.ts'
+import { type Call, Context } from './context.ts'
 import { type Found, find } from './find.ts'
 import type { Verdict } from './outcome.ts'
 
@@ -19,16 +21,6 @@ export interface HandlerCall {
   readonly context: HandlerContext
 }
 
-/** One delivery on its way through the runtime. */
-export interface Call {
-  readonly message: Message
-  readonly attempt: number
-  readonly signal: AbortSignal
-  readonly aborted: boolean
-  /** Why its work must not be committed, once there is a reason. */
-  forbidden(): 'timed out' | 'lost' | undefined
-}
-
 export interface DispatchOptions {
   readonly group: string
   readonly unknown: 'skip' | 'deadLetter'
@@ -38,8 +30,8 @@ export interface DispatchOptions {
   readonly outbox: Outbox | undefined
   readonly middleware: readonly HandleMiddleware[]
   readonly logger: Logger
-  /** Of the instance: `@event` inside of a handler publishes there, and the outbox takes what is its own. */
-  readonly emit: EmitEvent
+  /** The instance: what is published inside of a handler is published there, and the outbox takes what is its own. */
+  readonly owner: Publishing
   readonly outlet: Outlet
 }
 
@@ -138,7 +130,7 @@ function callHandler(
   const { plan, input } = found
   const handler = bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
-  const context = new Context(call, db, found, options)
+  const context = new Context(call, scope, options, { db, event: found.event })
   const handling =
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
   // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
@@ -162,9 +154,9 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 const OK: Verdict = { kind: 'ok' }
 const DUPLICATE: Verdict = { kind: 'duplicate' }
 
-function scopeOf({ id, headers }: Message, { emit }: DispatchOptions): Scope {
+function scopeOf({ id, headers }: Message, { owner }: DispatchOptions): Scope {
   const known = id === '' ? undefined : id
-  return createScope({ correlationId: headers[HEADER.correlation] ?? known, causationId: known, emit })
+  return createScope({ correlationId: headers[HEADER.correlation] ?? known, causationId: known, owner })
 }
 
 /** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */
@@ -209,50 +201,4 @@ function verdictOf(thrown: unknown, call: Call): Verdict {
   if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
   if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: Number((error as RetryLater).ms), error }
   return { kind: 'failed', error }
-}
-
-/** Signal and logger are made when they are asked for: most handlers do not. */
-class Context implements HandlerContext {
-  readonly db: unknown
-  readonly attempt: number
-  readonly topic: string
-  readonly key: string | undefined
-  readonly id: string
-  readonly headers: Message['headers']
-  readonly group: string
-  readonly #call: Call
-  readonly #event: string | undefined
-  readonly #parent: Logger
-  #logger: Logger | undefined
-
-  constructor(call: Call, db: unknown, found: { event?: string }, { group, logger }: DispatchOptions) {
-    this.db = db
-    this.attempt = call.attempt
-    this.topic = call.message.topic
-    this.key = call.message.key
-    this.id = call.message.id
-    this.headers = call.message.headers
-    this.group = group
-    this.#call = call
-    this.#event = found.event
-    this.#parent = logger
-  }
-
-  get signal(): AbortSignal {
-    return this.#call.signal
-  }
-
-  get logger(): Logger {
-    const { topic, key, id, attempt, group } = this
-    this.#logger ??= this.#parent.child({
-      topic,
-      group,
-      id,
-      attempt,
-      key,
-      event: this.#event,
-      correlationId: this.headers[HEADER.correlation],
-    })
-    return this.#logger
-  }
 }

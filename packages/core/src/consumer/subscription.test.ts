@@ -75,7 +75,7 @@ class Bench {
         outbox: undefined,
         middleware: [],
         logger: this.observer.logger,
-        emit: () => undefined,
+        owner: { emit: () => undefined, publishEvent: async () => undefined, getProducer: () => expect.fail('not asked for') },
         outlet: { hasOutbox: false, publish: async () => undefined, publishInBackground: async () => undefined },
       },
       onStuck: () => undefined,

@@ -1,6 +1,6 @@
 import type { Delivery, Message } from '../driver.ts'
 import type { TopicPlan } from '../group.ts'
-import type { Call } from './dispatch.ts'
+import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'
 

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { asError, CorebusError } from '../errors.ts'
 import type { EventType } from '../event-type.ts'
-import { currentScope, type EmitEvent } from '../scope.ts'
+import type { Publishing } from '../publishing.ts'
+import { currentScope } from '../scope.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
 /** What `@event` may stand on: methods that return the event's data, a typed JSON response with it, or a response that says the request failed. */
@@ -57,10 +58,10 @@ export interface EventRecord {
 }
 
 /** Where there is no scope, or one that belongs to no instance. */
-let emitByDefault: EmitEvent | undefined
+let emitByDefault: Publishing['emit'] | undefined
 
 /** Set by default.ts, which a decorator cannot import: it would make an instance by being imported. */
-export function onEventReturned(emit: EmitEvent): void {
+export function onEventReturned(emit: Publishing['emit']): void {
   emitByDefault = emit
 }
 
@@ -169,12 +170,12 @@ async function jsonOf(response: Response, { type, includeResult, keyField }: Eve
 function keep(own: EventRecord, data: unknown, where: string): void {
   const { type, topic, keyField, includeResult } = own
   try {
-    const emit = currentScope()?.emit ?? emitByDefault
+    const emit = currentScope()?.owner?.emit ?? emitByDefault
     if (!emit) throw new CorebusError('NOT_READY', 'import @corebus/core before using @event')
     if (data === undefined && includeResult)
       throw new CorebusError('PAYLOAD_INVALID', 'the method returned nothing: return the data, or set includeResult: false')
     const key = keyField === undefined ? undefined : keyFrom(data, keyField)
-    emit(type, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
+    emit(type as string, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
   } catch (thrown) {
     throw named(where, type, asError(thrown))
   }
