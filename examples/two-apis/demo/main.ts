@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type MeetingPlace, meetingPlace } from './broker.ts'
 import { abortOnSignal } from './signals.ts'
 import { stage } from './stage.ts'
@@ -11,6 +12,7 @@ import { type Timeline, timeline } from './timeline.ts'
 import { bootTwoApis, type TwoApis } from './two-apis.ts'
 
 const FIRST_RETRY_MS = 500
+const DEATH_NOTICED_MS = 1_000
 
 /** The whole demo, from nothing to nothing. Returns the exit code: 0 only if every step of the story happened. */
 export async function runDemo(): Promise<number> {
@@ -57,7 +59,8 @@ async function played(apis: TwoApis, { tell }: Timeline, play: () => Promise<voi
   try {
     await play()
   } catch (error) {
-    // A process that died explains a request that failed.
+    // A process that died explains a request that failed, and Node tells of its end only once its pipes are read.
+    await sleep(DEATH_NOTICED_MS, undefined, { signal: apis.signal }).catch(() => undefined)
     throw apis.signal.aborted ? apis.signal.reason : error
   } finally {
     tell('demo', 'stopped', 'SIGTERM to the two APIs and the two consumers: they finish what they have and end')
