@@ -23,7 +23,8 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const cancel = clock.after(ms, done)
+    // A timer that never ends would be one that ends at once, for `setTimeout` and for clocks made of it.
+    const cancel = ms === Number.POSITIVE_INFINITY ? () => {} : clock.after(ms, done)
     signal?.addEventListener('abort', done, { once: true })
   })
 }
