@@ -35,11 +35,12 @@ export interface Burial {
 
 /**
  * In a compacted topic: its key says which letter it is, and null would delete it. It is known by the place of its original and not by its id,
- * which several messages may have. The time is part of the place: a topic that was deleted and made again counts from 0.
+ * which several messages may have. The time is part of the place: a topic that was deleted and made again counts from 0. So is its life: one
+ * that was handed back may be dead again before the letter of its last life is deleted.
  */
-export function letterOf({ key, value, headers }: RecordOut, burial: Burial, { partition, offset, at }: Origin): RecordOut {
+export function letterOf({ key, value, headers }: RecordOut, burial: Burial, { partition, offset, at, life = 0 }: Origin): RecordOut {
   return {
-    key: Buffer.from(JSON.stringify([burial.group, burial.topic, partition, offset, at])),
+    key: Buffer.from(JSON.stringify([burial.group, burial.topic, partition, offset, at, life])),
     value: value ?? Buffer.alloc(0),
     headers: {
       ...headers,

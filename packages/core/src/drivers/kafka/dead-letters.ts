@@ -111,7 +111,10 @@ export function letters({ names, client, publisher, copies, clock, entries }: Le
       return found.slice(0, limit).map(({ message, burial: { group, at }, place }) => ({ message, group, place, at }))
     },
     replay: (filter, headers) =>
-      each(filter, ({ record, origin, burial }) => copies.again(origin, burial.group, copyOf({ record, origin, headers }))),
+      each(filter, ({ record, origin, burial }) => {
+        const next = { ...origin, life: (origin.life ?? 0) + 1 }
+        return copies.again(next, burial.group, copyOf({ record, origin: next, headers }))
+      }),
     purge: (filter) => each(filter, async () => {}),
   }
 }

@@ -25,6 +25,8 @@ export interface Origin {
   readonly offset: number
   /** When it was stored, ms since the epoch. */
   readonly at: number
+  /** How often it was handed back from the dead letters, once it was. */
+  readonly life?: number
 }
 
 /** The layout on the wire: the body and the key as they are, everything else as headers. */

@@ -172,6 +172,33 @@ export const deadLetterCases: readonly ConformanceCase[] = [
     assert.deepEqual([(await driver.admin.depth(topic, one)).dead, (await driver.admin.depth(topic, two)).dead], [0, 6])
   }),
 
+  dying('what is handed back to a group that gives up on it at once comes once, and each is a letter again', async (room) => {
+    const topic = room.topic()
+    const driver = await room.connect()
+    const sent = messages(topic, { count: 150 })
+    const buried: Promise<void>[] = []
+    const member: Watched = await room.member(driver, {
+      topics: [topic],
+      limit: 1_000,
+      // The first come after it has subscribed: they are published then.
+      onDeliveries: (given) => void buried.push(member.settle(given.map((delivery) => ({ kind: 'deadLetter', delivery, headers: {} })))),
+    })
+    await driver.publish(sent)
+    const dead = async (handedOut: number) => {
+      await until(
+        () => member.deliveries.length === handedOut,
+        () => member.deliveries.length,
+      )
+      await Promise.all(buried)
+      assert.deepEqual(sorted(idsOf(await driver.admin.deadLetters({ topic }))), sorted(idsOf(sent)))
+    }
+    await dead(150)
+    assert.equal(await driver.admin.replay({ topic }, {}), 150)
+    await dead(300)
+    await quiet()
+    await dead(300)
+  }),
+
   dying('what is replayed while nobody is there waits for the next member', async (room) => {
     const topic = room.topic()
     const driver = await room.connect()
