@@ -72,9 +72,6 @@ function sameOptions(a: object, b: object): boolean {
   return [...names].every((name) => isDeepStrictEqual(left[name], right[name]))
 }
 
-// Bound late: importing a decorator makes no instance.
-onEventReturned((type: EventType | string, data: unknown, options?: EventOptions) => defaultMessaging().emit(type as string, data, options))
-
 /** `messaging.on` of the default instance: registers only, so it may come before `configureMessaging`. */
 export const on: Messaging['on'] = (type: EventType | string, options: OnOptions, handler: unknown): void => {
   recordFunction(eventSpec(type, options, handler))
@@ -93,6 +90,9 @@ const publishing = (): Publishing => currentScope()?.owner ?? defaultMessaging()
 
 export const emit: Publishing['emit'] = (type: EventType | string, data: unknown, options?: EventOptions): void =>
   publishing().emit(type as string, data, options)
+
+// Bound late: importing a decorator makes no instance.
+onEventReturned(emit)
 
 export const publishEvent: Publishing['publishEvent'] = (type: EventType | string, data: unknown, options?: EventOptions): Promise<void> =>
   publishing().publishEvent(type as string, data, options)

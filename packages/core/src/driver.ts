@@ -76,7 +76,8 @@ export interface SubscribeOptions {
 }
 
 export type SubscriptionState =
-  | { readonly kind: 'consuming' }
+  /** With a `notice` nothing has changed: it was found while reading, keeps nobody from it, and has to be said. */
+  | { readonly kind: 'consuming'; readonly notice?: Error }
   | { readonly kind: 'reconnecting'; readonly error: Error }
   | { readonly kind: 'dead'; readonly error: Error }
 

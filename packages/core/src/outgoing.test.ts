@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { onMemory } from '../test/kit.ts'
 import { CorebusError } from './errors.ts'
 import { defineEvent } from './event-type.ts'
 import { eventMessage, type OutgoingDefaults, plainMessage, sizeOf } from './outgoing.ts'
@@ -77,7 +78,7 @@ describe('a message', () => {
   })
 
   test('carries correlation and causation of the scope it was made in, unless the call says otherwise', () => {
-    const scope = createScope({ correlationId: 'c', causationId: 'm0' })
+    const scope = createScope({ correlationId: 'c', causationId: 'm0', owner: onMemory() })
     const headers = runInScope(scope, () =>
       [plainMessage('t', 1, {}, DEFAULTS), plainMessage('t', 1, { correlationId: 'mine' }, DEFAULTS)].map((message) => message.headers),
     )

@@ -34,8 +34,8 @@ export interface Scope {
   inSession: boolean
   /** Released or discarded. Code it has started may run on: what that records leaves at once. */
   over: boolean
-  /** The instance that opened it: what is published from here, by whatever name, is published there. Without one, on the default instance. */
-  readonly owner: Publishing | undefined
+  /** The instance that opened it: what is published from here, by whatever name, is published there. */
+  readonly owner: Publishing
   /** What is handled here, and by whom: ids of what is recorded must be the same after a redelivery. */
   derivesFrom: Message | undefined
   group: string
@@ -61,8 +61,8 @@ export function createScope({
 }: {
   correlationId?: string
   causationId?: string
-  owner?: Publishing
-} = {}): Scope {
+  owner: Publishing
+}): Scope {
   return { recorded: [], correlationId, causationId, owner, inSession: false, over: false, derivesFrom: undefined, group: '', derived: 0 }
 }
 

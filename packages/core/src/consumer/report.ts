@@ -67,6 +67,10 @@ export function reportOutcome(
 /** The group's hold on its broker. */
 export function reportState(observer: Observer, group: string, before: string, state: SubscriptionState): void {
   if (state.kind === 'consuming') {
+    if (state.notice) {
+      observer.logger.warn({ group, err: state.notice }, `${group}: ${state.notice.message}`)
+      return
+    }
     observer.state('consuming', { group })
     if (before === 'reconnecting') observer.logger.info({ group }, `${group} is consuming again`)
     return

@@ -289,7 +289,7 @@ export class GroupRun {
 
   #changeState(state: SubscriptionState): void {
     // The same trouble is said once; another one is news.
-    const why = state.kind === 'consuming' ? undefined : state.error.message
+    const why = state.kind === 'consuming' ? state.notice?.message : state.error.message
     if ((this.#state === state.kind && this.#trouble === why) || this.#ended) return
     const before = this.#state
     this.#state = state.kind

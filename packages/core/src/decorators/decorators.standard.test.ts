@@ -5,7 +5,7 @@ import { event } from './event.ts'
 import { consumerCases } from './fixtures/consumer-cases.ts'
 import { eventCases } from './fixtures/event-cases.ts'
 import { UserCreated, UserSeen } from './fixtures/events.ts'
-import { NOTED, noted } from './fixtures/noted.ts'
+import { frozen, NOTED, noted } from './fixtures/noted.ts'
 import { misused, traced } from './fixtures/traced.ts'
 import { messageHandler } from './message-handler.ts'
 
@@ -227,6 +227,15 @@ test('what others wrote on a method, above or below @event, is on what the class
   expect([{ ...method }, method.name, method.length]).toEqual([{ 'noted above': 'above', 'noted below': 'below' }, 'method', 2])
   expect(Object.getOwnPropertyDescriptor(method, NOTED)).toMatchObject({ value: ['below', 'above'], enumerable: false })
   expect(['above', 'below'].map((what) => Reflect.getOwnMetadata(`guards ${what}`, method))).toEqual([['above'], ['below']])
+  class Frozen {
+    @noted('above')
+    @event('user.named', NAMED)
+    @frozen
+    async method() {
+      return {}
+    }
+  }
+  expect({ ...Frozen.prototype.method }).toEqual({ 'noted above': 'above' })
 })
 
 test('this file is compiled as its name says', () => {

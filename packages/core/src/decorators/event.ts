@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { asError, CorebusError } from '../errors.ts'
 import type { EventType } from '../event-type.ts'
 import type { Publishing } from '../publishing.ts'
-import { currentScope } from '../scope.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
 /** What `@event` may stand on: methods that return the event's data, a typed JSON response with it, or a response that says the request failed. */
@@ -57,12 +56,12 @@ export interface EventRecord {
   readonly includeResult: boolean
 }
 
-/** Where there is no scope, or one that belongs to no instance. */
-let emitByDefault: Publishing['emit'] | undefined
+/** What is exported as `emit`: it knows whose event it is. */
+let emitReturned: Publishing['emit'] | undefined
 
 /** Set by default.ts, which a decorator cannot import: it would make an instance by being imported. */
 export function onEventReturned(emit: Publishing['emit']): void {
-  emitByDefault = emit
+  emitReturned = emit
 }
 
 /** The call that publishes. An override that calls its `super` is one occurrence, not two; two events on one method are two. */
@@ -120,7 +119,8 @@ function wrap(method: Method, name: string, own: EventRecord, home: unknown): Me
 function carrying(wrapped: Method, method: Method): Method {
   for (const key of Reflect.ownKeys(method))
     if (Object.getOwnPropertyDescriptor(wrapped, key)?.configurable !== false)
-      Object.defineProperty(wrapped, key, Object.getOwnPropertyDescriptor(method, key) as PropertyDescriptor) // there: it is one of its keys
+      // Of a frozen method too, and yet others may write on this one.
+      Object.defineProperty(wrapped, key, { ...Object.getOwnPropertyDescriptor(method, key), configurable: true })
   for (const key of Reflect.getOwnMetadataKeys(method)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, method), wrapped)
   return wrapped
 }
@@ -170,12 +170,11 @@ async function jsonOf(response: Response, { type, includeResult, keyField }: Eve
 function keep(own: EventRecord, data: unknown, where: string): void {
   const { type, topic, keyField, includeResult } = own
   try {
-    const emit = currentScope()?.owner?.emit ?? emitByDefault
-    if (!emit) throw new CorebusError('NOT_READY', 'import @corebus/core before using @event')
+    if (!emitReturned) throw new CorebusError('NOT_READY', 'import @corebus/core before using @event')
     if (data === undefined && includeResult)
       throw new CorebusError('PAYLOAD_INVALID', 'the method returned nothing: return the data, or set includeResult: false')
     const key = keyField === undefined ? undefined : keyFrom(data, keyField)
-    emit(type as string, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
+    emitReturned(type as string, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
   } catch (thrown) {
     throw named(where, type, asError(thrown))
   }

@@ -64,6 +64,8 @@ export class ConnectionStates<Link> {
   }
 }
 
+const MOST_NOTICES = 10
+
 export interface SubscriptionStatesOptions {
   readonly onState: (state: SubscriptionState) => void
   /** Whether all that it reads from can be read. */
@@ -76,6 +78,7 @@ export class SubscriptionStates {
   #kind: SubscriptionState['kind'] | 'new' = 'new'
   #said: string | undefined
   #ended = false
+  #notices: Error[] = []
 
   constructor(options: SubscriptionStatesOptions) {
     this.#options = options
@@ -99,6 +102,13 @@ export class SubscriptionStates {
     this.#kind = 'consuming'
     this.#said = undefined
     this.#options.onState({ kind: 'consuming' })
+    for (const notice of this.#notices.splice(0)) this.notice(notice)
+  }
+
+  /** What keeps nobody from reading, and would not be seen if it were not said. Before it reads, or while it is away, it waits until it does. */
+  notice(error: Error): void {
+    if (this.#kind === 'consuming' && !this.#ended) this.#options.onState({ kind: 'consuming', notice: error })
+    else if (this.#notices.length < MOST_NOTICES) this.#notices.push(error)
   }
 
   /** Nothing more is said. */

@@ -193,6 +193,16 @@ describe.skipIf(!running)('connections to Redis', () => {
     await group.nth(10)
   })
 
+  test('a member whose sign of life a full Redis refused is said to be back as soon as it takes writes', async () => {
+    const room = openRoom(url)
+    const group = await member(await room.connected(), { topics: [room.topic] })
+    cli('CONFIG', 'SET', 'maxmemory', '1')
+    onTestFinished(() => void cli('CONFIG', 'SET', 'maxmemory', '0'))
+    await until(() => group.states.at(-1)?.kind === 'reconnecting')
+    cli('CONFIG', 'SET', 'maxmemory', '0')
+    await until(() => group.states.at(-1)?.kind === 'consuming')
+  })
+
   test('close while nothing can be stored resolves, and what could not be published is rejected', async () => {
     const room = openRoom(url)
     const driver = await room.connected({ publishTimeoutMs: 500 })

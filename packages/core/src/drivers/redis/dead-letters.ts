@@ -54,10 +54,15 @@ export function letters({ names, nodes, topology, clock, where, signal }: Letter
     return ofTopics.flat()
   }
 
-  /** The letters that fit, a page at a time. What has run out is deleted on the way. `work` says whether it wants more. */
+  /**
+   * The letters that fit, a page at a time: those there are now, since one that is handed back may soon be a new one. What has run out is
+   * deleted on the way. `work` says whether it wants more.
+   */
   async function scan(shelf: Shelf, filter: DeadLetterFilter, work: (found: readonly Letter[]) => Promise<boolean>): Promise<void> {
-    for (let from = '-'; ; ) {
-      const page = listOf(await send(shelf.key, ['XRANGE', shelf.key, from, '+', 'COUNT', String(PAGE)], true)).map(entryIn)
+    const [last] = listOf(await send(shelf.key, ['XREVRANGE', shelf.key, '+', '-', 'COUNT', '1']))
+    const [to] = listOf(last).map(String)
+    for (let from = '-'; to !== undefined; ) {
+      const page = listOf(await send(shelf.key, ['XRANGE', shelf.key, from, to, 'COUNT', String(PAGE)], true)).map(entryIn)
       const all = page.map((entry) => letterIn(entry, shelf))
       const now = clock.now()
       const over = all.filter(({ until }) => until <= now).map(({ entry }) => entry)

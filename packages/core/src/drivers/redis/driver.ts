@@ -74,6 +74,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     if (known) return known
     const made = new Publisher({
       ...{ nodes, clock, timeoutMs, stream: names.stream(topic), declared: names.declared(topic) },
+      onGone: () => topology.forget(topic),
       onBlocked: (error) => states.block(error),
     })
     publishers.set(topic, made)

@@ -49,25 +49,27 @@ export function membershipLost(group: string): CorebusError {
   return new CorebusError('MEMBERSHIP_LOST', `this member of ${group} was silent for too long: what it held is handled elsewhere`)
 }
 
-export interface OthersConsumer {
-  readonly topic: string
-  readonly group: string
-  /** Of a consumer that is not ours. */
-  readonly name: string
-  readonly pending: number
-}
-
-/** A group of this name belongs to another client, which is at work. */
-export function heldByOthers({ topic, group, name, pending }: OthersConsumer): CorebusError {
+/** A group of this name belongs to another client. */
+export function heldByOthers({
+  topic,
+  group,
+  name,
+  pending,
+}: Record<'topic' | 'group' | 'name', string> & { pending: number }): CorebusError {
   return groupDead(group, `${OTHER_CLIENTS} (consumer ${name} of ${topic} holds ${pending} messages)`)
 }
 
 /** Another client reads in a group of ours. */
-export function sharedWithOthers({ topic, group, name, pending }: OthersConsumer): CorebusError {
+export function sharedWithOthers({
+  stream,
+  group,
+  name,
+  pending,
+}: Record<'stream' | 'group' | 'name', string> & { pending: number }): CorebusError {
   return new CorebusError(
     'GROUP_FOREIGN',
-    `consumer ${name} of another client reads ${topic} in group ${group}: the ${pending} messages that it holds are left to it. ` +
-      `If it is gone for good, claim them for ${NOBODY} and they are handled here: XCLAIM ${topic} ${group} ${NOBODY} 0 <ids>`,
+    `consumer ${name} of another client reads ${stream} in group ${group}: the ${pending} messages that it holds are left to it, and nobody else ` +
+      `handles them. If it is gone for good, claim them for us: redis-cli XCLAIM ${stream} ${group} '${NOBODY}' 0 <ids>`,
   )
 }
 

@@ -7,7 +7,7 @@ import type { HandlerContext } from '../../handler.ts'
 import { createMessaging, type Messaging } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
 import { type ForeignClient, redisCli, redisPy } from './fixtures/foreign.ts'
-import { member, openRoom, until } from './fixtures/room.ts'
+import { member, messages, openRoom, until } from './fixtures/room.ts'
 
 const running = await broker('redis')
 afterAll(() => running?.stop())
@@ -169,6 +169,22 @@ describe.skipIf(!running)('what somebody else wrote', () => {
       if (life === 1) expect(await driver.admin.replay({ topic: room.topic }, {})).toBe(1)
     }
     expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 0, inFlight: 0, delayed: 0, dead: 1 })
+  })
+
+  test('a field of theirs that is named as our packing is a field, whatever it holds', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic] })
+    const { ask } = await room.bare()
+    for (const value of ['x', Buffer.from([0xff, 0xff, 0xff, 0xff, 1]), Buffer.from([0, 0, 0, 4, 98, 111, 100, 121, 0, 0, 0, 2, 123, 125])])
+      await ask('XADD', room.topic, '*', 'corebus-packed', value)
+    // As nobody of us writes it, also on the group's own stream.
+    await ask('XADD', `{${room.topic}}:group:g:again`, '*', 'corebus-packed', 'x')
+    await driver.publish(messages(room.topic, 1))
+    await group.nth(5)
+    for (const delivery of group.deliveries.slice(0, 5))
+      await group.settle([{ kind: 'deadLetter', delivery, headers: { 'corebus-attempt': '2' } }])
+    expect((await driver.admin.deadLetters({ topic: room.topic })).length).toBe(5)
   })
 
   test('headers with names of ours or of the layout stay what they are', async () => {

@@ -40,7 +40,7 @@ export interface MembershipEvents {
   /** Why it does not come back: Redis answers, and refuses. */
   readonly onKeptAway: (error: Error) => void
   readonly onBack: () => void
-  /** Nothing has to come back, and it has to be said all the same. */
+  /** Keeps nobody from reading, and has to be said. */
   readonly onNotice: (error: Error) => void
 }
 
@@ -83,7 +83,10 @@ export class Membership {
     this.#events = events
     this.keys = keysOf(context.names, topic, options.group)
     const { limit, onDeliveries, onLost } = options
-    this.#notices = new Notices({ topic, group: options.group, clock: context.clock, onNotice: events.onNotice })
+    this.#notices = new Notices({
+      ...{ topic, group: options.group, stream: context.names.stream(topic) },
+      ...{ clock: context.clock, onNotice: events.onNotice },
+    })
     this.holdings = new Holdings({ topic, stream: context.names.stream(topic), limit, onDeliveries, onLost })
   }
 
@@ -203,7 +206,7 @@ export class Membership {
     const lease: Lease = { name: `${OURS}${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: clock.now() }
     // Made anew because all of it was lost: whatever is there came afterwards.
     const start = from === 'earliest' || this.#joinedBefore ? '0' : '$'
-    const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0', this.#joinedBefore ? '1' : '0']
+    const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0']
     const [said, name, pending] = listOf(await nodes.run(join, this.keys, args))
     if (said === 'foreign') throw heldByOthers({ topic: this.topic, group: this.group, name: String(name), pending: Number(pending) })
     if (said === 'taken')
@@ -247,7 +250,7 @@ export class Membership {
       onUp: () => this.#backIfOpen(),
       onDown: (error) => this.#trouble(error),
       onGone: (error) => this.lost(lease, error),
-      onDeleted: (count) => this.#notices.deleted(`${count} messages`, 'had handled them'),
+      onDeleted: (count) => this.#notices.messagesDeleted(count),
     })
     this.#lease = lease
     this.#pulse = pulse
@@ -265,10 +268,9 @@ export class Membership {
       this.#unknown = 0
       this.#reader?.recoverSoon()
     }
-    if (!this.#reached) {
-      this.#reached = true
-      this.#backIfOpen()
-    }
+    this.#reached = true
+    // Also after a beat that was refused: a server that was full answers again.
+    this.#backIfOpen()
     if (count % RETAIN_EVERY === 0) await this.#context.retention.look(this.topic)
   }
 

@@ -6,6 +6,8 @@ import type { Beat } from './pulse.ts'
 export interface NoticesOptions {
   readonly topic: string
   readonly group: string
+  /** The topic's, for commands. */
+  readonly stream: string
   readonly clock: Clock
   readonly onNotice: (error: Error) => void
 }
@@ -15,27 +17,32 @@ const STUCK_SAID_EVERY_MS = 60_000
 /** What a member finds in its group that keeps nobody from reading, and that nobody would see if it were not said. */
 export class Notices {
   readonly #options: NoticesOptions
-  #saidOthers = false
+  /** Consumers of other clients that were said, while they are there. */
+  #others: ReadonlySet<string> = new Set()
   #saidStuckAt: number | undefined
 
   constructor(options: NoticesOptions) {
     this.#options = options
   }
 
-  saw({ others: [first], deleted, refusal }: Beat): void {
-    const { topic, group, clock, onNotice } = this.#options
-    if (first && !this.#saidOthers) onNotice(sharedWithOthers({ topic, group, ...first }))
-    this.#saidOthers = first !== undefined
-    if (deleted > 0) this.deleted(`${deleted} retries`, 'had them again')
+  saw({ others, deleted, refusal }: Beat): void {
+    const { stream, group, topic, clock, onNotice } = this.#options
+    const holding = others.filter(({ pending }) => pending > 0)
+    for (const other of holding) if (!this.#others.has(other.name)) onNotice(sharedWithOthers({ stream, group, ...other }))
+    this.#others = new Set(holding.map(({ name }) => name))
+    if (deleted > 0) this.#deleted(`${deleted} retries of group ${group} on ${topic} were deleted from Redis while they waited`)
     if (refusal === '' || (this.#saidStuckAt !== undefined && clock.now() - this.#saidStuckAt < STUCK_SAID_EVERY_MS)) return
     this.#saidStuckAt = clock.now()
     const text = `a retry of group ${group} on ${topic} is due and cannot be moved, the others go on: ${refusal}`
     onNotice(new CorebusError('RETRY_STUCK', text))
   }
 
-  /** `what` was deleted by somebody before the group had got to the point that `before` names. */
-  deleted(what: string, before: string): void {
-    const { topic, group, onNotice } = this.#options
-    onNotice(new CorebusError('MESSAGES_DELETED', `${what} of ${topic} were deleted from Redis before group ${group} ${before}`))
+  messagesDeleted(count: number): void {
+    const { topic, group } = this.#options
+    this.#deleted(`${count} messages of ${topic} were deleted from Redis before group ${group} had handled them`)
+  }
+
+  #deleted(text: string): void {
+    this.#options.onNotice(new CorebusError('MESSAGES_DELETED', text))
   }
 }

@@ -1,5 +1,7 @@
 import { broker } from '@corebus/testbed'
 import { afterAll, describe, expect, test } from 'vitest'
+import type { SubscriptionState } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
 import { newId } from '../../wire/id.ts'
 import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
@@ -7,6 +9,9 @@ import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 const running = await broker('redis', { own: true })
 afterAll(() => running?.stop())
 const url = running?.url ?? ''
+
+const noticesIn = (states: readonly SubscriptionState[]) =>
+  states.flatMap((state) => (state.kind === 'consuming' && state.notice instanceof CorebusError ? [state.notice.code] : []))
 
 describe.skipIf(!running)('places on Redis', () => {
   test('all of a topic lies under its name, and what is not documented is not there', async () => {
@@ -110,8 +115,11 @@ describe.skipIf(!running)('places on Redis', () => {
     await ask('XTRIM', room.topic, 'MAXLEN', '2')
     const next = await member(driver, { topics: [room.topic], acknowledges: true })
     await next.nth(2)
-    await until(() => next.states.length === 3)
-    expect(next.states[1]).toMatchObject({ error: { code: 'MESSAGES_DELETED', message: expect.stringMatching(/^3 messages/) } })
+    await until(() => next.states.length === 2)
+    expect(next.states).toMatchObject([
+      { kind: 'consuming' },
+      { kind: 'consuming', notice: { code: 'MESSAGES_DELETED', message: expect.stringMatching(/^3 messages/) } },
+    ])
     await until(async () => (await driver.admin.depth(room.topic, 'g')).inFlight === 0)
     expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 0, inFlight: 0 })
   })
@@ -240,16 +248,16 @@ describe.skipIf(!running)('places on Redis', () => {
     const theirs = async () => ((await ask('XPENDING', room.topic, 'g', '-', '+', '10', 'somebody')) as [string][]).map(([id]) => id)
     const held = await theirs()
     expect(held.length).toBe(2)
-    await until(() =>
-      group.states.some((state) => state.kind === 'reconnecting' && 'code' in state.error && state.error.code === 'GROUP_FOREIGN'),
-    )
     await group.ack(...group.deliveries)
-    // Somebody who joins now is kept out; whoever is a member stays one.
-    await expect(member(await room.connected(), { topics: [room.topic] })).rejects.toMatchObject({ code: 'GROUP_DEAD' })
+    // The group is ours: who starts now comes in all the same, and says it too.
+    const second = await member(await room.connected(), { topics: [room.topic], limit: 1 })
+    await until(() => [group, second].every(({ states }) => noticesIn(states).length === 1))
+    expect(noticesIn(group.states)).toEqual(['GROUP_FOREIGN'])
     await quiet(1_500)
     expect(await theirs()).toEqual(held)
     expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 0, inFlight: 2 })
-    expect(group.states.filter(({ kind }) => kind === 'reconnecting').length).toBe(1)
+    expect([group, second].map(({ states }) => noticesIn(states).length)).toEqual([1, 1])
+    await second.stop()
     await ask('XCLAIM', room.topic, 'g', '~', '0', ...held)
     await group.ack(await group.nth(2))
     await group.ack(await group.nth(3))
@@ -287,9 +295,8 @@ describe.skipIf(!running)('places on Redis', () => {
     await ask('HSET', waiting, one, 'not what we wrote')
     await ask('HDEL', waiting, two)
     await group.nth(4)
-    const said = () => group.states.flatMap((state) => (state.kind === 'reconnecting' && 'code' in state.error ? [state.error.code] : []))
-    await until(() => said().length === 2)
-    expect(said().sort()).toEqual(['MESSAGES_DELETED', 'RETRY_STUCK'])
+    await until(() => noticesIn(group.states).length === 2)
+    expect(noticesIn(group.states).sort()).toEqual(['MESSAGES_DELETED', 'RETRY_STUCK'])
     // It stays, and is tried again.
     expect(await ask('ZRANGE', delayed, '0', '-1')).toEqual([one])
     expect(await ask('HGET', waiting, one)).toBe('not what we wrote')
@@ -308,7 +315,63 @@ describe.skipIf(!running)('places on Redis', () => {
       String(fields[fields.findIndex((field) => String(field) === 'corebus-id') + 1]),
     )
     expect(ids).toEqual(sent.map(({ id }) => id))
-    expect(await ask('HGET', `{${room.topic}}:declared`, 'made')).toBe('1')
+    expect(await ask('HGET', `{${room.topic}}:declared`, 'made')).toBe('ours')
+  })
+
+  test('what others made under a name of ours is theirs: after a stream of ours was deleted, after theirs was, and where we may not make one', async () => {
+    const room = openRoom(url)
+    const { ask } = await room.bare()
+    const old = Date.now() - 3 * 24 * 60 * 60_000
+    const theirs = async (topic: string) => {
+      for (let n = 1; n <= 300; n++) await ask('XADD', topic, `${old}-${n}`, 'body', '{}')
+    }
+    const [deleted, remade, refused] = ['deleted', 'remade', 'refused'].map((what) => `${what}-${room.topic}`) as [string, string, string]
+    const tuning = { keepMs: 1 }
+
+    await (await room.connected()).publish(messages(deleted, 1))
+    await ask('DEL', deleted)
+    await theirs(deleted)
+
+    await theirs(remade)
+    const before = await member(await room.connected({ tuning }), { topics: [remade], group: 'before', acknowledges: true, limit: 1_000 })
+    await before.nth(300)
+    await ask('DEL', remade)
+    await until(() => before.states.some(({ kind }) => kind === 'reconnecting') && before.states.at(-1)?.kind === 'consuming')
+    await before.stop()
+    await theirs(remade)
+
+    await ask('ACL', 'SETUSER', 'reads', 'reset', 'on', '>secret', '~*', '&*', '+@all', '-xadd')
+    const reads = await room.connected({ auth: { username: 'reads', password: 'secret' } })
+    await expect(reads.ensure({ topics: [refused], groups: [] }, 'create')).rejects.toMatchObject({ code: 'ACCESS_REFUSED' })
+    await theirs(refused)
+
+    for (const topic of [deleted, remade, refused]) {
+      const group = await member(await room.connected({ tuning }), { topics: [topic], acknowledges: true, limit: 1_000 })
+      await group.nth(300)
+      await group.stop()
+      const again = await member(await room.connected({ tuning }), { topics: [topic] })
+      await quiet(100)
+      await again.stop()
+      expect([topic, await ask('XLEN', topic)]).toEqual([topic, 300])
+    }
+  })
+
+  test('what a dead consumer of an earlier build held is taken over, also once its membership was ended; a name like theirs alone makes nobody ours', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic], limit: 1 })
+    await driver.publish(messages(room.topic, 5))
+    await group.nth(1)
+    const { ask } = await room.bare()
+    const [dead, foreign] = ['host-12-0a1b2c3d', 'billing-4711-0a1b2c3d']
+    await ask('ZADD', `{${room.topic}}:group:g:members`, '1', dead)
+    await ask('XREADGROUP', 'GROUP', 'g', dead, 'COUNT', '2', 'STREAMS', room.topic, '>')
+    await ask('XREADGROUP', 'GROUP', 'g', foreign, 'COUNT', '2', 'STREAMS', room.topic, '>')
+    for (let n = 1; n <= 3; n++) await group.ack(await group.nth(n))
+    await quiet(1_500)
+    expect(group.deliveries.length).toBe(3)
+    expect(await ask('XPENDING', room.topic, 'g')).toMatchObject([2, expect.anything(), expect.anything(), [[foreign, '2']]])
+    expect(await ask('HEXISTS', `{${room.topic}}:group:g:state`, `ended:${dead}`)).toBe(0)
   })
 
   test('what somebody had and did not settle comes one by one, so that who waits beside it is not counted for it', async () => {

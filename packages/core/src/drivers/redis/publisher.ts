@@ -14,6 +14,8 @@ export interface PublisherOptions {
   readonly declared: string
   readonly clock: Clock
   readonly timeoutMs: number
+  /** The stream is not there any more. */
+  readonly onGone: () => void
   /** Redis takes no writes now; undefined when it does again. */
   readonly onBlocked: (error: Error | undefined) => void
 }
@@ -42,7 +44,7 @@ const AGAIN_MS = 100
 
 /**
  * Publishes to one stream, in order, one command a message and many in flight. What a lost connection leaves in doubt is published again unless
- * it is there, until its deadline. A stream that is not there is made by the script that does so, which remembers that it is ours.
+ * it is there, until its deadline. So is what met no stream, by a script that makes one and notes that it is ours.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -121,15 +123,16 @@ export class Publisher {
     this.#cancelTimer?.()
   }
 
-  #send(link: Link, entry: Entry, fields: readonly Argument[] = toFields(entry.message), making = false): void {
+  #send(link: Link, entry: Entry, fields: readonly Argument[] = toFields(entry.message)): void {
     this.#inFlight.add(entry)
     this.#bytes += entry.message.body.length
-    const where = making ? [this.#options.stream] : [this.#options.stream, 'NOMKSTREAM']
-    link.send(['XADD', ...where, '*', ...fields]).then(
+    link.send(['XADD', this.#options.stream, 'NOMKSTREAM', '*', ...fields]).then(
       (id) => {
         this.#arrived(entry)
-        if (id === null) this.#doubtful.push(entry)
-        else {
+        if (id === null) {
+          this.#doubtful.push(entry)
+          this.#options.onGone()
+        } else {
           this.#since = `(${String(id)}`
           if (this.#trouble) this.#recovered()
           this.#end(entry, undefined)
@@ -195,7 +198,7 @@ export class Publisher {
       const found = batch.length > 0 && (await nodes.run(publishOnce, [stream, declared], [this.#since, String(batch.length), ...args]))
       this.#doubtful = left.slice(batch.length)
       if (this.#trouble) this.#recovered()
-      if (wide && found === '') this.#send(nodes.of(stream), batch[0] as Entry, wide, true)
+      if (wide && found === '') this.#send(nodes.of(stream), batch[0] as Entry, wide)
       else for (const entry of batch) this.#end(entry, undefined)
     } catch (thrown) {
       const error = asError(thrown)

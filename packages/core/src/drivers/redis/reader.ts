@@ -232,7 +232,7 @@ export class Reader {
       const which: Which = String(key) === this.#stream ? 1 : 2
       for (const one of listOf(entries)) {
         const [id, fields] = listOf(one)
-        const entry = entryIn(id, fields)
+        const entry = entryIn(which, id, fields)
         for (const part of entry.fields) bytes += part.length
         came.push({ which, entry, unsettledBefore: 0 })
       }
@@ -252,8 +252,8 @@ export class Reader {
     if (Number(gone) > 0) onDeleted(Number(gone))
     const came = listOf(taken).map((one): Came => {
       const [which, id, before, fields] = listOf(one)
-      const entry = entryIn(id, fields)
-      return { which: which === 1 ? 1 : 2, entry, unsettledBefore: Number(before) }
+      const of: Which = which === 1 ? 1 : 2
+      return { which: of, entry: entryIn(of, id, fields), unsettledBefore: Number(before) }
     })
     this.#claimable = more === 1
     return came
@@ -272,7 +272,7 @@ export class Reader {
           const [id, , , count] = listOf(one)
           if (holdings.has(which, String(id))) continue
           const [found] = listOf(await nodes.send(key, ['XRANGE', key, String(id), String(id)], true))
-          if (found !== undefined) came.push({ which, entry: entryIn(id, listOf(found)[1]), unsettledBefore: Number(count) - 1 })
+          if (found !== undefined) came.push({ which, entry: entryIn(which, id, listOf(found)[1]), unsettledBefore: Number(count) - 1 })
           else {
             await nodes.send(key, ['XACK', key, group, String(id)])
             deleted++
@@ -288,7 +288,8 @@ export class Reader {
   }
 }
 
-/** Asked for as bytes. */
-function entryIn(id: Reply | undefined, fields: Reply | undefined): Entry {
-  return { id: String(id), fields: unpacked(listOf(fields) as readonly Buffer[]) }
+/** Asked for as bytes. Only on the group's own stream anything is packed. */
+function entryIn(which: Which, id: Reply | undefined, list: Reply | undefined): Entry {
+  const fields = listOf(list) as readonly Buffer[]
+  return { id: String(id), fields: which === 2 ? unpacked(fields) : fields }
 }

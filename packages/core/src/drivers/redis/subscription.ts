@@ -15,15 +15,9 @@ export async function subscribe(options: SubscribeOptions, context: MembershipCo
     onTrouble: (error: Error) => states.trouble(error),
     onKeptAway: (error: Error) => states.keptAway(error),
     onBack: () => states.back(),
+    onNotice: (error: Error) => states.notice(error),
   }
-  const memberships: readonly Membership[] = [...new Set(options.topics)].map(
-    (topic) => new Membership(topic, options, context, { ...said, onNotice }),
-  )
-
-  function onNotice(error: Error): void {
-    states.trouble(error)
-    states.back()
-  }
+  const memberships: readonly Membership[] = [...new Set(options.topics)].map((topic) => new Membership(topic, options, context, said))
 
   async function settleAndLeave(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     await settle(settlements, memberships, context)

@@ -71,9 +71,10 @@ export class Topology {
     return written
   }
 
-  /** The server may have lost all it had. */
-  forget(): void {
-    for (const [topic, known] of this.#topics) if (known === true) this.#topics.delete(topic)
+  /** The server may have lost all it had, or this topic. */
+  forget(...topics: readonly string[]): void {
+    for (const [topic, known] of this.#topics)
+      if (known === true && (topics.length === 0 || topics.includes(topic))) this.#topics.delete(topic)
   }
 
   async remake(topic: string, group: string): Promise<void> {

@@ -19,13 +19,17 @@ const HEADER = 'h:'
 export const DEAD = 'corebus-dead-'
 const STANDARD: ReadonlySet<string> = new Set(['content-type', 'traceparent', 'tracestate', 'baggage'])
 
-/** The fields of an entry of a group's own stream, as the original has them: where those were too many for a script, one field has all. */
+/**
+ * The fields of an entry of a group's own stream, as the original has them: where those were too many for a script, one field has all. What is
+ * not packed as we do it is somebody else's, and stays as it is.
+ */
 export function unpacked(fields: readonly Buffer[]): readonly Buffer[] {
   const [name, blob] = fields
   if (!blob || fields.length !== 2 || String(name) !== PACKED) return fields
   const values: Buffer[] = []
   for (let at = 0; at < blob.length; ) {
-    const end = at + 4 + blob.readUInt32BE(at)
+    const end = at + 4 <= blob.length ? at + 4 + blob.readUInt32BE(at) : Number.POSITIVE_INFINITY
+    if (end > blob.length) return fields
     values.push(blob.subarray(at + 4, end))
     at = end
   }

@@ -5,6 +5,14 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end`
 
+/** What XINFO answers, a list of names and values, by its names. */
+export const NAMED = `
+local function named(list)
+  local info = {}
+  for i = 1, #list, 2 do info[list[i]] = list[i + 1] end
+  return info
+end`
+
 /** Ids of entries: two numbers. */
 export const IDS = `
 local function parts(id)
@@ -21,11 +29,6 @@ local function before(id)
   if n > 0 then return string.format('%.0f-%.0f', ms, n - 1) end
   if ms == 0 then return '0-0' end
   return string.format('%.0f-18446744073709551615', ms - 1)
-end
-local function named(list)
-  local info = {}
-  for i = 1, #list, 2 do info[list[i]] = list[i + 1] end
-  return info
 end`
 
 /**
@@ -45,35 +48,52 @@ export const OURS = 'corebus:'
 export const NOBODY = '~'
 
 /**
- * Which consumers of a group are ours. Builds before 0.1.0 named theirs <host>-<pid>-<8 hex digits>: such a name is ours in a group that one of
- * us has looked after. Needs MEMBER and IDS.
+ * Which consumers of a group are ours. Builds before 0.1.0 named theirs otherwise: those are known while they are members, and noted when they
+ * end. Comes after MEMBER.
  */
-export const CONSUMERS: string = `
+export const CONSUMERS: string = `${NAMED}
 local function isOurs(name)
   if name == '${NOBODY}' or string.sub(name, 1, ${OURS.length}) == '${OURS}' or isMember(name) then return true end
-  return string.find(name, '%-%d+%-%x%x%x%x%x%x%x%x$') ~= nil and redis.call('HGET', KEYS[6], 'floor') ~= false
+  return redis.call('HGET', KEYS[6], 'ended:' .. name) ~= false
 end
--- Those of other clients, as Redis tells them.
-local function others()
-  local found = {}
+-- Ends a membership. What it leaves is taken over all the same.
+local function ended(name)
+  redis.call('ZREM', KEYS[3], name)
+  redis.call('HDEL', KEYS[6], 'client:' .. name)
+  if not isOurs(name) then redis.call('HSET', KEYS[6], 'ended:' .. name, '1') end
+end
+-- Another client in a group that none of us has looked after: it is theirs.
+local function stranger()
+  if redis.call('HGET', KEYS[6], 'floor') then return nil end
   local list = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], GROUP)
-  if list.err then return found end
+  if list.err then
+    if string.find(list.err, 'NOGROUP', 1, true) or string.find(list.err, 'no such key', 1, true) then return nil end
+    redis.call('XINFO', 'CONSUMERS', KEYS[1], GROUP)
+  end
   for _, one in ipairs(list) do
     local consumer = named(one)
-    if not isOurs(consumer.name) then found[#found + 1] = consumer end
+    if not isOurs(consumer.name) then return { 'foreign', consumer.name, consumer.pending } end
   end
-  return found
 end`
 
-/** The field of what a topic was declared that says that its stream is ours: only then may it be trimmed. */
+/** The field of what a topic was declared that says who has made its stream. */
 export const MADE = 'made'
 
-/** Makes an empty stream where there is none. The key of what its topic was declared remembers that it was one of us. */
+/**
+ * Makes an empty stream where there is none, and notes that it was one of us: in what the topic was declared, and in the stream itself, whose
+ * first entry was deleted. One that another client makes later under this name has no such beginning. A topic whose stream was another
+ * client's when we met it stays theirs.
+ */
 export const MAKING: string = `
 local function make(stream, declared)
-  if redis.call('EXISTS', stream) == 1 then return end
-  redis.call('HSET', declared, '${MADE}', '1')
-  redis.call('XADD', stream, 'MAXLEN', 0, '0-1', '${MADE}', '1')
+  local made = redis.call('HGET', declared, '${MADE}')
+  if redis.call('EXISTS', stream) == 1 then
+    if not made then redis.call('HSET', declared, '${MADE}', 'theirs') end
+    return
+  end
+  redis.call('XADD', stream, '0-1', '${MADE}', '1')
+  redis.call('XDEL', stream, '0-1')
+  if made ~= 'theirs' then redis.call('HSET', declared, '${MADE}', 'ours') end
 end`
 
 /** Lua hands at most 8,000 values to one command. An entry with more is written by a command of the client, or packed into one field. */
@@ -92,9 +112,11 @@ local function unpacked(fields)
   if #fields ~= 2 or fields[1] ~= '${PACKED}' then return fields end
   local values, at, blob = {}, 1, fields[2]
   while at <= #blob do
-    local length = struct.unpack('>I4', blob, at)
-    values[#values + 1] = string.sub(blob, at + 4, at + 3 + length)
-    at = at + 4 + length
+    if at + 3 > #blob then return fields end
+    local last = at + 3 + struct.unpack('>I4', blob, at)
+    if last > #blob then return fields end
+    values[#values + 1] = string.sub(blob, at + 4, last)
+    at = last + 1
   end
   return values
 end

@@ -1,23 +1,12 @@
 import { type Script, script } from '../script.ts'
 import { CONSUMERS, IDS, MAKING, MEMBER, NOBODY, NOW, PACKING } from './common.ts'
 
-/** Another client's consumer that was not heard for so long is left alone, and keeps nobody out. */
-const FOREIGN_LIVE_MS = 10 * 60_000
-
-/** What keeps us out of a group: a consumer of another client that lives. Needs CONSUMERS. */
-const STRANGER = `
-local function stranger()
-  for _, consumer in ipairs(others()) do
-    if consumer.idle < ${FOREIGN_LIVE_MS} then return { 'foreign', consumer.name, consumer.pending } end
-  end
-end`
-
 /** @returns 'foreign', and the name of the other client's consumer and how much it holds; or 'free'. Changes nothing. */
-export const lookForOthers: Script = script(IDS, MEMBER, CONSUMERS, STRANGER, `return stranger() or { 'free' }`)
+export const lookForOthers: Script = script(MEMBER, CONSUMERS, `return stranger() or { 'free' }`)
 
 /**
- * Makes what is missing and becomes a member. ARGV: how long it may be silent, where a new group begins, whether it wants to be alone, whether
- * it was a member before: then it stays one, whoever has come since. A group that was there before begins where it was last seen.
+ * Makes what is missing and becomes a member. ARGV: how long it may be silent, where a new group begins, whether it wants to be alone. A group
+ * that was there before begins where it was last seen.
  * @returns 'foreign' as above, 'taken', or 'joined' and what was made: 'first', 'again', or ''.
  */
 export const join: Script = script(
@@ -25,18 +14,16 @@ export const join: Script = script(
   IDS,
   MEMBER,
   CONSUMERS,
-  STRANGER,
   MAKING,
   `
-local lease, from, alone, again = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1', ARGV[6] == '1'
+local lease, from, alone = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local time = now()
-local foreign = not again and stranger()
+local foreign = stranger()
 if foreign then return foreign end
 if alone then
   if redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
   -- What those left that are not heard any more is the first that is read.
-  for _, name in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do redis.call('HDEL', KEYS[6], 'client:' .. name) end
-  redis.call('DEL', KEYS[3])
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do ended(name) end
 end
 local floor = redis.call('HGET', KEYS[6], 'floor')
 local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
@@ -44,18 +31,22 @@ local last = stream.err and '0-0' or named(stream)['last-generated-id']
 if floor then from = earlier(last, floor) and '0' or floor end
 local made = ''
 make(KEYS[1], KEYS[7])
-local answer = redis.pcall('XGROUP', 'CREATE', KEYS[1], GROUP, from, 'MKSTREAM')
+local answer = redis.pcall('XGROUP', 'CREATE', KEYS[1], GROUP, from)
 if answer.err then
   if not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
 else
   made = floor and 'again' or 'first'
-  if not floor then redis.call('HSET', KEYS[6], 'floor', from == '$' and last or '0-0') end
 end
+-- From now on it is ours.
+if not floor then redis.call('HSET', KEYS[6], 'floor', made == 'first' and from == '$' and last or '0-0') end
 answer = redis.pcall('XGROUP', 'CREATE', KEYS[2], GROUP, '0', 'MKSTREAM')
 if answer.err and not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
 redis.call('ZADD', KEYS[3], string.format('%.0f', time + lease), ME)
 return { 'joined', made }`,
 )
+
+/** Of all retries that one beat moves: some tenths of a second. */
+const VALUES_AT_ONCE = 200_000
 
 /**
  * Says that a member lives, ends the membership of those that have been silent, and moves retries that are due. ARGV: how long it may be
@@ -87,8 +78,7 @@ end
 redis.call('HSET', KEYS[6], 'seen', text(time), 'back', text(back), 'client:' .. ME, ARGV[6])
 redis.call('ZADD', KEYS[3], text(time + lease), ME)
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time))) do
-  redis.call('ZREM', KEYS[3], name)
-  redis.call('HDEL', KEYS[6], 'client:' .. name)
+  ended(name)
 end
 local silents = {}
 if time - back > lease then
@@ -111,32 +101,37 @@ for which, stream in ipairs(STREAMS) do
     elseif not isMember(consumer.name) then
       -- Deleted with something pending, that would be gone with it.
       if consumer.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, consumer.name) end
+      if consumer.pending == 0 and which == 1 then redis.call('HDEL', KEYS[6], 'ended:' .. consumer.name) end
       nobodys = nobodys + consumer.pending
     end
   end
 end
--- What one retry meets keeps no other waiting: it is tried again later, and said.
+-- How many values were moved; false where somebody has deleted them; a table that says why they could not be moved.
 local function move(token)
-  local waiting = redis.pcall('HGET', KEYS[5], token)
-  if not waiting then return false end
-  if type(waiting) == 'table' then return waiting end
+  local waiting = redis.call('HGET', KEYS[5], token)
+  if not waiting then
+    redis.call('ZREM', KEYS[4], token)
+    return false
+  end
   local read, values = pcall(cmsgpack.unpack, waiting)
   if not read then return { err = 'ERR what waits as ' .. token .. ' cannot be read: ' .. tostring(values) } end
-  local moved, refused = pcall(addAgain, KEYS[2], values)
-  if moved then return true end
-  return type(refused) == 'table' and refused or { err = tostring(refused) }
+  -- Out of the line first: moved and still due it would come again with each beat.
+  redis.call('ZREM', KEYS[4], token)
+  addAgain(KEYS[2], values)
+  redis.pcall('HDEL', KEYS[5], token)
+  return #values
 end
-local gone, refusal = 0, ''
+-- What one retry meets keeps no other waiting: it is tried again later, and said. Nobody else is served meanwhile, so it is not too many at once.
+local gone, refusal, size = 0, '', 0
 for _, token in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(time), 'LIMIT', 0, most)) do
-  local moved = move(token)
+  if size > ${VALUES_AT_ONCE} then break end
+  local ran, moved = pcall(move, token)
+  if not ran then moved = type(moved) == 'table' and moved or { err = tostring(moved) } end
   if type(moved) == 'table' then
     refusal = moved.err
     redis.call('ZADD', KEYS[4], text(time + tonumber(ARGV[8])), token)
-  else
-    if not moved then gone = gone + 1 end
-    redis.call('HDEL', KEYS[5], token)
-    redis.call('ZREM', KEYS[4], token)
-  end
+  elseif moved then size = size + moved
+  else gone = gone + 1 end
 end
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
 return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents, strangers, gone, refusal }`,
@@ -145,11 +140,11 @@ return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1,
 /** Ends the membership of those that have no connection any more. ARGV: of each its name, and until when it was a member: it may have said that it lives. */
 export const evict: Script = script(
   MEMBER,
+  CONSUMERS,
   `
 for i = 3, #ARGV, 2 do
   if redis.call('ZSCORE', KEYS[3], ARGV[i]) == ARGV[i + 1] then
-    redis.call('ZREM', KEYS[3], ARGV[i])
-    redis.call('HDEL', KEYS[6], 'client:' .. ARGV[i])
+    ended(ARGV[i])
   end
 end
 return 'ours'`,

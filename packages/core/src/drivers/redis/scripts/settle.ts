@@ -29,8 +29,8 @@ local which, id, ms, over = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[6]), tonum
 local stream = STREAMS[which]
 local entry = redis.call('XRANGE', stream, id, id)[1]
 if not entry and #ARGV == 7 + over then return 'missing' end
-if #redis.call('XPENDING', stream, GROUP, id, id, 1) == 0 then return 'ours' end
-local fields = entry and unpacked(entry[2])
+if #redis.call('XPENDING', stream, GROUP, id, id, 1, ME) == 0 then return 'ours' end
+local fields = entry and (which == 2 and unpacked(entry[2]) or entry[2])
 if not fields then
   fields = {}
   for i = 8 + over, #ARGV do fields[#fields + 1] = ARGV[i] end

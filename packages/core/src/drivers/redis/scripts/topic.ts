@@ -1,5 +1,5 @@
 import { type Script, script } from '../script.ts'
-import { COPY, IDS, MADE, MAKING, NOW, PACKING } from './common.ts'
+import { COPY, IDS, MADE, MAKING, NAMED, NOW, PACKING } from './common.ts'
 
 /** KEYS are the stream and what its topic was declared. */
 export const makeStream: Script = script(MAKING, `make(KEYS[1], KEYS[2])`)
@@ -50,10 +50,14 @@ return last`,
 export const retain: Script = script(
   NOW,
   IDS,
+  NAMED,
   `
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 if groups.err then return { 0, 0, 0 } end
-local ours = redis.call('HGET', KEYS[2], '${MADE}') and 1 or 0
+local made = redis.call('HGET', KEYS[2], '${MADE}')
+-- Another client may have made it anew under this name: then nothing was ever deleted from it as we do when we make one.
+local begun = named(redis.call('XINFO', 'STREAM', KEYS[1]))['max-deleted-entry-id'] ~= '0-0'
+local ours = (made == 'adopted' or made == 'ours' and begun) and 1 or 0
 local floor
 for _, list in ipairs(groups) do
   local group = named(list)
