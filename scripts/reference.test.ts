@@ -20,7 +20,7 @@ const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].m
 
 test('the page of errors has every code that is thrown, and no other', () => {
   // A driver that nobody can choose yet throws nothing.
-  const loaded = matches(textOf('packages/core/src/load-driver.ts'), /import\('\.\/drivers\/(\w+)\/driver\.ts'\)/g)
+  const loaded = matches(textOf('packages/core/src/broker/load-driver.ts'), /import\('\.\.\/drivers\/(\w+)\/driver\.ts'\)/g)
   expect(loaded).toContain('sqlite')
   const files = globSync('packages/{core,hono,sql}/src/**/*.ts', { cwd: root }).filter((file) => {
     const driver = /\/drivers\/(\w+)\//.exec(file)?.[1]
@@ -56,22 +56,22 @@ test('the page of the environment has every variable that is read', () => {
 
 test.each([
   ['configureMessaging', 'packages/core/src/config/options.ts', 'const OPTIONS = z.strictObject({', '} satisfies', /^ {2}(\w+): /gm],
-  ['a group', 'packages/core/src/decorators/message-handler.ts', 'const GROUP_OPTIONS = [', ']', /'(\w+)'/g],
-  ['retries', 'packages/core/src/decorators/message-handler.ts', 'const RETRY_OPTIONS = [', ']', /'(\w+)'/g],
+  ['a group', 'packages/core/src/handlers/specs.ts', 'const GROUP_OPTIONS = [', ']', /'(\w+)'/g],
+  ['retries', 'packages/core/src/handlers/specs.ts', 'const RETRY_OPTIONS = [', ']', /'(\w+)'/g],
   ['@consumer', 'packages/core/src/decorators/consumer.ts', 'export interface ConsumerOptions', '\n}', /readonly (\w+)\?:/g],
-  ['@onEvent', 'packages/core/src/decorators/consumer.ts', 'export interface OnEventOptions', '\n}', /readonly (\w+)\?:/g],
+  ['@onEvent', 'packages/core/src/handlers/specs.ts', 'export interface OnEventOptions', '\n}', /readonly (\w+)\?:/g],
   [
     '@messageHandler',
-    'packages/core/src/decorators/message-handler.ts',
+    'packages/core/src/handlers/specs.ts',
     'export interface MessageHandlerOptions',
     '\n}',
     /readonly (\w+)\??:/g,
   ],
-  ['functions', 'packages/core/src/decorators/message-handler.ts', 'export interface FunctionOptions', '\n}', /readonly (\w+)\?:/g],
+  ['functions', 'packages/core/src/handlers/specs.ts', 'export interface FunctionOptions', '\n}', /readonly (\w+)\?:/g],
   ['@event', 'packages/core/src/decorators/event.ts', 'export interface EventDecoratorOptions', '\n}', /readonly (\w+)\?:/g],
-  ['defineEvent', 'packages/core/src/event-type.ts', 'export interface EventTypeOptions', '\n}', /readonly (\w+)\?:/g],
-  ['send', 'packages/core/src/publishing.ts', 'export interface SendOptions', '\n}', /readonly (\w+)\?:/g],
-  ['start', 'packages/core/src/consumers.ts', 'export interface StartOptions', '\n}', /readonly (\w+)\?:/g],
+  ['defineEvent', 'packages/core/src/wire/event-type.ts', 'export interface EventTypeOptions', '\n}', /readonly (\w+)\?:/g],
+  ['send', 'packages/core/src/scope/publishing.ts', 'export interface SendOptions', '\n}', /readonly (\w+)\?:/g],
+  ['start', 'packages/core/src/consumer/consumers.ts', 'export interface StartOptions', '\n}', /readonly (\w+)\?:/g],
   ['sqliteSession', 'packages/sql/src/session.ts', 'export interface SqliteSessionOptions', '\n}', /readonly (\w+)\?:/g],
   ['mount', 'packages/hono/src/mount.ts', 'export interface MountOptions', '\n}', /readonly (\w+)\?:/g],
   ['@action', 'packages/hono/src/action.ts', 'export interface ActionOptions', '\n}', /readonly (\w+)\?:/g],

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Messaging, Types } from './messaging.ts'
-import { onSignals } from './signals.ts'
+import { onSignals } from './process/signals.ts'
 
 const IDLE_MS = 50
 

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { until } from '../test/kit.ts'
-import type { MessagingOptions } from './config.ts'
+import type { MessagingOptions } from './config/messaging-options.ts'
 import type * as Corebus from './index.ts'
 import { newId } from './wire/id.ts'
 

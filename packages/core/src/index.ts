@@ -1,22 +1,14 @@
-import './node-version.ts'
+import './process/node-version.ts'
 
 export { type ClosableServer, closeOnSignal } from './close-on-signal.ts'
-export type { AuthOptions, BrokerName, Config, Inbox, MessagingOptions, Outbox, Session, TlsOptions, TopologyOptions } from './config.ts'
-export { brokerUrl, redisUrl } from './config.ts'
-export type { HandleMiddleware, HandlerCall } from './consumer/dispatch.ts'
-export { type Backoff, exponential, fixed, linear, type RetryIf, type RetryOptions } from './consumer/retry.ts'
-export type { Health, StartOptions } from './consumers.ts'
-export { type ReplayOptions, replayDeadLetters } from './dead-letters.ts'
-export { type ConsumerOptions, consumer, type OnEventOptions, onEvent } from './decorators/consumer.ts'
+export type { Config } from './config/config.ts'
+export { brokerUrl, redisUrl } from './config/config.ts'
+export type { AuthOptions, BrokerName, MessagingOptions, TlsOptions, TopologyOptions } from './config/messaging-options.ts'
+export type { Health, StartOptions } from './consumer/consumers.ts'
+export { type ConsumerOptions, consumer, onEvent } from './decorators/consumer.ts'
 export { type EventDecoratorOptions, event, type ResultDecorator } from './decorators/event.ts'
-export {
-  type FunctionOptions,
-  type HandlerDecorator,
-  type MessageFunction,
-  type MessageHandlerOptions,
-  messageHandler,
-} from './decorators/message-handler.ts'
-export { type Class, type Decorated, type MethodRecord, methodsOf, recordMethod } from './decorators/record.ts'
+export { type HandlerDecorator, messageHandler } from './decorators/message-handler.ts'
+export { type Decorated, type MethodRecord, methodsOf, recordMethod } from './decorators/record.ts'
 export { close, configureMessaging, defaultMessaging, emit, getProducer, handle, on, publishEvent, start, use } from './default.ts'
 export type {
   Admin,
@@ -35,10 +27,10 @@ export type {
   Topology,
 } from './driver.ts'
 export { CorebusError, PublishError, type PublishFailure, Reject, RetryLater, SettleError } from './errors.ts'
-export { defineEvent, type Event, type EventOf, type EventType, type EventTypeOptions } from './event-type.ts'
-export type { Decode, GroupOptions, HandlerContext } from './handler.ts'
+export type { Decode, GroupOptions, HandlerContext } from './handlers/handler.ts'
+export { type Backoff, exponential, fixed, linear, type RetryIf, type RetryOptions } from './handlers/retry.ts'
+export type { FunctionOptions, MessageFunction, MessageHandlerOptions, OnEventOptions } from './handlers/specs.ts'
 export { createMessaging, type Messaging, type OnOptions, type Types } from './messaging.ts'
-export type { Middleware, PublishMiddleware } from './middleware.ts'
 export {
   CHANNEL,
   type Counters,
@@ -48,7 +40,12 @@ export {
   type PublishRecord,
   type SettleRecord,
   type StateRecord,
-} from './observe.ts'
-export type { EventOptions, Producer, Publishing, SendOptions } from './publishing.ts'
-export type { RequestOptions, RequestScope } from './request.ts'
+} from './observe/observer.ts'
+export { type ReplayOptions, replayDeadLetters } from './operations/replay.ts'
+export type { Class } from './process/registry.ts'
+export type { HandleMiddleware, HandlerCall, Middleware, PublishMiddleware } from './publish/middleware.ts'
+export type { EventOptions, Producer, Publishing, SendOptions } from './scope/publishing.ts'
+export type { RequestOptions, RequestScope } from './scope/request.ts'
+export type { Inbox, Outbox, Session } from './scope/session.ts'
+export { defineEvent, type Event, type EventOf, type EventType, type EventTypeOptions } from './wire/event-type.ts'
 export type { Schema } from './wire/schema.ts'

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { allSettled, collector, deadLetters, loggingSession, onMemory, quiet, until } from '../test/kit.ts'
 import { VirtualClock } from '../test/virtual-clock.ts'
 import { PublishError, RetryLater } from './errors.ts'
-import { defineEvent } from './event-type.ts'
-import type { HandlerContext } from './handler.ts'
+import type { HandlerContext } from './handlers/handler.ts'
+import { defineEvent } from './wire/event-type.ts'
 import { newId } from './wire/id.ts'
 
 const UserCreated = defineEvent('user.created', z.object({ id: z.number(), email: z.string() }), { topic: 'user-events', key: 'id' })

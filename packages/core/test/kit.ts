@@ -1,8 +1,9 @@
 import { type Logger, pino } from 'pino'
 import { onTestFinished } from 'vitest'
-import type { MessagingOptions, Session } from '../src/config.ts'
+import type { MessagingOptions } from '../src/config/messaging-options.ts'
 import type { DeadLetter } from '../src/driver.ts'
 import { createMessaging, type Messaging, type Types } from '../src/messaging.ts'
+import type { Session } from '../src/scope/session.ts'
 import { quiet, until } from '../src/testing/conformance/wait.ts'
 import { newId } from '../src/wire/id.ts'
 

@@ -39,8 +39,8 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
     },
   ],
   [
-    'only load-driver.ts knows a driver',
-    ({ from, to }) => driverOf(to) !== undefined && driverOf(from) === undefined && from !== `${SRC}/load-driver.ts`,
+    'only broker/load-driver.ts knows a driver',
+    ({ from, to }) => driverOf(to) !== undefined && driverOf(from) === undefined && from !== `${SRC}/broker/load-driver.ts`,
   ],
   ['nothing imports the command line', ({ from, to }) => to.startsWith(`${SRC}/cli/`) && !from.startsWith(`${SRC}/cli/`)],
   ['the contract imports nothing', ({ from }) => from === `${SRC}/driver.ts`],
@@ -56,7 +56,7 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
 test('there is something to look at', () => {
   expect(sources.length).toBeGreaterThan(50)
   expect(imports.filter(({ from, to }) => driverOf(from) === 'memory' && to === `${SRC}/driver.ts`).length).toBeGreaterThan(3)
-  expect(imports.some(({ from, to }) => from === `${SRC}/load-driver.ts` && driverOf(to) === 'memory')).toBe(true)
+  expect(imports.some(({ from, to }) => from === `${SRC}/broker/load-driver.ts` && driverOf(to) === 'memory')).toBe(true)
 })
 
 test.each(RULES)('%s', (_, broken) => {

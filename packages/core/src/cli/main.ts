@@ -1,16 +1,16 @@
 import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
-import { packageVersion } from '../version.ts'
+import { packageVersion } from '../process/version.ts'
 import { addCommandsOf } from './add-ons.ts'
-import { bridgeCommand } from './bridge.ts'
+import { bridgeCommand } from './commands/bridge.ts'
+import { consumerCommand } from './commands/consumer.ts'
+import { dlqCommand } from './commands/dlq.ts'
+import { publishCommand } from './commands/publish.ts'
+import { topicsCommand } from './commands/topics.ts'
 import type { Common } from './common.ts'
-import { consumerCommand } from './consumer.ts'
-import { dlqCommand } from './dlq.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit.ts'
-import { publishCommand } from './publish.ts'
 import { report } from './report.ts'
-import { topicsCommand } from './topics.ts'
 
 const HELP = `
 Variables are read from .env beside the nearest package.json; those already set

@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type MessagingOptions, readConfig, redisUrl } from '../config.ts'
+import { readConfig, redisUrl } from './config.ts'
 import type { Env } from './env.ts'
 import { cwd, read, root } from './fixtures/folder.ts'
+import type { MessagingOptions } from './messaging-options.ts'
 
 describe('which broker, where, and why', () => {
   const KAFKA = { KAFKA_BOOTSTRAP_SERVERS: 'k1:9092' }

@@ -1,9 +1,9 @@
-import type { BrokerName, MessagingOptions } from '../config.ts'
+import { redactUrl } from '../observe/redact.ts'
 import { BROKER_PARTS, composedFrom, type Found, rabbitmqIn, redisIn } from './compose.ts'
 import { type Env, envValue } from './env.ts'
+import type { BrokerName, MessagingOptions } from './messaging-options.ts'
 import { brokerOf, type Parsed, parseUrl } from './parse-url.ts'
 import { embeddedFile } from './place.ts'
-import { redactUrl } from './redact.ts'
 import { didYouMean } from './spelling.ts'
 
 export const BROKERS: readonly BrokerName[] = ['kafka', 'rabbitmq', 'redis', 'sqlite', 'memory']

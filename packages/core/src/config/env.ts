@@ -1,4 +1,4 @@
-import type { BrokerName } from '../config.ts'
+import type { BrokerName } from './messaging-options.ts'
 import { edits } from './spelling.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>

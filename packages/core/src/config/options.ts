@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import type { MessagingOptions } from '../config.ts'
-import { retryPolicy } from '../consumer/retry.ts'
 import { CorebusError } from '../errors.ts'
+import { retryPolicy } from '../handlers/retry.ts'
+import { redactUrl } from '../observe/redact.ts'
 import { BROKERS } from './address.ts'
-import { redactUrl } from './redact.ts'
+import type { MessagingOptions } from './messaging-options.ts'
 import { didYouMean } from './spelling.ts'
 
 // setTimeout fires at once when asked for more.

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { BrokerName } from '../config.ts'
-import { redactUrl } from './redact.ts'
+import { redactUrl } from '../observe/redact.ts'
+import type { BrokerName } from './messaging-options.ts'
 
 export interface Credentials {
   readonly username: string

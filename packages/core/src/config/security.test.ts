@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { Config, MessagingOptions } from '../config.ts'
+import type { Config } from './config.ts'
 import type { Env } from './env.ts'
 import { type Loose, mistakes, PEM, read } from './fixtures/folder.ts'
+import type { MessagingOptions } from './messaging-options.ts'
 
 describe('TLS and users', () => {
   test.each<[string, MessagingOptions, Env, Partial<Config>]>([

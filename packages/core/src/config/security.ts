@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { AuthOptions, MessagingOptions, TlsOptions } from '../config.ts'
 import type { Address } from './address.ts'
 import { type Env, envValue, setOf } from './env.ts'
+import type { AuthOptions, MessagingOptions, TlsOptions } from './messaging-options.ts'
 import type { Credentials } from './parse-url.ts'
 import { didYouMean } from './spelling.ts'
 

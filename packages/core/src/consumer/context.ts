@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import type { Message } from '../driver.ts'
-import type { EventType } from '../event-type.ts'
-import type { HandlerContext } from '../handler.ts'
-import type { EventOptions, Producer, Publishing } from '../publishing.ts'
-import { runInScope, type Scope } from '../scope.ts'
+import type { HandlerContext } from '../handlers/handler.ts'
+import type { EventOptions, Producer, Publishing } from '../scope/publishing.ts'
+import { runInScope, type Scope } from '../scope/scope.ts'
+import type { EventType } from '../wire/event-type.ts'
 import { HEADER } from '../wire/headers.ts'
 
 /** One delivery on its way through the runtime. */

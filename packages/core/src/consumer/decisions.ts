@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
-import type { GroupPlan, HandlerPlan, TopicPlan } from '../group.ts'
+import type { GroupPlan, HandlerPlan, TopicPlan } from '../handlers/plan.ts'
+import type { RetryPolicy } from '../handlers/retry.ts'
 import { type Chance, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
-import type { RetryPolicy } from './retry.ts'
 import type { Work } from './work.ts'
 
 /** For what no handler took: it is skipped or hopeless, never retried. */

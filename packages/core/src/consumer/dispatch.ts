@@ -1,26 +1,16 @@
 import type { Logger } from 'pino'
-import type { Inbox, Outbox, Session } from '../config.ts'
 import type { Message } from '../driver.ts'
 import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
-import type { HandlerPlan, TopicPlan } from '../group.ts'
-import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handler.ts'
-import type { Publishing } from '../publishing.ts'
-import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope.ts'
+import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
+import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
+import type { HandleMiddleware, HandlerCall } from '../publish/middleware.ts'
+import type { Publishing } from '../scope/publishing.ts'
+import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope/scope.ts'
+import type { Inbox, Outbox, Session } from '../scope/session.ts'
 import { HEADER } from '../wire/headers.ts'
 import { type Call, Context } from './context.ts'
 import { type Found, find } from './find.ts'
 import type { Verdict } from './outcome.ts'
-
-/** Around the handler call only: decoding, session, inbox and settlement are not its business. */
-export type HandleMiddleware = (call: HandlerCall, next: () => Promise<unknown>) => Promise<unknown>
-
-export interface HandlerCall {
-  readonly handler: string
-  /** What the handler will get. */
-  readonly input: unknown
-  readonly context: HandlerContext
-}
-
 export interface DispatchOptions {
   readonly group: string
   readonly unknown: 'skip' | 'deadLetter'

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { type Clock, Hold, sleep } from '../clock.ts'
-import type { GroupRun } from './subscription.ts'
+import type { GroupRun } from './group-run.ts'
 
 /** After the signal aborts: time for handlers to notice it and for sessions to roll back. */
 const LONGEST_GRACE_MS = 3_000

@@ -1,6 +1,6 @@
 import type { Message } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
-import type { HandlerPlan, TopicPlan } from '../group.ts'
+import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import { decodeJson, decodeText, isEnvelope } from '../wire/envelope.ts'
 import type { Verdict } from './outcome.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Delivery } from '../driver.ts'
 import { Reject, RetryLater } from '../errors.ts'
+import type { RetryPolicy } from '../handlers/retry.ts'
 import { type Counts, countsOf, MAX_SNOOZES, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
-import type { RetryPolicy } from './retry.ts'
 
 const NOW = Date.UTC(2026, 1, 1, 12)
 const error = new Error('no')

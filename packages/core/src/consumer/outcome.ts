@@ -1,7 +1,7 @@
 import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
-import { inFrameAsLoaded } from '../frame.ts'
+import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../handlers/retry.ts'
+import { inFrameAsLoaded } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
-import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
 
 /** How the handling of one delivery ended. */
 export type Verdict =

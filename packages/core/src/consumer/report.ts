@@ -1,5 +1,5 @@
 import type { SubscriptionState } from '../driver.ts'
-import type { Observer } from '../observe.ts'
+import type { Observer } from '../observe/observer.ts'
 import type { Dispatched } from './dispatch.ts'
 import type { Outcome } from './outcome.ts'
 import type { Work } from './work.ts'

@@ -1,5 +1,5 @@
 import type { Delivery, Message } from '../driver.ts'
-import type { TopicPlan } from '../group.ts'
+import type { TopicPlan } from '../handlers/plan.ts'
 import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { collector, deadLetters, onMemory, until } from '../../test/kit.ts'
-import type { HandlerContext } from '../handler.ts'
+import type { HandlerContext } from '../handlers/handler.ts'
 import { consumer, onEvent } from './consumer.ts'
 import { messageHandler } from './message-handler.ts'
 

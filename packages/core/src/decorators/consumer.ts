@@ -1,19 +1,19 @@
-import type { RetryOptions } from '../consumer/retry.ts'
 import { CorebusError } from '../errors.ts'
-import type { Event, EventType } from '../event-type.ts'
-import { inFrameAsLoaded } from '../frame.ts'
-import type { GroupOptions, HandlerFunction, HandlerSpec, Resolve } from '../handler.ts'
+import type { GroupOptions, HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
+import type { RetryOptions } from '../handlers/retry.ts'
 import {
   checkMethodOptions,
   checkOptions,
-  type HandlerDecorator,
   type MessageHandlerOptions,
   messageOn,
+  type OnEventOptions,
   pickGroupOptions,
   pickRetryOptions,
-} from './message-handler.ts'
-import { type Class, type MethodRecord, methodsOf, orphans, recordClass, recordMethod, registry } from './record.ts'
-
+} from '../handlers/specs.ts'
+import { type Class, registry } from '../process/registry.ts'
+import type { Event, EventType } from '../wire/event-type.ts'
+import type { HandlerDecorator } from './message-handler.ts'
+import { type MethodRecord, methodsOf, orphans, recordClass, recordMethod } from './record.ts'
 export interface ConsumerOptions extends GroupOptions, RetryOptions {
   /** Default: the topics of its handlers. A handler whose event travels elsewhere is an error at start. */
   readonly topics?: readonly string[]
@@ -22,11 +22,6 @@ export interface ConsumerOptions extends GroupOptions, RetryOptions {
 }
 
 export type ClassDecorator = (value: Class, context?: ClassDecoratorContext) => void
-
-export interface OnEventOptions extends RetryOptions {
-  /** Where the event is listened for. Default: the event type's topic, else the class's topics. */
-  readonly topic?: string | readonly string[]
-}
 
 interface ConsumerRecord {
   readonly group: string
@@ -118,22 +113,4 @@ export function checkOrphans(): void {
       'HANDLERS',
       `${lost.join(', ')}: the class has no @consumer(group), so it would never be called. Decorate the class`,
     )
-}
-
-/** One instance per class: made by the user's `resolve`, else by `new`. */
-export function singletons(resolve: Resolve | undefined): Resolve {
-  const made = new Map<unknown, unknown>()
-  return <T extends object>(type: new (...args: never[]) => T): T | Promise<T> => {
-    if (!made.has(type)) made.set(type, resolve ? inFrameAsLoaded(resolve, type) : construct(type))
-    return made.get(type) as T | Promise<T>
-  }
-}
-
-function construct<T extends object>(type: new (...args: never[]) => T): T {
-  if (type.length > 0)
-    throw new CorebusError(
-      'RESOLVE',
-      `${type.name} has a constructor with arguments: give configureMessaging a resolve, such as resolve: (Class) => container.get(Class)`,
-    )
-  return new (type as new () => T)()
 }

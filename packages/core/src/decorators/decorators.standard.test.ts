@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { HandlerContext } from '../handler.ts'
+import type { HandlerContext } from '../handlers/handler.ts'
 import { consumer, onEvent } from './consumer.ts'
 import { event } from './event.ts'
 import { consumerCases } from './fixtures/consumer-cases.ts'

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { asError, CorebusError } from '../errors.ts'
-import type { EventType } from '../event-type.ts'
-import type { Publishing } from '../publishing.ts'
+import type { Publishing } from '../scope/publishing.ts'
+import type { EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
 /** What `@event` may stand on: methods that return the event's data, a typed JSON response with it, or a response that says the request failed. */

@@ -1,9 +1,6 @@
-import 'reflect-metadata'
 import { CorebusError } from '../errors.ts'
-import { packageRoot, packageVersion } from '../version.ts'
-
-/** A class, whatever its constructor takes. */
-export type Class = abstract new (...args: never[]) => object
+import { type Class, registry } from '../process/registry.ts'
+import 'reflect-metadata'
 
 /** What a method decorator left behind. `kind` says which decorator, `options` are its own. */
 export interface MethodRecord {
@@ -14,52 +11,12 @@ export interface MethodRecord {
 
 type MethodRecords = Record<string, readonly MethodRecord[]>
 
-/** One per process, shared by every copy of the SDK of the same version: decorators of one copy are seen by the runtime of another. */
-export interface Registry {
-  readonly version: string
-  readonly path: string
-  /** Classes under a class decorator, with its options. */
-  readonly classes: Map<Class, unknown>
-  /** Handlers registered by the exported functions, for the default instance. */
-  readonly functions: unknown[]
-  /** Where methods were recorded: a prototype (legacy) or a metadata object (standard). Its class may never have been decorated. */
-  readonly holders: Set<object>
-  /** Classes that another instance lists as its handlers. */
-  readonly elsewhere: Set<Class>
-  /** The default instance runs: what is registered now would never be called. */
-  started?: boolean
-  scopes?: unknown
-  messaging?: unknown
-}
-
-const REGISTRY = Symbol.for('corebus.registry')
 const METHODS = Symbol.for('corebus.methods')
 
 // Without it standard decorators get no metadata object. It must be there before the user's first class is evaluated.
 const symbols = Symbol as { metadata?: symbol }
 symbols.metadata ??= Symbol.for('Symbol.metadata')
 const METADATA = symbols.metadata
-
-export const registry: Registry = shared()
-
-function shared(): Registry {
-  const holder = globalThis as { [REGISTRY]?: Registry }
-  const existing = holder[REGISTRY]
-  if (existing && existing.version !== packageVersion)
-    throw new CorebusError(
-      'TWO_VERSIONS',
-      `two versions of @corebus/core are loaded: ${existing.version} from ${existing.path} and ${packageVersion} from ${packageRoot}. Make them one: npm ls @corebus/core`,
-    )
-  holder[REGISTRY] ??= {
-    version: packageVersion,
-    path: packageRoot,
-    classes: new Map(),
-    functions: [],
-    holders: new Set(),
-    elsewhere: new Set(),
-  }
-  return holder[REGISTRY]
-}
 
 /** What a decorator is called with, in either mode: (value, context) or (target, key, descriptor). */
 export type Decorated = readonly [value: unknown, contextOrKey: unknown, descriptor?: unknown]

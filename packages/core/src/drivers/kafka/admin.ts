@@ -1,10 +1,10 @@
 import type { Admin, Depth } from '../../driver.ts'
-import { decodeWish } from './assigner.ts'
-import type { Client } from './client.ts'
 import type { Letters } from './dead-letters.ts'
 import { failureOf, isUnknownTopic } from './failure.ts'
+import { decodeWish } from './group/assigner.ts'
+import { decodeNote } from './group/position.ts'
 import type { Names } from './names.ts'
-import { decodeNote } from './position.ts'
+import type { Client } from './protocol/client.ts'
 import type { Entry } from './registry.ts'
 
 export interface AdminOptions {

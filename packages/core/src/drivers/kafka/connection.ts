@@ -3,8 +3,8 @@ import type { ConnectionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
-import { Client } from './client.ts'
 import { closed, failureOf, isHopeless, unreachable, wordsOf } from './failure.ts'
+import { Client } from './protocol/client.ts'
 
 export interface ConnectionOptions {
   readonly address: Address

@@ -1,6 +1,6 @@
 import type { Message } from '../../driver.ts'
-import type { RecordIn } from './record-in.ts'
-import type { RecordOut } from './records.ts'
+import type { RecordIn } from './protocol/record-in.ts'
+import type { RecordOut } from './protocol/records.ts'
 import { bufferIn, idOf, type Origin, OURS, textOf } from './wire.ts'
 
 export interface CopyOptions {

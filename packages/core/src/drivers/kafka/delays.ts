@@ -1,9 +1,9 @@
 import type { Clock, Delay } from '../../driver.ts'
 import { backOff } from '../back-off.ts'
 import type { BrokerTime } from './broker-time.ts'
-import type { Commits } from './commits.ts'
 import { copyOf } from './copy.ts'
-import type { Line, Receipt } from './line.ts'
+import type { Commits } from './group/commits.ts'
+import type { Line, Receipt } from './group/line.ts'
 import { numberOf, OURS } from './wire.ts'
 
 /**

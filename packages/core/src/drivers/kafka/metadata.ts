@@ -1,5 +1,5 @@
 import type { Clock } from '../../driver.ts'
-import type { Client } from './client.ts'
+import type { Client } from './protocol/client.ts'
 
 const FRESH_MS = 30_000
 /** While a partition has no leader: it may have one soon. */

@@ -1,4 +1,4 @@
-import type { RecordOut } from './records.ts'
+import type { RecordOut } from './protocol/records.ts'
 
 export interface Failed {
   readonly permanent: boolean

@@ -1,13 +1,13 @@
 import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
-import type { Client } from './client.ts'
 import { failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
+import type { Client } from './protocol/client.ts'
+import { encodeBatch } from './protocol/record-batch.ts'
+import { bytesOf, type RecordOut } from './protocol/records.ts'
 import { BATCH_RECORDS, type Batch, type Entry, type Failed, newQueue, type Queue, requests, take } from './publish-queue.ts'
-import { encodeBatch } from './record-batch.ts'
-import { bytesOf, type RecordOut } from './records.ts'
 
 export interface PublisherOptions {
   readonly client: Client

@@ -1,6 +1,6 @@
 import type { GroupTopology } from '../../driver.ts'
-import type { Client } from './client.ts'
 import { readLog } from './log-reader.ts'
+import type { Client } from './protocol/client.ts'
 import type { Publisher } from './publisher.ts'
 
 /** What was declared for one group on one topic. */

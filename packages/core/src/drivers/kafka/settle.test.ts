@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Delivery } from '../../driver.ts'
-import type { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
 import { recordIn } from './fixtures/records.ts'
-import { Line } from './line.ts'
+import type { Commits } from './group/commits.ts'
+import { Line } from './group/line.ts'
 import { settle } from './settle.ts'
 
 function aLine() {

@@ -1,8 +1,8 @@
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, SettleError } from '../../errors.ts'
-import type { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
-import { type Line, Receipt } from './line.ts'
+import type { Commits } from './group/commits.ts'
+import { type Line, Receipt } from './group/line.ts'
 
 export interface SettleOptions {
   readonly group: string

@@ -2,9 +2,9 @@ import type { Clock, Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { Tail } from '../readers.ts'
 import type { Address } from './address.ts'
-import { Client } from './client.ts'
-import { Fetcher, type Source } from './fetcher.ts'
+import { Fetcher, type Source } from './group/fetcher.ts'
 import { Metadata } from './metadata.ts'
+import { Client } from './protocol/client.ts'
 import { toMessage } from './wire.ts'
 
 export interface TailOptions {

@@ -1,9 +1,9 @@
 import type { Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { deadLetterPlace } from '../names.ts'
-import type { Client, NewTopic } from './client.ts'
 import { failureOf, inWords } from './failure.ts'
 import type { Names } from './names.ts'
+import type { Client, NewTopic } from './protocol/client.ts'
 import type { Entry, Registry } from './registry.ts'
 
 export interface TopologyOptions {

@@ -1,6 +1,6 @@
 import type { Message } from '../../driver.ts'
-import type { RecordIn } from './record-in.ts'
-import type { RawHeaders, RecordOut } from './records.ts'
+import type { RecordIn } from './protocol/record-in.ts'
+import type { RawHeaders, RecordOut } from './protocol/records.ts'
 
 /** Ours, beside those of the core. */
 export const OURS = {

@@ -3,10 +3,10 @@ import { CorebusError, noneTaken, PublishError, type PublishFailure } from '../.
 import { deadLetterPlace } from '../names.ts'
 import { memoryAdmin } from './admin.ts'
 import { brokerNamed } from './broker.ts'
-import { ensureTopology } from './ensure.ts'
 import type { Group } from './group.ts'
 import { join, type MemorySubscription } from './subscription.ts'
 import { type Topic, UNCLAIMED_MESSAGES } from './topic.ts'
+import { ensureTopology } from './topology.ts'
 
 const CAPABILITIES: Capabilities = {
   durable: false,

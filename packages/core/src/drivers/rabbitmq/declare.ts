@@ -3,8 +3,8 @@ import { held } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { closeChannel } from './close-channel.ts'
 import { closed, type Link } from './connection.ts'
+import { refusalOf } from './failure.ts'
 import { type InsistOptions, insist } from './insist.ts'
-import { refusalOf } from './refusal.ts'
 
 /**
  * A channel for declarations and questions. The broker answers a wrong one by closing the channel, so nothing else may share it; they

@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
-import { refusalOf } from './refusal.ts'
+import { refusalOf } from './failure.ts'
 
 export interface InsistOptions {
   readonly clock: Clock

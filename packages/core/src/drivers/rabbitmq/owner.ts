@@ -3,7 +3,7 @@ import { CorebusError } from '../../errors.ts'
 import { closeChannel } from './close-channel.ts'
 import type { Link } from './connection.ts'
 import { ownerQueue } from './declare.ts'
-import { refusalOf } from './refusal.ts'
+import { refusalOf } from './failure.ts'
 
 /**
  * The one member of an exclusive group: whoever has declared a queue that belongs to its connection alone. (An exclusive consumer would not

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ConformanceCase, casesOf, durable } from './case.ts'
 import { described, judge, type Ledger } from './chaos/ledger.ts'
-import type { Mutation } from './chaos/mutation.ts'
-import { type ChaosOptions, chaos, PLENTY } from './chaos/run.ts'
+import type { ChaosOptions, Mutation } from './chaos/mutation.ts'
+import { chaos, PLENTY } from './chaos/run.ts'
 import { coreMutations } from './chaos/safeguards.ts'
 import type { Room } from './room.ts'
 

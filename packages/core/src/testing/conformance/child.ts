@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import type { ConformanceTarget } from './case.ts'
 import type { LoadedChange } from './chaos/mutation.ts'
 import type { ChaosMemberOrders, ChaosProducerOrders } from './children/notes.ts'
 import type { Command, MemberOrders, Place, Said } from './children/protocol.ts'
 import { scriptPath, sourcePath } from './scripts.ts'
+import type { ConformanceTarget } from './target.ts'
 
 /** A process of its own that takes part, and can be killed for real. */
 export interface Child {

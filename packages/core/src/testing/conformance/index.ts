@@ -1,6 +1,6 @@
-export type { ConformanceCase, ConformanceTarget, ConnectOptions, Faults } from './case.ts'
+export type { ConformanceCase } from './case.ts'
 export { conformanceCases } from './cases.ts'
 export type { Mutation } from './chaos/mutation.ts'
-export type { Others } from './others.ts'
 export { type Runner, type RunOptions, runConformance } from './run.ts'
 export { conformanceResults, conformanceTable, type Result, type Results, type ResultsOptions } from './table.ts'
+export type { ConformanceTarget, ConnectOptions, Faults, Others } from './target.ts'

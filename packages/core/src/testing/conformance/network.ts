@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { PublishError } from '../../errors.ts'
-import { type CaseOptions, type ConformanceCase, casesOf, type Faults } from './case.ts'
+import { type CaseOptions, type ConformanceCase, casesOf } from './case.ts'
 import { idsOf, messages, type Room } from './room.ts'
+import type { Faults } from './target.ts'
 import { quiet, until } from './wait.ts'
 
 const outage = casesOf('Network and broker')

@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict'
 import { CorebusError } from '../../errors.ts'
-import { type ConformanceCase, type ConformanceTarget, casesOf } from './case.ts'
+import { type ConformanceCase, casesOf } from './case.ts'
+import type { ConformanceTarget, Others } from './target.ts'
 import { quiet, until } from './wait.ts'
-
-/** A client of the broker that has never heard of us, as the target's test file writes it. */
-export interface Others {
-  /** Makes a topic in the broker's own way, with a group or queue of theirs, and writes `count` messages. */
-  readonly makeTopic: (topic: string, count: number) => Promise<void>
-  /** What the broker says of that topic, of their group and of those messages. */
-  readonly look: (topic: string) => Promise<unknown>
-  /** Becomes a member of a group in the broker's own way. Resolves when it is one, and holds a message where a message is held by its reader. */
-  readonly join: (
-    topic: string,
-    group: string,
-  ) => Promise<{ readonly look: () => Promise<unknown>; readonly leave: () => Promise<unknown> }>
-}
 
 const of = casesOf("What is others'")
 const THEIRS = 300

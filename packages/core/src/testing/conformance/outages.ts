@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Delivery, Driver, Message } from '../../driver.ts'
 import { PublishError } from '../../errors.ts'
-import { CHANNEL, type StateRecord } from '../../observe.ts'
-import { type CaseOptions, type ConformanceCase, type ConformanceTarget, casesOf, type Faults } from './case.ts'
+import { CHANNEL, type StateRecord } from '../../observe/observer.ts'
+import { type CaseOptions, type ConformanceCase, casesOf } from './case.ts'
 import { idsOf, messages, numberIn, type Room, sorted } from './room.ts'
+import type { ConformanceTarget, Faults } from './target.ts'
 import { quiet, until } from './wait.ts'
 
 const outage = casesOf('Network and broker')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Reject, RetryLater } from '../../errors.ts'
-import { defineEvent } from '../../event-type.ts'
+import { defineEvent } from '../../wire/event-type.ts'
 import { HEADER } from '../../wire/headers.ts'
 import type { Schema } from '../../wire/schema.ts'
 import { type ConformanceCase, casesOf } from './case.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { replayDeadLetters } from '../../dead-letters.ts'
 import type { Messaging } from '../../messaging.ts'
+import { replayDeadLetters } from '../../operations/replay.ts'
 import { HEADER } from '../../wire/headers.ts'
 import { type ConformanceCase, casesOf } from './case.ts'
 import type { Room } from './room.ts'

@@ -1,10 +1,10 @@
-import type { MessagingOptions } from '../../config.ts'
+import type { MessagingOptions } from '../../config/messaging-options.ts'
 import type { Delivery, Driver, GroupTopology, Message, Subscription, SubscriptionState } from '../../driver.ts'
 import { createMessaging, type Messaging, type Types } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
-import type { ConformanceTarget, ConnectOptions } from './case.ts'
 import type { LoadedChange } from './chaos/mutation.ts'
 import { type Child, type Orders, type Script, startChild } from './child.ts'
+import type { ConformanceTarget, ConnectOptions } from './target.ts'
 
 /** Where one case takes place: fresh names, and an end to everything it opened. */
 export interface Room {

@@ -1,5 +1,6 @@
-import type { ConformanceCase, ConformanceTarget } from './case.ts'
+import type { ConformanceCase } from './case.ts'
 import { conformanceCases } from './cases.ts'
+import type { ConformanceTarget } from './target.ts'
 
 /** What a test runner offers, in the one shape they all can be given. */
 export interface Runner {

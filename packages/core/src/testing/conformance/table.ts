@@ -1,6 +1,7 @@
-import type { ConformanceCase, ConformanceTarget } from './case.ts'
+import type { ConformanceCase } from './case.ts'
 import { conformanceCases } from './cases.ts'
 import { whyNot } from './run.ts'
+import type { ConformanceTarget } from './target.ts'
 
 export type Result =
   | { readonly kind: 'held' }

@@ -1,12 +1,8 @@
-import type { Moment } from '../children/notes.ts'
-import { monotonicMs } from '../children/protocol.ts'
+import { type Moment, monotonicMs } from '../children/protocol.ts'
 import type { Room } from '../room.ts'
 import { quiet } from '../wait.ts'
 import type { Company, Slot } from './company.ts'
-import type { Doubts, Fault, FaultKind } from './history.ts'
-
-/** How many of each kind are in the deck. */
-export type Deck = Readonly<Partial<Record<FaultKind, number>>>
+import type { Deck, Doubts, Fault, FaultKind } from './history.ts'
 
 const SHORT_MS = 500
 const AT_LEAST_MS = 100

@@ -1,4 +1,4 @@
-import type { Errand, Note } from '../children/notes.ts'
+import type { Errand, Note } from '../children/protocol.ts'
 
 /** What happened in a chaos run, as its processes said it: nothing here is concluded yet. */
 export interface History {
@@ -134,3 +134,6 @@ export function statesOf({ name, notes }: Life, { faults }: History, until: numb
     .sort(([a], [b]) => a - b)
     .map(([at, text]) => `${((at - until) / 1_000).toFixed(3)} ${text}`)
 }
+
+/** How many of each kind are in the deck. */
+export type Deck = Readonly<Partial<Record<FaultKind, number>>>

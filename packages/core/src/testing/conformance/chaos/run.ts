@@ -1,34 +1,12 @@
 import { HEADER } from '../../../wire/headers.ts'
-import { LONGEST_RETRY_MS, type Mix, type Moment } from '../children/notes.ts'
+import { LONGEST_RETRY_MS } from '../children/notes.ts'
 import type { Room } from '../room.ts'
 import { quiet } from '../wait.ts'
 import { Company } from './company.ts'
-import { type Deck, deckOf, Faults, shuffled } from './faults.ts'
+import { deckOf, Faults, shuffled } from './faults.ts'
 import type { Doubts, History } from './history.ts'
-import { changesOf, type Mutation } from './mutation.ts'
+import { type ChaosOptions, changesOf } from './mutation.ts'
 import { randomOf } from './random.ts'
-
-export interface ChaosOptions {
-  /** The same seed, the same faults in the same order; not the same interleaving. */
-  readonly seed: number
-  /** So long things go wrong; then until everything in the deck has, and so many messages were confirmed. */
-  readonly forMs: number
-  readonly leastConfirmed: number
-  /** So many before the first thing goes wrong: where something must have piled up by then. */
-  readonly firstConfirmed: number
-  readonly mix: Mix
-  /** Shuffled and dealt, over and over. What the target cannot cause is left out. */
-  readonly deck: Deck
-  /** Where a member is killed: one of these, and some turns of the event loop later. */
-  readonly moments: readonly Moment[]
-  /** What a producer waits between two publishes. */
-  readonly pauseMs: number
-  /** So many; the members read one each, in turn. */
-  readonly topics: number
-  /** One safeguard less. */
-  readonly mutation?: Pick<Mutation, 'name' | 'changes'>
-}
-
 export const PLENTY: Omit<ChaosOptions, 'seed' | 'mutation'> = {
   forMs: 60_000,
   leastConfirmed: 200,

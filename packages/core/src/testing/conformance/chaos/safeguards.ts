@@ -6,7 +6,7 @@ export const coreMutations: readonly [Mutation, ...Mutation[]] = [
     name: 'acknowledge before handling',
     changes: [
       {
-        file: 'consumer/subscription.ts',
+        file: 'consumer/group-run.ts',
         find: 'const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)',
         replace: `const dispatched = this.#subscribed.promise
           .then((subscription) => subscription.settle([{ kind: 'ack', delivery: work.delivery }]))
@@ -26,8 +26,8 @@ export const coreMutations: readonly [Mutation, ...Mutation[]] = [
   {
     name: 'crash guard without isolation',
     changes: [
-      { file: 'consumer/subscription.ts', find: 'suspect: crashes > 0', replace: 'suspect: false' },
-      { file: 'consumer/subscription.ts', find: 'if (crashes > 0) this.#limit.isolate()', replace: '' },
+      { file: 'consumer/group-run.ts', find: 'suspect: crashes > 0', replace: 'suspect: false' },
+      { file: 'consumer/group-run.ts', find: 'if (crashes > 0) this.#limit.isolate()', replace: '' },
       { file: 'consumer/limit.ts', find: '#current = 1\n', replace: '#current = 20\n' },
     ],
     shows: ['wronglyDead'],

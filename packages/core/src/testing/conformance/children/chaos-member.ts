@@ -1,22 +1,11 @@
 // A consumer service of the chaos run: one handler at the messaging instance, and a note of everything that happens to a message.
 
 import { subscribe } from 'node:diagnostics_channel'
-import { exponential } from '../../../consumer/retry.ts'
+import { exponential } from '../../../handlers/retry.ts'
 import { createMessaging } from '../../../messaging.ts'
-import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe.ts'
-import {
-  type ChaosMemberOrders,
-  codeOf,
-  type Errand,
-  FIRST_RETRY_MS,
-  giveUp,
-  LONGEST_RETRY_MS,
-  MAX_RETRIES,
-  type Moment,
-  note,
-  PUBLISH_TIMEOUT_MS,
-} from './notes.ts'
-import { onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
+import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe/observer.ts'
+import { type ChaosMemberOrders, codeOf, FIRST_RETRY_MS, giveUp, LONGEST_RETRY_MS, MAX_RETRIES, note, PUBLISH_TIMEOUT_MS } from './notes.ts'
+import { type Errand, type Moment, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const CONCURRENCY = 5
 

@@ -3,11 +3,11 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { PublishError } from '../../../errors.ts'
 import { createMessaging } from '../../../messaging.ts'
-import { CHANNEL, type StateRecord } from '../../../observe.ts'
+import { CHANNEL, type StateRecord } from '../../../observe/observer.ts'
 import { newId } from '../../../wire/id.ts'
 import { randomOf } from '../chaos/random.ts'
-import { ALWAYS, type ChaosProducerOrders, type Errand, giveUp, note, PUBLISH_TIMEOUT_MS } from './notes.ts'
-import { onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
+import { ALWAYS, type ChaosProducerOrders, giveUp, note, PUBLISH_TIMEOUT_MS } from './notes.ts'
+import { type Errand, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
 
 const BATCH = 5
 const BATCHES_IN_FLIGHT = 4

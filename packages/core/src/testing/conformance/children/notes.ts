@@ -1,16 +1,5 @@
 import { CorebusError } from '../../../errors.ts'
-import { monotonicMs, type Place, say } from './protocol.ts'
-
-/** What one message of the chaos run asks of its handler: the body, as it travels. */
-export interface Errand {
-  readonly n: number
-  /** How long its handler takes for it. */
-  readonly tookMs: number
-  /** So many calls throw; then it succeeds. */
-  readonly fails: number
-  /** Its handler ends the process with kill -9. */
-  readonly kills?: true
-}
+import { monotonicMs, type Note, type Place, say } from './protocol.ts'
 
 /** `fails` of an errand that never succeeds. */
 export const ALWAYS = 1_000
@@ -44,29 +33,6 @@ export interface ChaosProducerOrders extends Place {
   readonly mix: Mix
   readonly pauseMs: number
 }
-
-/** Where a process may be killed: when a handler has begun, has thrown, has succeeded. */
-export type Moment = 'called' | 'threw' | 'done'
-
-/** A line of the ledger, said by the process it happened in. `at` is the clock that all processes of a machine share. */
-export type Note =
-  | { readonly what: 'sending'; readonly at: number; readonly messages: readonly { readonly id: string; readonly errand: Errand }[] }
-  | { readonly what: 'confirmed'; readonly at: number; readonly ids: readonly string[] }
-  | { readonly what: 'refused'; readonly at: number; readonly ids: readonly string[]; readonly why: string }
-  | { readonly what: 'delivered'; readonly at: number; readonly id: string; readonly unsettledBefore: number }
-  | { readonly what: Moment; readonly at: number; readonly id: string; readonly attempt: number }
-  | { readonly what: 'settled'; readonly at: number; readonly id: string; readonly how: string; readonly afterMs?: number }
-  /** Ends itself, because of this. */
-  | { readonly what: 'gaveUp'; readonly at: number; readonly code: string }
-  /** `of` is the connection, or the group's hold on its queue. */
-  | {
-      readonly what: 'state'
-      readonly at: number
-      readonly of: 'connection' | 'group'
-      readonly state: string
-      readonly why?: string
-      readonly code?: string
-    }
 
 export function codeOf(error: unknown): string {
   return error instanceof CorebusError ? error.code : 'none'

@@ -1,7 +1,6 @@
 import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { BrokerName, MessagingOptions } from '../../../config.ts'
-import type { Moment, Note } from './notes.ts'
+import type { BrokerName, MessagingOptions } from '../../../config/messaging-options.ts'
 
 /** What a child process is told when it starts. */
 /** Where the broker is, and how its client is to be. */
@@ -113,3 +112,37 @@ export function monotonicMs(): number {
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
+
+/** What one message of the chaos run asks of its handler: the body, as it travels. */
+export interface Errand {
+  readonly n: number
+  /** How long its handler takes for it. */
+  readonly tookMs: number
+  /** So many calls throw; then it succeeds. */
+  readonly fails: number
+  /** Its handler ends the process with kill -9. */
+  readonly kills?: true
+}
+
+/** Where a process may be killed: when a handler has begun, has thrown, has succeeded. */
+export type Moment = 'called' | 'threw' | 'done'
+
+/** A line of the ledger, said by the process it happened in. `at` is the clock that all processes of a machine share. */
+export type Note =
+  | { readonly what: 'sending'; readonly at: number; readonly messages: readonly { readonly id: string; readonly errand: Errand }[] }
+  | { readonly what: 'confirmed'; readonly at: number; readonly ids: readonly string[] }
+  | { readonly what: 'refused'; readonly at: number; readonly ids: readonly string[]; readonly why: string }
+  | { readonly what: 'delivered'; readonly at: number; readonly id: string; readonly unsettledBefore: number }
+  | { readonly what: Moment; readonly at: number; readonly id: string; readonly attempt: number }
+  | { readonly what: 'settled'; readonly at: number; readonly id: string; readonly how: string; readonly afterMs?: number }
+  /** Ends itself, because of this. */
+  | { readonly what: 'gaveUp'; readonly at: number; readonly code: string }
+  /** `of` is the connection, or the group's hold on its queue. */
+  | {
+      readonly what: 'state'
+      readonly at: number
+      readonly of: 'connection' | 'group'
+      readonly state: string
+      readonly why?: string
+      readonly code?: string
+    }

@@ -1,0 +1,70 @@
+import { text } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import { asError, CorebusError } from '../../errors.ts'
+import { HEADER } from '../../wire/headers.ts'
+import { newId } from '../../wire/id.ts'
+import { withBroker } from '../broker.ts'
+import { type Common, common } from '../common.ts'
+import { EXIT_HELP } from '../exit.ts'
+import { print } from '../report.ts'
+
+interface Options extends Common {
+  readonly event?: string
+  readonly key?: string
+}
+
+const HELP = `
+The message is JSON, in quotes for your shell, or - to read it from stdin; null
+with a --key is a tombstone. Prints id and topic once the broker has confirmed.
+The broker is the one that .env and the environment name; what the service's
+code says is not seen.
+
+Examples:
+  $ npx corebus publish orders.created '{"order_id": 7}' --key 7
+  $ npx corebus publish user-events '{"id": 1}' --event user.created --key 1
+  $ npx corebus publish orders.created - < order.json
+${EXIT_HELP}`
+
+export function publishCommand(program: Command): void {
+  common(program.command('publish <topic> [json]').description('publish one message, and wait for the confirm'))
+    .option('--event <name>', 'as an event of this name: the message is its data, {} if left out')
+    .option('--key <key>', 'messages with the same key keep their order')
+    .addHelpText('after', HELP)
+    .action(async (topic: string, json: string | undefined, options: Options) => {
+      await publish(topic, json === '-' ? await text(process.stdin) : json, options)
+    })
+}
+
+async function publish(topic: string, json: string | undefined, options: Options): Promise<void> {
+  const { event, key } = options
+  if (json === undefined && event === undefined)
+    throw new CorebusError(
+      'USAGE',
+      `what is to be published? Give JSON, or - to read it from stdin, as in: core publish ${topic} '{"id": 1}'`,
+    )
+  const data = json === undefined ? {} : parsed(json)
+  const id = newId()
+  const options_ = { id, ...(key !== undefined && { key }) }
+  await withBroker('core publish', options, async ({ messaging }) => {
+    if (event !== undefined) await messaging.publishEvent(event, data, { ...options_, topic })
+    else if (data === null || json === undefined) await messaging.getProducer().send(topic, null, options_)
+    // As it was typed: a number of more than 15 digits would not survive being read and written.
+    else
+      await messaging
+        .getProducer()
+        .send(topic, new TextEncoder().encode(json.trim()), { ...options_, headers: { [HEADER.contentType]: 'application/json' } })
+  })
+  await print(`${id} ${topic}`)
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch (cause) {
+    throw new CorebusError(
+      'USAGE',
+      `the message is no JSON: ${asError(cause).message}. Mind the quotes of your shell: '{"id": 1}', and '"text"' for a text`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,107 @@
+import { subscribe } from 'node:diagnostics_channel'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Hold } from '../../clock.ts'
+import { asError, CorebusError } from '../../errors.ts'
+import type { Messaging } from '../../messaging.ts'
+import { CHANNEL, type StateRecord } from '../../observe/observer.ts'
+import { importCore } from '../copy.ts'
+import { checkDurable } from '../durable.ts'
+import { codeOf, EXIT, exitCodeOf } from '../exit.ts'
+import { loadEntry } from './entry.ts'
+import type { Host } from './host.ts'
+import { shown } from './place.ts'
+
+export interface RunOptions {
+  readonly entry: string
+  readonly topics: readonly string[]
+  readonly groups: readonly string[]
+  readonly concurrency: number | undefined
+  /** One of several processes. */
+  readonly worker: boolean
+  readonly host: Host
+}
+
+type End =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'stuck'; readonly what: string }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** Above what `close` itself may take: the drain, then the handlers' time to notice that they are aborted. */
+const CLOSE_SLACK_MS = 5_000
+
+/** One consumer process: loads the entry, runs its handlers until it is told to stop or cannot go on, and drains. Returns the exit code. */
+export async function runConsumer(options: RunOptions): Promise<number> {
+  const { host } = options
+  const end = Promise.withResolvers<End>()
+  let messaging: Messaging | undefined
+  let stopping = false
+  // While the entry loads nothing of ours keeps the process up: one that never finishes loading is noticed by that.
+  const hold = new Hold()
+  const fail = (error: unknown): void => end.resolve({ kind: 'failed', error })
+
+  const run = async (): Promise<void> => {
+    await loadEntry(options.entry, fail)
+    hold.on()
+    messaging = (await importCore(options.entry)).defaultMessaging()
+    if (options.worker) checkDurable('--workers', await messaging.driver())
+    await host.open(messaging, () => stopping)
+    onDead(fail)
+    await start(messaging, options, (what) => end.resolve({ kind: 'stuck', what }))
+    await host.started(messaging)
+  }
+
+  host.onStop(() => end.resolve({ kind: 'stop' }))
+  run().catch(fail)
+  const ended = await end.promise
+  stopping = true
+  switch (ended.kind) {
+    case 'stuck':
+      await host.failed(new CorebusError('STUCK', ended.what))
+      return EXIT.stuck
+    case 'stop':
+      return (await closed(messaging, host)) ? EXIT.ok : EXIT.failed
+    case 'failed':
+      await host.failed(ended.error)
+      await closed(messaging, host)
+      return exitCodeOf(ended.error)
+  }
+}
+
+async function start(
+  messaging: Messaging,
+  { entry, topics, groups, concurrency }: RunOptions,
+  onStuck: (what: string) => void,
+): Promise<void> {
+  try {
+    await messaging.start({ topics, groups, onStuck, ...(concurrency !== undefined && { concurrency }) })
+  } catch (error) {
+    if (codeOf(error) !== 'STARTED') throw error
+    const advice = `${shown(entry)} starts messaging itself. Leave that out: an entry only registers handlers, and core consumer starts them`
+    throw new CorebusError('STARTED', advice, { cause: error })
+  }
+}
+
+/** By the channel, not by asking: it also says why. */
+function onDead(fail: (error: unknown) => void): void {
+  subscribe(CHANNEL.state, (message) => {
+    const { state, group, error } = message as StateRecord
+    if (state !== 'dead') return
+    const what = group === undefined ? 'the broker cannot be used any more' : `group ${group} stopped consuming and cannot go on`
+    fail(new CorebusError('DEAD', `${what}: ${error?.message}`, { cause: error }))
+  })
+}
+
+/** False when it did not close in time or not well; then that is told. */
+async function closed(messaging: Messaging | undefined, host: Host): Promise<boolean> {
+  if (!messaging) return true
+  const budgetMs = messaging.settings.shutdownMs + CLOSE_SLACK_MS
+  try {
+    const late = sleep(budgetMs, true, { ref: false })
+    const isLate = await Promise.race([messaging.close().then(() => false), late])
+    if (!isLate) return true
+    await host.failed(new CorebusError('CLOSE', `not closed within ${budgetMs} ms: the process ends without waiting any longer`))
+  } catch (error) {
+    await host.failed(new CorebusError('CLOSE', `closing failed: ${asError(error).message}`, { cause: error }))
+  }
+  return false
+}

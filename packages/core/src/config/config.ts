@@ -1,0 +1,157 @@
+import type { TopicOptions } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
+import type { RetryOptions } from '../handlers/retry.ts'
+import { redactUrl } from '../observe/redact.ts'
+import { type Address, chooseAddress, namedBroker } from './address.ts'
+import { type Env, envValue, misspelt } from './env.ts'
+import type { AuthOptions, BrokerName, MessagingOptions, TlsOptions } from './messaging-options.ts'
+import { checkOptions } from './options.ts'
+import { packageName } from './place.ts'
+import { type Secured, secure } from './security.ts'
+import { didYouMean } from './spelling.ts'
+
+export { redactUrl } from '../observe/redact.ts'
+export { brokerUrl, redisUrl } from './compose.ts'
+
+/** Options and environment, parsed once: nothing after this asks the environment again. */
+export interface Config {
+  readonly broker: BrokerName
+  /** For the driver, with its secrets. Never printed: `where` is. */
+  readonly url: string
+  /** The address without secrets. */
+  readonly where: string
+  /** Why this broker and address: 'code', 'MESSAGING_BROKER', 'RABBITMQ_URL', 'default', ... in words. */
+  readonly why: string
+  /** Things that are probably not meant, to be said once at start: variables one edit away from ours. */
+  readonly hints: readonly string[]
+  readonly tls: boolean | TlsOptions
+  readonly auth?: AuthOptions
+  readonly client?: Readonly<Record<string, unknown>>
+  readonly service: string
+  readonly defaultTopic?: string
+  readonly prefix: string
+  readonly concurrency: number
+  readonly maxUnsettled: number
+  readonly handlerTimeoutMs: number
+  readonly abortGraceMs: number
+  readonly shutdownMs: number
+  readonly crashLimit: number
+  readonly maxBytes: number
+  readonly publishTimeoutMs: number
+  readonly maxPending: number
+  readonly topology: 'create' | 'check'
+  readonly topics?: TopicOptions
+  readonly durability: 'normal' | 'full'
+  readonly logLevel: string
+  readonly retry: RetryOptions
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+const ADDRESS_OPTIONS = ['broker', 'url', 'bootstrapServers', 'tls', 'auth']
+
+/**
+ * Code before environment, environment before defaults. Reads the environment, package.json and certificates; connects to nothing.
+ * @throws CorebusError CONFIG with every mistake on a line of its own, and no secret in any.
+ */
+export function readConfig(
+  options: MessagingOptions = {},
+  { env = options.env ?? process.env, cwd = process.cwd() }: { readonly env?: Env | undefined; readonly cwd?: string | undefined } = {},
+): Config {
+  const checked = checkOptions(options)
+  const mistakes = [...checked.mistakes]
+  // A wrong broker or address would only lead to lines about what follows from it.
+  const readable = !ADDRESS_OPTIONS.some((name) => checked.wrong.has(name))
+  const hints = [...misspelt(env, readable ? namedBroker(options, env) : undefined)]
+  const address = readable ? chooseAddress(options, env, cwd, mistakes) : undefined
+  const secured = address && secure(address, options, env, cwd, mistakes, hints)
+  if (address && address.broker !== 'sqlite' && options.durability !== undefined)
+    mistakes.push(`durability is an option of the sqlite broker, and the broker is ${address.broker}: leave it out`)
+  if (address && (address.broker === 'sqlite' || address.broker === 'memory') && options.client !== undefined)
+    mistakes.push(`client does nothing with the ${address.broker} broker, which has no client library: leave it out`)
+  if (address && address.broker !== 'kafka' && !checked.wrong.has('topology') && topicsIn(options.topology))
+    hints.push(`topology.partitions and topology.topics do nothing with the ${address.broker} broker, whose topics have none to choose`)
+  const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
+  const logLevel = options.logger ? 'info' : levelIn(env, mistakes)
+  if (mistakes.length > 0 || !address || !secured || service === undefined) throw configError(mistakes, hints)
+  return { ...settings(options, env), ...located(address, secured), hints, service, logLevel }
+}
+
+function located({ broker, why }: Address, { url, tls, auth }: Secured): Pick<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth'> {
+  const where = { kafka: url, sqlite: url, memory: 'this process', rabbitmq: redactUrl(url), redis: redactUrl(url) }[broker]
+  return { broker, url, where, why, tls, ...(auth && { auth }) }
+}
+
+function settings(
+  {
+    prefix = '',
+    concurrency = 10,
+    maxUnsettled = 1_000,
+    handlerTimeoutMs = 60_000,
+    abortGraceMs = 10_000,
+    shutdownMs = 25_000,
+    crashLimit = 5,
+    maxBytes = 900_000,
+    publish: { timeoutMs: publishTimeoutMs = 10_000, maxPending = 10_000 } = {},
+    topology = 'create',
+    durability = 'normal',
+    ...options
+  }: MessagingOptions,
+  env: Env,
+): Omit<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth' | 'hints' | 'service' | 'logLevel'> {
+  const limits = {
+    concurrency,
+    maxUnsettled,
+    handlerTimeoutMs,
+    abortGraceMs,
+    shutdownMs,
+    crashLimit,
+    maxBytes,
+    publishTimeoutMs,
+    maxPending,
+  }
+  const { maxRetries, retryDelayMs, backoff, retryIf, deadLetter } = options
+  const retry: RetryOptions = {
+    ...(maxRetries !== undefined && { maxRetries }),
+    ...(retryDelayMs !== undefined && { retryDelayMs }),
+    ...(backoff && { backoff }),
+    ...(retryIf && { retryIf }),
+    ...(deadLetter !== undefined && { deadLetter }),
+  }
+  const defaultTopic = options.defaultTopic ?? envValue(env, 'MESSAGING_DEFAULT_TOPIC')?.trim()
+  const { client } = options
+  const topics = topicsIn(topology)
+  return {
+    ...{ prefix, ...limits, durability, retry },
+    topology: typeof topology === 'string' ? topology : (topology.mode ?? 'create'),
+    ...(topics && { topics }),
+    ...(defaultTopic !== undefined && { defaultTopic }),
+    ...(client && { client }),
+  }
+}
+
+function topicsIn(topology: MessagingOptions['topology']): TopicOptions | undefined {
+  if (topology === undefined || typeof topology === 'string') return undefined
+  const { mode: _, ...topics } = topology
+  return Object.values(topics).some((value) => value !== undefined) ? topics : undefined
+}
+
+function serviceName({ service }: MessagingOptions, env: Env, cwd: string, mistakes: string[]): string | undefined {
+  const name = service ?? envValue(env, 'SERVICE_NAME')?.trim() ?? envValue(env, 'API_NAME')?.trim() ?? packageName(cwd)
+  if (name === undefined)
+    mistakes.push(`the service has no name: give service in code or SERVICE_NAME, or a name to a package.json at or above ${cwd}`)
+  return name
+}
+
+function levelIn(env: Env, mistakes: string[]): string {
+  const level = envValue(env, 'LOG_LEVEL')?.trim().toLowerCase() ?? 'info'
+  if (!LOG_LEVELS.includes(level))
+    mistakes.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(level)}.${didYouMean(level, LOG_LEVELS)}`)
+  return level
+}
+
+function configError(mistakes: readonly string[], hints: readonly string[]): CorebusError {
+  const [only = ''] = mistakes
+  const head = mistakes.length === 1 ? `the configuration has a mistake: ${only}` : `the configuration has ${mistakes.length} mistakes:`
+  const rest = mistakes.length === 1 ? hints : [...mistakes, ...hints]
+  return new CorebusError('CONFIG', [head, ...rest.map((line) => `  ${line}`)].join('\n'))
+}

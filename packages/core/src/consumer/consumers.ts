@@ -1,0 +1,231 @@
+import type { Logger } from 'pino'
+import type { Connection } from '../broker/connection.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import type { MessagingOptions } from '../config/messaging-options.ts'
+import type { Driver, Message } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
+import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
+import { type GroupPlan, handlersOf, planGroups, topologyOf } from '../handlers/plan.ts'
+import { type Selection, select } from '../handlers/select.ts'
+import type { Observer } from '../observe/observer.ts'
+import type { HandleMiddleware } from '../publish/middleware.ts'
+import type { Publishing } from '../scope/publishing.ts'
+import type { Outlet } from '../scope/scope.ts'
+import { drain } from './drain.ts'
+import { type GroupHealth, GroupRun } from './group-run.ts'
+
+export interface StartOptions extends Selection {
+  /** Handlers at once per group, instead of what groups and app say. */
+  readonly concurrency?: number
+  /** A handler cannot be stopped any more (past its time-out and grace), and everything else has finished: end the process. */
+  readonly onStuck?: (what: string) => void
+}
+
+export interface Health {
+  /** No handler past time-out and grace, no subscription dead. An absent broker is live. */
+  readonly live: boolean
+  /** Connected, subscribed, nothing waiting longer than 5 min without a settlement. */
+  readonly ready: boolean
+  /** Why not, in words. */
+  readonly reasons: readonly string[]
+  readonly groups: readonly GroupHealth[]
+}
+
+const LONGEST_WAIT_MS = 5 * 60_000
+
+export interface ConsumersOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly connection: Connection
+  readonly observer: Observer
+  readonly logger: Logger
+  readonly options: MessagingOptions
+  readonly resolve: Resolve
+  readonly handleMiddleware: readonly HandleMiddleware[]
+  readonly owner: Publishing
+  readonly outlet: Outlet
+}
+
+/** The groups that run in this process. */
+export class Consumers {
+  readonly #with: ConsumersOptions
+  #runs: readonly GroupRun[] = []
+  #starting: Promise<void> | undefined
+  #opened = false
+  readonly #closing = Promise.withResolvers<never>()
+  #stuck: string | undefined
+
+  constructor(options: ConsumersOptions) {
+    this.#with = options
+    this.#closing.promise.catch(() => undefined) // told to a start that waits
+  }
+
+  get started(): boolean {
+    return this.#starting !== undefined
+  }
+
+  start(specs: readonly HandlerSpec[], options: StartOptions): Promise<void> {
+    if (this.#starting)
+      return Promise.reject(new CorebusError('STARTED', 'start was called before: one start names all topics and groups of this process'))
+    this.#starting = this.#start(specs, options).catch(async (error: unknown) => {
+      // Before anything was opened it may be tried again. After that what runs already must not run on by itself.
+      if (this.#opened) await this.#drainRuns()
+      else this.#starting = undefined
+      throw error
+    })
+    return this.#starting
+  }
+
+  async #start(specs: readonly HandlerSpec[], startOptions: StartOptions): Promise<void> {
+    const { connection, logger, options } = this.#with
+    const driver = await this.#unlessClosed(connection.driver())
+    const plans = select(this.#plan(specs, driver, startOptions), startOptions)
+    const bound = await this.#bind(plans)
+    this.#opened = true
+    await options.onStart?.()
+    const fresh = await this.#unlessClosed(this.#unknownGroups(driver, plans))
+    await this.#unlessClosed(
+      connection.ensure({ topics: [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))], groups: plans.flatMap(topologyOf) }),
+    )
+    // Counted before the first is handled.
+    const waiting = await this.#unlessClosed(Promise.all(fresh.map(([topic, group]) => this.#backlog(driver, topic, group))))
+    this.#runs = plans.map((plan) => this.#run(plan, driver, bound, startOptions))
+    await this.#unlessClosed(Promise.all(this.#runs.map((run) => run.start())))
+    for (const plan of plans) {
+      const topics = [...plan.topics.keys()]
+      // The pid is in the text: pino has a field of that name already, and pretty output leaves it out.
+      const what = `group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`
+      logger.info({ group: plan.group, topics }, `consumer started: pid ${process.pid}, ${what}`)
+    }
+    for (const { line, ...fields } of waiting.filter((backlog) => backlog !== undefined)) logger.info(fields, line)
+  }
+
+  /** A close does not wait for a broker that is away. */
+  #unlessClosed<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#closing.promise])
+  }
+
+  #plan(specs: readonly HandlerSpec[], driver: Driver, { concurrency }: StartOptions): readonly GroupPlan[] {
+    const { config } = this.#with
+    if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0))
+      throw new CorebusError('OPTION', `concurrency must be a whole number of at least 1, not ${concurrency}`)
+    const plans = planGroups(specs, {
+      service: config.service,
+      defaultTopic: config.defaultTopic,
+      retry: config.retry,
+      concurrency: config.concurrency,
+      maxUnsettled: config.maxUnsettled,
+      handlerTimeoutMs: config.handlerTimeoutMs,
+      broker: driver.name,
+      capabilities: driver.capabilities,
+    })
+    return concurrency === undefined ? plans : plans.map((plan) => ({ ...plan, concurrency }))
+  }
+
+  async #bind(plans: readonly GroupPlan[]): Promise<ReadonlyMap<HandlerSpec, HandlerFunction>> {
+    const { resolve } = this.#with
+    const bound = new Map<HandlerSpec, HandlerFunction>()
+    for (const plan of plans)
+      for (const topic of plan.topics.values())
+        for (const { spec } of handlersOf(topic)) if (!bound.has(spec)) bound.set(spec, await spec.bind(resolve))
+    return bound
+  }
+
+  #run(plan: GroupPlan, driver: Driver, bound: ReadonlyMap<HandlerSpec, HandlerFunction>, { onStuck }: StartOptions): GroupRun {
+    const { clock, observer, config, options, handleMiddleware, logger, owner, outlet } = this.#with
+    const { session, inbox, outbox } = options
+    return new GroupRun({
+      plan,
+      driver,
+      clock,
+      random: Math.random,
+      observer,
+      crashLimit: config.crashLimit,
+      abortGraceMs: config.abortGraceMs,
+      dispatch: {
+        group: plan.group,
+        unknown: plan.unknown,
+        bound,
+        session,
+        inbox,
+        outbox,
+        middleware: handleMiddleware,
+        logger,
+        owner,
+        outlet,
+      },
+      onStuck: (group, message) => this.#giveUp(group, message, onStuck),
+    })
+  }
+
+  /** Nothing new starts; when only handlers are left that cannot be stopped, the process can end. */
+  #giveUp(group: string, message: Message, onStuck: StartOptions['onStuck']): void {
+    const what = `a handler of ${group} still runs after its time-out and grace, on message ${message.id} of ${message.topic}`
+    this.#with.logger.error(
+      { group, topic: message.topic, id: message.id },
+      `${what}. JavaScript cannot stop it: no new work is taken, and this process should be restarted`,
+    )
+    // For good: no group takes work any more, even if this handler comes to an end after all.
+    const first = this.#stuck === undefined
+    this.#stuck ??= what
+    const others = this.#runs.map((run) => run.stopBesideStuck())
+    if (onStuck && first) void Promise.all(others).then(() => onStuck(what)) // stopBesideStuck never rejects
+  }
+
+  /** Groups the broker does not know yet: worth a line about what waits for them. */
+  async #unknownGroups(driver: Driver, plans: readonly GroupPlan[]): Promise<readonly (readonly [topic: string, group: string])[]> {
+    const fromStart = plans.filter((plan) => plan.from === 'earliest')
+    const pairs = fromStart.flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
+    const there = await driver.admin.topics([...new Set(pairs.map(([topic]) => topic))])
+    const known = new Map(there.map(({ topic, groups }) => [topic, groups]))
+    return pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group))
+  }
+
+  async #backlog(
+    driver: Driver,
+    topic: string,
+    group: string,
+  ): Promise<{ group: string; topic: string; waiting: number; line: string } | undefined> {
+    const { ready: waiting, oldestMs } = await driver.admin.depth(topic, group)
+    if (waiting === 0) return undefined
+    const oldest = oldestMs === undefined ? '' : `, the oldest for ${Math.round(oldestMs / 1000)} s`
+    return { group, topic, waiting, line: `group ${group} joins ${topic} for the first time: ${waiting} messages wait${oldest}` }
+  }
+
+  health(): Health {
+    const groups = this.#runs.map((run) => run.health())
+    const connection = this.#with.connection.state()
+    const dead = groups.filter((group) => group.state === 'dead')
+    const notLive = [
+      ...dead.map(({ group }) => `group ${group} stopped consuming and cannot go on`),
+      ...(this.#stuck === undefined ? [] : [this.#stuck]),
+      ...(connection === 'dead' ? ['the broker connection cannot be used any more'] : []),
+    ]
+    const notReady = [
+      ...(connection === 'connected' ? [] : [`broker ${connection}`]),
+      ...(this.started && groups.length === 0 ? ['starting'] : []),
+      ...groups.filter(({ state }) => state !== 'consuming' && state !== 'dead').map(({ group, state }) => `group ${group} is ${state}`),
+      ...groups.filter(({ waitingMs }) => waitingMs > LONGEST_WAIT_MS).map(({ group }) => `group ${group} has settled nothing for 5 min`),
+    ]
+    return { live: notLive.length === 0, ready: notLive.length === 0 && notReady.length === 0, reasons: [...notLive, ...notReady], groups }
+  }
+
+  async drain(): Promise<void> {
+    this.#closing.reject(new CorebusError('CLOSED', 'this instance was closed while it started'))
+    // A start that failed told its caller.
+    await this.#starting?.catch(() => undefined)
+    await this.#drainRuns()
+  }
+
+  async #drainRuns(): Promise<void> {
+    const { clock, config, logger } = this.#with
+    await drain(this.#runs, { clock, shutdownMs: config.shutdownMs, abortGraceMs: config.abortGraceMs, logger })
+  }
+
+  async end(): Promise<void> {
+    if (!this.#opened) return
+    this.#opened = false
+    await this.#with.options.onClose?.()
+  }
+}

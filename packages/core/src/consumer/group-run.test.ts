@@ -1,0 +1,293 @@
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { VirtualClock } from '../../test/virtual-clock.ts'
+import type { Delivery, Driver, Settlement, SubscribeOptions } from '../driver.ts'
+import type { HandlerContext } from '../handlers/handler.ts'
+import { planGroups } from '../handlers/plan.ts'
+import { messageSpec } from '../handlers/specs.ts'
+import { Observer } from '../observe/observer.ts'
+import { GroupRun } from './group-run.ts'
+
+// What brokers do to a group: crashes that are counted, losses, late answers. What the memory broker can do as well is in messaging.test.ts.
+
+type Handler = (message: string, context: HandlerContext) => unknown
+
+/** A group on a broker whose every word is said by the test. */
+class Bench {
+  readonly clock = new VirtualClock()
+  readonly settled: string[] = []
+  readonly limits: number[] = []
+  readonly handled: string[] = []
+  readonly run: GroupRun
+  readonly observer = new Observer({ service: 's', logger: pino({ level: 'silent' }) })
+  broker!: SubscribeOptions
+  /** Settling waits for it. */
+  stored: Promise<void> = Promise.resolve()
+
+  constructor(
+    handler: Handler = () => undefined,
+    { subscribed = Promise.resolve(), ...options }: Partial<Parameters<typeof messageSpec>[0]> & { subscribed?: Promise<void> } = {},
+  ) {
+    const spec = messageSpec({ topic: 't', retryDelayMs: 1_000, ...options }, () => undefined)
+    const capabilities = { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY }
+    const [plan] = planGroups([spec], {
+      service: 'g',
+      defaultTopic: undefined,
+      retry: {},
+      broker: 'b',
+      capabilities,
+      concurrency: 10,
+      maxUnsettled: 1_000,
+      handlerTimeoutMs: 60_000,
+    })
+    const driver = {
+      subscribe: async (broker: SubscribeOptions) => {
+        this.broker = broker
+        await subscribed
+        return {
+          settle: async (settlements: readonly Settlement[]) => {
+            await this.stored
+            this.settled.push(...settlements.map(({ kind, delivery }) => `${kind} ${delivery.message.id}`))
+          },
+          limit: (n: number) => void this.limits.push(n),
+          stop: async () => undefined,
+        }
+      },
+    } as unknown as Driver
+    const call = (input: unknown, context: HandlerContext) => {
+      this.handled.push(`${context.id} ${context.attempt}`)
+      return handler(input as string, context)
+    }
+    this.run = new GroupRun({
+      plan: plan as NonNullable<typeof plan>,
+      driver,
+      clock: this.clock,
+      random: () => 0,
+      observer: this.observer,
+      crashLimit: 5,
+      abortGraceMs: 1_000,
+      dispatch: {
+        group: 'g',
+        unknown: 'skip',
+        bound: new Map([[spec, call]]),
+        session: undefined,
+        inbox: undefined,
+        outbox: undefined,
+        middleware: [],
+        logger: this.observer.logger,
+        owner: { emit: () => undefined, publishEvent: async () => undefined, getProducer: () => expect.fail('not asked for') },
+        outlet: { hasOutbox: false, publish: async () => undefined, publishInBackground: async () => undefined },
+      },
+      onStuck: () => undefined,
+    })
+  }
+
+  async start(): Promise<this> {
+    await this.run.start()
+    return this
+  }
+
+  async hand(...deliveries: Delivery[]): Promise<void> {
+    this.broker.onDeliveries(deliveries)
+    await this.clock.settle()
+  }
+}
+
+const delivery = (id: string, { key, unsettledBefore = 0 }: { key?: string; unsettledBefore?: number } = {}): Delivery => ({
+  message: { id, topic: 't', headers: {}, body: Buffer.from('"x"'), ...(key !== undefined && { key }) },
+  unsettledBefore,
+  receipt: undefined,
+})
+
+describe('crashes', () => {
+  test('a suspect brings the limit back to one and runs alone; a fresh settlement opens it', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench((_, { id }) => (id === 'suspect' ? held.promise : undefined)).start()
+    await bench.hand(delivery('fresh'))
+    await bench.hand(delivery('suspect', { unsettledBefore: 1 }), delivery('neighbour'))
+    expect([bench.limits, bench.handled]).toEqual([
+      [1, 20, 1],
+      ['fresh 1', 'suspect 1'],
+    ])
+    held.resolve()
+    await bench.clock.settle()
+    expect([bench.limits, bench.settled]).toEqual([
+      [1, 20, 1, 20],
+      ['ack fresh', 'ack suspect', 'ack neighbour'],
+    ])
+  })
+
+  test('at crashLimit it goes to the dead letters unhandled, and its neighbours are handled', async () => {
+    const bench = await new Bench().start()
+    await bench.hand(delivery('killer', { unsettledBefore: 5 }), delivery('once', { unsettledBefore: 4 }), delivery('neighbour'))
+    expect([bench.handled, bench.settled]).toEqual([
+      ['once 1', 'neighbour 1'],
+      ['deadLetter killer', 'ack once', 'ack neighbour'],
+    ])
+    expect(bench.observer.counters).toMatchObject({ dead: 1, handled: 2 })
+  })
+
+  test('a loss this process lived through is no crash, however often', async () => {
+    const bench = await new Bench(() => new Promise(() => undefined)).start()
+    for (let losses = 0; losses < 10; losses++) {
+      const given = delivery('m', { unsettledBefore: losses })
+      await bench.hand(given)
+      bench.broker.onLost([given])
+    }
+    await bench.hand(delivery('m', { unsettledBefore: 10 }))
+    expect([bench.limits, bench.settled]).toEqual([[1], []])
+    expect(bench.handled).toHaveLength(10)
+    await bench.hand(delivery('m', { unsettledBefore: 15 }))
+    expect(bench.settled).toEqual(['deadLetter m'])
+  })
+
+  test('of what others may have lost while the broker was away each message is handled once more, alone; a crash after that counts', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench((_, { id }) => (id === 'm' ? held.promise : undefined)).start()
+    bench.broker.onState({ kind: 'reconnecting', error: new Error('lost') })
+    bench.broker.onState({ kind: 'consuming' })
+    const first = delivery('m', { unsettledBefore: 7 })
+    await bench.hand(first, delivery('neighbour'))
+    expect([bench.limits, bench.handled, bench.settled]).toEqual([[1], ['m 1'], []])
+    bench.broker.onLost([first])
+    // Eight, of which this process knows one, and forgave seven.
+    await bench.hand(delivery('m', { unsettledBefore: 12 }))
+    expect(bench.settled).not.toContain('deadLetter m')
+    await bench.hand(delivery('m', { unsettledBefore: 13 }))
+    expect(bench.settled).toContain('deadLetter m')
+  })
+
+  test('nor of messages without an id, also of many that say the same and are settled one after another', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench(() => held.promise).start()
+    for (let losses = 0; losses < 6; losses++) {
+      const given = [1, 2, 3].map(() => delivery('', { unsettledBefore: losses }))
+      await bench.hand(...given)
+      bench.broker.onLost(given)
+    }
+    held.resolve()
+    for (let n = 0; n < 3; n++) await bench.hand(delivery('', { unsettledBefore: 6 }))
+    expect(bench.settled).toEqual(['ack ', 'ack ', 'ack '])
+    await bench.hand(delivery('another', { unsettledBefore: 5 }))
+    expect(bench.settled.at(-1)).toBe('deadLetter another')
+  })
+})
+
+describe('a delivery that is lost', () => {
+  test('is not started if it waited; if it ran its signal aborts and nothing is settled', async () => {
+    let signal: AbortSignal | undefined
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench((_, context) => {
+      signal = context.signal
+      return held.promise
+    }).start()
+    const [one, two] = [delivery('1', { key: 'k' }), delivery('2', { key: 'k' })]
+    await bench.hand(one, two)
+    bench.broker.onLost([one, two])
+    expect(signal?.reason).toMatchObject({ code: 'LOST' })
+    await bench.hand(delivery('3', { key: 'k' }))
+    expect(bench.handled).toEqual(['1 1'])
+    held.resolve()
+    await bench.clock.settle()
+    expect([bench.handled, bench.settled]).toEqual([['1 1', '3 1'], ['ack 3']])
+    expect(bench.observer.counters).toMatchObject({ lost: 2, stale: 1, handled: 1 })
+    expect(bench.run.health()).toMatchObject({ running: 0, waitingMs: 0 })
+  })
+
+  test('that waits in its lane for a retry is not called again', async () => {
+    const bench = await new Bench(() => Promise.reject(new Error('no')), { ordering: 'key' }).start()
+    const given = delivery('1', { key: 'k' })
+    await bench.hand(given)
+    bench.broker.onLost([given])
+    await bench.clock.advance(60_000)
+    expect([bench.handled, bench.settled]).toEqual([['1 1'], []])
+  })
+})
+
+describe('what is told', () => {
+  test('is told when the broker has it, not when it is decided', async () => {
+    const bench = await new Bench(() => Promise.reject(new Error('no')), { maxRetries: 0 }).start()
+    const stored = Promise.withResolvers<void>()
+    bench.stored = stored.promise
+    await bench.hand(delivery('1'))
+    expect(bench.observer.counters.dead).toBe(0)
+    stored.resolve()
+    await bench.clock.settle()
+    expect([bench.observer.counters.dead, bench.settled]).toEqual([1, ['deadLetter 1']])
+  })
+
+  test('nothing, when the delivery is lost before its settlement is stored', async () => {
+    const bench = await new Bench(() => Promise.reject(new Error('no')), { maxRetries: 0 }).start()
+    const stored = Promise.withResolvers<void>()
+    bench.stored = stored.promise
+    const given = delivery('1')
+    await bench.hand(given)
+    bench.broker.onLost([given])
+    stored.resolve()
+    await bench.clock.settle()
+    expect(bench.observer.counters).toMatchObject({ dead: 0, lost: 1 })
+  })
+})
+
+describe('a key that waits for its retry', () => {
+  test('does not count against the limit, and a message without a key leaves the line', async () => {
+    const bench = await new Bench(() => Promise.reject(new Error('no')), { ordering: 'key' }).start()
+    await bench.hand(delivery('1', { key: 'a' }))
+    await bench.hand(delivery('2', { key: 'a' }), delivery('3', { key: 'b' }), delivery('4'))
+    expect(bench.settled).toEqual(['retry 4'])
+    // 20, and 1, 2 and 3 on top of it.
+    expect(bench.limits.at(-1)).toBe(23)
+    await bench.clock.advance(10_000)
+    expect(bench.settled).toEqual(['retry 4', 'deadLetter 1', 'deadLetter 3', 'deadLetter 2'])
+    expect(bench.limits.at(-1)).toBe(20)
+  })
+
+  test('does not keep a suspect’s group at a stand', async () => {
+    const bench = await new Bench(() => Promise.reject(new Error('no')), { ordering: 'key' }).start()
+    await bench.hand(delivery('suspect', { key: 'a', unsettledBefore: 1 }))
+    expect(bench.limits.at(-1)).toBe(2)
+  })
+})
+
+describe('the subscription', () => {
+  test('may hand out before it is there: what is handled by then is settled after', async () => {
+    const subscribed = Promise.withResolvers<void>()
+    const bench = new Bench(undefined, { subscribed: subscribed.promise })
+    const starting = bench.start()
+    await bench.clock.settle()
+    await bench.hand(delivery('1'))
+    expect([bench.handled, bench.settled]).toEqual([['1 1'], []])
+    subscribed.resolve()
+    await starting
+    await bench.clock.settle()
+    expect([bench.settled, bench.limits.at(-1)]).toEqual([['ack 1'], 20])
+  })
+
+  test('that never comes keeps no end waiting', async () => {
+    const bench = new Bench(undefined, { subscribed: new Promise(() => undefined) })
+    void bench.start()
+    await bench.clock.settle()
+    await bench.hand(delivery('1'))
+    await bench.run.stop()
+    await bench.run.end()
+    expect(bench.run.health().state).toBe('stopped')
+  })
+
+  test('keeps time by one clock: a time-out aborts the signal, and only that', async () => {
+    let signal: AbortSignal | undefined
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench((_, context) => {
+      signal = context.signal
+      return held.promise
+    }).start()
+    await bench.hand(delivery('1'))
+    await bench.clock.advance(59_000)
+    expect(signal?.aborted).toBe(false)
+    await bench.clock.advance(1_250)
+    expect(signal?.reason).toMatchObject({ code: 'HANDLER_TIMEOUT' })
+    expect(bench.settled).toEqual([])
+    held.resolve()
+    await bench.clock.settle()
+    expect(bench.settled).toEqual(['retry 1'])
+  })
+})

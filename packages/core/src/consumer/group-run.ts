@@ -1,0 +1,300 @@
+import { type Clock, Hold, sleep } from '../clock.ts'
+import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
+import type { GroupPlan } from '../handlers/plan.ts'
+import type { Observer } from '../observe/observer.ts'
+import { inFrameAsLoaded } from '../process/frame.ts'
+import { checkDeadlines } from './deadlines.ts'
+import { Decisions } from './decisions.ts'
+import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+import { Lanes, type Rest } from './lanes.ts'
+import { Limit } from './limit.ts'
+import { Losses } from './losses.ts'
+import { reportHandling, reportOutcome, reportState } from './report.ts'
+import { Settler } from './settler.ts'
+import { Work } from './work.ts'
+
+export interface GroupRunOptions {
+  readonly plan: GroupPlan
+  readonly driver: Driver
+  readonly clock: Clock
+  readonly random: () => number
+  readonly observer: Observer
+  readonly dispatch: DispatchOptions
+  readonly crashLimit: number
+  readonly abortGraceMs: number
+  /** A handler ran past its time-out and the grace after it. JavaScript cannot stop it. */
+  readonly onStuck: (where: string, message: Message) => void
+}
+
+/** How this group does, for health checks. */
+export interface GroupHealth {
+  readonly group: string
+  readonly state: SubscriptionState['kind'] | 'starting' | 'stopped'
+  readonly running: number
+  readonly stuck: number
+  /** How long the oldest unsettled delivery has been here, while nothing was settled. */
+  readonly waitingMs: number
+}
+
+const TICK_MS = 250
+
+/** Runs one group in this process: deliveries -> lanes -> dispatch -> outcome -> settle. */
+export class GroupRun {
+  readonly #options: GroupRunOptions
+  readonly #lanes: Lanes<Work>
+  readonly #limit: Limit
+  readonly #settler: Settler
+  /** Everything handed to us and not settled. */
+  readonly #ours = new Map<Delivery, Work>()
+  readonly #running = new Set<Work>()
+  readonly #losses = new Losses()
+  readonly #decisions: Decisions
+  readonly #hold = new Hold()
+  readonly #subscribed = Promise.withResolvers<Subscription>()
+  #subscription: Subscription | undefined
+  #ended = false
+  #state: GroupHealth['state'] = 'starting'
+  #trouble: string | undefined
+  #lastSettledAt = 0
+  #cancelTick: (() => void) | undefined
+
+  constructor(options: GroupRunOptions) {
+    this.#options = options
+    const { plan, clock } = options
+    this.#decisions = new Decisions(options)
+    this.#lanes = new Lanes({
+      concurrency: plan.concurrency,
+      run: (work) => this.#run(work),
+      after: (ms, fn) => clock.after(ms, fn),
+      onHeld: () => this.#tellLimit(),
+    })
+    this.#limit = new Limit({ concurrency: plan.concurrency, maxUnsettled: plan.maxUnsettled, onLimit: () => this.#tellLimit() })
+    this.#subscribed.promise.catch(() => undefined) // start rejects with it
+    this.#settler = new Settler({
+      subscription: () => this.#subscription ?? this.#subscribed.promise,
+      clock,
+      onSettled: (settlements) => {
+        this.#lastSettledAt = clock.now()
+        for (const { delivery } of settlements) this.#settled(delivery)
+      },
+      onTrouble: (error, count) =>
+        options.observer.logger.error(
+          { group: plan.group, err: error },
+          `${count} settlements of ${plan.group} could not be stored, trying again: ${error.message}`,
+        ),
+    })
+  }
+
+  async start(): Promise<void> {
+    this.#hold.on()
+    this.#lastSettledAt = this.#options.clock.now()
+    const subscription = await this.#subscribe().catch((error: unknown) => {
+      this.#subscribed.reject(error)
+      throw error
+    })
+    // Closed while it subscribed: the connection goes with it.
+    if (this.#ended) return subscription.stop().catch(() => undefined)
+    this.#subscription = subscription
+    this.#subscribed.resolve(subscription)
+    // Deliveries may have come, and been handled, before subscribe resolved.
+    this.#tellLimit()
+    if (this.#state === 'starting') this.#changeState({ kind: 'consuming' })
+  }
+
+  #subscribe(): Promise<Subscription> {
+    const { plan, driver } = this.#options
+    return driver.subscribe({
+      topics: [...plan.topics.keys()],
+      group: plan.group,
+      from: plan.from,
+      exclusive: plan.exclusive,
+      limit: this.#limit.current,
+      // A driver in this process hands out on the heels of a publish: nothing here may inherit the publisher's transaction, scope or logger.
+      onDeliveries: (deliveries) => inFrameAsLoaded(() => this.#take(deliveries)),
+      onLost: (deliveries) => inFrameAsLoaded(() => this.#lose(deliveries)),
+      onState: (state) => inFrameAsLoaded(() => this.#changeState(state)),
+    })
+  }
+
+  /** A key that waits for its retry holds its messages here without working on them: they must not keep other keys out. */
+  #tellLimit(): void {
+    this.#subscription?.limit(Math.min(this.#limit.current + this.#lanes.held, this.#options.plan.maxUnsettled))
+  }
+
+  health(): GroupHealth {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const work of this.#ours.values()) oldest = Math.min(oldest, work.arrivedAt)
+    const now = this.#options.clock.now()
+    return {
+      group: this.#options.plan.group,
+      state: this.#state,
+      running: this.#running.size,
+      stuck: [...this.#running].filter((work) => work.stuck).length,
+      waitingMs: this.#ours.size === 0 ? 0 : now - Math.max(oldest, this.#lastSettledAt),
+    }
+  }
+
+  /** Fetching stops and nothing new starts. Resolves when what runs has finished. */
+  async stop(): Promise<void> {
+    this.#lanes.stop()
+    await this.#stopFetching()
+    await this.#lanes.idle()
+  }
+
+  async #stopFetching(): Promise<void> {
+    try {
+      await this.#subscription?.stop()
+    } catch (thrown) {
+      const { observer, plan } = this.#options
+      observer.logger.warn(
+        { group: plan.group, err: thrown },
+        `${plan.group} could not tell its broker to stop: closing the connection will`,
+      )
+    }
+  }
+
+  /** Nothing new starts. Resolves when nothing runs but what cannot be stopped, and what was finished is settled. Never rejects. */
+  async stopBesideStuck(): Promise<void> {
+    this.#lanes.stop()
+    await this.#stopFetching()
+    while ([...this.#running].some((work) => !work.stuck)) await sleep(this.#options.clock, TICK_MS)
+    await this.#settler.drain()
+  }
+
+  /** Tells what still runs to end now; it is handed back, without an attempt spent. */
+  abort(): void {
+    for (const work of this.#running) work.abort(new CorebusError('SHUTDOWN', 'the process is shutting down'))
+  }
+
+  /** Settles what is finished. What is not goes back to the broker when the driver closes, so what its handler did must not be committed. */
+  async end(): Promise<void> {
+    this.#ended = true
+    this.#cancelTick?.()
+    for (const work of this.#running) work.lost = true
+    this.#subscribed.reject(new CorebusError('CLOSED', 'closed before the broker had answered the subscription'))
+    await this.#settler.drain()
+    this.#hold.end()
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#options.observer.state('stopped', { group: this.#options.plan.group })
+  }
+
+  #take(deliveries: readonly Delivery[]): void {
+    const { plan, observer, clock, crashLimit, dispatch } = this.#options
+    const now = clock.now()
+    const works: Work[] = []
+    for (const delivery of deliveries) {
+      const { message } = delivery
+      const topic = plan.topics.get(message.topic)
+      if (!topic) continue // a driver hands out only what was asked for
+      observer.delivered(message, plan.group, delivery.unsettledBefore)
+      if (message.id === '' && dispatch.inbox) observer.withoutId(message, plan.group)
+      const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - this.#losses.of(message)
+      const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1 })
+      this.#ours.set(delivery, work)
+      if (crashes > 0) this.#limit.isolate()
+      if (crashes >= crashLimit && !this.#losses.chance(delivery)) this.#bury(work, crashes)
+      else works.push(work)
+    }
+    this.#lanes.push(works)
+  }
+
+  #bury(work: Work, crashes: number): void {
+    const why = `its handler ended the process ${crashes} times (crashLimit); it was handed out that often and never settled`
+    const error = new CorebusError('CRASH', why)
+    this.#settle(work, { verdict: { kind: 'hopeless', reason: 'crash', error }, event: undefined, plan: undefined })
+  }
+
+  #lose(deliveries: readonly Delivery[]): void {
+    const lost = deliveries.map((delivery) => this.#ours.get(delivery)).filter((work) => work !== undefined)
+    if (lost.length === 0) return
+    for (const work of lost) {
+      work.lost = true
+      this.#ours.delete(work.delivery)
+      work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
+      this.#losses.add(work.message)
+    }
+    this.#lanes.drop((work) => work.lost)
+    this.#options.observer.lost(lost.length, this.#options.plan.group)
+  }
+
+  #run(work: Work): Rest | Promise<Rest> {
+    if (work.lost) return undefined
+    const startedAt = performance.now()
+    work.runningSince = this.#options.clock.now()
+    // Each in a frame of its own: several may start one after another here, and none may see what another has entered.
+    const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)
+    if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
+    this.#running.add(work)
+    if (!this.#cancelTick) this.#tick()
+    return dispatched.then((ended) => {
+      this.#running.delete(work)
+      return this.#finish(work, ended, performance.now() - startedAt)
+    })
+  }
+
+  #finish(work: Work, dispatched: Dispatched, durationMs: number): Rest {
+    const { plan, observer } = this.#options
+    reportHandling(observer, plan.group, work, dispatched, durationMs)
+    if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined
+    work.durationMs = durationMs
+    return this.#settle(work, dispatched, plan.ordering === 'key' && work.lane !== undefined)
+  }
+
+  /** With `inLane` a retry is not settled: its key waits for it here. */
+  #settle(work: Work, { verdict, event, plan: handler }: Dispatched, inLane = false): Rest {
+    if (verdict.kind === 'unsettled') return undefined
+    const { plan, observer } = this.#options
+    const outcome = this.#decisions.on(work, verdict, handler)
+    if (inLane && (outcome.kind === 'retry' || outcome.kind === 'snooze')) {
+      reportOutcome(observer, plan.group, work, outcome, event)
+      this.#survived(work)
+      if (outcome.kind === 'retry') work.attempt++
+      else work.snoozes++
+      work.again()
+      return { againAfterMs: outcome.afterMs }
+    }
+    work.outcome = outcome
+    work.event = event
+    this.#settler.settle(outcome.settlement)
+    return undefined
+  }
+
+  /** The broker has it: only now is it true that it was retried, or moved to the dead letters. */
+  #settled(delivery: Delivery): void {
+    const work = this.#ours.get(delivery)
+    if (!work) return // lost meanwhile, and not settled
+    const { observer, plan } = this.#options
+    this.#ours.delete(delivery)
+    this.#losses.forget(delivery.message)
+    if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
+    this.#survived(work)
+  }
+
+  #survived({ delivery, durationMs }: Work): void {
+    if (delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
+  }
+
+  /** One coarse clock for all time-outs, while anything runs: a timer a message would cost more than the rest of the runtime. */
+  #tick(): void {
+    const { plan, clock, abortGraceMs, onStuck } = this.#options
+    const { handlerTimeoutMs } = plan
+    for (const work of checkDeadlines(this.#running, clock.now(), { handlerTimeoutMs, abortGraceMs })) onStuck(plan.group, work.message)
+    this.#cancelTick = clock.after(Math.min(TICK_MS, Math.max(handlerTimeoutMs / 5, 10)), () => {
+      this.#cancelTick = undefined
+      if (this.#running.size > 0) this.#tick()
+    })
+  }
+
+  #changeState(state: SubscriptionState): void {
+    // The same trouble is said once; another one is news.
+    const why = state.kind === 'consuming' ? state.notice?.message : state.error.message
+    if ((this.#state === state.kind && this.#trouble === why) || this.#ended) return
+    const before = this.#state
+    this.#state = state.kind
+    this.#trouble = why
+    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage()
+    reportState(this.#options.observer, this.#options.plan.group, before, state)
+  }
+}

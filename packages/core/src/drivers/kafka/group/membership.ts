@@ -1,0 +1,221 @@
+import { type Clock, sleep } from '../../../clock.ts'
+import { asError, type CorebusError } from '../../../errors.ts'
+import { backOff } from '../../back-off.ts'
+import { groupDead, OTHER_CLIENTS } from '../../others.ts'
+import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
+import type { Metadata } from '../metadata.ts'
+import type { Client } from '../protocol/client.ts'
+import type { Joined } from '../protocol/protocol.ts'
+import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitions, PROTOCOL, type Share, type Wish } from './assigner.ts'
+
+export interface MembershipOptions {
+  /** Nothing else may be asked on its connection: while others are waited for, the broker answers nothing there. */
+  readonly client: Client
+  /** For the last word. */
+  readonly asking: Client
+  readonly metadata: Metadata
+  readonly clock: Clock
+  readonly group: string
+  /** After so long without a word the group gives it up. */
+  readonly sessionMs: number
+  readonly exclusive: boolean
+  readonly topics: () => readonly string[]
+  /** What this member has and has not given up. */
+  readonly owned: () => Partitions
+  readonly onShare: (share: Share) => void
+  /** The group went on without this member: nothing is its own any more. */
+  readonly onExpelled: () => void
+  readonly onTrouble: (error: Error) => void
+  readonly onBeat: () => void
+  /** It cannot be a member. */
+  readonly onDead: (error: Error) => void
+}
+
+const BEAT_EVERY_MS = 500
+/** While another round is to come: its beginning is said in the answer to a heartbeat. */
+const BEAT_UNFINISHED_MS = 50
+/** So long the others wait for a member that does not come. */
+const REBALANCE_MS = 30_000
+const LOOK_EVERY_MS = 10_000
+const LEAVE_WITHIN_MS = 1_500
+
+/** One member of a consumer group: joins, keeps itself known by heartbeats of its own, and joins again when anything changes. */
+export class Membership {
+  readonly #options: MembershipOptions
+  readonly #since: number
+  readonly #ending = new AbortController()
+  #again = new AbortController()
+  #id = ''
+  #generation = -1
+  #leads = false
+  #unfinished = false
+  /** Of the leader: the topics of all members, and how many partitions they had. */
+  #wanted: ReadonlySet<string> = new Set()
+  #counts: ReadonlyMap<string, number> = new Map()
+  #beatAt = 0
+  #running: Promise<void> | undefined
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    this.#since = options.clock.now()
+  }
+
+  /** For commits. */
+  get identity(): { memberId: string; groupGenerationId: number } {
+    return { memberId: this.#id, groupGenerationId: this.#generation }
+  }
+
+  /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
+  get isFresh(): boolean {
+    return this.#options.clock.now() - this.#beatAt < this.#options.sessionMs
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  /** What it wants or owns has changed. */
+  rejoin(): void {
+    this.#again.abort()
+  }
+
+  async leave(): Promise<void> {
+    if (this.#ending.signal.aborted) return
+    this.#ending.abort()
+    const { asking, group, clock } = this.#options
+    if (this.#id === '') return
+    // Without a broker the group finds out by itself.
+    await Promise.race([asking.leave(group, this.#id).catch(() => {}), sleep(clock, LEAVE_WITHIN_MS)])
+  }
+
+  /** After the client is closed. */
+  async ended(): Promise<void> {
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { clock, onTrouble, onExpelled, onDead } = this.#options
+    const waitMs = backOff({ maxMs: 1_000 })
+    for (let n = 1; !this.#ending.signal.aborted; ) {
+      try {
+        this.#again = new AbortController()
+        await this.#join()
+        n = 1
+        await this.#beat()
+      } catch (thrown) {
+        if (this.#ending.signal.aborted) return
+        const failure = failureOf(thrown)
+        switch (failure.type) {
+          case 'REBALANCE_IN_PROGRESS':
+            continue
+          case 'UNKNOWN_MEMBER_ID':
+          case 'ILLEGAL_GENERATION':
+            this.#id = failure.type === 'ILLEGAL_GENERATION' ? this.#id : ''
+            onExpelled()
+            continue
+          default:
+            if (isDead(failure)) {
+              onDead(dead(this.#options, failure))
+              return
+            }
+            onTrouble(asError(failure.error))
+            await sleep(clock, waitMs(n++), this.#ending.signal)
+        }
+      }
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { client, clock, group, sessionMs, exclusive, topics, owned, onShare, onBeat } = this.#options
+    const metadata = encodeWish({ topics: topics(), owned: owned(), exclusive, since: this.#since })
+    const joined = await client.join(group, {
+      memberId: this.#id,
+      sessionTimeout: sessionMs,
+      rebalanceTimeout: REBALANCE_MS,
+      groupProtocols: [{ name: PROTOCOL, metadata }],
+    })
+    this.#id = joined.memberId
+    this.#generation = joined.generationId
+    this.#leads = joined.leaderId === joined.memberId
+    const groupAssignment = this.#leads ? await this.#assign(joined) : []
+    const sentAt = clock.now()
+    const assignment = await client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
+    this.#beatAt = sentAt
+    if (this.#ending.signal.aborted) return
+    const share = decodeShare(assignment)
+    this.#unfinished = share.unfinished
+    onBeat()
+    onShare(share)
+  }
+
+  async #assign({ members }: Joined): Promise<readonly { memberId: string; memberAssignment: Buffer }[]> {
+    const wishes = members
+      .map(({ memberId, memberMetadata }) => decodeWish(memberId, memberMetadata))
+      .filter((one): one is Wish => one !== undefined)
+    this.#wanted = new Set(wishes.flatMap(({ topics }) => topics))
+    this.#counts = await this.#count(this.#wanted)
+    const shares = assign(wishes, (topic) => this.#counts.get(topic) ?? 0)
+    return [...shares].map(([memberId, share]) => ({ memberId, memberAssignment: encodeShare(share) }))
+  }
+
+  /** A topic that is gone has no partitions, and keeps nobody from the others. */
+  async #count(topics: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>()
+    for (const topic of topics) {
+      try {
+        counts.set(topic, (await this.#options.metadata.leaders(topic)).length)
+      } catch (thrown) {
+        if (failureOf(thrown).type === '') throw thrown
+      }
+    }
+    return counts
+  }
+
+  /** Until there is a reason to join again. */
+  async #beat(): Promise<void> {
+    const { client, clock, group, onTrouble, onBeat } = this.#options
+    const signal = AbortSignal.any([this.#ending.signal, this.#again.signal])
+    let lookedAt = clock.now()
+    for (;;) {
+      await sleep(clock, this.#unfinished ? BEAT_UNFINISHED_MS : BEAT_EVERY_MS, signal)
+      if (signal.aborted) return
+      const sentAt = clock.now()
+      try {
+        await client.heartbeat(group, this.identity)
+        this.#beatAt = sentAt
+        onBeat()
+      } catch (thrown) {
+        const failure = failureOf(thrown)
+        if (!isCoordinatorGone(failure) || isPermanent(failure)) throw thrown
+        onTrouble(asError(failure.error))
+      }
+      if (!this.#leads || clock.now() - lookedAt < LOOK_EVERY_MS) continue
+      lookedAt = clock.now()
+      if (await this.#hasGrown()) return
+    }
+  }
+
+  async #hasGrown(): Promise<boolean> {
+    for (const topic of this.#wanted) this.#options.metadata.forget(topic)
+    try {
+      const now = await this.#count(this.#wanted)
+      return [...now].some(([topic, count]) => count !== this.#counts.get(topic))
+    } catch {
+      return false // asked again next time
+    }
+  }
+}
+
+function isDead(failure: Failure): boolean {
+  return isPermanent(failure) || failure.type === 'INCONSISTENT_GROUP_PROTOCOL' || failure.type === 'INVALID_SESSION_TIMEOUT'
+}
+
+function dead({ group, sessionMs }: MembershipOptions, failure: Failure): CorebusError {
+  const why =
+    failure.type === 'INCONSISTENT_GROUP_PROTOCOL'
+      ? OTHER_CLIENTS
+      : failure.type === 'INVALID_SESSION_TIMEOUT'
+        ? `the broker does not allow a session of ${sessionMs} ms: give client: { sessionTimeout } that lies between its group.min and group.max.session.timeout.ms`
+        : inWords(failure)
+  return groupDead(group, why, { cause: failure.error })
+}

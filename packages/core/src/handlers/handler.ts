@@ -1,0 +1,75 @@
+import type { Logger } from 'pino'
+import type { Message } from '../driver.ts'
+import type { Producer, Publishing } from '../scope/publishing.ts'
+import type { EventType } from '../wire/event-type.ts'
+import type { Wire } from '../wire/schema.ts'
+import type { RetryOptions } from './retry.ts'
+
+/** What every handler gets beside its message. `Db` is what the configured session opens. */
+export interface HandlerContext<Db = unknown> {
+  /** The open session of this message: committed when the handler resolves, rolled back when it rejects. */
+  readonly db: Db
+  /** Bound to topic, event, key, id, attempt and correlation id. */
+  readonly logger: Logger
+  /** Aborts at the time-out, at the end of the shutdown budget, and when the message was taken from us. Pass it to fetch and queries. */
+  readonly signal: AbortSignal
+  /** 1 at the first call. */
+  readonly attempt: number
+  readonly topic: string
+  readonly key: string | undefined
+  readonly id: string
+  readonly headers: Message['headers']
+  readonly group: string
+  /** As the exported functions, of the instance that runs the handler: what they record belongs to this message, whatever calls them. */
+  readonly emit: Publishing['emit']
+  readonly publishEvent: Publishing['publishEvent']
+  readonly send: Producer['send']
+}
+
+/** Options of a whole group. Handlers that share a group may each give them, if they agree. */
+export interface GroupOptions {
+  /** Handlers at once, in this process. Default 10. */
+  readonly concurrency?: number
+  /** Most messages handed out and unsettled, per topic. Default 1,000. */
+  readonly maxUnsettled?: number
+  /** 'none' (default): a failed message leaves the line and comes back later. 'key': it keeps its key waiting. */
+  readonly ordering?: 'none' | 'key'
+  /** Where a new group begins. Default 'earliest'. */
+  readonly from?: 'earliest' | 'latest'
+  /** An event name nobody in the group handles: 'skip' (default: counted, said once) or 'deadLetter'. */
+  readonly unknown?: 'skip' | 'deadLetter'
+  /** Then the signal aborts, the session rolls back and the message is retried. Default 60,000. Never infinite. */
+  readonly handlerTimeoutMs?: number
+}
+
+/** How the bytes become what the handler gets: JSON (default), text, the bytes themselves, or a function (Avro, protobuf). */
+export type Decode = 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown)
+
+/** One registration, by decorator or by function, before it is known where it fits. */
+export interface HandlerSpec {
+  /** For messages to people: `OrderEvents.welcome`, or where `on` was called. */
+  readonly where: string
+  /** Default: the service's name. */
+  readonly group: string | undefined
+  readonly on:
+    | {
+        readonly kind: 'event'
+        readonly name: string
+        readonly type: EventType<string, unknown> | undefined
+        readonly topics: readonly string[] | undefined
+      }
+    | { readonly kind: 'message'; readonly topics: readonly string[]; readonly wire: Wire<unknown> | undefined; readonly decode: Decode }
+  /** The topics its class listens to, where they are listed. */
+  readonly classTopics: readonly string[] | undefined
+  /** Nearest first: the handler's own, then its class's. */
+  readonly retry: readonly RetryOptions[]
+  readonly groupOptions: GroupOptions
+  readonly autoStart: boolean
+  /** Makes the function to call; asked once, at start. */
+  readonly bind: (resolve: Resolve) => HandlerFunction | Promise<HandlerFunction>
+}
+
+export type HandlerFunction = (input: unknown, context: HandlerContext) => unknown
+
+/** Makes or finds the one instance of a class. */
+export type Resolve = <T extends object>(type: new (...args: never[]) => T) => T | Promise<T>

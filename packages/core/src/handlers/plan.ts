@@ -1,0 +1,221 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../driver.ts'
+import { asError, CorebusError } from '../errors.ts'
+import { checkName } from '../wire/names.ts'
+import type { GroupOptions, HandlerSpec } from './handler.ts'
+import { declaredDelays, MAX_DELAYS, type RetryOptions, type RetryPolicy, retryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
+
+/** One handler in its place, with the policy that holds for it. */
+export interface HandlerPlan {
+  readonly spec: HandlerSpec
+  readonly retry: RetryPolicy
+}
+
+/** What one group does with the messages of one topic. */
+export interface TopicPlan {
+  readonly topic: string
+  readonly events: ReadonlyMap<string, HandlerPlan>
+  /** Takes every message that no event handler takes. */
+  readonly rest: HandlerPlan | undefined
+  readonly deadLetter: DeadLetterPlace | false
+}
+
+export interface GroupPlan extends Required<GroupOptions> {
+  readonly group: string
+  readonly topics: ReadonlyMap<string, TopicPlan>
+  readonly delays: readonly Delay[]
+  /** One member at a time: the broker cannot keep a key in order across several. */
+  readonly exclusive: boolean
+}
+
+export interface PlanDefaults extends Required<Pick<GroupOptions, 'concurrency' | 'maxUnsettled' | 'handlerTimeoutMs'>> {
+  readonly service: string
+  readonly defaultTopic: string | undefined
+  readonly retry: RetryOptions
+  readonly broker: string
+  readonly capabilities: Capabilities
+}
+
+const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip' } as const
+
+/**
+ * Puts registrations into groups and topics.
+ * @throws CorebusError HANDLERS with every mistake at once: two handlers for one message, topics that are missing or not listed, options
+ * that disagree, a policy the broker cannot hold.
+ */
+export function planGroups(specs: readonly HandlerSpec[], defaults: PlanDefaults): readonly GroupPlan[] {
+  const mistakes: string[] = []
+  const byGroup = Map.groupBy(specs, (spec) => spec.group ?? defaults.service)
+  const plans = [...byGroup].map(([group, members]) => planGroup(group, members, defaults, mistakes))
+  if (mistakes.length > 0) throw new CorebusError('HANDLERS', listed('the handlers cannot be started', mistakes))
+  return plans
+}
+
+function listed(what: string, mistakes: readonly string[]): string {
+  return mistakes.length === 1 ? `${what}: ${mistakes[0]}` : `${what}:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`
+}
+
+function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults, mistakes: string[]): GroupPlan {
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work()
+    } catch (thrown) {
+      mistakes.push(asError(thrown).message)
+      return undefined
+    }
+  }
+  attempt(() => checkName('group', group))
+  const options = groupOptions(group, specs, defaults, mistakes)
+  const topics = new Map<string, { events: Map<string, HandlerPlan>; rest: HandlerPlan | undefined }>()
+  const policies: RetryPolicy[] = []
+
+  for (const spec of specs) {
+    const retry = attempt(() => retryPolicy([...spec.retry, defaults.retry], options.ordering, spec.where))
+    if (!retry) continue
+    policies.push(retry)
+    for (const topic of topicsOf(spec, defaults, mistakes)) {
+      attempt(() => checkName('topic', topic))
+      const plan = topics.get(topic) ?? { events: new Map(), rest: undefined }
+      topics.set(topic, plan)
+      const taken = spec.on.kind === 'event' ? plan.events.get(spec.on.name) : plan.rest
+      if (taken) mistakes.push(twice(spec, taken.spec, group, topic))
+      else if (spec.on.kind === 'event') plan.events.set(spec.on.name, { spec, retry })
+      else plan.rest = { spec, retry }
+    }
+  }
+
+  const delays = withSnooze(declaredDelays(policies))
+  if (delays.length > MAX_DELAYS)
+    mistakes.push(
+      `group ${group}: at most ${MAX_DELAYS} distinct delays can be declared, its handlers have ${delays.length}: ${delays.map((d) => d.afterMs).join(', ')} ms. Round them, or split the group`,
+    )
+  checkOrdering(group, options, policies, defaults, mistakes)
+
+  const deadLetters = new Map(
+    [...topics.keys()].map((topic) => [topic, deadLetterOf(group, topic, specs, topics.get(topic), defaults, mistakes)]),
+  )
+  return {
+    ...options,
+    group,
+    delays,
+    exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
+    topics: new Map([...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {} }])),
+  }
+}
+
+/** What its handlers say, where they agree; else the app's, else the default. */
+function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults, mistakes: string[]): Required<GroupOptions> {
+  const said: Record<string, unknown> = {}
+  const sayer = new Map<string, HandlerSpec>()
+  for (const spec of specs)
+    for (const [option, value] of Object.entries(spec.groupOptions)) {
+      if (value === undefined) continue
+      const before = sayer.get(option)
+      if (before && said[option] !== value)
+        mistakes.push(
+          `group ${group}: ${before.where} says ${option}: ${said[option]} and ${spec.where} says ${option}: ${value}. Make them agree, or give one its own group`,
+        )
+      said[option] = value
+      sayer.set(option, spec)
+    }
+  const { concurrency, maxUnsettled, handlerTimeoutMs, capabilities } = defaults
+  const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as Required<GroupOptions>
+  for (const option of ['concurrency', 'maxUnsettled'] as const)
+    if (!Number.isInteger(options[option]) || options[option] < 1)
+      mistakes.push(`group ${group}: ${option} must be a whole number of at least 1, not ${options[option]}`)
+  const choices = { ordering: ['none', 'key'], from: ['earliest', 'latest'], unknown: ['skip', 'deadLetter'] } as const
+  for (const option of ['ordering', 'from', 'unknown'] as const)
+    if (!(choices[option] as readonly string[]).includes(options[option]))
+      mistakes.push(
+        `group ${group}: ${option} must be ${choices[option].map((c) => `'${c}'`).join(' or ')}, not ${JSON.stringify(options[option])}`,
+      )
+  const longest = Math.min(capabilities.longestHandlingMs, 24 * 60 * 60_000)
+  if (!(options.handlerTimeoutMs > 0 && options.handlerTimeoutMs <= longest))
+    mistakes.push(
+      `group ${group}: handlerTimeoutMs must be above 0 and at most ${longest} on ${defaults.broker}, not ${options.handlerTimeoutMs}`,
+    )
+  return options
+}
+
+function topicsOf(spec: HandlerSpec, defaults: PlanDefaults, mistakes: string[]): readonly string[] {
+  const { on, classTopics, where } = spec
+  const own = on.kind === 'message' ? on.topics : (on.topics ?? (on.type?.topic === undefined ? undefined : [on.type.topic]))
+  if (own) {
+    const unlisted = classTopics ? own.filter((topic) => !classTopics.includes(topic)) : []
+    if (unlisted.length > 0)
+      mistakes.push(
+        `${where} handles ${on.kind === 'event' ? on.name : 'messages'} of topic ${unlisted.join(', ')}, which its class does not list in topics: ${classTopics?.join(', ')}. Add it there`,
+      )
+    return own
+  }
+  if (classTopics) return classTopics
+  if (defaults.defaultTopic !== undefined) return [defaults.defaultTopic]
+  mistakes.push(`${where} has no topic: list topics in @consumer, give the event type one, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`)
+  return []
+}
+
+function twice(spec: HandlerSpec, taken: HandlerSpec, group: string, topic: string): string {
+  const what = spec.on.kind === 'event' ? `event ${spec.on.name} of topic ${topic}` : `the messages of topic ${topic}`
+  return `${taken.where} and ${spec.where} both handle ${what} in group ${group}. Give one of them its own group: each group gets every message`
+}
+
+/** RetryLater needs a declared delay that is not too short. */
+function withSnooze(delays: readonly Delay[]): readonly Delay[] {
+  return delays.some((delay) => delay.afterMs >= SHORTEST_SNOOZE_MS) ? delays : [...delays, { afterMs: SHORTEST_SNOOZE_MS, jitter: 0 }]
+}
+
+/** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */
+function checkOrdering(
+  group: string,
+  options: Required<GroupOptions>,
+  policies: readonly RetryPolicy[],
+  defaults: PlanDefaults,
+  mistakes: string[],
+): void {
+  if (options.ordering !== 'key') return
+  const longest = Math.max(
+    0,
+    ...policies.map(({ delaysMs, maxRetries, jitter }) => delaysMs.slice(0, maxRetries).reduce((a, b) => a + b, 0) * (1 + jitter)),
+  )
+  if (longest > defaults.capabilities.longestHandlingMs)
+    mistakes.push(
+      `group ${group}: with ordering: 'key' a key waits for its retries, here up to ${longest} ms, but ${defaults.broker} takes a message back after ${defaults.capabilities.longestHandlingMs} ms. Use fewer or shorter delays`,
+    )
+}
+
+function deadLetterOf(
+  group: string,
+  topic: string,
+  specs: readonly HandlerSpec[],
+  plan: { events: ReadonlyMap<string, HandlerPlan>; rest: HandlerPlan | undefined } | undefined,
+  defaults: PlanDefaults,
+  mistakes: string[],
+): DeadLetterPlace | false {
+  const here = new Set([...(plan?.events.values() ?? []), ...(plan?.rest ? [plan.rest] : [])].map(({ spec }) => spec))
+  // What a handler does not say counts too: it would find its dead letters dropped because its neighbour wants none.
+  const said = specs
+    .filter((spec) => here.has(spec))
+    .map((spec) => ({ spec, place: placeOf([...spec.retry, defaults.retry].find((level) => level.deadLetter !== undefined)?.deadLetter) }))
+  const [first] = said
+  const other = said.find(({ place }) => !isDeepStrictEqual(place, first?.place))
+  if (first && other)
+    mistakes.push(
+      `${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`,
+    )
+  return first?.place ?? {}
+}
+
+function placeOf(option: RetryOptions['deadLetter']): DeadLetterPlace | false {
+  if (option === false) return false
+  if (option === undefined || option === true) return {}
+  return { ...(option.name !== undefined && { name: option.name }), ...(option.ttlMs !== undefined && { ttlMs: option.ttlMs }) }
+}
+
+/** What a broker must have before the first delivery. */
+export function topologyOf(plan: GroupPlan): readonly GroupTopology[] {
+  return [...plan.topics.values()].map(({ topic, deadLetter }) => ({ group: plan.group, topic, delays: plan.delays, deadLetter }))
+}
+
+export function handlersOf({ events, rest }: TopicPlan): readonly HandlerPlan[] {
+  return rest ? [...events.values(), rest] : [...events.values()]
+}

@@ -1,0 +1,45 @@
+import { createRequire } from 'node:module'
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
+import type * as pretty from 'pino-pretty'
+import { redactUrl } from './redact.ts'
+
+/** Where lines go. `isTTY` and `hasColors` are what Node's terminal streams have. */
+export type LogStream = DestinationStream & { readonly isTTY?: boolean; hasColors?(): boolean }
+
+export interface LogOptions {
+  /** One of pino's levels, or 'silent'. */
+  readonly level: string
+  /** On every line. */
+  readonly service: string
+  /** Default: the standard output. */
+  readonly stream?: LogStream
+}
+
+const SECRET = ['password', 'authorization']
+const URLS = ['url', 'brokerUrl', 'redisUrl']
+// One level down too, as in { headers: { authorization } }; pino asks for every place by name.
+const redact: LoggerOptions['redact'] = {
+  paths: [...SECRET, 'Authorization', ...URLS].flatMap((name) => [name, `*.${name}`]),
+  censor: (value, path) => (URLS.includes(String(path.at(-1))) && typeof value === 'string' ? redactUrl(value) : '***'),
+}
+
+/** Readable lines on a terminal, in colour if it has them; elsewhere JSON, a line each. Both are written at once, so that none is lost at exit. */
+export function createLogger({ level, service, stream }: LogOptions): Logger {
+  const terminal: Partial<LogStream> = stream ?? process.stdout
+  const options: LoggerOptions = { level, redact, timestamp: pino.stdTimeFunctions.isoTime }
+  const destination = stream ?? pino.destination({ dest: 1, sync: true })
+  return pino(options, terminal.isTTY ? readable(destination, terminal.hasColors?.() ?? false) : destination).child({ service })
+}
+
+function readable(destination: DestinationStream, colorize: boolean): DestinationStream {
+  // Loaded only where somebody looks: a service in a container need not wait for it.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof pretty
+  const format = prettyFactory({
+    colorize,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname,service',
+    messageFormat: '{service} {msg}',
+  })
+  return { write: (line) => destination.write(format(line)) }
+}

@@ -1,0 +1,273 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+import type { Logger } from 'pino'
+import type { Message } from '../driver.ts'
+import { inFrameOfItsOwn } from '../process/frame.ts'
+import { HEADER } from '../wire/headers.ts'
+
+/** What every record names: ids and times, never bodies. */
+export interface MessageRecord {
+  readonly service: string
+  readonly topic: string
+  readonly id: string
+  readonly key?: string
+  readonly event?: string
+  readonly group?: string
+  readonly attempt?: number
+  readonly correlationId?: string
+}
+
+/** `node:diagnostics_channel` names. Subscribe with `diagnostics_channel.subscribe(CHANNEL.handle, (record) => ...)`. */
+export const CHANNEL = {
+  publish: 'corebus:publish',
+  deliver: 'corebus:deliver',
+  handle: 'corebus:handle',
+  settle: 'corebus:settle',
+  state: 'corebus:state',
+} as const
+
+export interface PublishRecord extends MessageRecord {
+  readonly error?: Error
+}
+export interface DeliverRecord extends MessageRecord {
+  readonly unsettledBefore: number
+}
+export interface HandleRecord extends MessageRecord {
+  readonly durationMs: number
+  readonly outcome: 'ok' | 'failed' | 'skipped' | 'duplicate' | 'lost' | 'handed back'
+  readonly error?: Error
+}
+export interface SettleRecord extends MessageRecord {
+  readonly settlement: 'ack' | 'retry' | 'deadLetter' | 'drop'
+  readonly afterMs?: number
+  readonly reason?: string
+}
+export interface StateRecord {
+  readonly service: string
+  readonly state: 'connected' | 'blocked' | 'reconnecting' | 'dead' | 'consuming' | 'stopped'
+  readonly group?: string
+  readonly error?: Error
+}
+
+/**
+ * Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. `withoutId`: foreign
+ * messages that an inbox cannot know.
+ */
+export interface Counters {
+  published: number
+  publishFailed: number
+  handled: number
+  retried: number
+  dead: number
+  dropped: number
+  skipped: number
+  lost: number
+  stale: number
+  snoozed: number
+  withoutId: number
+}
+
+const publishChannel = channel(CHANNEL.publish)
+const deliverChannel = channel(CHANNEL.deliver)
+const handleChannel = channel(CHANNEL.handle)
+const settleChannel = channel(CHANNEL.settle)
+const stateChannel = channel(CHANNEL.state)
+
+/** A subscriber sees the async-local storage of what it is told of; what it enters itself ends with it. */
+function tell(channel: Channel, record: object): void {
+  if (channel.hasSubscribers) inFrameOfItsOwn(() => channel.publish(record))
+}
+
+/** Counts, logs and tells the channels: the one place that says what happened to a message. */
+export class Observer {
+  readonly logger: Logger
+  readonly #service: string
+  readonly #saidSkipped = new Set<string>()
+  readonly #saidWithoutId = new Set<string>()
+  readonly #counters: Counters = {
+    published: 0,
+    publishFailed: 0,
+    handled: 0,
+    retried: 0,
+    dead: 0,
+    dropped: 0,
+    skipped: 0,
+    lost: 0,
+    stale: 0,
+    snoozed: 0,
+    withoutId: 0,
+  }
+
+  constructor({ service, logger }: { service: string; logger: Logger }) {
+    this.#service = service
+    this.logger = logger
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.#counters
+  }
+
+  published(messages: readonly Message[], events: readonly (string | undefined)[] = []): void {
+    this.#counters.published += messages.length
+    if (!publishChannel.hasSubscribers && !this.logger.isLevelEnabled('debug')) return
+    messages.forEach((message, i) => {
+      const told: PublishRecord = this.#record(message, { event: events[i] })
+      this.logger.debug(fieldsOf(told), `published ${events[i] ?? 'a message'} to ${message.topic}`)
+      tell(publishChannel, told)
+    })
+  }
+
+  publishFailed(message: Message, error: Error, event?: string): void {
+    this.#counters.publishFailed++
+    if (publishChannel.hasSubscribers) tell(publishChannel, { ...this.#record(message, { event }), error })
+  }
+
+  /** Nobody awaits a background publish, so this line is all that is left of it. */
+  backgroundPublishFailed(message: Message, error: Error, event?: string): void {
+    const line = { ...fieldsOf(this.#record(message, { event })), err: error }
+    this.logger.error(
+      line,
+      `background publish of ${event ?? 'a message'} to ${message.topic} failed, it was not confirmed: ${error.message}`,
+    )
+  }
+
+  delivered(message: Message, group: string, unsettledBefore: number): void {
+    if (!deliverChannel.hasSubscribers) return
+    const told: DeliverRecord = { ...this.#record(message, { group }), unsettledBefore }
+    tell(deliverChannel, told)
+  }
+
+  handled(message: Message, told: Told & { durationMs: number; outcome: HandleRecord['outcome']; error?: Error }): void {
+    const { durationMs, outcome, error, event } = told
+    if (outcome === 'ok') this.#counters.handled++
+    else if (outcome === 'lost') this.#counters.stale++
+    if (!this.tellsHandling) return
+    const record: HandleRecord = { ...this.#record(message, told), durationMs, outcome, ...(error && { error }) }
+    const what = `${event ?? 'a message'} from ${message.topic}`
+    if (outcome === 'ok') this.logger.debug(fieldsOf(record), `handled ${what}`)
+    else if (outcome === 'duplicate') this.logger.debug(fieldsOf(record), `handled before, skipped: ${what}`)
+    else if (outcome === 'lost') this.logger.debug(fieldsOf(record), `taken from us while it was handled: ${what}`)
+    tell(handleChannel, record)
+  }
+
+  /** Whether anyone wants to know of a message that was handled well: most often nobody does, and it need not be described. */
+  get tellsHandling(): boolean {
+    return handleChannel.hasSubscribers || this.logger.isLevelEnabled('debug')
+  }
+
+  get tellsSettling(): boolean {
+    return settleChannel.hasSubscribers
+  }
+
+  countHandled(): void {
+    this.#counters.handled++
+  }
+
+  /** Counted every time, said once per name and process. */
+  skipped(message: Message, { group, event, why }: { group: string; event?: string; why: string }): void {
+    this.#counters.skipped++
+    const once = `${group}\0${message.topic}\0${event ?? ''}\0${why}`
+    if (this.#saidSkipped.has(once)) return
+    this.#saidSkipped.add(once)
+    const line = fieldsOf(this.#record(message, { group, event }))
+    this.logger.info(line, `skipped ${event ?? 'a message'} from ${message.topic}: ${why} (said once, counted always)`)
+  }
+
+  /** Handled without the inbox. Counted every time, said once per group and topic. */
+  withoutId(message: Message, group: string): void {
+    this.#counters.withoutId++
+    const once = `${group}\0${message.topic}`
+    if (this.#saidWithoutId.has(once)) return
+    this.#saidWithoutId.add(once)
+    const line = `messages of ${message.topic} have no id: the inbox cannot know them, and ${group} may handle one twice (said once, counted always)`
+    this.logger.warn({ topic: message.topic, group }, line)
+  }
+
+  acked(message: Message, told: Told): void {
+    this.#settle(message, told, 'ack')
+  }
+
+  retried(message: Message, told: Told & { afterMs: number; of: number; error: Error }): void {
+    this.#counters.retried++
+    const line = { ...this.#line(message, told), afterMs: told.afterMs, err: told.error }
+    this.logger.info(
+      line,
+      `retry ${told.attempt}/${told.of} in ${told.afterMs} ms: ${told.event ?? 'message'} from ${message.topic}: ${told.error.message}`,
+    )
+    this.#settle(message, told, 'retry', { afterMs: told.afterMs })
+  }
+
+  snoozed(message: Message, told: Told & { afterMs: number }): void {
+    this.#counters.snoozed++
+    const line = { ...this.#line(message, told), afterMs: told.afterMs }
+    this.logger.info(line, `again in ${told.afterMs} ms, as its handler asked: ${told.event ?? 'message'} from ${message.topic}`)
+    this.#settle(message, told, 'retry', { afterMs: told.afterMs })
+  }
+
+  deadLettered(message: Message, told: Told & { reason: string; error: Error }): void {
+    this.#counters.dead++
+    const line = { ...this.#line(message, told), reason: told.reason, err: told.error }
+    this.logger.warn(
+      line,
+      `moved to dead letters: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
+    )
+    this.#settle(message, told, 'deadLetter', { reason: told.reason })
+  }
+
+  /** `deadLetter: false`: this line is all that is left of the message. */
+  dropped(message: Message, told: Told & { reason: string; error: Error }): void {
+    this.#counters.dropped++
+    const line = { ...this.#line(message, told), reason: told.reason, err: told.error }
+    this.logger.error(
+      line,
+      `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
+    )
+    this.#settle(message, told, 'drop', { reason: told.reason })
+  }
+
+  lost(count: number, group: string): void {
+    this.#counters.lost += count
+    this.logger.debug({ group, count }, `${count} deliveries of ${group} were taken from us`)
+  }
+
+  /** The channel only: what is worth a line, and when, is said where the state is known. */
+  state(state: StateRecord['state'], { group, error }: { group?: string; error?: Error } = {}): void {
+    const told: StateRecord = { service: this.#service, state, ...(group !== undefined && { group }), ...(error && { error }) }
+    tell(stateChannel, told)
+  }
+
+  #settle(message: Message, told: Told, settlement: SettleRecord['settlement'], more: { afterMs?: number; reason?: string } = {}): void {
+    if (!settleChannel.hasSubscribers) return
+    const record: SettleRecord = { ...this.#record(message, told), settlement, ...more }
+    tell(settleChannel, record)
+  }
+
+  #line(message: Message, told: Told): object {
+    return fieldsOf(this.#record(message, told))
+  }
+
+  #record(message: Message, { group, event, attempt }: { group?: string; event?: string | undefined; attempt?: number }): MessageRecord {
+    const correlationId = message.headers[HEADER.correlation]
+    return {
+      service: this.#service,
+      topic: message.topic,
+      id: message.id,
+      ...(message.key !== undefined && { key: message.key }),
+      ...(event !== undefined && { event }),
+      ...(group !== undefined && { group }),
+      ...(attempt !== undefined && { attempt }),
+      ...(correlationId !== undefined && { correlationId }),
+    }
+  }
+}
+
+export interface Told {
+  readonly group: string
+  readonly event?: string | undefined
+  readonly attempt: number
+}
+
+/** For a log line, whose service is bound already. */
+function fieldsOf(record: MessageRecord): object {
+  const { service: _, ...fields } = record
+  return fields
+}

@@ -1,0 +1,100 @@
+import type { Message } from '../driver.ts'
+import { asError, PublishError } from '../errors.ts'
+import type { Observer } from '../observe/observer.ts'
+import type { Outlet, Recorded } from '../scope/scope.ts'
+import { type PublishMiddleware, throughPublishMiddleware } from './middleware.ts'
+import type { Publisher } from './publisher.ts'
+
+export interface OutletOptions {
+  readonly publisher: Publisher
+  readonly observer: Observer
+  readonly middleware: readonly PublishMiddleware[]
+  readonly hasOutbox: boolean
+}
+
+/** The way out of an instance: middleware, publisher, and what is said about the result. */
+export function createOutlet({ publisher, observer, middleware, hasOutbox }: OutletOptions): Outlet & {
+  /** Resolves when what is on its way in the background is confirmed or has failed. */
+  drain(): Promise<void>
+} {
+  const background = new Set<Promise<void>>()
+
+  async function publish(recorded: readonly Recorded[]): Promise<void> {
+    const messages = recorded.map(({ message }) => message)
+    try {
+      await (middleware.length === 0 ? publisher.publish(messages) : eachThroughMiddleware(messages))
+    } catch (thrown) {
+      observeFailure(recorded, asError(thrown))
+      throw thrown
+    }
+    observer.published(
+      messages,
+      recorded.map(({ event }) => event),
+    )
+  }
+
+  async function eachThroughMiddleware(messages: readonly Message[]): Promise<void> {
+    let turn: Promise<unknown> = Promise.resolve()
+    const results = await Promise.allSettled(
+      messages.map((message) => {
+        // Middleware may wait for something: a message leaves when the one before it has left, or never will.
+        const before = turn
+        const left = Promise.withResolvers<void>()
+        turn = Promise.all([before, left.promise])
+        const last = async (passed: Message): Promise<void> => {
+          await before
+          const published = publisher.publish([passed])
+          left.resolve()
+          await published
+        }
+        return throughPublishMiddleware(middleware, message, last).finally(left.resolve)
+      }),
+    )
+    const failures = results.flatMap((result, i) => {
+      if (result.status === 'fulfilled') return []
+      const id = messages[i]?.id ?? ''
+      const cause = asError(result.reason)
+      // By the id its caller knows: middleware may have given it another.
+      return cause instanceof PublishError ? cause.failures.map((failure) => ({ ...failure, id })) : [{ id, permanent: true, cause }]
+    })
+    if (failures.length > 0) throw new PublishError(failures, codeOf(results))
+  }
+
+  function observeFailure(recorded: readonly Recorded[], error: Error): void {
+    const failed = error instanceof PublishError ? new Map(error.failures.map(({ id, cause }) => [id, cause])) : undefined
+    for (const { message, event } of recorded) {
+      const cause = failed ? failed.get(message.id) : error
+      if (cause) observer.publishFailed(message, cause, event)
+      else observer.published([message], [event])
+    }
+  }
+
+  function publishInBackground(recorded: readonly Recorded[]): Promise<void> {
+    const published = publish(recorded).catch((thrown: unknown) => {
+      const error = asError(thrown)
+      const failed = error instanceof PublishError ? new Map(error.failures.map(({ id, cause }) => [id, cause])) : undefined
+      for (const { message, event } of recorded) {
+        const cause = failed ? failed.get(message.id) : error
+        if (cause) observer.backgroundPublishFailed(message, cause, event)
+      }
+    })
+    background.add(published)
+    return published.finally(() => background.delete(published))
+  }
+
+  async function drain(): Promise<void> {
+    await Promise.all(background)
+  }
+
+  return { publish, publishInBackground, drain, hasOutbox }
+}
+
+/** BACKPRESSURE, PUBLISH_TIMEOUT and the like, where all failed for the same reason. */
+function codeOf(results: readonly PromiseSettledResult<void>[]): string | undefined {
+  const codes = new Set(
+    results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason instanceof PublishError ? result.reason.code : undefined] : [],
+    ),
+  )
+  return codes.size === 1 ? [...codes][0] : undefined
+}

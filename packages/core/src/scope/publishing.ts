@@ -1,0 +1,36 @@
+import type { EventType } from '../wire/event-type.ts'
+
+/** What may be said about one message besides its body. */
+export interface SendOptions {
+  /** Messages with the same key keep their order. */
+  readonly key?: string | number
+  /** Names beginning with `corebus-` are refused. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Default: a new UUIDv7. Give one that stays the same when your code tries again. */
+  readonly id?: string
+  /** Default: the incoming message's or request's, else the message's own id. */
+  readonly correlationId?: string
+}
+
+export interface EventOptions extends SendOptions {
+  /** Default: the event type's topic, else the default topic. */
+  readonly topic?: string
+}
+
+export interface Producer {
+  /** Publishes now; resolves on the broker's confirm. `null` with a key is a tombstone, bytes go as they are, anything else as JSON. */
+  send(topic: string, message: unknown, options?: SendOptions): Promise<void>
+  /** All in one go, in order. Rejects with PublishError naming those that failed; the others are on the broker. */
+  sendAll(topic: string, messages: readonly ({ readonly message: unknown } & SendOptions)[]): Promise<void>
+}
+
+/** What an instance publishes with. Code inside of a scope and a handler's context reach that of the instance which runs them. */
+export interface Publishing {
+  /** Records an event: it leaves when the request or session around it has succeeded, or now in the background. Throws at once for a wrong payload. */
+  emit<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): void
+  emit(name: string, data: unknown, options?: EventOptions): void
+  /** Publishes an event and waits for the confirm; with an outbox it is written in the open session instead. */
+  publishEvent<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): Promise<void>
+  publishEvent(name: string, data: unknown, options?: EventOptions): Promise<void>
+  getProducer(): Producer
+}

@@ -1,0 +1,122 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Message } from '../driver.ts'
+import { registry } from '../process/registry.ts'
+import { derivedId } from '../wire/id.ts'
+import type { Publishing } from './publishing.ts'
+import type { Outbox } from './session.ts'
+
+/** A message that is validated and encoded, and the instance that will publish it. */
+export interface Recorded {
+  readonly message: Message
+  readonly event?: string
+  readonly outlet: Outlet
+}
+
+/** What a scope needs of an instance: a way out, now or in the background. */
+export interface Outlet {
+  publish(messages: readonly Recorded[]): Promise<void>
+  /** Resolves when all are confirmed or have failed, which is logged and counted; never rejects. */
+  publishInBackground(messages: readonly Recorded[]): Promise<void>
+  /** Whether recorded messages are written in the session's transaction. */
+  readonly hasOutbox: boolean
+}
+
+/**
+ * Where recorded events wait until it is sure that they happened: a request until its response is out, a handler until its session has
+ * committed. `@event` and `emit` record into the current one; without one an event leaves at once, in the background.
+ */
+export interface Scope {
+  readonly recorded: Recorded[]
+  /** Travels on in everything published from here. */
+  readonly correlationId: string | undefined
+  readonly causationId: string | undefined
+  /** A session is open, so an outbox can be written. */
+  inSession: boolean
+  /** Released or discarded. Code it has started may run on: what that records leaves at once. */
+  over: boolean
+  /** The instance that opened it: what is published from here, by whatever name, is published there. */
+  readonly owner: Publishing
+  /** What is handled here, and by whom: ids of what is recorded must be the same after a redelivery. */
+  derivesFrom: Message | undefined
+  group: string
+  derived: number
+}
+
+/** The scope travels with the code that a request or a handler starts, and is shared by every copy of the SDK in the process. */
+const storage = (): AsyncLocalStorage<Scope> => {
+  registry.scopes ??= new AsyncLocalStorage<Scope>()
+  return registry.scopes as AsyncLocalStorage<Scope>
+}
+
+export const currentScope = (): Scope | undefined => storage().getStore()
+
+/** Arguments are passed on, so that no function need be made for every message. */
+export const runInScope = <A extends unknown[], T>(scope: Scope, work: (...args: A) => T, ...args: A): T =>
+  storage().run(scope, work, ...args)
+
+export function createScope({
+  correlationId,
+  causationId,
+  owner,
+}: {
+  correlationId?: string
+  causationId?: string
+  owner: Publishing
+}): Scope {
+  return { recorded: [], correlationId, causationId, owner, inSession: false, over: false, derivesFrom: undefined, group: '', derived: 0 }
+}
+
+/** The id of the next message that is recorded here, where it must be the same after a redelivery. */
+export function nextIdIn(scope: Scope): string | undefined {
+  const { derivesFrom, group } = scope
+  return derivesFrom && derivedId(derivesFrom.topic, derivesFrom.id, group, scope.derived++)
+}
+
+/** Keeps the message in the current scope; without one it leaves now, in the background. */
+export function record(recorded: Recorded): void {
+  const scope = currentScope()
+  if (scope && !scope.over) scope.recorded.push(recorded)
+  else void recorded.outlet.publishInBackground([recorded]) // never rejects
+}
+
+/** What the scope has recorded, by the instance that publishes it, and the scope is empty again. */
+export function takeRecorded(scope: Scope): ReadonlyMap<Outlet, readonly Recorded[]> {
+  const byOutlet = new Map<Outlet, Recorded[]>()
+  for (const recorded of scope.recorded.splice(0)) {
+    const list = byOutlet.get(recorded.outlet)
+    if (list) list.push(recorded)
+    else byOutlet.set(recorded.outlet, [recorded])
+  }
+  return byOutlet
+}
+
+/** Writes what was recorded for one instance in the transaction of its session. What another instance publishes stays. */
+export async function writeRecorded(scope: Scope, outlet: Outlet, outbox: Outbox, db: unknown): Promise<void> {
+  const ours = scope.recorded.filter((recorded) => recorded.outlet === outlet)
+  if (ours.length === 0) return
+  scope.recorded.splice(0, scope.recorded.length, ...scope.recorded.filter((recorded) => recorded.outlet !== outlet))
+  await outbox.write(
+    db,
+    ours.map(({ message }) => message),
+  )
+}
+
+/** Publishes what was recorded and waits for the confirms. */
+export async function releaseConfirmed(scope: Scope): Promise<void> {
+  scope.over = true
+  if (scope.recorded.length === 0) return
+  await Promise.all([...takeRecorded(scope)].map(([outlet, recorded]) => outlet.publish(recorded)))
+}
+
+/** Publishes what was recorded, now. Resolves when all is confirmed or has failed, which is logged and counted; never rejects. */
+export async function releaseInBackground(scope: Scope): Promise<void> {
+  scope.over = true
+  if (scope.recorded.length === 0) return
+  await Promise.all([...takeRecorded(scope)].map(([outlet, recorded]) => outlet.publishInBackground(recorded)))
+}
+
+/** What was recorded did not happen. */
+export function discard(scope: Scope): void {
+  scope.over = true
+  scope.recorded.length = 0
+}

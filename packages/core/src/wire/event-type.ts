@@ -1,0 +1,61 @@
+import { CorebusError } from '../errors.ts'
+import { isSchema, type Schema, wireOf } from './schema.ts'
+import { checkTravels } from './travels.ts'
+
+/** What a handler receives. `data` is the code side of the schema. */
+export interface Event<Name extends string = string, Data = unknown> {
+  readonly name: Name
+  readonly data: Data
+  /** When it was published, ISO 8601 in UTC. */
+  readonly timestamp: string
+  /** The service that published it. */
+  readonly source: string
+}
+
+/** An event as its publishers and handlers know it, made by `defineEvent`. */
+export interface EventType<Name extends string = string, Data = unknown> {
+  readonly name: Name
+  /** Without one it travels on the default topic. */
+  readonly topic?: string
+  /** The field of the data that is the message's key. */
+  readonly key?: string
+  /** From the code side to plain data. @throws CorebusError PAYLOAD_INVALID or SCHEMA_ASYNC */
+  encode(data: unknown): unknown
+  /** From parsed JSON to the code side. @throws CorebusError PAYLOAD_INVALID or SCHEMA_ASYNC */
+  decode(wire: unknown): Data
+}
+
+/** `type UserCreated = EventOf<typeof UserCreated>` gives the event and its definition one name. */
+export type EventOf<T> = T extends EventType<infer Name, infer Data> ? Event<Name, Data> : never
+
+export interface EventTypeOptions<Data> {
+  /** Where it is published unless the call says otherwise. Default: the default topic. */
+  readonly topic?: string
+  /** The field whose value becomes the message's key: events with the same one keep their order. */
+  readonly key?: keyof Data & string
+}
+
+/**
+ * Names an event and fixes the shape of its data, for publishers and handlers alike.
+ * @throws CorebusError SCHEMA_NOT_JSON at once when a field could not travel as JSON (a Date, a bigint, a one-way transform).
+ * @example
+ * export const UserCreated = defineEvent('user.created', z.object({ id: z.number(), email: z.email() }), { topic: 'user-events', key: 'id' })
+ * export type UserCreated = EventOf<typeof UserCreated>
+ */
+export function defineEvent<const Name extends string, Data>(
+  name: Name,
+  schema: Schema<Data>,
+  { topic, key }: EventTypeOptions<NoInfer<Data>> = {},
+): EventType<Name, Data> {
+  if (typeof name !== 'string' || name.trim() === '')
+    throw new CorebusError('EVENT_TYPE', 'defineEvent needs a name: defineEvent("user.created", schema)')
+  if (!isSchema(schema))
+    throw new CorebusError('EVENT_TYPE', `event ${name} needs a schema of zod 4.1 or later, or of a library that speaks Standard Schema`)
+  if (topic !== undefined && (typeof topic !== 'string' || topic === ''))
+    throw new CorebusError('EVENT_TYPE', `event ${name}: its topic must be a name, or be left out for the default topic`)
+  if (key !== undefined && (typeof key !== 'string' || key === ''))
+    throw new CorebusError('EVENT_TYPE', `event ${name}: its key must be the name of a field of its data`)
+  checkTravels(`event ${name}`, schema)
+  const { encode, decode } = wireOf(schema)
+  return { name, ...(topic !== undefined && { topic }), ...(key !== undefined && { key }), encode, decode }
+}

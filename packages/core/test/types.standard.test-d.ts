@@ -1,0 +1,217 @@
+import { z } from 'zod'
+import { consumer, onEvent } from '../src/decorators/consumer.ts'
+import { event } from '../src/decorators/event.ts'
+import { traced } from '../src/decorators/fixtures/traced.ts'
+import { messageHandler } from '../src/decorators/message-handler.ts'
+import type { HandlerContext } from '../src/handlers/handler.ts'
+import { createMessaging } from '../src/messaging.ts'
+import { defineEvent, type EventOf } from '../src/wire/event-type.ts'
+
+// Compiled by `tsc -b` in both modes of decorators, never run: every @ts-expect-error is an error that must be there, everything else must not be.
+
+const UserCreated = defineEvent('user.created', z.object({ id: z.number(), email: z.string() }), { topic: 'user-events', key: 'id' })
+type UserCreated = EventOf<typeof UserCreated>
+const PaymentDone = defineEvent('payment.done', z.object({ orderId: z.string() }))
+type PaymentDone = EventOf<typeof PaymentDone>
+const Charge = z.object({ amount: z.number() })
+
+interface Tx {
+  insert(row: object): Promise<void>
+}
+/** What Hono's c.json returns. */
+interface TypedResponse<T, Status extends number = 200> extends Response {
+  readonly _data: T
+  readonly _status: Status
+}
+
+@consumer('fits', { topics: ['user-events'], concurrency: 2, maxRetries: 3 })
+export class Fits {
+  @onEvent(UserCreated)
+  whole({ data, name, timestamp, source }: UserCreated, { db, attempt }: HandlerContext<Tx>) {
+    return db.insert({ id: data.id satisfies number, name: name satisfies 'user.created', timestamp, source, attempt })
+  }
+
+  @onEvent(UserCreated, { maxRetries: 1, retryDelayMs: 10 })
+  async fewer({ data }: { data: { id: number } }) {
+    return data.id
+  }
+
+  @traced
+  @onEvent(UserCreated)
+  @traced
+  none() {}
+
+  @onEvent(UserCreated)
+  // biome-ignore lint/suspicious/noExplicitAny: what users write
+  any(event: any, { logger }: HandlerContext) {
+    logger.info(event)
+  }
+
+  @onEvent(UserCreated)
+  optional({ data }: { data: { id: number; nickname?: string } }) {
+    return data.nickname
+  }
+
+  @onEvent('by.name')
+  byName({ data }: { data: { anything: boolean } }) {
+    return data.anything
+  }
+
+  @messageHandler({ topic: 'payments', schema: Charge, maxRetries: 3, retryDelayMs: 5_000 })
+  async charge(message: z.infer<typeof Charge>, { db }: HandlerContext<Tx>) {
+    await db.insert(message)
+  }
+
+  @messageHandler({ topic: ['a', 'b'], decode: 'bytes' })
+  raw(message: Uint8Array) {
+    return message.byteLength
+  }
+
+  @event(UserCreated)
+  async data() {
+    return { id: 1, email: '' }
+  }
+
+  @event(UserCreated, { keyField: 'email' })
+  more() {
+    return { id: 1, email: '', more: true }
+  }
+
+  @traced
+  @event(UserCreated)
+  async response(failed: boolean): Promise<TypedResponse<{ id: number; email: string }, 201> | TypedResponse<{ error: string }, 400>> {
+    throw failed
+  }
+
+  @event('by.name', { topic: 't', keyField: 'id', includeResult: false })
+  async anything() {
+    return new Response()
+  }
+}
+
+export class DoesNotFit {
+  // @ts-expect-error another event's handler
+  @onEvent(UserCreated)
+  anotherEvent(_: PaymentDone) {}
+
+  // @ts-expect-error a field the event lacks
+  @onEvent(UserCreated)
+  lacks({ data }: { data: { id: number; phone: string } }) {
+    return data.phone
+  }
+
+  // @ts-expect-error a field of another type
+  @onEvent(UserCreated)
+  otherType({ data }: { data: { id: string } }) {
+    return data.id
+  }
+
+  @traced
+  // @ts-expect-error under another decorator
+  @onEvent(UserCreated)
+  under(_: PaymentDone) {}
+
+  // @ts-expect-error above another decorator
+  @onEvent(UserCreated)
+  @traced
+  above(_: PaymentDone) {}
+
+  // @ts-expect-error three parameters: nobody gives the third
+  @onEvent(UserCreated)
+  three(_: UserCreated, __: HandlerContext, ___: string) {}
+
+  // @ts-expect-error no option of a handler
+  @onEvent(UserCreated, { concurrency: 3 })
+  option() {}
+
+  // @ts-expect-error a message of another shape
+  @messageHandler({ topic: 't', schema: Charge })
+  message(_: { amount: string }) {}
+
+  // @ts-expect-error a handler needs a topic
+  @messageHandler({ schema: Charge })
+  topic() {}
+
+  // @ts-expect-error a field is missing
+  @event(UserCreated)
+  missing() {
+    return { id: 1 }
+  }
+
+  // @ts-expect-error a field of another type
+  @event(UserCreated)
+  async wrong() {
+    return { id: '1', email: '' }
+  }
+
+  @traced
+  // @ts-expect-error it may return nothing
+  @event(UserCreated)
+  async maybe(): Promise<{ id: number; email: string } | undefined> {
+    return undefined
+  }
+
+  // @ts-expect-error a response whose body nobody knows
+  @event(UserCreated)
+  @traced
+  async untyped() {
+    return new Response()
+  }
+
+  // @ts-expect-error a response with another body
+  @event(UserCreated)
+  async otherBody(): Promise<TypedResponse<{ id: number }, 201>> {
+    throw new Error()
+  }
+
+  // @ts-expect-error an error's body with a status of success
+  @event(UserCreated)
+  async otherStatus(): Promise<TypedResponse<{ error: string }, 200>> {
+    throw new Error()
+  }
+
+  // @ts-expect-error a key the data lacks
+  @event(UserCreated, { keyField: 'phone' })
+  key() {
+    return { id: 1, email: '' }
+  }
+}
+
+// @ts-expect-error a key the schema lacks
+defineEvent('x', Charge, { key: 'currency' })
+
+export function functions(): void {
+  const messaging = createMessaging<{ db: Tx }>({ session: (work) => work({ insert: async () => undefined }) })
+
+  messaging.on(UserCreated, { group: 'g', concurrency: 1 }, ({ data }, { db }) => db.insert({ id: data.id satisfies number }))
+  messaging.on('by.name', {}, ({ data }) => data satisfies unknown)
+  messaging.handle({ topic: 't', schema: Charge }, ({ amount }, { db }) => db.insert({ amount: amount satisfies number }))
+  messaging.handle({ topic: 't' }, (message: { anything: boolean }) => message.anything)
+  messageHandler({ topic: 't' }, (message: { anything: boolean }) => message.anything)
+  messaging.emit(UserCreated, { id: 1, email: '' }, { key: 1, headers: { a: 'b' } })
+  messaging.emit('by.name', 1, { topic: 't' })
+  void messaging.publishEvent(UserCreated, { id: 1, email: '' })
+
+  // @ts-expect-error a field the event lacks
+  messaging.on(UserCreated, {}, ({ data }) => data.phone)
+  // @ts-expect-error a handler of another event
+  messaging.on(UserCreated, {}, (_: PaymentDone) => undefined)
+  // @ts-expect-error what the session does not give
+  messaging.on(UserCreated, {}, (_, { db }) => db.query())
+  // @ts-expect-error a message of another shape
+  messaging.handle({ topic: 't', schema: Charge }, (_: { amount: string }) => undefined)
+  // @ts-expect-error the same as an exported function
+  messageHandler({ topic: 't', schema: Charge }, (_: { amount: string }) => undefined)
+  // @ts-expect-error a field is missing
+  messaging.emit(UserCreated, { id: 1 })
+  // @ts-expect-error a field of another type
+  void messaging.publishEvent(UserCreated, { id: '1', email: '' })
+  // @ts-expect-error a field that would be stripped
+  messaging.emit(UserCreated, { id: 1, email: '', passwordHash: '' })
+  // @ts-expect-error a key is text or a number
+  messaging.emit(UserCreated, { id: 1, email: '' }, { key: {} })
+  // @ts-expect-error a session that gives something else
+  createMessaging<{ db: Tx }>({ session: (work) => work('tx') })
+  // @ts-expect-error a broker that does not exist
+  createMessaging({ broker: 'nats' })
+}
