@@ -28,6 +28,21 @@ const driverOf = (file: string) => new RegExp(`^${SRC}/drivers/([^/]+)/`).exec(f
 const inRepository = (to: string) => to.startsWith('packages/') || to.startsWith('examples/')
 const packageOf = (file: string) => file.split('/')[1]
 
+const PROTOCOL = `${SRC}/drivers/kafka/protocol/`
+
+/** The folders of the core, each on those before it. What lies beside them is the ground (the contract, errors, time) or the roof. */
+const FLOORS = ['process', 'wire', 'observe', 'scope', 'handlers', 'publish', 'config', 'broker', 'consumer', 'operations', 'decorators']
+const GROUND = ['driver.ts', 'errors.ts', 'clock.ts']
+const ROOF = ['messaging.ts', 'default.ts', 'close-on-signal.ts', 'index.ts', 'cli', 'testing']
+
+/** NaN for what has none, which is neither above nor below anything: drivers, whose rules are their own, and what is no part of the core. */
+function floorOf(file: string): number {
+  const [place = ''] = file.startsWith(`${SRC}/`) ? file.slice(SRC.length + 1).split('/') : []
+  if (GROUND.includes(place)) return 0
+  if (ROOF.includes(place)) return FLOORS.length + 1
+  return FLOORS.includes(place) ? FLOORS.indexOf(place) + 1 : Number.NaN
+}
+
 const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
   [
     'a driver imports the contract, errors, the clock, what drivers share, its own folder and its own client',
@@ -42,6 +57,11 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
     'only broker/load-driver.ts knows a driver',
     ({ from, to }) => driverOf(to) !== undefined && driverOf(from) === undefined && from !== `${SRC}/broker/load-driver.ts`,
   ],
+  [
+    'only client.ts is imported from kafka/protocol',
+    ({ from, to }) => to.startsWith(PROTOCOL) && !from.startsWith(PROTOCOL) && to !== `${PROTOCOL}client.ts`,
+  ],
+  ['no folder imports one above it', ({ from, to }) => floorOf(to) > floorOf(from)],
   ['nothing imports the command line', ({ from, to }) => to.startsWith(`${SRC}/cli/`) && !from.startsWith(`${SRC}/cli/`)],
   ['the contract imports nothing', ({ from }) => from === `${SRC}/driver.ts`],
   ['a package reaches another by its name', ({ from, to }) => inRepository(to) && packageOf(to) !== packageOf(from)],
@@ -68,9 +88,22 @@ test('examples import packages by their names', () => {
   expect(relative.filter(({ to }) => to.startsWith('packages/')).map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
 })
 
-test('no import goes round in a circle', () => {
+test('every folder of the core has its floor, and at most eight files lie beside them', () => {
+  const beside = new Set(sources.filter((file) => file.startsWith(`${SRC}/`)).map((file) => file.slice(SRC.length + 1).split('/')[0] ?? ''))
+  expect([...beside].filter((name) => ![...GROUND, ...FLOORS, ...ROOF, 'drivers'].includes(name))).toEqual([])
+  expect([...beside].filter((name) => name.endsWith('.ts')).length).toBeLessThanOrEqual(8)
+})
+
+// Types too, but inside of a driver: its parts may know each other.
+test.each([
+  ['no import goes round in a circle', ({ typeOnly }: Import) => !typeOnly],
+  [
+    'no type goes round in a circle outside of a driver',
+    ({ from, to }: Import) => driverOf(from) === undefined || driverOf(from) !== driverOf(to),
+  ],
+])('%s', (_, counts) => {
   const next = Map.groupBy(
-    imports.filter(({ to, typeOnly }) => inRepository(to) && !typeOnly),
+    imports.filter((one) => inRepository(one.to) && counts(one)),
     ({ from }) => from,
   )
   const done = new Set<string>()

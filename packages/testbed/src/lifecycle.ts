@@ -1,4 +1,4 @@
-import type { Broker } from './broker.ts'
+import type { Broker } from './kind.ts'
 import { ended, type Owned, signal } from './owned.ts'
 
 export interface LifecycleOptions {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from 'amqplib'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Broker, broker, find } from './broker.ts'
+import { broker, find } from './broker.ts'
+import type { Broker } from './kind.ts'
 import { rabbitmq, startRabbitmq } from './rabbitmq.ts'
 
 const own = await startRabbitmq()

@@ -1,6 +1,5 @@
 import type { Message } from '../../driver.ts'
-import type { RecordIn } from './protocol/record-in.ts'
-import type { RecordOut } from './protocol/records.ts'
+import type { RecordIn, RecordOut } from './protocol/client.ts'
 import { bufferIn, idOf, type Origin, OURS, textOf } from './wire.ts'
 
 export interface CopyOptions {

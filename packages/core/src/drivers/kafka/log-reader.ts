@@ -1,6 +1,5 @@
 import { CorebusError } from '../../errors.ts'
-import type { Client } from './protocol/client.ts'
-import type { RecordIn } from './protocol/record-in.ts'
+import type { Client, RecordIn } from './protocol/client.ts'
 
 const MAX_WAIT_MS = 500
 const MAX_BYTES = 8 * 1024 * 1024

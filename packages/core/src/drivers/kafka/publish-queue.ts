@@ -1,4 +1,4 @@
-import type { RecordOut } from './protocol/records.ts'
+import type { RecordOut } from './protocol/client.ts'
 
 export interface Failed {
   readonly permanent: boolean

@@ -4,9 +4,7 @@ import { backOff } from '../back-off.ts'
 import { failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
-import type { Client } from './protocol/client.ts'
-import { encodeBatch } from './protocol/record-batch.ts'
-import { bytesOf, type RecordOut } from './protocol/records.ts'
+import { bytesOf, type Client, encodeBatch, type RecordOut } from './protocol/client.ts'
 import { BATCH_RECORDS, type Batch, type Entry, type Failed, newQueue, type Queue, requests, take } from './publish-queue.ts'
 
 export interface PublisherOptions {

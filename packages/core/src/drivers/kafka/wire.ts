@@ -1,6 +1,5 @@
 import type { Message } from '../../driver.ts'
-import type { RecordIn } from './protocol/record-in.ts'
-import type { RawHeaders, RecordOut } from './protocol/records.ts'
+import type { RawHeaders, RecordIn, RecordOut } from './protocol/client.ts'
 
 /** Ours, beside those of the core. */
 export const OURS = {

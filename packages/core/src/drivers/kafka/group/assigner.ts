@@ -1,4 +1,4 @@
-import { AssignerProtocol } from '../protocol/kafkajs.ts'
+import { AssignerProtocol } from '../protocol/client.ts'
 
 /** The protocol's name, which members of another kind do not speak. */
 export const PROTOCOL = 'corebus'

@@ -1,5 +1,5 @@
 import type { Delivery } from '../../../driver.ts'
-import type { RecordIn } from '../protocol/record-in.ts'
+import type { RecordIn } from '../protocol/client.ts'
 import { type Origin, originOf, toMessage } from '../wire.ts'
 import { encodeNote, type Mark, MOST_NOTE_CHARS } from './position.ts'
 

@@ -4,8 +4,7 @@ import { backOff } from '../../back-off.ts'
 import { groupDead, OTHER_CLIENTS } from '../../others.ts'
 import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
-import type { Client } from '../protocol/client.ts'
-import type { Joined } from '../protocol/protocol.ts'
+import type { Client, Joined } from '../protocol/client.ts'
 import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitions, PROTOCOL, type Share, type Wish } from './assigner.ts'
 
 export interface MembershipOptions {

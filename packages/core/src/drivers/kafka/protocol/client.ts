@@ -9,6 +9,13 @@ import type { RecordIn } from './record-in.ts'
 import { readable } from './records.ts'
 import { Sockets } from './sockets.ts'
 
+// The one door of this folder: what the driver works on beside requests.
+export { AssignerProtocol } from './kafkajs.ts'
+export type { Joined } from './protocol.ts'
+export { encodeBatch } from './record-batch.ts'
+export type { RecordIn } from './record-in.ts'
+export { bytesOf, type RawHeaders, type RecordOut } from './records.ts'
+
 /**
  * All that this driver asks of kafkajs: requests of the Kafka protocol, each sent once to the broker it is meant for. Batching, retrying,
  * deadlines, membership and fetching are the driver's own.
