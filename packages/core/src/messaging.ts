@@ -3,7 +3,7 @@ import { createConnection } from './broker/connection.ts'
 import { type Clock, held, sleep, systemClock } from './clock.ts'
 import { type Config, readConfig } from './config/config.ts'
 import type { MessagingOptions } from './config/messaging-options.ts'
-import { Consumers, type Health, type StartOptions } from './consumer/consumers.ts'
+import { Consumers, type Health, START, type StartOptions } from './consumer/consumers.ts'
 import { checkEvents } from './decorators/event.ts'
 import { eventRecords, handlerSpecs } from './decorators/registered.ts'
 import type { Driver } from './driver.ts'
@@ -14,10 +14,11 @@ import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
 import { createLogger } from './observe/logger.ts'
 import { type Counters, Observer } from './observe/observer.ts'
+import { checkOptions } from './options/check.ts'
 import { inFrameAsLoaded } from './process/frame.ts'
 import { type Class, registry } from './process/registry.ts'
 import { eventMessage, type OutgoingDefaults } from './publish/message.ts'
-import type { HandleMiddleware, Middleware, PublishMiddleware } from './publish/middleware.ts'
+import { type HandleMiddleware, MIDDLEWARE, type Middleware, type PublishMiddleware } from './publish/middleware.ts'
 import { createOutlet } from './publish/outlet.ts'
 import { createProducer } from './publish/producer.ts'
 import { createPublisher } from './publish/publisher.ts'
@@ -177,12 +178,15 @@ export function createInstance<T extends Types>(
     handle: (handleOptions: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<never, never>) =>
       register(messageSpec(handleOptions, handler as never)),
     ...owner,
-    use: ({ publish, handle }) => {
+    use: (middleware) => {
+      checkOptions('use', middleware, MIDDLEWARE)
+      const { publish, handle } = middleware
       if (publish) publishMiddleware.push(publish)
       if (handle) handleMiddleware.push(handle)
     },
     start: async (startOptions = {}) => {
       if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
+      checkOptions('start', startOptions, START)
       if (ownsEvents) messaging.check()
       await held(() => inFrameAsLoaded(() => consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)))
     },

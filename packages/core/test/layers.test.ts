@@ -31,7 +31,20 @@ const packageOf = (file: string) => file.split('/')[1]
 const PROTOCOL = `${SRC}/drivers/kafka/protocol/`
 
 /** The folders of the core, each on those before it. What lies beside them is the ground (the contract, errors, time) or the roof. */
-const FLOORS = ['process', 'wire', 'observe', 'scope', 'handlers', 'publish', 'config', 'broker', 'consumer', 'operations', 'decorators']
+const FLOORS = [
+  'process',
+  'options',
+  'wire',
+  'observe',
+  'scope',
+  'config',
+  'handlers',
+  'publish',
+  'broker',
+  'consumer',
+  'operations',
+  'decorators',
+]
 const GROUND = ['driver.ts', 'errors.ts', 'clock.ts']
 const ROOF = ['messaging.ts', 'default.ts', 'close-on-signal.ts', 'index.ts', 'cli', 'testing']
 

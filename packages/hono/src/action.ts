@@ -1,4 +1,5 @@
 import { type Decorated, recordMethod, type Schema } from '@corebus/core'
+import { flag, must, type Option } from '@corebus/core/internal'
 import type { Context } from 'hono'
 
 /** HEAD is answered by Hono from GET. */
@@ -17,6 +18,33 @@ export interface ActionOptions<Body = unknown, Query = unknown> {
   readonly body?: Schema<Body>
   /** What the query must fit. Its values are strings, and arrays of them where a name is given more than once. */
   readonly query?: Schema<Query>
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string'
+const schema = must(
+  'a schema (zod, or any Standard Schema)',
+  (value) => ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value,
+)
+
+export const ACTION: Readonly<Record<keyof ActionOptions, Option>> = {
+  methods: {
+    default: "`['GET']`",
+    must: must('an array of HTTP methods', (value) => Array.isArray(value) && value.every(isText)),
+    text: 'HTTP methods',
+  },
+  method: { default: '', must: must('an HTTP method', isText), text: 'one method: short for `methods`' },
+  detail: { default: '`false`', must: flag, text: '`true`: the path is behind `/:id`' },
+  path: { default: "the method's name", must: must('a string', isText), text: "below the prefix; `''` is the prefix itself" },
+  body: {
+    default: 'none',
+    must: schema,
+    text: 'a schema. What does not fit is answered with 422 and the issues, what is no JSON with 400',
+  },
+  query: {
+    default: 'none',
+    must: schema,
+    text: 'a schema of the query, whose values are strings, and arrays where a name is repeated',
+  },
 }
 
 /** What an action receives beside Hono's context. `Db` is what the configured session opens. */

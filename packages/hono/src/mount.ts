@@ -1,4 +1,5 @@
 import { CorebusError, defaultMessaging, type Messaging } from '@corebus/core'
+import { callable, checkOptions, having, type Option } from '@corebus/core/internal'
 import type { Context, Env, Hono, Schema } from 'hono'
 import type { ActionContext } from './action.ts'
 import { inputOf } from './input.ts'
@@ -12,6 +13,15 @@ export interface MountOptions {
   readonly messaging?: RequestMessaging & Pick<Messaging, 'resolve' | 'check' | 'logger'>
   /** Makes the instance. Default: the instance's `resolve`, else `new`. */
   readonly resolve?: <T extends object>(type: new (...args: never[]) => T) => T | Promise<T>
+}
+
+export const MOUNT: Readonly<Record<keyof MountOptions, Option>> = {
+  messaging: {
+    default: 'the default instance',
+    must: having('openRequest', 'resolve', 'check'),
+    text: 'where `@event` publishes, and what opens the session',
+  },
+  resolve: { default: "the instance's", must: callable, text: 'makes the ViewSet' },
 }
 
 type Method = (this: ViewSet, c: Context, context: ActionContext) => unknown
@@ -29,8 +39,11 @@ export function mount<E extends Env, S extends Schema, P extends string>(
   app: Hono<E, S, P>,
   prefix: string,
   type: ViewSetClass,
-  { messaging = defaultMessaging(), resolve = messaging.resolve }: MountOptions = {},
+  options: MountOptions = {},
 ): void {
+  checkOptions(`mount(${type.name})`, options, MOUNT)
+  const { messaging = defaultMessaging() } = options
+  const { resolve = messaging.resolve } = options
   messaging.check()
   const routes = routesOf(type, prefix)
   const instance = instanceOf(type, routes, resolve, messaging)

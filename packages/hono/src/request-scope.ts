@@ -1,4 +1,4 @@
-import { defaultMessaging, type RequestOptions, type RequestScope } from '@corebus/core'
+import { CorebusError, defaultMessaging, type RequestOptions, type RequestScope } from '@corebus/core'
 import type { Context, MiddlewareHandler } from 'hono'
 import { carryRequestId, requestIdOf } from './request-id.ts'
 import { responseEndOf } from './response-end.ts'
@@ -27,6 +27,11 @@ export function requestScope<Db = unknown>(
   // Without a type argument nothing is known of the default instance's session.
   messaging: RequestMessaging<Db> = defaultMessaging() as RequestMessaging<Db>,
 ): MiddlewareHandler<{ Variables: RequestVariables<Db> }> {
+  if (typeof messaging?.openRequest !== 'function')
+    throw new CorebusError(
+      'OPTION',
+      'requestScope(messaging): messaging must be an instance, as configureMessaging returns it, and is given by itself',
+    )
   return async (c, next) => {
     if (openIn(c, messaging)) return next()
     await inRequestScope(c, messaging, async () => {

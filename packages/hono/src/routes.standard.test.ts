@@ -93,7 +93,7 @@ describe('at mount', () => {
     [{ methods: [] }, 'methods is empty, so it would never be called'],
     [{ method: 'HEAD' }, 'HEAD is no method here. There are: GET, POST, PUT, PATCH, DELETE, OPTIONS (HEAD is answered from GET)'],
     [{ body: z.object({}) }, 'a GET request has no body. Give methods, or a query schema'],
-    [{ details: true }, 'details is no option here. There are: methods, method, detail, path, body, query'],
+    [{ details: true }, 'details is not an option. Did you mean detail?'],
   ])('%j is an error', (options, message) => {
     expect(wrongly(options)).toBe(`OPTION: @action Wrong.list: ${message}`)
   })

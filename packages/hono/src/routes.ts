@@ -1,5 +1,6 @@
 import { type Class, CorebusError, methodsOf } from '@corebus/core'
-import type { ActionMethod, ActionOptions } from './action.ts'
+import { checkOptions } from '@corebus/core/internal'
+import { ACTION, type ActionMethod, type ActionOptions } from './action.ts'
 
 /** One method and path of an action. */
 export interface Route {
@@ -12,7 +13,6 @@ export interface Route {
 }
 
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] satisfies ActionMethod[]
-const OPTIONS: readonly string[] = ['methods', 'method', 'detail', 'path', 'body', 'query'] satisfies (keyof ActionOptions)[]
 
 /**
  * The routes of a class and its ancestors, those with fixed names before those with parameters: Hono takes the first that fits, and
@@ -53,9 +53,7 @@ function actionsOf(type: Class): readonly { readonly method: string; readonly op
 }
 
 function routesOfAction(where: string, action: string, options: ActionOptions, prefix: string): readonly Route[] {
-  const wrong = Object.keys(options).filter((name) => !OPTIONS.includes(name))
-  if (wrong.length > 0)
-    throw new CorebusError('OPTION', `@action ${where}: ${wrong.join(', ')} is no option here. There are: ${OPTIONS.join(', ')}`)
+  checkOptions(`@action ${where}`, options, ACTION)
   const path = joined(prefix, options.detail ? ':id' : '', options.path ?? action)
   return methodsFor(where, options).map((method) => ({ where, action, method, path, options }))
 }

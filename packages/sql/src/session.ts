@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorebusError, type Session } from '@corebus/core'
+import { checkOptions, milliseconds, type Option, text } from '@corebus/core/internal'
 import { serialised } from './serialised.ts'
 
 export interface SqliteSessionOptions {
@@ -10,12 +11,23 @@ export interface SqliteSessionOptions {
   readonly busyTimeoutMs?: number
 }
 
+export const SQLITE_SESSION: Readonly<Record<keyof SqliteSessionOptions, Option>> = {
+  file: { default: 'what the connection says (Node 22.16, 24)', must: text, text: 'the file of the database: what takes turns' },
+  busyTimeoutMs: {
+    default: '5,000',
+    must: milliseconds(0),
+    text: 'how long another process may keep the file locked, then `SESSION_BUSY`. The event loop runs on meanwhile',
+  },
+}
+
 /**
  * Sessions on one connection of node:sqlite, for `configureMessaging({ session })`: BEGIN IMMEDIATE, the work, COMMIT, or ROLLBACK when it
  * throws. One at a time per file, also where several connections share it. While another process has the file locked, the event loop runs on.
  * @throws CorebusError SESSION_BUSY when it stays locked, SESSION_NESTED, SESSION_OPEN when the connection is in a transaction of its own
  */
-export function sqliteSession(database: DatabaseSync, { file, busyTimeoutMs = 5_000 }: SqliteSessionOptions = {}): Session<DatabaseSync> {
+export function sqliteSession(database: DatabaseSync, options: SqliteSessionOptions = {}): Session<DatabaseSync> {
+  checkOptions('sqliteSession', options, SQLITE_SESSION)
+  const { file, busyTimeoutMs = 5_000 } = options
   const key = file ?? locationOf(database) ?? database
   const where = typeof key === 'string' ? key : 'the database in memory'
   return serialised(key, async (work) => {

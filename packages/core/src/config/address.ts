@@ -1,12 +1,10 @@
-import { redactUrl } from '../observe/redact.ts'
+import { redactUrl } from '../options/redact.ts'
+import { didYouMean } from '../options/spelling.ts'
 import { BROKER_PARTS, composedFrom, type Found, rabbitmqIn, redisIn } from './compose.ts'
 import { type Env, envValue } from './env.ts'
-import type { BrokerName, MessagingOptions } from './messaging-options.ts'
+import { BROKERS, type BrokerName, type MessagingOptions } from './messaging-options.ts'
 import { brokerOf, type Parsed, parseUrl } from './parse-url.ts'
 import { embeddedFile } from './place.ts'
-import { didYouMean } from './spelling.ts'
-
-export const BROKERS: readonly BrokerName[] = ['kafka', 'rabbitmq', 'redis', 'sqlite', 'memory']
 
 /** Which broker, where, and who said so. */
 export interface Address extends Parsed {

@@ -1,16 +1,16 @@
 import type { TopicOptions } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
-import type { RetryOptions } from '../handlers/retry.ts'
-import { redactUrl } from '../observe/redact.ts'
+import { redactUrl } from '../options/redact.ts'
+import { didYouMean } from '../options/spelling.ts'
 import { type Address, chooseAddress, namedBroker } from './address.ts'
 import { type Env, envValue, misspelt } from './env.ts'
-import type { AuthOptions, BrokerName, MessagingOptions, TlsOptions } from './messaging-options.ts'
-import { checkOptions } from './options.ts'
+import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, type TlsOptions } from './messaging-options.ts'
+import { appMistakes } from './options.ts'
 import { packageName } from './place.ts'
+import type { RetryOptions } from './retry-options.ts'
 import { type Secured, secure } from './security.ts'
-import { didYouMean } from './spelling.ts'
 
-export { redactUrl } from '../observe/redact.ts'
+export { redactUrl } from '../options/redact.ts'
 export { brokerUrl, redisUrl } from './compose.ts'
 
 /** Options and environment, parsed once: nothing after this asks the environment again. */
@@ -46,7 +46,6 @@ export interface Config {
   readonly retry: RetryOptions
 }
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 const ADDRESS_OPTIONS = ['broker', 'url', 'bootstrapServers', 'tls', 'auth']
 
 /**
@@ -57,7 +56,7 @@ export function readConfig(
   options: MessagingOptions = {},
   { env = options.env ?? process.env, cwd = process.cwd() }: { readonly env?: Env | undefined; readonly cwd?: string | undefined } = {},
 ): Config {
-  const checked = checkOptions(options)
+  const checked = appMistakes(options)
   const mistakes = [...checked.mistakes]
   // A wrong broker or address would only lead to lines about what follows from it.
   const readable = !ADDRESS_OPTIONS.some((name) => checked.wrong.has(name))
@@ -71,7 +70,7 @@ export function readConfig(
   if (address && address.broker !== 'kafka' && !checked.wrong.has('topology') && topicsIn(options.topology))
     hints.push(`topology.partitions and topology.topics do nothing with the ${address.broker} broker, whose topics have none to choose`)
   const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
-  const logLevel = options.logger ? 'info' : levelIn(env, mistakes)
+  const logLevel = options.logger ? 'info' : (options.logLevel ?? levelIn(env, mistakes))
   if (mistakes.length > 0 || !address || !secured || service === undefined) throw configError(mistakes, hints)
   return { ...settings(options, env), ...located(address, secured), hints, service, logLevel }
 }
@@ -144,7 +143,7 @@ function serviceName({ service }: MessagingOptions, env: Env, cwd: string, mista
 
 function levelIn(env: Env, mistakes: string[]): string {
   const level = envValue(env, 'LOG_LEVEL')?.trim().toLowerCase() ?? 'info'
-  if (!LOG_LEVELS.includes(level))
+  if (!(LOG_LEVELS as readonly string[]).includes(level))
     mistakes.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(level)}.${didYouMean(level, LOG_LEVELS)}`)
   return level
 }

@@ -1,5 +1,5 @@
+import { edits } from '../options/spelling.ts'
 import type { BrokerName } from './messaging-options.ts'
-import { edits } from './spelling.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 

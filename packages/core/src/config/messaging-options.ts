@@ -1,28 +1,42 @@
 import type { Logger } from 'pino'
-import type { Clock, TopicOptions } from '../driver.ts'
-import type { RetryOptions } from '../handlers/retry.ts'
+import type { Clock } from '../driver.ts'
+import {
+  callable,
+  having,
+  isObject,
+  isText,
+  milliseconds,
+  must,
+  type Option,
+  objectOf,
+  objectOr,
+  oneOf,
+  secretly,
+  text,
+  whole,
+} from '../options/option.ts'
 import type { Inbox, Outbox, Session } from '../scope/session.ts'
-export type BrokerName = 'kafka' | 'rabbitmq' | 'redis' | 'sqlite' | 'memory'
+import {
+  AUTH,
+  type AuthOptions,
+  MODES,
+  PUBLISH,
+  type PublishOptions,
+  TLS,
+  type TlsOptions,
+  TOPOLOGY,
+  type TopologyOptions,
+} from './connection-options.ts'
+import { CONCURRENCY, HANDLER_TIMEOUT, MAX_UNSETTLED } from './group-options.ts'
+import { RETRY, type RetryOptions } from './retry-options.ts'
 
-export interface TlsOptions {
-  /** PEM text, not file names. */
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-}
+export type { AuthOptions, TlsOptions, TopologyOptions } from './connection-options.ts'
 
-export interface AuthOptions {
-  readonly username: string
-  readonly password: string
-  /** Kafka: 'plain' (default), 'scram-sha-256', 'scram-sha-512'. */
-  readonly mechanism?: string
-}
+export const BROKERS = ['kafka', 'rabbitmq', 'redis', 'sqlite', 'memory'] as const
+export type BrokerName = (typeof BROKERS)[number]
 
-/** What is made on the broker, and whether. */
-export interface TopologyOptions extends TopicOptions {
-  /** Default 'create'. */
-  readonly mode?: 'create' | 'check'
-}
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** What `createMessaging` and `configureMessaging` take. Everything may be left out; an environment variable or a default then decides. */
 export interface MessagingOptions<Db = unknown> extends RetryOptions {
@@ -61,12 +75,7 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   readonly crashLimit?: number
   /** Largest message: body, key and headers. Default 900,000. */
   readonly maxBytes?: number
-  readonly publish?: {
-    /** A publish rejects after this. Default 10,000. */
-    readonly timeoutMs?: number
-    /** Publishes waiting at once; one more rejects with BACKPRESSURE. Default 10,000. */
-    readonly maxPending?: number
-  }
+  readonly publish?: PublishOptions
   /**
    * 'create' (default) adds what is missing; 'check' changes nothing and fails when something is missing. With an object, `mode` says which;
    * `partitions` (default 12) and `topics: { name: { partitions } }` are for Kafka: a topic is made with so many, and one that is named and has
@@ -84,9 +93,139 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   readonly handlers?: readonly (new (
     ...args: never[]
   ) => object)[]
-  /** A pino logger. Default: pino at `LOG_LEVEL` (info), pretty on a terminal, JSON elsewhere. */
+  /** A pino logger. Default: pino at `logLevel`, pretty on a terminal, JSON elsewhere. */
   readonly logger?: Logger
+  /** Of the logger that is made here. Default `LOG_LEVEL`, else 'info'. */
+  readonly logLevel?: LogLevel
   /** Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly clock?: Clock
+}
+
+const MOST_BYTES = 128 * 1024 * 1024
+
+const addresses = secretly(
+  'a string, or an array of strings',
+  (value) => typeof value === 'string' || (Array.isArray(value) && value.length > 0 && value.every(isText)),
+)
+
+/** Every option of the app: its default, its check, and its sentence on the page. The interface above has the types, and the compiler holds the two together. */
+export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
+  broker: {
+    default: '`MESSAGING_BROKER`, else inferred',
+    must: oneOf(...BROKERS),
+    text: "`'kafka'`, `'rabbitmq'`, `'redis'`, `'sqlite'`, `'memory'`",
+  },
+  url: {
+    default: "the broker's variable, else its default address",
+    must: addresses,
+    text: 'bootstrap servers (commas, or an array), `amqp(s)://`, `redis(s)://`, a file, or `memory://name`. See [environment](environment.md)',
+  },
+  bootstrapServers: { default: '', must: addresses, text: 'another name of `url`. Giving both is an error' },
+  tls: {
+    default: "`false`, or what the URL's scheme says",
+    must: objectOr(TLS, (value) => typeof value === 'boolean', 'true, false or { ca, cert, key }'),
+    text: '`true`, or `{ ca, cert, key }` as PEM text. `cert` and `key` go together. An error on `sqlite` and `memory`',
+    inside: TLS,
+  },
+  auth: {
+    default: '`MESSAGING_USERNAME`, `MESSAGING_PASSWORD`',
+    must: objectOf(AUTH),
+    text: "`{ username, password, mechanism }`. `mechanism`: Kafka only, `'plain'` (default), `'scram-sha-256'`, `'scram-sha-512'`",
+    inside: AUTH,
+  },
+  client: {
+    default: 'none',
+    must: secretly('an object with options of the client library', isObject),
+    text: "options for the broker's client library (amqplib, kafkajs, redis), passed on as they are, such as `{ servername, keepAlive }` or `{ clientId, ssl: { servername } }`. One that contradicts a promise is refused: `CLIENT_OPTION`. An error on `sqlite` and `memory`",
+  },
+  prefix: {
+    default: 'none',
+    must: must(
+      'letters, digits, dots, dashes and underscores, at most 60',
+      (value) => typeof value === 'string' && /^[\w.-]{0,60}$/.test(value),
+    ),
+    text: 'put before the names of everything made on the broker. Letters, digits, `.`, `-`, `_`, at most 60',
+  },
+  topology: {
+    default: "`'create'`",
+    must: objectOr(
+      TOPOLOGY,
+      (value) => (MODES as readonly unknown[]).includes(value),
+      `one of ${MODES.join(', ')}, or { mode, partitions, topics }`,
+    ),
+    text: "`'create'` adds topics that are missing and alters nothing; `'check'` changes nothing and fails with `TOPOLOGY` when something is missing. Or an object, see below",
+    inside: TOPOLOGY,
+  },
+  durability: {
+    default: "`'normal'`",
+    must: oneOf('normal', 'full'),
+    text: "SQLite only: `'normal'` or `'full'`. See [what each survives](../explanation/sqlite-broker.md#what-survives)",
+  },
+  service: {
+    default: '`SERVICE_NAME`, `API_NAME`, the name in the nearest package.json without its scope',
+    must: text,
+    text: '`source` of every event, and the default group. An error when there is none',
+  },
+  defaultTopic: { default: '`MESSAGING_DEFAULT_TOPIC`', must: text, text: 'where events go that have no topic' },
+  maxBytes: {
+    default: '900,000',
+    must: whole(1, MOST_BYTES),
+    text: 'the largest message: body, key and headers. A larger one is refused with `TOO_LARGE`',
+  },
+  publish: { default: '', must: objectOf(PUBLISH), text: 'how publishes wait', inside: PUBLISH },
+  session: {
+    default: 'none',
+    must: callable,
+    text: '`(work) => Promise`: opens a transaction, calls `work(db)`, commits when it resolves, rolls back when it rejects, and passes its result or error on. Handlers and requests get `db` from it',
+  },
+  outbox: {
+    default: 'none',
+    must: having('write'),
+    text: 'see [delivery guarantees](../explanation/delivery-guarantees.md). Needs a session. This version ships no implementation',
+  },
+  inbox: { default: 'none', must: having('firstTime'), text: 'the same. Needs a session and an outbox' },
+  concurrency: { default: '10', must: CONCURRENCY, text: 'handlers at once in one group and process, 1 to 10,000' },
+  maxUnsettled: {
+    default: '1,000',
+    must: MAX_UNSETTLED,
+    text: 'most messages of a topic handed to this process and not settled, 1 to 1,000,000',
+  },
+  handlerTimeoutMs: { default: '60,000', must: HANDLER_TIMEOUT, text: "then the handler's signal aborts. Above 0, at most 24 h" },
+  abortGraceMs: {
+    default: '10,000',
+    must: milliseconds(0),
+    text: 'how long a handler may run on after that, before the process counts as stuck',
+  },
+  shutdownMs: { default: '25,000', must: milliseconds(0), text: 'how long `close` waits for running handlers' },
+  crashLimit: {
+    default: '5',
+    must: whole(1, 1_000),
+    text: 'hand-outs without a settlement before a message goes to the dead letters, 1 to 1,000',
+  },
+  ...RETRY,
+  resolve: {
+    default: '`new Class()`',
+    must: callable,
+    text: '`(Class) => instance`, or a promise of it: makes the one instance of a consumer class or ViewSet. Needed for classes with constructor arguments',
+  },
+  handlers: {
+    default: 'every decorated class, for the default instance; none for another',
+    must: must('an array of classes', (value) => Array.isArray(value) && value.every((item) => typeof item === 'function')),
+    text: 'the consumer classes of this instance',
+  },
+  onStart: { default: 'none', must: callable, text: 'called before the first handler runs' },
+  onClose: { default: 'none', must: callable, text: 'called after the last' },
+  logger: {
+    default: 'pino at `logLevel`, readable on a terminal, JSON elsewhere',
+    must: having('debug', 'info', 'warn', 'error', 'child'),
+    text: 'a pino logger',
+  },
+  logLevel: {
+    default: "`LOG_LEVEL`, else `'info'`",
+    must: oneOf(...LOG_LEVELS),
+    text: 'of the logger that is made here: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
+  },
+  env: { default: '`process.env`', must: must('an object', isObject), text: 'where variables are read' },
+  clock: { default: "the system's", must: having('now', 'after'), text: '`{ now, after }`: time, for tests' },
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { redactUrl } from '../observe/redact.ts'
+import { redactUrl } from '../options/redact.ts'
 import type { BrokerName } from './messaging-options.ts'
 
 export interface Credentials {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { didYouMean } from '../options/spelling.ts'
 import type { Address } from './address.ts'
 import { type Env, envValue, setOf } from './env.ts'
 import type { AuthOptions, MessagingOptions, TlsOptions } from './messaging-options.ts'
 import type { Credentials } from './parse-url.ts'
-import { didYouMean } from './spelling.ts'
 
 export interface Secured {
   /** With the scheme and the credentials that were decided on. */

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Connection } from '../broker/connection.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { CONCURRENCY } from '../config/group-options.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { Driver, Message } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
@@ -9,6 +10,7 @@ import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.
 import { type GroupPlan, handlersOf, planGroups, topologyOf } from '../handlers/plan.ts'
 import { type Selection, select } from '../handlers/select.ts'
 import type { Observer } from '../observe/observer.ts'
+import { callable, isText, must, type Option } from '../options/option.ts'
 import type { HandleMiddleware } from '../publish/middleware.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import type { Outlet } from '../scope/scope.ts'
@@ -20,6 +22,19 @@ export interface StartOptions extends Selection {
   readonly concurrency?: number
   /** A handler cannot be stopped any more (past its time-out and grace), and everything else has finished: end the process. */
   readonly onStuck?: (what: string) => void
+}
+
+const names = must('an array of strings', (value) => Array.isArray(value) && value.every(isText))
+
+export const START: Readonly<Record<keyof StartOptions, Option>> = {
+  topics: { default: 'all with `autoStart`', must: names, text: 'only these; then also those with `autoStart: false`' },
+  groups: { default: 'all with `autoStart`', must: names, text: 'the same for groups' },
+  concurrency: { default: "the app's and the groups'", must: CONCURRENCY, text: 'handlers at once per group, instead of theirs' },
+  onStuck: {
+    default: 'none',
+    must: callable,
+    text: 'a handler can no longer be stopped and everything else has finished: end the process',
+  },
 }
 
 export interface Health {
@@ -108,8 +123,6 @@ export class Consumers {
 
   #plan(specs: readonly HandlerSpec[], driver: Driver, { concurrency }: StartOptions): readonly GroupPlan[] {
     const { config } = this.#with
-    if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0))
-      throw new CorebusError('OPTION', `concurrency must be a whole number of at least 1, not ${concurrency}`)
     const plans = planGroups(specs, {
       service: config.service,
       defaultTopic: config.defaultTopic,

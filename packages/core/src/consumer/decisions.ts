@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
+import type { RetryPolicy } from '../config/retry.ts'
 import type { GroupPlan, HandlerPlan, TopicPlan } from '../handlers/plan.ts'
-import type { RetryPolicy } from '../handlers/retry.ts'
 import { type Chance, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
 import type { Work } from './work.ts'
 

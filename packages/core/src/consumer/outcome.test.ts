@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import type { RetryPolicy } from '../config/retry.ts'
 import type { Delivery } from '../driver.ts'
 import { Reject, RetryLater } from '../errors.ts'
-import type { RetryPolicy } from '../handlers/retry.ts'
 import { type Counts, countsOf, MAX_SNOOZES, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
 
 const NOW = Date.UTC(2026, 1, 1, 12)

@@ -1,5 +1,5 @@
+import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
 import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
-import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../handlers/retry.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
 

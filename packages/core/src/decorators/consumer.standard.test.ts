@@ -110,7 +110,7 @@ describe('options', () => {
         return A
       },
       'OPTION',
-      /^@consumer A: topcis is no option here\. There are: topics, autoStart, concurrency/,
+      /^@consumer A: topcis is not an option\. Did you mean topics\?/,
     ],
     [
       'an option of a group on a method',
@@ -123,7 +123,7 @@ describe('options', () => {
         return A
       },
       'OPTION',
-      /^@onEvent A\.one: concurrency is no option here/,
+      /^@onEvent A\.one: concurrency is an option of the group: give it to @consumer/,
     ],
     [
       'a group on a method',
@@ -136,7 +136,7 @@ describe('options', () => {
         return A
       },
       'OPTION',
-      /^@messageHandler A\.one: group is no option here/,
+      /^@messageHandler A\.one: group is an option of the group: give it to @consumer/,
     ],
     [
       'a consumer without handlers',

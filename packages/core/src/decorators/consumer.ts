@@ -1,15 +1,18 @@
+import { AUTO_START, GROUP, type GroupOptions } from '../config/group-options.ts'
+import { RETRY, type RetryOptions } from '../config/retry-options.ts'
 import { CorebusError } from '../errors.ts'
-import type { GroupOptions, HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
-import type { RetryOptions } from '../handlers/retry.ts'
+import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
 import {
-  checkMethodOptions,
-  checkOptions,
+  MESSAGE_HANDLER,
   type MessageHandlerOptions,
   messageOn,
+  ON_EVENT,
   type OnEventOptions,
   pickGroupOptions,
   pickRetryOptions,
 } from '../handlers/specs.ts'
+import { checkOptions } from '../options/check.ts'
+import { isText, must, type Option } from '../options/option.ts'
 import { type Class, registry } from '../process/registry.ts'
 import type { Event, EventType } from '../wire/event-type.ts'
 import type { HandlerDecorator } from './message-handler.ts'
@@ -20,6 +23,22 @@ export interface ConsumerOptions extends GroupOptions, RetryOptions {
   /** `false`: runs only where its topic or group is named. Default true. */
   readonly autoStart?: boolean
 }
+
+/** Of a class, beside the options of its group and for its handlers. */
+export const CONSUMER: Readonly<Record<keyof ConsumerOptions, Option>> = {
+  topics: {
+    default: 'the topics of its handlers',
+    must: must('an array of topics', (value) => Array.isArray(value) && value.every(isText)),
+    text: "the topics of the class. A handler whose event travels elsewhere is an error at start. Needed for `@onEvent('name')` without a definition and without a topic, unless there is a default topic",
+  },
+  autoStart: AUTO_START,
+  ...GROUP,
+  ...RETRY,
+}
+
+const OF_THE_CLASS = Object.fromEntries(
+  [...Object.keys(GROUP), 'autoStart', 'group', 'topics'].map((name) => [name, 'is an option of the group: give it to @consumer']),
+)
 
 export type ClassDecorator = (value: Class, context?: ClassDecoratorContext) => void
 
@@ -56,7 +75,7 @@ export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
     const methods = [...methodsOf(type, 'onEvent'), ...methodsOf(type, 'messageHandler')]
     if (methods.length === 0)
       throw new CorebusError('HANDLERS', `@consumer ${type.name} has no handlers: give it a method with @onEvent or @messageHandler`)
-    checkOptions(`@consumer ${type.name}`, record.options, 'topics', 'autoStart')
+    checkOptions(`@consumer ${type.name}`, record.options, CONSUMER)
     return methods.map((method) => methodSpec(type, record, method))
   })
 }
@@ -80,7 +99,7 @@ function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, k
 }
 
 function messagesOn(where: string, options: MessageHandlerOptions<unknown>): { on: HandlerSpec['on']; retry: RetryOptions } {
-  checkMethodOptions(`@messageHandler ${where}`, options, 'topic', 'schema', 'decode')
+  checkOptions(`@messageHandler ${where}`, options, MESSAGE_HANDLER, OF_THE_CLASS)
   return { on: messageOn(options), retry: pickRetryOptions(options) }
 }
 
@@ -88,7 +107,7 @@ function eventOn(
   where: string,
   { type, options }: { type: EventType | string; options: OnEventOptions },
 ): { on: HandlerSpec['on']; retry: RetryOptions } {
-  checkMethodOptions(`@onEvent ${where}`, options, 'topic')
+  checkOptions(`@onEvent ${where}`, options, ON_EVENT, OF_THE_CLASS)
   const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
   const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }
   return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options) }

@@ -7,6 +7,7 @@ import { eventCases } from './fixtures/event-cases.ts'
 import { UserCreated, UserSeen } from './fixtures/events.ts'
 import { frozen, NOTED, noted } from './fixtures/noted.ts'
 import { misused, traced } from './fixtures/traced.ts'
+import { wrongOptionCases } from './fixtures/wrong-options.ts'
 import { messageHandler } from './message-handler.ts'
 
 // The same file twice, but for the test below: one for each mode of decorators.
@@ -236,6 +237,35 @@ test('what others wrote on a method, above or below @event, is on what the class
     }
   }
   expect({ ...Frozen.prototype.method }).toEqual({ 'noted above': 'above' })
+})
+
+describe('options of a handler', () => {
+  wrongOptionCases({
+    consumer(options) {
+      @consumer('g', options)
+      class Wrong {
+        @messageHandler({ topic: 't' })
+        method() {}
+      }
+      return Wrong
+    },
+    onEvent(options) {
+      @consumer('g', { topics: ['t'] })
+      class Wrong {
+        @onEvent('x', options)
+        method() {}
+      }
+      return Wrong
+    },
+    messageHandler(options) {
+      @consumer('g')
+      class Wrong {
+        @messageHandler(Object.assign({ topic: 't' }, options))
+        method() {}
+      }
+      return Wrong
+    },
+  })
 })
 
 test('this file is compiled as its name says', () => {

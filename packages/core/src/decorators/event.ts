@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { asError, CorebusError } from '../errors.ts'
+import { checkOptions } from '../options/check.ts'
+import { flag, type Option, text } from '../options/option.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
@@ -48,6 +50,24 @@ export interface EventDecoratorOptions<Data = Record<string, unknown>> {
   readonly keyField?: keyof Data & string
 }
 
+export const EVENT_DECORATOR: Readonly<Record<keyof EventDecoratorOptions | 'includeResult', Option>> = {
+  topic: {
+    default: "the event's topic, else the default topic",
+    must: text,
+    text: 'an event without any is an error at start (`TOPIC_MISSING`)',
+  },
+  keyField: {
+    default: "the event's `key`",
+    must: text,
+    text: "the field of the result that is the message's key. `KEY_MISSING` when the result lacks it",
+  },
+  includeResult: {
+    default: '`true`',
+    must: flag,
+    text: 'by name only. `false` publishes `"data": {}`; the key still comes from the result',
+  },
+}
+
 /** As `@event` keeps it: what `checkEvents` reads at start. */
 export interface EventRecord {
   readonly type: EventType | string
@@ -76,8 +96,9 @@ export function event<Name extends string, Data>(type: EventType<Name, Data>, op
 export function event(name: string, options?: EventDecoratorOptions & { readonly includeResult?: boolean }): ResultDecorator<unknown>
 export function event(
   type: EventType | string,
-  { topic, keyField, includeResult = true }: EventDecoratorOptions & { includeResult?: boolean } = {},
+  options: EventDecoratorOptions & { includeResult?: boolean } = {},
 ): ResultDecorator<unknown> {
+  const { topic, keyField, includeResult = true } = options
   const own: EventRecord = { type, includeResult, ...(topic !== undefined && { topic }), ...(keyField !== undefined && { keyField }) }
   const decorate = (...decorated: Decorated): unknown => {
     recordMethod(decorated, 'event', own)
@@ -87,6 +108,7 @@ export function event(
     const name = String(
       typeof contextOrKey === 'object' && contextOrKey !== null && 'name' in contextOrKey ? contextOrKey.name : contextOrKey,
     )
+    checkOptions(`@event ${typeof type === 'string' ? type : type.name} on ${name}`, options, EVENT_DECORATOR)
     // What stands for the class while it is being made: its prototype, or its metadata.
     const home = legacy ? target : (contextOrKey as ClassMethodDecoratorContext).metadata
     const wrapped = wrap(method as Method, name, own, home)

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
+import type { GroupOptions } from '../config/group-options.ts'
+import type { RetryOptions } from '../config/retry-options.ts'
 import type { Message } from '../driver.ts'
 import type { Producer, Publishing } from '../scope/publishing.ts'
 import type { EventType } from '../wire/event-type.ts'
 import type { Wire } from '../wire/schema.ts'
-import type { RetryOptions } from './retry.ts'
 
 /** What every handler gets beside its message. `Db` is what the configured session opens. */
 export interface HandlerContext<Db = unknown> {
@@ -24,22 +25,6 @@ export interface HandlerContext<Db = unknown> {
   readonly emit: Publishing['emit']
   readonly publishEvent: Publishing['publishEvent']
   readonly send: Producer['send']
-}
-
-/** Options of a whole group. Handlers that share a group may each give them, if they agree. */
-export interface GroupOptions {
-  /** Handlers at once, in this process. Default 10. */
-  readonly concurrency?: number
-  /** Most messages handed out and unsettled, per topic. Default 1,000. */
-  readonly maxUnsettled?: number
-  /** 'none' (default): a failed message leaves the line and comes back later. 'key': it keeps its key waiting. */
-  readonly ordering?: 'none' | 'key'
-  /** Where a new group begins. Default 'earliest'. */
-  readonly from?: 'earliest' | 'latest'
-  /** An event name nobody in the group handles: 'skip' (default: counted, said once) or 'deadLetter'. */
-  readonly unknown?: 'skip' | 'deadLetter'
-  /** Then the signal aborts, the session rolls back and the message is retried. Default 60,000. Never infinite. */
-  readonly handlerTimeoutMs?: number
 }
 
 /** How the bytes become what the handler gets: JSON (default), text, the bytes themselves, or a function (Avro, protobuf). */

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { GroupOptions } from '../config/group-options.ts'
+import { declaredDelays, MAX_DELAYS, type RetryOptions, type RetryPolicy, retryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
 import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { checkName } from '../wire/names.ts'
-import type { GroupOptions, HandlerSpec } from './handler.ts'
-import { declaredDelays, MAX_DELAYS, type RetryOptions, type RetryPolicy, retryPolicy, SHORTEST_SNOOZE_MS } from './retry.ts'
+import type { HandlerSpec } from './handler.ts'
 
 /** One handler in its place, with the policy that holds for it. */
 export interface HandlerPlan {
@@ -120,15 +121,6 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
     }
   const { concurrency, maxUnsettled, handlerTimeoutMs, capabilities } = defaults
   const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as Required<GroupOptions>
-  for (const option of ['concurrency', 'maxUnsettled'] as const)
-    if (!Number.isInteger(options[option]) || options[option] < 1)
-      mistakes.push(`group ${group}: ${option} must be a whole number of at least 1, not ${options[option]}`)
-  const choices = { ordering: ['none', 'key'], from: ['earliest', 'latest'], unknown: ['skip', 'deadLetter'] } as const
-  for (const option of ['ordering', 'from', 'unknown'] as const)
-    if (!(choices[option] as readonly string[]).includes(options[option]))
-      mistakes.push(
-        `group ${group}: ${option} must be ${choices[option].map((c) => `'${c}'`).join(' or ')}, not ${JSON.stringify(options[option])}`,
-      )
   const longest = Math.min(capabilities.longestHandlingMs, 24 * 60 * 60_000)
   if (!(options.handlerTimeoutMs > 0 && options.handlerTimeoutMs <= longest))
     mistakes.push(

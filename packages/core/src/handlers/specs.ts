@@ -1,9 +1,13 @@
+import { AUTO_START, GROUP, type GroupOptions } from '../config/group-options.ts'
+import { RETRY, type RetryOptions } from '../config/retry-options.ts'
 import { CorebusError } from '../errors.ts'
+import { checkOptions } from '../options/check.ts'
+import { isTexts, must, needed, type Option, type Options, text, texts } from '../options/option.ts'
 import { callSite } from '../process/call-site.ts'
 import type { EventType } from '../wire/event-type.ts'
-import { type Schema, wireOf } from '../wire/schema.ts'
-import type { Decode, GroupOptions, HandlerContext, HandlerFunction, HandlerSpec } from './handler.ts'
-import type { RetryOptions } from './retry.ts'
+import { isSchema, type Schema, wireOf } from '../wire/schema.ts'
+import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from './handler.ts'
+
 export interface MessageHandlerOptions<In> extends RetryOptions {
   readonly topic: string | readonly string[]
   /** What does not fit goes to the dead letters at once. */
@@ -22,30 +26,46 @@ export interface FunctionOptions extends GroupOptions {
 
 export type MessageFunction<In, Db = unknown> = (message: In, context: HandlerContext<Db>) => unknown
 
-export const GROUP_OPTIONS = ['concurrency', 'maxUnsettled', 'ordering', 'from', 'unknown', 'handlerTimeoutMs'] as const
+const DECODES: readonly unknown[] = ['json', 'text', 'bytes']
 
-export const RETRY_OPTIONS = ['maxRetries', 'retryDelayMs', 'backoff', 'retryIf', 'deadLetter'] as const
-
-export function pickGroupOptions(options: GroupOptions): GroupOptions {
-  return Object.fromEntries(GROUP_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]))
+/** Of a handler of messages, beside its retry options. */
+export const MESSAGE_HANDLER: Readonly<Record<keyof MessageHandlerOptions<unknown>, Option>> = {
+  topic: { default: 'needed', must: needed('a string, or an array of strings', isTexts), text: 'one topic, or an array' },
+  schema: {
+    default: 'none',
+    must: must('a schema (zod, or any Standard Schema)', isSchema),
+    text: 'what does not fit goes to the dead letters at once',
+  },
+  decode: {
+    default: "`'json'`",
+    must: must("'json', 'text', 'bytes' or a function", (value) => typeof value === 'function' || DECODES.includes(value)),
+    text: "`'json'`, `'text'`, `'bytes'`, or `(body, headers) => value`",
+  },
+  ...RETRY,
 }
 
-export function pickRetryOptions(options: RetryOptions): RetryOptions {
-  return Object.fromEntries(RETRY_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]))
+/** Of a handler of events, beside its retry options. */
+export const ON_EVENT: Readonly<Record<keyof OnEventOptions, Option>> = {
+  topic: {
+    default: "the event's topic, else the class's topics, else the default topic",
+    must: texts,
+    text: 'where the event is listened for: one, or an array',
+  },
+  ...RETRY,
 }
 
-/** @throws CorebusError OPTION naming what is no option here: a misspelt one would be ignored in silence. */
-export function checkOptions(where: string, options: object, ...known: readonly string[]): void {
-  const all = [...known, ...GROUP_OPTIONS, ...RETRY_OPTIONS]
-  const wrong = Object.keys(options).filter((name) => !all.includes(name))
-  if (wrong.length > 0) throw new CorebusError('OPTION', `${where}: ${wrong.join(', ')} is no option here. There are: ${all.join(', ')}`)
+/** What a function says beside that: its group, and the group's options. */
+export const FUNCTION: Readonly<Record<keyof FunctionOptions, Option>> = {
+  ...GROUP,
+  autoStart: AUTO_START,
+  group: { default: "the service's name", must: text, text: 'the group of this handler' },
 }
 
-export function checkMethodOptions(where: string, options: object, ...known: readonly string[]): void {
-  const all = [...known, ...RETRY_OPTIONS]
-  const wrong = Object.keys(options).filter((name) => !all.includes(name))
-  if (wrong.length > 0) throw new CorebusError('OPTION', `${where}: ${wrong.join(', ')} is no option here. There are: ${all.join(', ')}`)
-}
+const pick = <T extends object>(options: T, of: Options): T =>
+  Object.fromEntries(Object.entries(options).filter(([name, value]) => Object.hasOwn(of, name) && value !== undefined)) as T
+
+export const pickGroupOptions = (options: GroupOptions): GroupOptions => pick(options, GROUP)
+export const pickRetryOptions = (options: RetryOptions): RetryOptions => pick(options, RETRY)
 
 /** What a message handler listens to. */
 export function messageOn({ topic, schema, decode = 'json' }: MessageHandlerOptions<unknown>): HandlerSpec['on'] {
@@ -56,7 +76,7 @@ export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOp
   const what = `messageHandler(${String(options.topic)})`
   if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `${what} needs a function as its second argument`)
   const where = placeOf(handler, what)
-  checkOptions(where, options, 'topic', 'schema', 'decode', 'group', 'autoStart')
+  checkOptions(where, options, { ...MESSAGE_HANDLER, ...FUNCTION })
   return {
     where,
     group: options.group,
@@ -85,7 +105,7 @@ export function eventSpec(type: EventType | string, options: OnEventOptions & Fu
   const name = typeof type === 'string' ? type : type.name
   if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `on(${name}) needs a function as its third argument`)
   const where = placeOf(handler as HandlerFunction, `on(${name})`)
-  checkOptions(where, options, 'topic', 'group', 'autoStart')
+  checkOptions(where, options, { ...ON_EVENT, ...FUNCTION })
   return {
     where,
     group: options.group,

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
 import type * as pretty from 'pino-pretty'
-import { redactUrl } from './redact.ts'
+import { redactUrl } from '../options/redact.ts'
 
 /** Where lines go. `isTTY` and `hasColors` are what Node's terminal streams have. */
 export type LogStream = DestinationStream & { readonly isTTY?: boolean; hasColors?(): boolean }

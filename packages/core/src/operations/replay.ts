@@ -1,5 +1,7 @@
 import { type Clock, held, sleep, systemClock } from '../clock.ts'
 import type { Admin, DeadLetter, DeadLetterFilter } from '../driver.ts'
+import { checkOptions } from '../options/check.ts'
+import { callable, having, must, type Option } from '../options/option.ts'
 import { HEADER } from '../wire/headers.ts'
 
 /** Read at once, and handed back at once where no rate is asked for: never all of a million letters, with their bodies. */
@@ -14,11 +16,22 @@ export interface ReplayOptions {
   readonly onProgress?: (replayed: number) => void
 }
 
+export const REPLAY: Readonly<Record<keyof ReplayOptions, Option>> = {
+  perSecond: {
+    default: 'as fast as the broker takes them',
+    must: must('a number above 0', (value) => typeof value === 'number' && value > 0),
+    text: 'at most so many a second',
+  },
+  clock: { default: "the system's", must: having('now', 'after'), text: '`{ now, after }`: time, for tests' },
+  onProgress: { default: 'none', must: callable, text: 'called after every batch with how many have gone so far' },
+}
+
 /**
  * Hands dead letters back to the group that gave up on them, and to no other group, with their attempts counted from 1 again. One that fails
  * again comes back as a new dead letter; each letter is replayed once, also one that comes while this runs.
  */
-export function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
+export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
+  checkOptions('replayDeadLetters', options, REPLAY)
   return held(() => replayListed(admin, filter, options))
 }
 

@@ -1,6 +1,8 @@
 import type { Message } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
-import type { EventOptions, SendOptions } from '../scope/publishing.ts'
+import { checkOptions } from '../options/check.ts'
+import type { Options } from '../options/option.ts'
+import { EVENT, type EventOptions, SEND, type SendOptions } from '../scope/publishing.ts'
 import { currentScope } from '../scope/scope.ts'
 import { encodeEnvelope, encodeJson } from '../wire/envelope.ts'
 import type { EventType } from '../wire/event-type.ts'
@@ -22,6 +24,7 @@ export function eventMessage(
   defaults: OutgoingDefaults,
 ): Message {
   const name = typeof type === 'string' ? type : type.name
+  checkSaid(`event ${name}`, options, EVENT)
   const topic = options.topic ?? (typeof type === 'string' ? undefined : type.topic) ?? defaults.defaultTopic
   if (topic === undefined)
     throw new CorebusError(
@@ -56,6 +59,7 @@ export function keyOf(data: unknown, field: string, name: string): string | numb
 
 /** `null` is a tombstone, bytes go as they are, anything else as JSON. */
 export function plainMessage(topic: string, message: unknown, options: SendOptions, defaults: OutgoingDefaults): Message {
+  checkSaid(`send to ${topic}`, options, SEND)
   if (message === null) {
     if (options.key === undefined) throw new CorebusError('KEY_MISSING', `a tombstone for ${topic} needs a key: send(topic, null, { key })`)
     return outgoing('a tombstone', topic, new Uint8Array(), options, defaults, 'tombstone')
@@ -96,6 +100,17 @@ function outgoing(
       `${what} for ${topic} has ${bytes} bytes, at most ${maxBytes} are allowed (maxBytes). Send a reference to the data instead`,
     )
   return message
+}
+
+/** It comes with every message, and is nearly always a few strings and a number: the whole check is made where it is not. */
+function checkSaid(where: string, options: EventOptions, known: Options): void {
+  for (const name in options) {
+    const value: unknown = options[name as keyof EventOptions]
+    const isPlain = value === undefined || typeof value === 'string' || (name === 'key' && typeof value === 'number')
+    if (Object.hasOwn(known, name) && (isPlain || name === 'headers')) continue
+    checkOptions(where, options, known)
+    return
+  }
 }
 
 function saysContentType(headers: Readonly<Record<string, string>>): boolean {

@@ -1,5 +1,6 @@
 import type { Message } from '../driver.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
+import { callable, type Option } from '../options/option.ts'
 
 /** Around every publish, encoded and checked: add headers, measure, refuse by throwing. Call `next` once. */
 export type PublishMiddleware = (message: Message, next: (message: Message) => Promise<void>) => Promise<void>
@@ -8,6 +9,11 @@ export type PublishMiddleware = (message: Message, next: (message: Message) => P
 export interface Middleware {
   readonly publish?: PublishMiddleware
   readonly handle?: HandleMiddleware
+}
+
+export const MIDDLEWARE: Readonly<Record<keyof Middleware, Option>> = {
+  publish: { default: 'none', must: callable, text: 'around every publish, `(message, next) => next(message)`' },
+  handle: { default: 'none', must: callable, text: 'around every handler call, `({ handler, input, context }, next) => next()`' },
 }
 
 export function throughPublishMiddleware(

@@ -1,3 +1,4 @@
+import { isObject, must, type Option, text } from '../options/option.ts'
 import type { EventType } from '../wire/event-type.ts'
 
 /** What may be said about one message besides its body. */
@@ -15,6 +16,36 @@ export interface SendOptions {
 export interface EventOptions extends SendOptions {
   /** Default: the event type's topic, else the default topic. */
   readonly topic?: string
+}
+
+/** Of one message. */
+export const SEND: Readonly<Record<keyof SendOptions, Option>> = {
+  key: {
+    default: "the event's `key` field",
+    must: must('a string or a number', (value) => typeof value === 'string' || typeof value === 'number'),
+    text: 'a string or a number. Messages with the same key keep their order',
+  },
+  headers: {
+    default: 'none',
+    must: must('an object of strings', isObject),
+    text: 'strings. Names that begin with `corebus-` are refused (`HEADER_RESERVED`)',
+  },
+  id: {
+    default: 'a new UUIDv7; in a handler, for events, one made from the incoming id',
+    must: text,
+    text: 'give one that stays the same when your code tries again',
+  },
+  correlationId: {
+    default: "the incoming message's, else the request's, else the message's own id",
+    must: text,
+    text: 'travels in everything published from here',
+  },
+}
+
+/** Of one event. */
+export const EVENT: Readonly<Record<keyof EventOptions, Option>> = {
+  topic: { default: "the event's topic, else the default topic", must: text, text: '`emit` and `publishEvent` only' },
+  ...SEND,
 }
 
 export interface Producer {

@@ -1,4 +1,6 @@
 import { CorebusError } from '../errors.ts'
+import { checkNames } from '../options/check.ts'
+import { type Option, text } from '../options/option.ts'
 import { newId } from '../wire/id.ts'
 import type { Publishing } from './publishing.ts'
 import { createScope, discard, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
@@ -7,6 +9,10 @@ import type { Outbox, Session } from './session.ts'
 export interface RequestOptions {
   /** Of the caller, where it sent one (`X-Request-Id`). */
   readonly correlationId?: string
+}
+
+export const REQUEST: Readonly<Record<keyof RequestOptions, Option>> = {
+  correlationId: { default: 'a new one', must: text, text: 'travels in everything published from the request' },
 }
 
 /** The scope of one request: what is recorded in it waits until somebody says how the request ended. */
@@ -50,7 +56,9 @@ export function createRequests(options: RequestsOptions): Requests {
     if (open.size === 0) for (const resolve of waiting.splice(0)) resolve()
   }
 
-  function openRequest({ correlationId }: RequestOptions = {}): RequestScope {
+  function openRequest(requestOptions: RequestOptions = {}): RequestScope {
+    checkNames('openRequest', requestOptions, REQUEST)
+    const { correlationId } = requestOptions
     const scope = createScope({ owner, correlationId: correlationId ?? newId() })
     let committed = false
     open.add(scope)

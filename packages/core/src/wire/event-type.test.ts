@@ -50,10 +50,16 @@ describe('defineEvent', () => {
     ['an empty name', () => defineEvent('', z.string()), 'needs a name'],
     ['a name that is no string', () => defineEvent(undefined as unknown as string, z.string()), 'needs a name'],
     ['no schema', () => defineEvent('x', undefined as unknown as z.ZodType), 'needs a schema'],
-    ['an empty topic', () => defineEvent('x', z.string(), { topic: '' }), 'topic must be a name'],
-    ['an empty key', () => defineEvent('x', z.object({ '': z.string() }), { key: '' }), 'key must be the name of a field'],
   ])('refuses %s', (_, define, message) => {
     expect(define).toThrow(expect.objectContaining({ code: 'EVENT_TYPE', message: expect.stringContaining(message) }))
+  })
+
+  test.each<[string, () => unknown, string]>([
+    ['an empty topic', () => defineEvent('x', z.string(), { topic: '' }), 'topic must be a string that is not empty'],
+    ['an empty key', () => defineEvent('x', z.object({ '': z.string() }), { key: '' }), 'key must be the name of a field of its data'],
+    ['an option nobody has', () => defineEvent('x', z.string(), { topc: 't' } as never), 'topc is not an option. Did you mean topic?'],
+  ])('refuses %s, as every option', (_, define, message) => {
+    expect(define).toThrow(expect.objectContaining({ code: 'OPTION', message: expect.stringContaining(`event x: ${message}`) }))
   })
 
   test('fails at once for what cannot travel, naming event and field', () => {

@@ -1,4 +1,6 @@
 import { CorebusError } from '../errors.ts'
+import { checkOptions } from '../options/check.ts'
+import { isText, must, type Option, text } from '../options/option.ts'
 import { isSchema, type Schema, wireOf } from './schema.ts'
 import { checkTravels } from './travels.ts'
 
@@ -35,6 +37,15 @@ export interface EventTypeOptions<Data> {
   readonly key?: keyof Data & string
 }
 
+export const EVENT_TYPE: Readonly<Record<keyof EventTypeOptions<unknown>, Option>> = {
+  topic: { default: 'the default topic', must: text, text: 'where it is published' },
+  key: {
+    default: 'none',
+    must: must('the name of a field of its data', isText),
+    text: "the field of the data whose value becomes the message's key. It must hold a string or a number",
+  },
+}
+
 /**
  * Names an event and fixes the shape of its data, for publishers and handlers alike.
  * @throws CorebusError SCHEMA_NOT_JSON at once when a field could not travel as JSON (a Date, a bigint, a one-way transform).
@@ -45,16 +56,14 @@ export interface EventTypeOptions<Data> {
 export function defineEvent<const Name extends string, Data>(
   name: Name,
   schema: Schema<Data>,
-  { topic, key }: EventTypeOptions<NoInfer<Data>> = {},
+  options: EventTypeOptions<NoInfer<Data>> = {},
 ): EventType<Name, Data> {
   if (typeof name !== 'string' || name.trim() === '')
     throw new CorebusError('EVENT_TYPE', 'defineEvent needs a name: defineEvent("user.created", schema)')
   if (!isSchema(schema))
     throw new CorebusError('EVENT_TYPE', `event ${name} needs a schema of zod 4.1 or later, or of a library that speaks Standard Schema`)
-  if (topic !== undefined && (typeof topic !== 'string' || topic === ''))
-    throw new CorebusError('EVENT_TYPE', `event ${name}: its topic must be a name, or be left out for the default topic`)
-  if (key !== undefined && (typeof key !== 'string' || key === ''))
-    throw new CorebusError('EVENT_TYPE', `event ${name}: its key must be the name of a field of its data`)
+  checkOptions(`event ${name}`, options, EVENT_TYPE)
+  const { topic, key } = options
   checkTravels(`event ${name}`, schema)
   const { encode, decode } = wireOf(schema)
   return { name, ...(topic !== undefined && { topic }), ...(key !== undefined && { key }), encode, decode }

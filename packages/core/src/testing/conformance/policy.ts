@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { exponential } from '../../handlers/retry.ts'
+import { exponential } from '../../config/retry.ts'
 import { HEADER } from '../../wire/headers.ts'
 import { type ConformanceCase, casesOf } from './case.ts'
 import { quiet, until } from './wait.ts'

@@ -1,7 +1,7 @@
 // A consumer service of the chaos run: one handler at the messaging instance, and a note of everything that happens to a message.
 
 import { subscribe } from 'node:diagnostics_channel'
-import { exponential } from '../../../handlers/retry.ts'
+import { exponential } from '../../../config/retry.ts'
 import { createMessaging } from '../../../messaging.ts'
 import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe/observer.ts'
 import { type ChaosMemberOrders, codeOf, FIRST_RETRY_MS, giveUp, LONGEST_RETRY_MS, MAX_RETRIES, note, PUBLISH_TIMEOUT_MS } from './notes.ts'

@@ -63,8 +63,10 @@ async function publish(batch: readonly Outgoing[]): Promise<void> {
     note({ what: 'sending', messages: left.map(({ id, message }) => ({ id, errand: message })) })
     try {
       const [first] = left
-      if (sends === 'one' && first) await producer.send(topic, first.message, first)
-      else await producer.sendAll(topic, left)
+      if (sends === 'one' && first) {
+        const { message, ...options } = first
+        await producer.send(topic, message, options)
+      } else await producer.sendAll(topic, left)
       note({ what: 'confirmed', ids })
       return
     } catch (error) {

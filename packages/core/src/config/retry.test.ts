@@ -63,7 +63,7 @@ describe('a policy, nearest level first', () => {
       /before retry 2/,
     ],
     ['a negative delay', { retryDelayMs: -1 }, /before retry 1 is -1 ms/],
-    ['jitter above one', { backoff: exponential({ jitter: 2 }) }, /jitter must be from 0 to 1/],
+    ['jitter above one', { backoff: Object.assign(() => 1, { jitter: 2 }) }, /jitter must be from 0 to 1/],
   ])('refuses %s, and names the handler', (_, options, message) => {
     expect(() => retryPolicy([options], 'none', 'Orders.welcome')).toThrow(CorebusError)
     expect(() => retryPolicy([options], 'none', 'Orders.welcome')).toThrow(message)
@@ -121,4 +121,13 @@ describe('the schedules of the specification, end to end', () => {
     const retries = lines.map((line) => line.msg).filter((msg) => msg.startsWith('retry '))
     expect(retries.map((msg) => msg.split(':')[0])).toEqual(seconds.map((s, i) => `retry ${i + 1}/${seconds.length} in ${s * S} ms`))
   })
+})
+
+test.each<[run: () => unknown, words: string]>([
+  [() => exponential({ jitter: 2 }), 'exponential: jitter must be a number from 0 to 1, not 2'],
+  [() => exponential({ firstMS: 5 } as never), 'exponential: firstMS is not an option. Did you mean firstMs?'],
+  [() => exponential({ factor: 0.5 }), 'exponential: factor must be a number of at least 1, not 0.5'],
+  [() => linear({} as never), 'linear: stepMs must be a number of milliseconds above 0'],
+])('a back-off with a wrong option is an error where it is made: %s', (run, words) => {
+  expect(run).toThrow(expect.objectContaining({ code: 'OPTION', message: words }))
 })

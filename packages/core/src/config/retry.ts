@@ -1,25 +1,10 @@
 import type { Delay } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
+import { checkOptions } from '../options/check.ts'
+import { must, needed, type Option } from '../options/option.ts'
+import { type Backoff, MAX_RETRIES, type RetryIf, type RetryOptions } from './retry-options.ts'
 
-/** Milliseconds before the next call, for n = 1 after the first failure. Asked once per n at start, so that every delay is known then. */
-export type Backoff = ((n: number) => number) & { readonly jitter?: number }
-
-/** After failure n = 1, 2, ...: retry (within `maxRetries`), never, or the most retries for this error. */
-export type RetryIf = (error: Error, n: number) => boolean | number
-
-/** Accepted by `@onEvent`, `@messageHandler`, `@consumer`, `on`, `handle` and the app: option by option, the nearest wins. */
-export interface RetryOptions {
-  /** Calls after the first: 3 means 4 calls. Default 8; 3 when `retryDelayMs` is given alone. */
-  readonly maxRetries?: number
-  /** The same delay before every retry. Replaces `backoff`. */
-  readonly retryDelayMs?: number
-  /** `exponential(...)`, `linear(...)`, `fixed(...)` or a function of n. Replaces `retryDelayMs`. */
-  readonly backoff?: Backoff
-  /** Default: every error is retried. */
-  readonly retryIf?: RetryIf
-  /** Default true: kept until purged. `false`: logged and dropped. One per (group, topic). */
-  readonly deadLetter?: boolean | { readonly ttlMs?: number; readonly name?: string }
-}
+export { type Backoff, MAX_RETRIES, type RetryIf, type RetryOptions } from './retry-options.ts'
 
 /** A policy as data: what `outcome.ts` decides by. */
 export interface RetryPolicy {
@@ -44,8 +29,6 @@ const ORDERED_DELAYS_MS = [1_000, 5_000, 15_000, MINUTE_MS]
 const DEFAULT_JITTER = 0.2
 const FIXED_DELAY_RETRIES = 3
 const LONGEST_DELAY_MS = 30 * 24 * 60 * MINUTE_MS
-/** Also for what `retryIf` answers. */
-export const MAX_RETRIES = 1_000
 
 /** Always `ms`. */
 export const fixed =
@@ -53,22 +36,58 @@ export const fixed =
   () =>
     ms
 
+export interface LinearOptions {
+  readonly stepMs: number
+  readonly maxMs?: number
+  readonly jitter?: number
+}
+const positive = needed('a number of milliseconds above 0', (value) => typeof value === 'number' && value > 0 && value < Infinity)
+const LONGEST: Option = {
+  default: '30 days',
+  must: must('a number of milliseconds', (value) => typeof value === 'number' && value >= 0),
+  text: 'no delay is longer',
+}
+const JITTER: Option = {
+  default: '0',
+  must: must('a number from 0 to 1', (value) => typeof value === 'number' && value >= 0 && value <= 1),
+  text: 'up to this share is added at random',
+}
+export const LINEAR: Readonly<Record<keyof LinearOptions, Option>> = {
+  stepMs: { default: 'needed', must: positive, text: 'the first delay, and how much longer each is than the one before' },
+  maxMs: LONGEST,
+  jitter: JITTER,
+}
+
 /** `stepMs`, 2 x `stepMs`, 3 x `stepMs`, ... up to `maxMs`. */
-export const linear = ({ stepMs, maxMs = LONGEST_DELAY_MS, jitter = 0 }: { stepMs: number; maxMs?: number; jitter?: number }): Backoff =>
-  Object.assign((n: number) => Math.min(stepMs * n, maxMs), { jitter })
+export function linear(options: LinearOptions): Backoff {
+  checkOptions('linear', options, LINEAR)
+  const { stepMs, maxMs = LONGEST_DELAY_MS, jitter = 0 } = options
+  return Object.assign((n: number) => Math.min(stepMs * n, maxMs), { jitter })
+}
+
+export interface ExponentialOptions {
+  readonly firstMs?: number
+  readonly maxMs?: number
+  readonly factor?: number
+  readonly jitter?: number
+}
+export const EXPONENTIAL: Readonly<Record<keyof ExponentialOptions, Option>> = {
+  firstMs: { default: '1,000', must: positive.optional(), text: 'the first delay' },
+  maxMs: LONGEST,
+  factor: {
+    default: '2',
+    must: must('a number of at least 1', (value) => typeof value === 'number' && value >= 1),
+    text: 'how many times as long each is as the one before',
+  },
+  jitter: JITTER,
+}
 
 /** `firstMs`, then `factor` times the one before, up to `maxMs`. `jitter` 0.2 adds up to 20 % at random. */
-export const exponential = ({
-  firstMs = 1_000,
-  maxMs = LONGEST_DELAY_MS,
-  factor = 2,
-  jitter = 0,
-}: {
-  firstMs?: number
-  maxMs?: number
-  factor?: number
-  jitter?: number
-} = {}): Backoff => Object.assign((n: number) => Math.min(firstMs * factor ** (n - 1), maxMs), { jitter })
+export function exponential(options: ExponentialOptions = {}): Backoff {
+  checkOptions('exponential', options, EXPONENTIAL)
+  const { firstMs = 1_000, maxMs = LONGEST_DELAY_MS, factor = 2, jitter = 0 } = options
+  return Object.assign((n: number) => Math.min(firstMs * factor ** (n - 1), maxMs), { jitter })
+}
 
 /**
  * The policy of one handler. `levels` are the options from the nearest (handler) to the farthest (app).

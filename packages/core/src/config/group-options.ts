@@ -1,0 +1,42 @@
+import { flag, milliseconds, type Option, oneOf, whole } from '../options/option.ts'
+
+/** Options of a whole group. Handlers that share a group may each give them, if they agree. */
+export interface GroupOptions {
+  /** Handlers at once, in this process. Default 10. */
+  readonly concurrency?: number
+  /** Most messages handed out and unsettled, per topic. Default 1,000. */
+  readonly maxUnsettled?: number
+  /** 'none' (default): a failed message leaves the line and comes back later. 'key': it keeps its key waiting. */
+  readonly ordering?: 'none' | 'key'
+  /** Where a new group begins. Default 'earliest'. */
+  readonly from?: 'earliest' | 'latest'
+  /** An event name nobody in the group handles: 'skip' (default: counted, said once) or 'deadLetter'. */
+  readonly unknown?: 'skip' | 'deadLetter'
+  /** Then the signal aborts, the session rolls back and the message is retried. Default 60,000. Never infinite. */
+  readonly handlerTimeoutMs?: number
+}
+
+/** The same at the app, for every group that says nothing else. */
+export const CONCURRENCY: Option['must'] = whole(1, 10_000)
+export const MAX_UNSETTLED: Option['must'] = whole(1, 1_000_000)
+export const HANDLER_TIMEOUT: Option['must'] = milliseconds(1)
+
+export const GROUP: Readonly<Record<keyof GroupOptions, Option>> = {
+  concurrency: { default: "the app's", must: CONCURRENCY, text: 'handlers at once, in this process' },
+  maxUnsettled: { default: "the app's", must: MAX_UNSETTLED, text: 'most messages handed out and unsettled, per topic' },
+  handlerTimeoutMs: { default: "the app's", must: HANDLER_TIMEOUT, text: 'then the signal aborts' },
+  ordering: {
+    default: "`'none'`",
+    must: oneOf('none', 'key'),
+    text: "`'none'`: a failed message leaves the line and comes back later. `'key'`: it keeps its key waiting",
+  },
+  from: { default: "`'earliest'`", must: oneOf('earliest', 'latest'), text: "where a new group begins: `'earliest'` or `'latest'`" },
+  unknown: {
+    default: "`'skip'`",
+    must: oneOf('skip', 'deadLetter'),
+    text: "an event nobody in the group handles: `'skip'` (acknowledged, counted, said once) or `'deadLetter'`",
+  },
+}
+
+/** Of a class and of a function, beside those of its group. */
+export const AUTO_START: Option = { default: '`true`', must: flag, text: '`false`: runs only where its topic or group is named' }

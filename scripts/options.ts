@@ -1,0 +1,86 @@
+// node scripts/options.ts fills the tables of options in the documentation from the declarations in the code; --check only looks whether it is needed.
+//
+//   <!-- options RETRY maxRetries retryDelayMs -->
+//
+// stands above a table, and names a declaration and the options of it that the table has. Needs the packages built.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GROUP } from '../packages/core/src/config/group-options.ts'
+import { MESSAGING } from '../packages/core/src/config/messaging-options.ts'
+import { EXPONENTIAL, LINEAR } from '../packages/core/src/config/retry.ts'
+import { RETRY } from '../packages/core/src/config/retry-options.ts'
+import { START } from '../packages/core/src/consumer/consumers.ts'
+import { CONSUMER } from '../packages/core/src/decorators/consumer.ts'
+import { EVENT_DECORATOR } from '../packages/core/src/decorators/event.ts'
+import { FUNCTION, MESSAGE_HANDLER, ON_EVENT } from '../packages/core/src/handlers/specs.ts'
+import { REPLAY } from '../packages/core/src/operations/replay.ts'
+import type { Option, Options } from '../packages/core/src/options/option.ts'
+import { MIDDLEWARE } from '../packages/core/src/publish/middleware.ts'
+import { EVENT } from '../packages/core/src/scope/publishing.ts'
+import { REQUEST } from '../packages/core/src/scope/request.ts'
+import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
+import { ACTION } from '../packages/hono/src/action.ts'
+import { MOUNT } from '../packages/hono/src/mount.ts'
+import { SQLITE_SESSION } from '../packages/sql/src/session.ts'
+
+/** Every declaration of options that users give. */
+const DECLARED: Readonly<Record<string, Options>> = {
+  ...{ MESSAGING, GROUP, RETRY, CONSUMER, FUNCTION, ON_EVENT, MESSAGE_HANDLER, EVENT_TYPE, EVENT_DECORATOR, EVENT, START, MIDDLEWARE },
+  ...{ EXPONENTIAL, LINEAR, REQUEST, REPLAY, SQLITE_SESSION, MOUNT, ACTION },
+}
+/** What a declaration takes from others, which have tables of their own. */
+const TAKEN: Readonly<Record<string, readonly Options[]>> = {
+  MESSAGING: [RETRY],
+  CONSUMER: [GROUP, RETRY],
+  FUNCTION: [GROUP],
+  ON_EVENT: [RETRY],
+  MESSAGE_HANDLER: [RETRY],
+}
+const PAGE = 'docs/reference/options.md'
+const MARKER = /^<!-- options (\w+) (.+) -->$/
+
+/** The page with every table as its declaration has it, and what is wrong with its markers. */
+export function withTables(page: string): { readonly text: string; readonly mistakes: readonly string[] } {
+  const mistakes: string[] = []
+  const shown = new Map<string, Set<string>>()
+  const lines = page.split('\n')
+  const out: string[] = []
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i] ?? ''
+    out.push(line)
+    const [, name = '', names = ''] = MARKER.exec(line) ?? []
+    if (name === '') continue
+    while (lines[i + 1]?.startsWith('|')) i++
+    const rows = names.split(' ').flatMap((path) => {
+      const option = optionAt(DECLARED[name] ?? {}, path)
+      if (!option) mistakes.push(`${name} has no option ${path}`)
+      shown.set(name, (shown.get(name) ?? new Set()).add(path.split('.')[0] ?? ''))
+      return option ? [`| \`${path.replace('*', '<name>')}\` | ${option.default} | ${option.text} |`] : []
+    })
+    out.push('| option | default | meaning |', '| --- | --- | --- |', ...rows)
+  }
+  for (const [name, options] of Object.entries(DECLARED)) {
+    const elsewhere = (TAKEN[name] ?? []).flatMap((taken) => Object.keys(taken))
+    const missing = Object.keys(options).filter((option) => !shown.get(name)?.has(option) && !elsewhere.includes(option))
+    if (missing.length > 0) mistakes.push(`${PAGE} does not have ${missing.join(', ')} of ${name}`)
+  }
+  return { text: out.join('\n'), mistakes }
+}
+
+function optionAt(options: Options, path: string): Option | undefined {
+  const [first = '', ...rest] = path.split('.')
+  const option = options[first]
+  return option && rest.length > 0 ? optionAt(option.inside ?? {}, rest.join('.')) : option
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const file = join(import.meta.dirname, '..', PAGE)
+  const before = readFileSync(file, 'utf8')
+  const { text, mistakes } = withTables(before)
+  const check = process.argv.includes('--check')
+  if (!check && text !== before) writeFileSync(file, text)
+  const said = check && text !== before ? [...mistakes, `${PAGE} is not what the code declares: npm run docs`] : mistakes
+  for (const line of said) console.error(line)
+  console.log(said.length > 0 ? `${PAGE}: ${said.length} to put right` : `${PAGE}: its tables are what the code declares`)
+  if (said.length > 0) process.exitCode = 1
+}
