@@ -82,6 +82,22 @@ check('the types, strict and with skipLibCheck false, standard decorators', asyn
 check('the types, strict and with skipLibCheck false, legacy decorators', async () => {
   await run(bin('tsc'), ['-p', 'tsconfig.legacy.json'], { cwd: folder, env })
 })
+check('every door of every package can be imported, and ends nobody', async () => {
+  for (const name of published) {
+    const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
+    const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'))
+    const names = doors.map((door) => `@corebus/${name}${door.slice(1)}`)
+    const source = `${names.map((door) => `await import('${door}')`).join('\n')}\nprocess.stdout.write('alive')`
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', source], { cwd: folder, env })
+    if (stdout !== 'alive' || stderr !== '') throw new Error(`${names.join(', ')}: ${stdout} ${stderr}`)
+  }
+})
+check('a CommonJS service runs it too, by require', async () => {
+  const source = `const { createMessaging, defineEvent } = require('@corebus/core'); const { sqliteSession } = require('@corebus/sql'); const { mount } = require('@corebus/hono')
+    process.stdout.write([createMessaging, defineEvent, sqliteSession, mount].map((one) => typeof one).join())`
+  const { stdout } = await run(process.execPath, ['--input-type=commonjs', '-e', source], { cwd: folder, env })
+  if (stdout !== 'function,function,function,function') throw new Error(stdout)
+})
 check('the core command runs', async () => {
   const { stdout } = await run(bin('core'), ['--help'], { cwd: folder, env })
   if (!stdout.includes('consumer')) throw new Error(`its help does not name the consumer: ${stdout}`)

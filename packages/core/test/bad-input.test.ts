@@ -284,15 +284,22 @@ describe('an older Node', () => {
   const isOld = major < 22 || (major === 22 && minor < 13)
   if (!isOld) console.log(`skipped: no older Node to try, ${old} is ${version === '' ? 'not there' : version}`)
 
-  test.skipIf(!isOld)('gets one clear line from the command and from the import', async () => {
-    const project = makeProject({})
-    const line = `Corebus needs Node 22.13 or later; this is Node ${version}. Install a current one from https://nodejs.org\n`
-    const index = pathToFileURL(join(import.meta.dirname, '..', 'dist', 'index.js')).href
-    const [command, imported] = await Promise.all([
-      project.core(['topics'], { node: old }),
-      project.node(['--input-type=module', '-e', `await import(${JSON.stringify(index)})`], { node: old }),
-    ])
-    expect(command).toEqual({ code: 1, stdout: '', stderr: line })
-    expect(imported).toEqual({ code: 1, stdout: '', stderr: line })
-  })
+  test.skipIf(!isOld)(
+    'gets one clear line from the command, and from the import an error that says it and ends nobody who waits for it',
+    async () => {
+      const project = makeProject({})
+      const line = `Corebus needs Node 22.13 or later; this is Node ${version}. Install a current one from https://nodejs.org\n`
+      const index = pathToFileURL(join(import.meta.dirname, '..', 'dist', 'index.js')).href
+      const [command, imported, caught] = await Promise.all([
+        project.core(['topics'], { node: old }),
+        project.node(['--input-type=module', '-e', `await import(${JSON.stringify(index)})`], { node: old }),
+        project.node(['--input-type=module', '-e', `await import(${JSON.stringify(index)}).catch(({ message }) => console.log(message))`], {
+          node: old,
+        }),
+      ])
+      expect(command).toEqual({ code: 1, stdout: '', stderr: line })
+      expect(imported).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining(`Error: ${line}`) })
+      expect(caught).toEqual({ code: 0, stdout: line, stderr: '' })
+    },
+  )
 })

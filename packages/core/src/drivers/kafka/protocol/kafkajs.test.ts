@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import './kafkajs.ts'
+import { mustBeKnown } from './kafkajs.ts'
 
 interface Connection {
   connect(): Promise<unknown>
@@ -74,4 +74,11 @@ test('what still comes of a connection that was given up is no part of what the 
   await connection.disconnect()
   close()
   await sleep(0)
+})
+
+test('a version that nobody has looked into is refused, and what to install is said', () => {
+  expect(() => mustBeKnown({ version: '2.2.5' })).toThrow(
+    expect.objectContaining({ code: 'PEER_VERSION', message: expect.stringContaining('npm install kafkajs@2.2.4') }),
+  )
+  expect(() => mustBeKnown({ version: '2.2.4' })).not.toThrow()
 })

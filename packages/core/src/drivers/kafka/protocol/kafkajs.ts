@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import kafkajs from 'kafkajs'
+import { CorebusError } from '../../../errors.ts'
 
 /**
  * What is put right in kafkajs before it is used. The version is exact: these reach inside.
@@ -53,9 +54,11 @@ interface Prototype<T> {
   readonly prototype: T
 }
 
-function isKnown(): boolean {
-  const { version }: { version: string } = require('kafkajs/package.json')
-  return version === PATCHED
+/** @throws CorebusError PEER_VERSION: without what is put right here it loses answers, and nobody has looked whether another version can be. */
+export function mustBeKnown({ version }: { readonly version: string }): void {
+  if (version === PATCHED) return
+  const text = `kafkajs ${version} is installed, and Corebus repairs ${PATCHED} alone: npm install kafkajs@${PATCHED}`
+  throw new CorebusError('PEER_VERSION', text)
 }
 
 /** Queues of connections that are up. */
@@ -88,7 +91,7 @@ function startAfresh(connection: Connection): void {
 }
 
 function patch(): void {
-  if (!isKnown()) return
+  mustBeKnown(require('kafkajs/package.json'))
   const queue: Prototype<RequestQueue> = require('kafkajs/src/network/requestQueue')
   const { scheduleCheckPendingRequests } = queue.prototype
   queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
@@ -170,7 +173,6 @@ const METADATA = 3
  * clients of the process are somebody else's.)
  */
 export function keepMetadata(pool: { createBroker: (options: object) => object }): void {
-  if (!isKnown()) return
   const { createBroker } = pool
   pool.createBroker = (options) => {
     const broker = createBroker(options) as Inside // what its types leave out
