@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { conformanceTable } from '../packages/core/src/testing/conformance/table.ts'
 import { type Report, resultsIn } from './conformance/results.ts'
-import { between, summary } from './conformance/summary.ts'
+import { between, line, summary } from './conformance/summary.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const BROKERS = ['memory', 'sqlite', 'kafka', 'rabbitmq', 'redis']
@@ -18,7 +18,10 @@ const lacking = BROKERS.filter((name) => !results.has(name))
 if (lacking.length > 0)
   throw new Error(`the reports have no conformance run of ${lacking.join(', ')}: give those of npm test and of npm run test:broker`)
 
-const pages = { 'README.md': summary(results), 'docs/reference/conformance.md': conformanceTable(results) }
+const pages = {
+  'README.md': line(results),
+  'docs/reference/conformance.md': `${summary(results)}\n\n## Case by case\n\n${conformanceTable(results)}`,
+}
 const stale = Object.entries(pages).filter(([page, table]) => {
   const path = join(ROOT, page)
   const before = readFileSync(path, 'utf8')

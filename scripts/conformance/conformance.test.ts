@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { conformanceCases } from '../../packages/core/src/testing/conformance/cases.ts'
 import { type Assertion, resultsIn } from './results.ts'
-import { between, summary } from './summary.ts'
+import { between, line, summary } from './summary.ts'
 
 const [section = ''] = conformanceCases.map((one) => one.section)
 const cases = conformanceCases.filter((one) => one.section === section)
@@ -23,6 +23,18 @@ test('what Vitest reports is counted by section and broker, with the reasons of 
   expect(table).toContain('| promises, cases that hold | stone | paper |')
   expect(table).toMatch(/^1\. does not apply: it is \(mostly\) paper$/m)
   expect(table).not.toContain('soak')
+})
+
+test('one line says what holds, and what does not hold apart from what does not apply', () => {
+  const [first, second, third] = cases
+  const paper = [
+    ...all('paper').slice(3),
+    ran('paper', `${first?.name} (does not apply: it is paper)`, 'pending'),
+    ran('paper', `${second?.name} (exception: it tears)`, 'pending'),
+    ran('paper', third?.name ?? '', 'failed'),
+  ]
+  const results = resultsIn([report(all('stone')), report(paper)], ['stone', 'paper'])
+  expect(line(results)).toBe(`Cases that hold: stone ${cases.length}; paper ${cases.length - 3} (2 do not hold, 1 does not apply).`)
 })
 
 test('what another broker of the kind held counts', () => {

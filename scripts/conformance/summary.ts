@@ -4,6 +4,23 @@ import type { Results } from '../../packages/core/src/testing/conformance/table.
 const BEGIN = '<!-- conformance: npm run conformance writes this -->'
 const END = '<!-- /conformance -->'
 const SOAK = 'only in a soak run'
+/** What a broker should hold and does not. */
+const EXCEPTION = 'exception: '
+
+/** One line: how many cases hold on each broker, and apart from one another how many do not hold and do not apply. */
+export function line(targets: ReadonlyMap<string, Results>): string {
+  const parts = [...targets].map(([name, results]) => {
+    const asked = [...results.values()].filter((one) => one.kind !== 'skipped' || !one.reason.startsWith(SOAK))
+    const count = (matches: (result: (typeof asked)[number]) => boolean) => asked.filter(matches).length
+    const apart = [
+      [count((one) => one.kind === 'skipped' && one.reason.startsWith(EXCEPTION)) + count(({ kind }) => kind === 'failed'), 'not hold'],
+      [count((one) => one.kind === 'skipped' && !one.reason.startsWith(EXCEPTION)), 'not apply'],
+    ] as const
+    const others = apart.flatMap(([n, what]) => (n > 0 ? [`${n} ${n === 1 ? 'does' : 'do'} ${what}`] : []))
+    return `${name} ${count(({ kind }) => kind === 'held')}${others.length > 0 ? ` (${others.join(', ')})` : ''}`
+  })
+  return `Cases that hold: ${parts.join('; ')}.`
+}
 
 /** A Markdown table, a row per section and a column per broker: how many of its cases hold, and below it why the others do not. */
 export function summary(targets: ReadonlyMap<string, Results>): string {
