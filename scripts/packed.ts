@@ -70,6 +70,14 @@ const bin = (name: string): string => join(folder, 'node_modules/.bin', name)
 check('a function-style consumer under plain node handles what a second process publishes', () =>
   consumes(process.execPath, ['consumer.mjs'], 'functions.db'),
 )
+check('a function-style consumer in TypeScript under Node 26, which strips its types', async () => {
+  const own = join(folder, 'node-26')
+  await run('npm', ['install', '--prefix', own, '--no-audit', '--no-fund', `node-${process.platform}-${process.arch}@26`], {
+    env,
+    timeout: INSTALL_MS,
+  })
+  await consumes(join(own, `node_modules/node-${process.platform}-${process.arch}/bin/node`), ['consumer.ts'], 'node-26.db')
+})
 check('a decorated consumer under tsx, standard decorators', () =>
   consumes(bin('tsx'), ['--tsconfig', 'tsconfig.standard.json', 'decorated.ts'], 'standard.db'),
 )
