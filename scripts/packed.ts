@@ -34,7 +34,14 @@ async function install(): Promise<void> {
   const peers = JSON.parse(readFileSync(join(root, 'packages/hono/package.json'), 'utf8')) as { devDependencies: Record<string, string> }
   const { zod, hono } = peers.devDependencies
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }))
-  const libraries = [`typescript@${typescript}`, `tsx@${tsx}`, `zod@${zod}`, `hono@${hono}`, '@types/node@24']
+  const libraries = [
+    `typescript@${typescript}`,
+    `tsx@${tsx}`,
+    `zod@${zod}`,
+    `hono@${hono}`,
+    '@types/node@24',
+    'typescript-5@npm:typescript@5.9',
+  ]
   await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...libraries], { cwd: folder, env, timeout: INSTALL_MS })
 }
 
@@ -90,6 +97,19 @@ check('the types, strict and with skipLibCheck false, standard decorators', asyn
 check('the types, strict and with skipLibCheck false, legacy decorators', async () => {
   await run(bin('tsc'), ['-p', 'tsconfig.legacy.json'], { cwd: folder, env })
 })
+const FLAGS = ['--noEmit', '--strict', '--target', 'es2022', '--types', 'node', '--esModuleInterop', '--skipLibCheck']
+// TypeScript 7 has no node10 any more; projects on 5 that say `module: commonjs` have it without asking.
+for (const [compiler, module, resolution] of [
+  ['typescript', 'node16', 'node16'],
+  ['typescript', 'nodenext', 'nodenext'],
+  ['typescript', 'esnext', 'bundler'],
+  ['typescript-5', 'commonjs', 'node10'],
+  ['typescript-5', 'node16', 'node16'],
+] as const)
+  check(`the types in a CommonJS file, with ${compiler}, module ${module} and moduleResolution ${resolution}`, async () => {
+    const tsc = join(folder, 'node_modules', compiler, 'bin/tsc')
+    await run(process.execPath, [tsc, ...FLAGS, '--module', module, '--moduleResolution', resolution, 'commonjs.cts'], { cwd: folder, env })
+  })
 check('every door of every package can be imported, and ends nobody', async () => {
   for (const name of published) {
     const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
