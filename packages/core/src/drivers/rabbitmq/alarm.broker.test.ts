@@ -41,6 +41,8 @@ describe.skipIf(!running)('a RabbitMQ that is short of memory', () => {
 
     await running?.ctl('set_vm_memory_high_watermark', '0.00001')
     onTestFinished(() => running?.ctl('set_vm_memory_high_watermark', '0.4').then(() => {}))
+    // The broker looks at its memory now and then.
+    await until(async () => String(await running?.ctl('eval', 'rabbit_alarm:get_alarms().')).includes('memory'))
     const startedAt = performance.now()
     // The broker blocks a connection when it publishes next.
     await expect(producer.send(service, 'during')).rejects.toMatchObject({ code: expect.stringMatching(/PUBLISH/) })
