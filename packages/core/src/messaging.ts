@@ -76,7 +76,7 @@ export interface Messaging<T extends Types = Types> extends Publishing {
  * @throws CorebusError CONFIG that lists every mistake of options and environment.
  */
 export function createMessaging<T extends Types = Types>(options: MessagingOptions<DbOf<T>> = {}): Messaging<T> {
-  for (const type of options.handlers ?? []) registry.elsewhere.add(type)
+  for (const type of (options as MessagingOptions | null)?.handlers ?? []) registry.elsewhere.add(type) // plain JavaScript may give null
   return createInstance<T>(options, { classes: () => options.handlers ?? [], functions: () => [], ownsEvents: false })
 }
 
@@ -92,7 +92,7 @@ export function createInstance<T extends Types>(
   options: MessagingOptions<DbOf<T>>,
   { classes, functions, ownsEvents }: Registered,
 ): Messaging<T> {
-  const config = readConfig(options as MessagingOptions, options.env ? { env: options.env } : {})
+  const config = readConfig(options as MessagingOptions)
   const clock: Clock = options.clock ?? systemClock
   const logger = options.logger ?? createLogger({ level: config.logLevel, service: config.service })
   const observer = new Observer({ service: config.service, logger })
@@ -144,7 +144,7 @@ export function createInstance<T extends Types>(
 
   const recorded = (type: EventType | string, data: unknown, eventOptions: EventOptions): Recorded => {
     const scope = currentScope()
-    const id = eventOptions.id ?? (scope && nextIdIn(scope))
+    const id = (eventOptions as EventOptions | null)?.id ?? (scope && nextIdIn(scope)) // plain JavaScript may give null
     const message = eventMessage(type, data, id === undefined ? eventOptions : { ...eventOptions, id }, defaults)
     return { message, event: typeof type === 'string' ? type : type.name, outlet }
   }

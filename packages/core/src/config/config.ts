@@ -54,9 +54,10 @@ const ADDRESS_OPTIONS = ['broker', 'url', 'bootstrapServers', 'tls', 'auth']
  */
 export function readConfig(
   options: MessagingOptions = {},
-  { env = options.env ?? process.env, cwd = process.cwd() }: { readonly env?: Env | undefined; readonly cwd?: string | undefined } = {},
+  { env = options?.env ?? process.env, cwd = process.cwd() }: { readonly env?: Env | undefined; readonly cwd?: string | undefined } = {},
 ): Config {
   const checked = appMistakes(options)
+  if (typeof options !== 'object' || options === null) throw configError(checked.mistakes, [])
   const mistakes = [...checked.mistakes]
   // A wrong broker or address would only lead to lines about what follows from it.
   const readable = !ADDRESS_OPTIONS.some((name) => checked.wrong.has(name))

@@ -9,7 +9,9 @@ const ELSEWHERE = Object.fromEntries(['topics', 'autoStart', 'ordering', 'from',
 /** What is wrong with the options of an app by themselves: each, and what they say together. */
 export function appMistakes(options: MessagingOptions): Checked {
   const { mistakes, wrong } = mistakesIn(options, MESSAGING, ELSEWHERE)
-  return { mistakes: [...mistakes, ...contradictions(options, wrong)], wrong }
+  return typeof options === 'object' && options !== null
+    ? { mistakes: [...mistakes, ...contradictions(options, wrong)], wrong }
+    : { mistakes, wrong }
 }
 
 function contradictions({ session, outbox, inbox, ...options }: MessagingOptions, wrong: ReadonlySet<string>): readonly string[] {

@@ -98,7 +98,8 @@ export function event(
   type: EventType | string,
   options: EventDecoratorOptions & { includeResult?: boolean } = {},
 ): ResultDecorator<unknown> {
-  const { topic, keyField, includeResult = true } = options
+  // Plain JavaScript may give null, which is an error as soon as it is known where.
+  const { topic, keyField, includeResult = true } = (options as typeof options | null) ?? {}
   const own: EventRecord = { type, includeResult, ...(topic !== undefined && { topic }), ...(keyField !== undefined && { keyField }) }
   const decorate = (...decorated: Decorated): unknown => {
     recordMethod(decorated, 'event', own)

@@ -73,7 +73,7 @@ export function messageOn({ topic, schema, decode = 'json' }: MessageHandlerOpti
 }
 
 export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: HandlerFunction | undefined): HandlerSpec {
-  const what = `messageHandler(${String(options.topic)})`
+  const what = `messageHandler(${String((options as typeof options | null)?.topic)})` // plain JavaScript may give null
   if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `${what} needs a function as its second argument`)
   const where = placeOf(handler, what)
   checkOptions(where, options, { ...MESSAGE_HANDLER, ...FUNCTION })

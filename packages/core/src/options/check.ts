@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { CorebusError } from '../errors.ts'
-import { type Options, strict } from './option.ts'
+import { isObject, type Options, strict } from './option.ts'
 import { didYouMean } from './spelling.ts'
 
 export interface Checked {
@@ -20,7 +20,7 @@ export function mistakesIn(given: unknown, known: Options, elsewhere: Readonly<R
   const issues = check.safeParse(given).error?.issues
   if (!issues) return FINE
   // As they were given; what is no option at all comes last.
-  const order = Object.keys(given as object)
+  const order = isObject(given) ? Object.keys(given) : []
   const place = ({ path: [name] }: z.core.$ZodIssue) => (name === undefined ? order.length : order.indexOf(String(name)))
   const mistakes = issues
     .toSorted((one, other) => place(one) - place(other))
@@ -41,9 +41,9 @@ export function checkOptions(where: string, given: unknown, known: Options, else
   if (mistakes.length > 0) throw new CorebusError('OPTION', `${where}: ${mistakes.join('; ')}`)
 }
 
-/** The same where options come with every message: names alone, and the whole check only where one is unknown. */
-export function checkNames(where: string, given: object, known: Options): void {
-  for (const name in given) if (!Object.hasOwn(known, name)) checkOptions(where, given, known)
+/** The same where options come with every request: names alone, and the whole check only where one is unknown. */
+export function checkNames(where: string, given: unknown, known: Options): void {
+  if (!isObject(given) || Object.keys(given).some((name) => !Object.hasOwn(known, name))) checkOptions(where, given, known)
 }
 
 function unknownOption(path: readonly string[], known: Options, elsewhere: Readonly<Record<string, string>>): string {

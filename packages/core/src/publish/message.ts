@@ -106,11 +106,13 @@ function outgoing(
 function checkSaid(where: string, options: EventOptions, known: Options): void {
   for (const name in options) {
     const value: unknown = options[name as keyof EventOptions]
-    const isPlain = value === undefined || typeof value === 'string' || (name === 'key' && typeof value === 'number')
-    if (Object.hasOwn(known, name) && (isPlain || name === 'headers')) continue
+    const type = typeof value
+    const isUsual = name === 'headers' ? type === 'object' : type === 'string' || (name === 'key' && type === 'number')
+    if (Object.hasOwn(known, name) && (isUsual || value === undefined)) continue
     checkOptions(where, options, known)
     return
   }
+  if (typeof options !== 'object' || options === null) checkOptions(where, options, known)
 }
 
 function saysContentType(headers: Readonly<Record<string, string>>): boolean {

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { createMessaging, defineEvent, exponential } from '../src/index.ts'
+import { onMemory } from './kit.ts'
+
+const X = defineEvent('x', z.object({ id: z.number() }), { topic: 't' })
+const handler = () => undefined
+
+/** As plain JavaScript may call it. */
+const wrong = (options: unknown) => options as never
+
+test.each<[what: string, call: (options: unknown) => unknown, code?: string]>([
+  ['on', (options) => onMemory().on(X, wrong(options), handler)],
+  ['handle', (options) => onMemory().handle(wrong(options), handler)],
+  ['publishEvent', (options) => onMemory().publishEvent(X, { id: 1 }, wrong(options))],
+  ['emit', (options) => onMemory().emit(X, { id: 1 }, wrong(options))],
+  ['send', (options) => onMemory().getProducer().send('t', 1, wrong(options))],
+  ['use', (options) => onMemory().use(wrong(options))],
+  ['start', (options) => onMemory().start(wrong(options))],
+  ['openRequest', (options) => onMemory().openRequest(wrong(options))],
+  ['defineEvent', (options) => defineEvent('y', z.object({}), wrong(options))],
+  ['exponential', (options) => exponential(wrong(options))],
+  ['createMessaging', (options) => createMessaging(wrong(options)), 'CONFIG'],
+])('what is no object, and a name that is misspelt, are errors of ours at %s', async (_, call, code = 'OPTION') => {
+  const rejection = async (options: unknown): Promise<unknown> => {
+    try {
+      await call(options)
+    } catch (thrown) {
+      return thrown
+    }
+    return 'it was accepted'
+  }
+  for (const none of [null, 5, 'topic', ['t']])
+    expect([none, await rejection(none)]).toEqual([
+      none,
+      expect.objectContaining({ code, message: expect.stringContaining('must be an object') }),
+    ])
+  expect(await rejection({ nobodys: 1 })).toMatchObject({ code, message: expect.stringContaining('nobodys is not an option.') })
+})
+
+test('sendAll names the message whose option is misspelt, and publishes the others', async () => {
+  const messaging = onMemory()
+  const sent = messaging.getProducer().sendAll('t', [
+    { message: 1, id: 'a', kye: 'k' },
+    { message: 2, id: 'b' },
+  ] as never)
+  await expect(sent).rejects.toMatchObject({ failures: [{ id: 'a', permanent: true, cause: { code: 'OPTION' } }] })
+  expect(messaging.counters.published).toBe(1)
+})
