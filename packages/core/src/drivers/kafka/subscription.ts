@@ -151,6 +151,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     heard = { beat: false, answer: false }
     if (state !== 'consuming' || stopped) return
     state = 'reconnecting'
+    // It is used now and then: found lost by itself after all is back, it would be a second outage.
+    catchingUp.letGo()
     options.onState({ kind: 'reconnecting', error })
   }
 

@@ -263,6 +263,11 @@ export class Client {
     return found
   }
 
+  /** Another client of the same server has lost it. */
+  letGo(): void {
+    this.#sockets.letGo()
+  }
+
   /** Safe to call twice. A broker that does not answer is not waited for. */
   async close(withinMs: number = CLOSE_WITHIN_MS): Promise<void> {
     this.#closed = true

@@ -14,6 +14,7 @@ export class Sockets {
   readonly #onLost: (error: Error) => void
   readonly #openSocket: ISocketFactory
   readonly #open = new Map<Socket, string>()
+  readonly #letGo = new WeakSet<Socket>()
   #closing = false
 
   constructor(onLost: (error: Error) => void, openSocket: ISocketFactory = openOurs) {
@@ -42,7 +43,7 @@ export class Sockets {
     })
     socket.once('close', () => {
       this.#open.delete(socket)
-      if (connected && cause && !this.#closing) this.#onLost(cause)
+      if (connected && cause && !this.#closing && !this.#letGo.has(socket)) this.#onLost(cause)
     })
     return socket
   }
@@ -50,6 +51,14 @@ export class Sockets {
   /** A request to this server was not answered in time: it may be gone without a word. */
   silent(server: string): void {
     for (const [socket, to] of this.#open) if (to === server) socket.destroy(new Error(`${server} does not answer`))
+  }
+
+  /** Another client has lost the server, which is known then: these may be gone without a word too, and are opened anew when they are needed. */
+  letGo(): void {
+    for (const socket of this.#open.keys()) {
+      this.#letGo.add(socket)
+      socket.destroy(new Error('let go'))
+    }
   }
 
   /** Nothing more is heard of them. */
