@@ -96,7 +96,8 @@ export function createInstance<T extends Types>(
   const clock: Clock = options.clock ?? systemClock
   const logger = options.logger ?? createLogger({ level: config.logLevel, service: config.service })
   const observer = new Observer({ service: config.service, logger })
-  const connection = createConnection({ config, clock, observer, logger })
+  const { driver: theirs } = options
+  const connection = createConnection({ config, clock, observer, logger, ...(theirs && { load: (_, given) => theirs(given) }) })
   const publisher = createPublisher({
     driver: connection.driver,
     ensureTopic: connection.ensureTopic,

@@ -35,6 +35,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'start',
     'use',
   ],
+  '@corebus/core/driver': ['CorebusError', 'PublishError', 'SettleError', 'systemClock'],
   '@corebus/core/events': ['CorebusError', 'defineEvent', 'newId'],
   '@corebus/core/internal': [
     'callable',

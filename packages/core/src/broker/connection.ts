@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import { held } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import type { Clock, ConnectionState, Difference, Driver, Topology } from '../driver.ts'
+import type { BrokerName } from '../config/messaging-options.ts'
+import type { Clock, ConnectionState, Difference, Driver, DriverOptions, Topology } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
@@ -23,11 +24,14 @@ export interface ConnectionOptions {
   readonly clock: Clock
   readonly observer: Observer
   readonly logger: Logger
-  readonly load?: typeof loadDriver
+  readonly load?: (broker: Config['broker'], options: DriverOptions) => Driver | Promise<Driver>
 }
 
 /** One broker connection of one instance: made when first needed, announced once, its troubles said once each way. */
-export function createConnection({ config, clock, observer, logger, load = loadDriver }: ConnectionOptions): Connection {
+/** A driver of somebody else's comes with its own way to be made. */
+const loadOurs: NonNullable<ConnectionOptions['load']> = (broker, options) => loadDriver(broker as BrokerName, options)
+
+export function createConnection({ config, clock, observer, logger, load = loadOurs }: ConnectionOptions): Connection {
   let connecting: Promise<Driver> | undefined
   let current: ReturnType<Connection['state']> = 'idle'
   let troubleSince: number | undefined

@@ -172,7 +172,7 @@ describe('options', () => {
     ['an abbreviated value', { broker: 'rabit' }, 'not "rabit". Did you mean rabbitmq?'],
     ['no object at all', [] as unknown as Record<string, unknown>, 'what is given as options must be an object'],
     ['a Python spelling', { default_topic: 'x' }, 'Did you mean defaultTopic?'],
-    ['an option nobody has', { colour: 'red' }, 'colour is not an option. There are broker, url, '],
+    ['an option nobody has', { colour: 'red' }, 'colour is not an option. There are broker, driver, url, '],
     ['a mistyped inner option', { publish: { timeoutMS: 5 } }, 'publish.timeoutMS is not an option. Did you mean timeoutMs?'],
     ['an option of a group', { ordering: 'key' }, 'ordering is an option of a group: give it to @consumer, on or handle'],
   ])('refuses %s', (_, options, line) => {

@@ -15,7 +15,8 @@ export { brokerUrl, redisUrl } from './compose.ts'
 
 /** Options and environment, parsed once: nothing after this asks the environment again. */
 export interface Config {
-  readonly broker: BrokerName
+  /** 'custom': the `driver` option made it. */
+  readonly broker: BrokerName | 'custom'
   /** For the driver, with its secrets. Never printed: `where` is. */
   readonly url: string
   /** The address without secrets. */
@@ -62,21 +63,45 @@ export function readConfig(
   // A wrong broker or address would only lead to lines about what follows from it.
   const readable = !ADDRESS_OPTIONS.some((name) => checked.wrong.has(name))
   const hints = [...misspelt(env, readable ? namedBroker(options, env) : undefined)]
-  const address = readable ? chooseAddress(options, env, cwd, mistakes) : undefined
-  const secured = address && secure(address, options, env, cwd, mistakes, hints)
-  if (address && address.broker !== 'sqlite' && options.durability !== undefined)
-    mistakes.push(`durability is an option of the sqlite broker, and the broker is ${address.broker}: leave it out`)
-  if (address && (address.broker === 'sqlite' || address.broker === 'memory') && options.client !== undefined)
-    mistakes.push(`client does nothing with the ${address.broker} broker, which has no client library: leave it out`)
-  if (address && address.broker !== 'kafka' && !checked.wrong.has('topology') && topicsIn(options.topology))
-    hints.push(`topology.partitions and topology.topics do nothing with the ${address.broker} broker, whose topics have none to choose`)
+  const said = readable && !options.driver ? oneOfOurs(options, env, cwd, mistakes, hints, checked.wrong) : undefined
+  const place = readable && options.driver ? theirs(options) : said
   const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
   const logLevel = options.logger ? 'info' : (options.logLevel ?? levelIn(env, mistakes))
-  if (mistakes.length > 0 || !address || !secured || service === undefined) throw configError(mistakes, hints)
-  return { ...settings(options, env), ...located(address, secured), hints, service, logLevel }
+  if (mistakes.length > 0 || !place || service === undefined) throw configError(mistakes, hints)
+  return { ...settings(options, env), ...place, hints, service, logLevel }
 }
 
-function located({ broker, why }: Address, { url, tls, auth }: Secured): Pick<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth'> {
+type Place = Pick<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth'>
+
+function oneOfOurs(
+  options: MessagingOptions,
+  env: Env,
+  cwd: string,
+  mistakes: string[],
+  hints: string[],
+  wrong: ReadonlySet<string>,
+): Place | undefined {
+  const address = chooseAddress(options, env, cwd, mistakes)
+  if (!address) return undefined
+  const { broker } = address
+  const secured = secure(address, options, env, cwd, mistakes, hints)
+  if (broker !== 'sqlite' && options.durability !== undefined)
+    mistakes.push(`durability is an option of the sqlite broker, and the broker is ${broker}: leave it out`)
+  if ((broker === 'sqlite' || broker === 'memory') && options.client !== undefined)
+    mistakes.push(`client does nothing with the ${broker} broker, which has no client library: leave it out`)
+  if (broker !== 'kafka' && !wrong.has('topology') && topicsIn(options.topology))
+    hints.push(`topology.partitions and topology.topics do nothing with the ${broker} broker, whose topics have none to choose`)
+  return secured && located(address, secured)
+}
+
+/** What a driver that is not one of ours is given: nothing is chosen, and the environment is not asked. */
+function theirs({ url = '', tls = false, auth }: MessagingOptions): Place {
+  const address = typeof url === 'string' ? url : url.join(',')
+  const where = address === '' ? 'an address of its own' : redactUrl(address)
+  return { broker: 'custom', url: address, where, why: 'code', tls, ...(auth && { auth }) }
+}
+
+function located({ broker, why }: Address, { url, tls, auth }: Secured): Place {
   const where = { kafka: url, sqlite: url, memory: 'this process', rabbitmq: redactUrl(url), redis: redactUrl(url) }[broker]
   return { broker, url, where, why, tls, ...(auth && { auth }) }
 }

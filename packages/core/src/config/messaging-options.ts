@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Clock } from '../driver.ts'
+import type { Clock, Driver, DriverOptions } from '../driver.ts'
 import {
   callable,
   having,
@@ -41,6 +41,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 /** What `createMessaging` and `configureMessaging` take. Everything may be left out; an environment variable or a default then decides. */
 export interface MessagingOptions<Db = unknown> extends RetryOptions {
   readonly broker?: BrokerName
+  /** Makes a driver that is not one of ours, instead of `broker`: see `@corebus/core/driver`. */
+  readonly driver?: (options: DriverOptions) => Driver | Promise<Driver>
   /** Bootstrap servers (commas or an array), amqp(s)://, redis(s)://, or a file. */
   readonly url?: string | readonly string[]
   /** Another name of `url`. Giving both is an error. */
@@ -115,6 +117,11 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
     default: '`MESSAGING_BROKER`, else inferred',
     must: oneOf(...BROKERS),
     text: "`'kafka'`, `'rabbitmq'`, `'redis'`, `'sqlite'`, `'memory'`",
+  },
+  driver: {
+    default: 'none',
+    must: callable,
+    text: 'instead of `broker`, for a broker that is none of ours: `(options) => driver`, which keeps the contract of `@corebus/core/driver`. Its address, if it needs one, is `url`',
   },
   url: {
     default: "the broker's variable, else its default address",

@@ -16,6 +16,9 @@ export function appMistakes(options: MessagingOptions): Checked {
 
 function contradictions({ session, outbox, inbox, ...options }: MessagingOptions, wrong: ReadonlySet<string>): readonly string[] {
   const mistakes: string[] = []
+  if (options.driver)
+    for (const name of ['broker', 'bootstrapServers', 'durability'] as const)
+      if (options[name] !== undefined) mistakes.push(`${name} does nothing with a driver of your own: leave it out`)
   if (options.logger && options.logLevel !== undefined)
     mistakes.push('logLevel does nothing with a logger of your own, which has its level: leave it out')
   if (inbox && !outbox)
