@@ -1,0 +1,11 @@
+import { existsSync } from 'node:fs'
+import { ProcessPayment } from '../events.ts'
+import { messaging } from './messaging.ts'
+
+const options = { topic: 'payments.process', group: 'payments', schema: ProcessPayment, maxRetries: 2, retryDelayMs: 1_000 }
+
+messaging.handle(options, ({ order_id, amount }, { db, logger }) => {
+  if (existsSync('gateway-closed')) throw new Error('the payment gateway is closed')
+  db.prepare(`UPDATE orders SET status = 'paid' WHERE id = ?`).run(order_id)
+  logger.info(`order ${order_id} is paid: ${amount}`)
+})
