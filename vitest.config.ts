@@ -17,7 +17,9 @@ const decorators = {
 }
 // #endregion standard-decorators
 
-const shared = { testTimeout: 30_000, hookTimeout: 30_000 }
+/** As in testing/conformance/patience.ts: `npm run soak -- load` asks for more. */
+const patience = Number(process.env.COREBUS_PATIENCE) || 1
+const shared = { testTimeout: 30_000 * patience, hookTimeout: 30_000 * patience, expect: { poll: { timeout: 1_000 * patience } } }
 
 /** The longest first: begun last, each would be waited for alone. */
 const LONGEST = ['kafka/kafka.broker', 'two-apis.broker', 'rabbitmq.broker', 'redis.broker', 'sqlite.conformance'].map(

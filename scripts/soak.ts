@@ -1,18 +1,19 @@
-// The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, and chaos. What came
-// out is kept in docs/soak/. Usage: npm run soak [-- row parallel long chaos] [--times N] [--broker rabbitmq] [--seeds 11,12,13]
-// [--only minute,heartbeat]
+// The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, chaos, and every
+// suite on a machine that is busy with something else. What came out is kept in docs/soak/.
+// Usage: npm run soak [-- row parallel long chaos load] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SOAK_SEEDS } from '../packages/core/src/testing/conformance/chaos.ts'
 import { chaosOn } from './soak/chaos.ts'
+import { busy, PATIENCE } from './soak/load.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    times: { type: 'string', default: '10' },
+    times: { type: 'string' },
     broker: { type: 'string' },
     seeds: { type: 'string', default: SOAK_SEEDS.join(',') },
     only: { type: 'string' },
@@ -21,7 +22,7 @@ const { values, positionals } = parseArgs({
 const seeds = values.seeds.split(',').map(Number)
 const { broker } = values
 const only = values.only?.split(',')
-const times = Number(values.times)
+const times = Number(values.times ?? 10)
 const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'corebus-soak-'))
 
@@ -31,6 +32,8 @@ interface Run {
   readonly failed: number
   readonly skipped: number
   readonly failures: readonly string[]
+  /** The files with a failure. */
+  readonly red: readonly string[]
 }
 
 interface Report {
@@ -38,6 +41,8 @@ interface Report {
   readonly numFailedTests: number
   readonly numPendingTests: number
   readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
     readonly assertionResults: readonly {
       readonly status: string
       readonly fullName: string
@@ -73,6 +78,7 @@ async function conformance({ what, env } = tests()): Promise<Run> {
     failed: numFailedTests,
     skipped: numPendingTests,
     failures,
+    red: testResults.filter(({ status }) => status === 'failed').map(({ name }) => relative(root, name)),
   }
 }
 
@@ -116,10 +122,43 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
       return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
     },
   },
+  load: {
+    title: 'every suite on a machine that is busy with something else',
+    async run() {
+      const lines: string[] = []
+      const told = (text: string) => {
+        console.log(text)
+        lines.push(text)
+      }
+      const red = new Map<string, string>()
+      const suites = [...Array.from({ length: Number(values.times ?? 3) }, () => 'unit'), 'broker'].filter(
+        (suite) => only?.includes(suite) ?? true,
+      )
+      let failed = 0
+      const rest = busy()
+      try {
+        for (const suite of suites) {
+          const run = await conformance({ what: ['--project', suite], env: { COREBUS_PATIENCE: `${PATIENCE}` } })
+          failed += Math.max(run.failed, run.red.length)
+          for (const file of run.red) red.set(file, suite)
+          told(line(run, lines.length))
+        }
+      } finally {
+        rest()
+      }
+      for (const [file, suite] of red) {
+        const alone: Run[] = []
+        for (let i = 0; i < 10; i++) alone.push(await conformance({ what: ['--project', suite, file], env: {} }))
+        const green = alone.filter(({ red }) => red.length === 0).length
+        told([`alone, ${file}: ${green} of ${alone.length} green`, ...alone.flatMap(({ failures }) => failures)].join('\n  '))
+      }
+      return { lines, failed }
+    },
+  },
 }
 /** Those that need no server. */
 const USUAL = ['row', 'parallel', 'long']
-const TELLS_AS_IT_GOES = ['row', 'chaos']
+const TELLS_AS_IT_GOES = ['row', 'chaos', 'load']
 
 function doneWith(runs: readonly Run[]): Done {
   return { lines: runs.map(line), failed: runs.reduce((sum, run) => sum + run.failed, 0) }
@@ -146,11 +185,14 @@ try {
     const command = [
       'npm run soak --',
       name,
-      ...(name === 'chaos' ? ['--seeds', seeds, ...(only ? ['--only', only] : [])] : ['--times', times]),
+      ...(name === 'chaos' ? ['--seeds', seeds] : name === 'load' && values.times === undefined ? [] : ['--times', times]),
+      ...(only && (name === 'chaos' || name === 'load') ? ['--only', only] : []),
       ...(broker === undefined ? [] : ['--broker', broker]),
     ]
     const text = [`# ${suite.title}`, '', `${new Date().toISOString().slice(0, 16)}Z, ${machine}`, command.join(' '), '', ...done.lines, '']
-    const file = [...(name === 'chaos' ? [] : ['conformance']), name, ...(broker === undefined ? [] : [broker])].join('-')
+    const file = [...(name === 'chaos' || name === 'load' ? [] : ['conformance']), name, ...(broker === undefined ? [] : [broker])].join(
+      '-',
+    )
     writeFileSync(join(root, 'docs/soak', `${file}.txt`), text.join('\n'))
     if (!TELLS_AS_IT_GOES.includes(name)) console.log(done.lines.join('\n'))
   }

@@ -1,4 +1,5 @@
 import type { Capabilities } from '../../driver.ts'
+import { PATIENCE } from './patience.ts'
 import { openRoom, type Room } from './room.ts'
 import type { ConformanceTarget } from './target.ts'
 export interface ConformanceCase {
@@ -24,8 +25,8 @@ export function casesOf(section: string): (name: string, run: (room: Room) => Pr
   return (name, run, options = {}) => ({
     section,
     name,
-    timeoutMs: TIMEOUT_MS,
     ...options,
+    timeoutMs: (options.timeoutMs ?? TIMEOUT_MS) * PATIENCE,
     async run(target) {
       const room = openRoom(target)
       try {

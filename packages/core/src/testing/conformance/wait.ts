@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
+import { PATIENCE } from './patience.ts'
 
 /** One limit for everything that must happen: generous, since only a failing case waits this long. */
 const UNTIL_MS = 20_000
@@ -11,7 +12,8 @@ function pause(ms: number): Promise<void> {
 }
 
 /** Resolves when `happened` is true. Fails with what `saw` tells when that takes too long. */
-export async function until(happened: () => boolean | Promise<boolean>, saw: () => unknown, limitMs: number = UNTIL_MS): Promise<void> {
+export async function until(happened: () => boolean | Promise<boolean>, saw: () => unknown, withinMs: number = UNTIL_MS): Promise<void> {
+  const limitMs = withinMs * PATIENCE
   const deadline = performance.now() + limitMs
   while (!(await happened())) {
     if (performance.now() > deadline)
