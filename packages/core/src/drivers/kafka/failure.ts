@@ -95,6 +95,15 @@ export function taken(group: string): CorebusError {
   return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
 }
 
+/** The broker lets it wait for members that do not come: they are given up one after another, each after its session. */
+export function waits(group: string): CorebusError {
+  return new CorebusError('CONNECT', `group ${group} is waiting for its other members, and is joined when they have come or are given up`)
+}
+
+export function notJoined(group: string, trouble?: Error): CorebusError {
+  return new CorebusError('CONNECT', `group ${group} could not be joined in time${trouble ? `: ${trouble.message}` : ''}`)
+}
+
 /** A member was not heard of for a session, and what it held was given to others. */
 export function expelled(group: string): CorebusError {
   return new CorebusError(

@@ -1,8 +1,11 @@
 import { startKafka } from '@corebus/testbed'
-import { afterAll, expect, test } from 'vitest'
-import type { Driver, Subscription } from '../../driver.ts'
+import { afterAll, expect, test, vi } from 'vitest'
+import type { Driver, Subscription, SubscriptionState } from '../../driver.ts'
+import { addressOf } from './address.ts'
 import { outOfOrder, publishAt } from './fixtures/load.ts'
-import { openRoom, quiet, until } from './fixtures/room.ts'
+import { messages, openRoom, quiet, until } from './fixtures/room.ts'
+import { encodeWish, PROTOCOL } from './group/assigner.ts'
+import { Client } from './protocol/client.ts'
 
 const node = await startKafka()
 afterAll(() => node?.stop())
@@ -71,4 +74,45 @@ test.skipIf(!node)(
     expect(first.mine()).toBeGreaterThan(0)
   },
   120_000,
+)
+
+test.skipIf(!node)(
+  'a member that others keep waiting for longer than its start may take says so, and reads as soon as they are gone',
+  async () => {
+    const { topic, group, ...room } = openRoom(node?.url ?? '')
+    const driver = await room.connected({ publishTimeoutMs: 1_000 })
+    await driver.ensure({ topics: [topic], groups: [{ topic, group, delays: [], deadLetter: {} }] }, 'create')
+    const sent = messages(topic, 1)
+    await driver.publish(sent)
+
+    // It is heard of, and does not come to the meeting.
+    const client = new Client({ address: addressOf({ url: node?.url ?? '', tls: false, auth: undefined, client: {} }) })
+    await client.connect()
+    const metadata = encodeWish({ topics: [topic], owned: {}, exclusive: false, since: 0 })
+    const groupProtocols = [{ name: PROTOCOL, metadata }]
+    const wish = { memberId: '', sessionTimeout: 6_000, rebalanceTimeout: 60_000, groupProtocols }
+    // Where no group was before, the broker makes the place for them first.
+    const { memberId, generationId } = await vi.waitFor(() => client.join(group, wish), 10_000)
+    await client.sync(group, { memberId, generationId, groupAssignment: [] })
+    const beats = setInterval(() => void client.heartbeat(group, { memberId, groupGenerationId: generationId }).catch(() => {}), 500)
+
+    const states: SubscriptionState[] = []
+    const ids: string[] = []
+    const subscription = await driver
+      .subscribe({
+        ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 10 },
+        onDeliveries: (deliveries) => void ids.push(...deliveries.map(({ message }) => message.id)),
+        onLost() {},
+        onState: (state) => void states.push(state),
+      })
+      .finally(() => clearInterval(beats))
+    expect(states.map(({ kind }) => kind)).toEqual(['reconnecting'])
+    await client.leave(group, memberId)
+    await until(() => ids.length > 0)
+    expect(ids).toEqual(sent.map(({ id }) => id))
+    expect(states.map(({ kind }) => kind)).toEqual(['reconnecting', 'consuming'])
+    await subscription.stop()
+    await client.close(0)
+  },
+  60_000,
 )

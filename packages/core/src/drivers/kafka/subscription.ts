@@ -7,7 +7,7 @@ import type { Address } from './address.ts'
 import type { BrokerTime } from './broker-time.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, expelled, failureOf, isHopeless, taken, unreachable } from './failure.ts'
+import { closed, expelled, failureOf, isHopeless, notJoined, taken, unreachable, waits } from './failure.ts'
 import { decodeWish, type Share } from './group/assigner.ts'
 import { Commits } from './group/commits.ts'
 import { Fetcher } from './group/fetcher.ts'
@@ -215,8 +215,11 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       if (share && holdings.isReady && !share.unfinished) return
       // Some wait for another member, or for a broker that is down: the others are read meanwhile.
       if (share && holdings.isPartlyReady && late) return
-      if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS)
-        throw new CorebusError('CONNECT', `group ${group} could not be joined in time${trouble ? `: ${trouble.message}` : ''}`)
+      if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS) {
+        // Given up and begun anew, it would be one more dead member for which all others wait.
+        if (membership.isWaiting && !exclusive) return
+        throw notJoined(group, trouble)
+      }
       await sleep(clock, LOOK_EVERY_MS, closing.signal)
     }
     throw closed()
@@ -276,8 +279,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     await end()
     throw thrown
   }
-  state = 'consuming'
-  options.onState({ kind: 'consuming' })
+  state = share ? 'consuming' : 'reconnecting'
+  options.onState(share ? { kind: 'consuming' } : { kind: 'reconnecting', error: waits(group) })
 
   return {
     settle(settlements) {

@@ -52,6 +52,7 @@ export class Membership {
   #wanted: ReadonlySet<string> = new Set()
   #counts: ReadonlyMap<string, number> = new Map()
   #beatAt = 0
+  #waits = false
   #running: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
@@ -67,6 +68,11 @@ export class Membership {
   /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
   get isFresh(): boolean {
     return this.#options.clock.now() - this.#beatAt < this.#options.sessionMs
+  }
+
+  /** The broker has it wait for other members, which may be dead: each is given up after its session. */
+  get isWaiting(): boolean {
+    return this.#waits
   }
 
   start(): void {
@@ -98,7 +104,10 @@ export class Membership {
     for (let n = 1; !this.#ending.signal.aborted; ) {
       try {
         this.#again = new AbortController()
-        await this.#join()
+        this.#waits = true
+        await this.#join().finally(() => {
+          this.#waits = false
+        })
         n = 1
         await this.#beat()
       } catch (thrown) {
