@@ -76,7 +76,7 @@ export interface SubscribeOptions {
 }
 
 export type SubscriptionState =
-  /** With a `notice` nothing has changed: it was found while reading, keeps nobody from it, and has to be said. */
+  /** A state with a `notice` is no change: the driver found something while reading that stops nobody and has to be said. */
   | { readonly kind: 'consuming'; readonly notice?: Error }
   | { readonly kind: 'reconnecting'; readonly error: Error }
   | { readonly kind: 'dead'; readonly error: Error }

@@ -17,7 +17,7 @@ export { brokerUrl, redisUrl } from './compose.ts'
 export interface Config {
   /** 'custom': the `driver` option made it. */
   readonly broker: BrokerName | 'custom'
-  /** For the driver, with its secrets. Never printed: `where` is. */
+  /** The address as the driver needs it, secrets included. It is never printed; `where` is the form for messages. */
   readonly url: string
   /** The address without secrets. */
   readonly where: string

@@ -38,5 +38,5 @@ export const GROUP: Readonly<Record<keyof GroupOptions, Option>> = {
   },
 }
 
-/** Of a class and of a function, beside those of its group. */
+/** The options that a class and a function take beside those of their group. */
 export const AUTO_START: Option = { default: '`true`', must: flag, text: '`false`: runs only where its topic or group is named' }

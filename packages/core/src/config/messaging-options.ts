@@ -97,7 +97,7 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   ) => object)[]
   /** A pino logger. Default: pino at `logLevel`, pretty on a terminal, JSON elsewhere. */
   readonly logger?: Logger
-  /** Of the logger that is made here. Default `LOG_LEVEL`, else 'info'. */
+  /** The lowest level that is written by the logger Corebus makes when `logger` is not given. Default `LOG_LEVEL`, else 'info'. */
   readonly logLevel?: LogLevel
   /** Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>

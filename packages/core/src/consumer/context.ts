@@ -6,7 +6,7 @@ import { runInScope, type Scope } from '../scope/scope.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { HEADER } from '../wire/headers.ts'
 
-/** One delivery on its way through the runtime. */
+/** The runtime's view of one delivery, from being handed out until it is settled. */
 export interface Call {
   readonly message: Message
   readonly attempt: number

@@ -24,7 +24,7 @@ export interface ConsumerOptions extends GroupOptions, RetryOptions {
   readonly autoStart?: boolean
 }
 
-/** Of a class, beside the options of its group and for its handlers. */
+/** The options that a class takes beside those of its group and the defaults for its handlers. */
 export const CONSUMER: Readonly<Record<keyof ConsumerOptions, Option>> = {
   topics: {
     default: 'the topics of its handlers',

@@ -142,7 +142,7 @@ function wrap(method: Method, name: string, own: EventRecord, home: unknown): Me
 function carrying(wrapped: Method, method: Method): Method {
   for (const key of Reflect.ownKeys(method))
     if (Object.getOwnPropertyDescriptor(wrapped, key)?.configurable !== false)
-      // Of a frozen method too, and yet others may write on this one.
+      // The properties of a frozen method are copied as writable ones: other decorators may write on the wrapper.
       Object.defineProperty(wrapped, key, { ...Object.getOwnPropertyDescriptor(method, key), configurable: true })
   for (const key of Reflect.getOwnMetadataKeys(method)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, method), wrapped)
   return wrapped

@@ -86,7 +86,7 @@ export function letters({ names, client, publisher, copies, clock, entries }: Le
     return (filter.topic ?? topic) === topic && (filter.group ?? group) === group && (filter.ids?.includes(message.id) ?? true)
   }
 
-  /** By the key it was stored with, which earlier builds made of its id. */
+  /** Deletes a letter by the key that it was stored with: earlier builds made that key of the message's id. */
   async function remove({ record: { key }, place }: Letter): Promise<void> {
     await publisher.store(names.place(place), 0, { key, value: null, headers: {} })
   }

@@ -95,7 +95,7 @@ export function taken(group: string): CorebusError {
   return new CorebusError('GROUP_TAKEN', `group ${group} has a member on this topic already, and may have one at a time`)
 }
 
-/** The broker lets it wait for members that do not come: they are given up one after another, each after its session. */
+/** The broker keeps a member waiting for others that do not come: each of them is given up when its session is over. */
 export function waits(group: string): CorebusError {
   return new CorebusError('CONNECT', `group ${group} is waiting for its other members, and is joined when they have come or are given up`)
 }

@@ -1,10 +1,10 @@
 import { startKafka } from '@corebus/testbed'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Driver, Subscription, SubscriptionState } from '../../driver.ts'
 import { addressOf } from './address.ts'
 import { outOfOrder, publishAt } from './fixtures/load.ts'
 import { messages, openRoom, quiet, until } from './fixtures/room.ts'
-import { encodeWish, PROTOCOL } from './group/assigner.ts'
+import { encodeShare, encodeWish, PROTOCOL } from './group/assigner.ts'
 import { Client } from './protocol/client.ts'
 
 const node = await startKafka()
@@ -76,43 +76,62 @@ test.skipIf(!node)(
   120_000,
 )
 
-test.skipIf(!node)(
-  'a member that others keep waiting for longer than its start may take says so, and reads as soon as they are gone',
-  async () => {
-    const { topic, group, ...room } = openRoom(node?.url ?? '')
-    const driver = await room.connected({ publishTimeoutMs: 1_000 })
-    await driver.ensure({ topics: [topic], groups: [{ topic, group, delays: [], deadLetter: {} }] }, 'create')
-    const sent = messages(topic, 1)
-    await driver.publish(sent)
+/** A member that is heard of and comes to no meeting; a member of ours that starts beside it, with more patience than its start has. */
+async function keptWaiting(exclusive: boolean) {
+  const url = node?.url ?? ''
+  const { topic, group, ...room } = openRoom(url)
+  const driver = await room.connected({ publishTimeoutMs: 1_000 })
+  await driver.ensure({ topics: [topic], groups: [{ topic, group, delays: [], deadLetter: {} }] }, 'create')
+  const sent = messages(topic, 1)
+  await driver.publish(sent)
 
-    // It is heard of, and does not come to the meeting.
-    const client = new Client({ address: addressOf({ url: node?.url ?? '', tls: false, auth: undefined, client: {} }) })
-    await client.connect()
-    const metadata = encodeWish({ topics: [topic], owned: {}, exclusive: false, since: 0 })
-    const groupProtocols = [{ name: PROTOCOL, metadata }]
-    const wish = { memberId: '', sessionTimeout: 6_000, rebalanceTimeout: 60_000, groupProtocols }
-    // Where no group was before, the broker makes the place for them first.
-    const { memberId, generationId } = await vi.waitFor(() => client.join(group, wish), 10_000)
-    await client.sync(group, { memberId, generationId, groupAssignment: [] })
-    const beats = setInterval(() => void client.heartbeat(group, { memberId, groupGenerationId: generationId }).catch(() => {}), 500)
+  const client = new Client({ address: addressOf({ url, tls: false, auth: undefined, client: {} }) })
+  onTestFinished(() => client.close(0))
+  await client.connect()
+  const groupProtocols = [{ name: PROTOCOL, metadata: encodeWish({ topics: [topic], owned: {}, exclusive, since: 0 }) }]
+  const wish = { memberId: '', sessionTimeout: 6_000, rebalanceTimeout: 60_000, groupProtocols }
+  // Where no group was before, the broker makes the place for them first.
+  const { memberId, generationId } = await vi.waitFor(() => client.join(group, wish), 10_000)
+  await client.sync(group, { memberId, generationId, groupAssignment: [] })
+  const beats = setInterval(() => void client.heartbeat(group, { memberId, groupGenerationId: generationId }).catch(() => {}), 500)
 
-    const states: SubscriptionState[] = []
-    const ids: string[] = []
-    const subscription = await driver
-      .subscribe({
-        ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 10 },
-        onDeliveries: (deliveries) => void ids.push(...deliveries.map(({ message }) => message.id)),
-        onLost() {},
-        onState: (state) => void states.push(state),
-      })
-      .finally(() => clearInterval(beats))
-    expect(states.map(({ kind }) => kind)).toEqual(['reconnecting'])
-    await client.leave(group, memberId)
+  const states: SubscriptionState[] = []
+  const ids: string[] = []
+  await driver
+    .subscribe({
+      ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 10 },
+      onDeliveries: (deliveries) => void ids.push(...deliveries.map(({ message }) => message.id)),
+      onLost() {},
+      onState: (state) => void states.push(state),
+    })
+    .finally(() => clearInterval(beats))
+  expect(states.map(({ kind }) => kind)).toEqual(['reconnecting'])
+  return {
+    ...{ sent, states, ids },
+    leave: () => client.leave(group, memberId),
+    async tellsThatItIsTaken() {
+      const { generationId, members } = await client.join(group, { ...wish, memberId })
+      const memberAssignment = encodeShare({ partitions: {}, unfinished: false, taken: true })
+      const groupAssignment = members.map(({ memberId }) => ({ memberId, memberAssignment }))
+      await client.sync(group, { memberId, generationId, groupAssignment })
+    },
+  }
+}
+
+describe.skipIf(!node)('a member that others keep waiting for longer than its start may take', () => {
+  test('says so, and reads as soon as they are gone', async () => {
+    const { sent, states, ids, leave } = await keptWaiting(false)
+    await leave()
     await until(() => ids.length > 0)
     expect(ids).toEqual(sent.map(({ id }) => id))
     expect(states.map(({ kind }) => kind)).toEqual(['reconnecting', 'consuming'])
-    await subscription.stop()
-    await client.close(0)
-  },
-  60_000,
-)
+  }, 60_000)
+
+  test('is refused when another wants the topic for itself', async () => {
+    const { states, ids, tellsThatItIsTaken } = await keptWaiting(true)
+    await tellsThatItIsTaken()
+    await until(() => states.length > 1)
+    expect(states.at(-1)).toMatchObject({ kind: 'dead', error: { code: 'GROUP_TAKEN' } })
+    expect(ids).toEqual([])
+  }, 60_000)
+})

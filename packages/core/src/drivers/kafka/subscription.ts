@@ -103,6 +103,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     topics: () => (stopped ? [] : [...topics.map(names.topic), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]),
     owned: () => holdings.owned(),
     onShare(given) {
+      if (given.taken && !share && state !== 'new') onDead(taken(group)) // nobody waits in `settled` any more
       share = given
       holdings.take(given)
     },
@@ -216,8 +217,8 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       // Some wait for another member, or for a broker that is down: the others are read meanwhile.
       if (share && holdings.isPartlyReady && late) return
       if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS) {
-        // Given up and begun anew, it would be one more dead member for which all others wait.
-        if (membership.isWaiting && !exclusive) return
+        // A process that gave up and began anew would be one more dead member for which all others wait.
+        if (membership.isWaiting) return
         throw notJoined(group, trouble)
       }
       await sleep(clock, LOOK_EVERY_MS, closing.signal)
