@@ -15,7 +15,8 @@ import type { HandleMiddleware } from '../publish/middleware.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import type { Outlet } from '../scope/scope.ts'
 import { drain } from './drain.ts'
-import { type GroupHealth, GroupRun } from './group-run.ts'
+import { GroupRun } from './group-run.ts'
+import type { Health } from './health.ts'
 
 export interface StartOptions extends Selection {
   /** Handlers at once per group, instead of what groups and app say. */
@@ -35,16 +36,6 @@ export const START: Readonly<Record<keyof StartOptions, Option>> = {
     must: callable,
     text: 'a handler can no longer be stopped and everything else has finished: end the process',
   },
-}
-
-export interface Health {
-  /** No handler past time-out and grace, no subscription dead. An absent broker is live. */
-  readonly live: boolean
-  /** Connected, subscribed, nothing waiting longer than 5 min without a settlement. */
-  readonly ready: boolean
-  /** Why not, in words. */
-  readonly reasons: readonly string[]
-  readonly groups: readonly GroupHealth[]
 }
 
 const LONGEST_WAIT_MS = 5 * 60_000
@@ -232,8 +223,9 @@ export class Consumers {
   }
 
   async #drainRuns(): Promise<void> {
-    const { clock, config, logger } = this.#with
-    await drain(this.#runs, { clock, shutdownMs: config.shutdownMs, abortGraceMs: config.abortGraceMs, logger })
+    const { clock, config, connection, logger } = this.#with
+    const { shutdownMs, abortGraceMs } = config
+    await drain(this.#runs, { clock, shutdownMs, abortGraceMs, logger, isUp: () => connection.state() === 'connected' })
   }
 
   async end(): Promise<void> {

@@ -4,21 +4,29 @@ import type { GroupRun } from './group-run.ts'
 
 /** After the signal aborts: time for handlers to notice it and for sessions to roll back. */
 const LONGEST_GRACE_MS = 3_000
-const LONGEST_SETTLE_MS = 5_000
+/** Without a broker nobody waits longer for what it may never answer. */
+const SETTLE_WITHOUT_BROKER_MS = 5_000
+const LOOK_EVERY_MS = 250
 
 export interface DrainOptions {
   readonly clock: Clock
   readonly shutdownMs: number
   readonly abortGraceMs: number
   readonly logger: Logger
+  /** Whether the broker can be reached. */
+  readonly isUp: () => boolean
 }
+
+export type Drained = Pick<GroupRun, 'stop' | 'abort' | 'end' | 'health'>
 
 /**
  * Stops all groups at once: fetching stops, what runs may finish within `shutdownMs`, then its signal aborts and it is handed back, with no
- * attempt spent. Resolves when everything that can be settled is settled.
+ * attempt spent. Resolves when everything that can be settled is settled: an acknowledgement that does not get through costs a redelivery,
+ * and at most what is left of `shutdownMs`.
  */
-export async function drain(runs: readonly GroupRun[], { clock, shutdownMs, abortGraceMs, logger }: DrainOptions): Promise<void> {
+export async function drain(runs: readonly Drained[], { clock, shutdownMs, abortGraceMs, logger, isUp }: DrainOptions): Promise<void> {
   if (runs.length === 0) return
+  const until = clock.now() + shutdownMs
   const hold = new Hold()
   hold.on()
   const finished = Promise.all(runs.map((run) => run.stop())).then(() => true)
@@ -33,12 +41,17 @@ export async function drain(runs: readonly GroupRun[], { clock, shutdownMs, abor
     )
     await within(finished, Math.min(abortGraceMs, LONGEST_GRACE_MS), clock)
   }
-  // An acknowledgement that does not get through costs a redelivery, not the shutdown.
-  await within(
-    Promise.all(runs.map((run) => run.end())).then(() => true),
-    LONGEST_SETTLE_MS,
-    clock,
-  )
+  const settled = Promise.all(runs.map((run) => run.end())).then(() => true)
+  // A Kafka group takes no commits while one of its members died in the middle of a rebalance: until that one's session is over.
+  for (let ms = SETTLE_WITHOUT_BROKER_MS; !(await within(settled, ms, clock)); ms = LOOK_EVERY_MS) {
+    if (isUp() && clock.now() < until) continue
+    const left = runs.reduce((sum, run) => sum + run.health().unsettled, 0)
+    logger.warn(
+      { unsettled: left },
+      `${left} messages were handled and the broker did not take their settlement: they will be handled again`,
+    )
+    break
+  }
   hold.end()
 }
 

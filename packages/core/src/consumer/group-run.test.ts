@@ -263,11 +263,26 @@ describe('the subscription', () => {
     expect([bench.settled, bench.limits.at(-1)]).toEqual([['ack 1'], 20])
   })
 
-  test('that never comes keeps no end waiting', async () => {
-    const bench = new Bench(undefined, { subscribed: new Promise(() => undefined) })
+  test('is waited for at the end: what was handled by then is settled, and nothing is begun any more', async () => {
+    const subscribed = Promise.withResolvers<void>()
+    const bench = new Bench(undefined, { subscribed: subscribed.promise })
     void bench.start()
     await bench.clock.settle()
     await bench.hand(delivery('1'))
+    await bench.run.stop()
+    const ended = bench.run.end()
+    await bench.hand(delivery('2'))
+    expect(bench.run.health()).toMatchObject({ state: 'starting', unsettled: 1 })
+    subscribed.resolve()
+    await ended
+    expect([bench.handled, bench.settled]).toEqual([['1 1'], ['ack 1']])
+    expect(bench.run.health().state).toBe('stopped')
+  })
+
+  test('that never comes keeps no end waiting for nothing', async () => {
+    const bench = new Bench(undefined, { subscribed: new Promise(() => undefined) })
+    void bench.start()
+    await bench.clock.settle()
     await bench.run.stop()
     await bench.run.end()
     expect(bench.run.health().state).toBe('stopped')

@@ -7,6 +7,7 @@ import { inFrameAsLoaded } from '../process/frame.ts'
 import { checkDeadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+import type { GroupHealth } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
 import { Losses } from './losses.ts'
@@ -25,16 +26,6 @@ export interface GroupRunOptions {
   readonly abortGraceMs: number
   /** A handler ran past its time-out and the grace after it. JavaScript cannot stop it. */
   readonly onStuck: (where: string, message: Message) => void
-}
-
-/** How this group does, for health checks. */
-export interface GroupHealth {
-  readonly group: string
-  readonly state: SubscriptionState['kind'] | 'starting' | 'stopped'
-  readonly running: number
-  readonly stuck: number
-  /** How long the oldest unsettled delivery has been here, while nothing was settled. */
-  readonly waitingMs: number
 }
 
 const TICK_MS = 250
@@ -93,10 +84,10 @@ export class GroupRun {
       this.#subscribed.reject(error)
       throw error
     })
-    // Closed while it subscribed: the connection goes with it.
-    if (this.#ended) return subscription.stop().catch(() => undefined)
     this.#subscription = subscription
     this.#subscribed.resolve(subscription)
+    // Closed while it subscribed: what was handled by then is settled, and the connection goes with it.
+    if (this.#ended) return subscription.stop().catch(() => undefined)
     // Deliveries may have come, and been handled, before subscribe resolved.
     this.#tellLimit()
     if (this.#state === 'starting') this.#changeState({ kind: 'consuming' })
@@ -123,15 +114,16 @@ export class GroupRun {
   }
 
   health(): GroupHealth {
-    let oldest = Number.POSITIVE_INFINITY
-    for (const work of this.#ours.values()) oldest = Math.min(oldest, work.arrivedAt)
+    const ours = [...this.#ours.values()]
+    const oldest = ours.reduce((at, { arrivedAt }) => Math.min(at, arrivedAt), Number.POSITIVE_INFINITY)
     const now = this.#options.clock.now()
     return {
       group: this.#options.plan.group,
       state: this.#state,
       running: this.#running.size,
       stuck: [...this.#running].filter((work) => work.stuck).length,
-      waitingMs: this.#ours.size === 0 ? 0 : now - Math.max(oldest, this.#lastSettledAt),
+      unsettled: ours.filter(({ outcome }) => outcome !== undefined).length,
+      waitingMs: ours.length === 0 ? 0 : now - Math.max(oldest, this.#lastSettledAt),
     }
   }
 
@@ -167,14 +159,17 @@ export class GroupRun {
     for (const work of this.#running) work.abort(new CorebusError('SHUTDOWN', 'the process is shutting down'))
   }
 
-  /** Settles what is finished. What is not goes back to the broker when the driver closes, so what its handler did must not be committed. */
+  /**
+   * Settles what is finished, for as long as the broker lets it wait: whoever calls knows how long that may be. What is not finished goes back
+   * to the broker when the driver closes, so what its handler did must not be committed.
+   */
   async end(): Promise<void> {
     this.#ended = true
     this.#cancelTick?.()
     for (const work of this.#running) work.lost = true
-    this.#subscribed.reject(new CorebusError('CLOSED', 'closed before the broker had answered the subscription'))
-    await this.#settler.drain()
     this.#hold.end()
+    await this.#settler.drain()
+    this.#subscribed.reject(new CorebusError('CLOSED', 'closed before the broker had answered the subscription'))
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#options.observer.state('stopped', { group: this.#options.plan.group })

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Health } from '../../consumer/consumers.ts'
+import type { Health } from '../../consumer/health.ts'
 import { CorebusError } from '../../errors.ts'
 
 /** What a probe is told: `live` decides /livez, `ready` decides /readyz. */

@@ -1,4 +1,4 @@
-import type { Health } from '../../consumer/consumers.ts'
+import type { Health } from '../../consumer/health.ts'
 
 /** What a supervised process says. */
 export type Said =

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import type { Health } from '../../consumer/consumers.ts'
+import type { Health } from '../../consumer/health.ts'
 import { asError } from '../../errors.ts'
 import { packageRoot } from '../../process/version.ts'
 import { isSaid, type Said, type Told } from './ipc.ts'

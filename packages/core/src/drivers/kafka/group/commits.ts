@@ -3,13 +3,14 @@ import { backOff } from '../../back-off.ts'
 import { failureOf } from '../failure.ts'
 import type { Client } from '../protocol/client.ts'
 import type { Line } from './line.ts'
+import type { Identity } from './membership.ts'
 
 export interface CommitsOptions {
   /** Not the one that joins. */
   readonly client: Pick<Client, 'commit'>
   readonly group: string
   readonly clock: Clock
-  readonly identity: () => { memberId: string; groupGenerationId: number }
+  readonly identity: () => Identity
 }
 
 interface Waiter {
@@ -70,6 +71,7 @@ export class Commits {
     const { client, group, clock, identity } = this.#options
     const waitMs = backOff({ firstMs: 50, maxMs: 1_000 })
     let n = 1
+    let kept = false
     this.#running = true
     // What is told in the same breath goes together.
     await Promise.resolve()
@@ -78,12 +80,16 @@ export class Commits {
       this.#dirty.clear()
       const offsets = lines.map((line) => ({ line, topic: line.topic, partition: line.partition, ...line.commit(), version: line.changed }))
       try {
-        if (offsets.length > 0) await client.commit(group, identity(), offsets)
+        const { memberId, groupGenerationId, keptGenerationId } = identity()
+        const as = { memberId, groupGenerationId: kept ? keptGenerationId : groupGenerationId }
+        if (offsets.length > 0) await client.commit(group, as, offsets)
         for (const { line, version } of offsets) line.stored = version
         n = 1
       } catch (thrown) {
         for (const line of lines) this.#dirty.add(line)
         const { type } = failureOf(thrown)
+        // A broker that began anew in the middle of a round knows of the round before it, and goes on from there.
+        kept = type === 'ILLEGAL_GENERATION' && !kept
         if (type === 'OFFSET_METADATA_TOO_LARGE') for (const line of lines) line.noteless = true
         // Between two rounds of the group; or it went on without this member, which its heartbeat will say.
         else await sleep(clock, waitMs(type === 'REBALANCE_IN_PROGRESS' ? 1 : n++), this.#closing.signal)

@@ -38,6 +38,14 @@ const REBALANCE_MS = 30_000
 const LOOK_EVERY_MS = 10_000
 const LEAVE_WITHIN_MS = 1_500
 
+/** Who commits. */
+export interface Identity {
+  readonly memberId: string
+  readonly groupGenerationId: number
+  /** Of the last round that was finished: a broker keeps no other. */
+  readonly keptGenerationId: number
+}
+
 /** One member of a consumer group: joins, keeps itself known by heartbeats of its own, and joins again when anything changes. */
 export class Membership {
   readonly #options: MembershipOptions
@@ -46,6 +54,7 @@ export class Membership {
   #again = new AbortController()
   #id = ''
   #generation = -1
+  #keptGeneration = -1
   #leads = false
   #unfinished = false
   /** Of the leader: the topics of all members, and how many partitions they had. */
@@ -60,9 +69,8 @@ export class Membership {
     this.#since = options.clock.now()
   }
 
-  /** For commits. */
-  get identity(): { memberId: string; groupGenerationId: number } {
-    return { memberId: this.#id, groupGenerationId: this.#generation }
+  get identity(): Identity {
+    return { memberId: this.#id, groupGenerationId: this.#generation, keptGenerationId: this.#keptGeneration }
   }
 
   /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
@@ -148,6 +156,7 @@ export class Membership {
     const groupAssignment = this.#leads ? await this.#assign(joined) : []
     const sentAt = clock.now()
     const assignment = await client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
+    this.#keptGeneration = joined.generationId
     this.#beatAt = sentAt
     if (this.#ending.signal.aborted) return
     const share = decodeShare(assignment)
