@@ -9,9 +9,9 @@ import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitio
 
 export interface MembershipOptions {
   /** Nothing else may be asked on its connection: while others are waited for, the broker answers nothing there. */
-  readonly client: Client
-  /** For the last word. */
-  readonly asking: Client
+  readonly client: Pick<Client, 'join' | 'sync' | 'heartbeat' | 'letGo'>
+  /** For the last word, and to hear whether an answer is still to come. */
+  readonly asking: Pick<Client, 'heartbeat' | 'leave' | 'ping'>
   readonly metadata: Metadata
   readonly clock: Clock
   readonly group: string
@@ -37,6 +37,8 @@ const BEAT_UNFINISHED_MS = 50
 const REBALANCE_MS = 30_000
 const LOOK_EVERY_MS = 10_000
 const LEAVE_WITHIN_MS = 1_500
+const DOUBT_EVERY_MS = 1_000
+const OK = 'OK'
 
 /** Who commits. */
 export interface Identity {
@@ -112,10 +114,7 @@ export class Membership {
     for (let n = 1; !this.#ending.signal.aborted; ) {
       try {
         this.#again = new AbortController()
-        this.#waits = true
-        await this.#join().finally(() => {
-          this.#waits = false
-        })
+        await this.#join()
         n = 1
         await this.#beat()
       } catch (thrown) {
@@ -144,18 +143,23 @@ export class Membership {
   async #join(): Promise<void> {
     const { client, clock, group, sessionMs, exclusive, topics, owned, onShare, onBeat } = this.#options
     const metadata = encodeWish({ topics: topics(), owned: owned(), exclusive, since: this.#since })
-    const joined = await client.join(group, {
+    this.#waits = true
+    const joining = client.join(group, {
       memberId: this.#id,
       sessionTimeout: sessionMs,
       rebalanceTimeout: REBALANCE_MS,
       groupProtocols: [{ name: PROTOCOL, metadata }],
+    })
+    const joined = await this.#answer(joining, 'REBALANCE_IN_PROGRESS').finally(() => {
+      this.#waits = false
     })
     this.#id = joined.memberId
     this.#generation = joined.generationId
     this.#leads = joined.leaderId === joined.memberId
     const groupAssignment = this.#leads ? await this.#assign(joined) : []
     const sentAt = clock.now()
-    const assignment = await client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
+    const syncing = client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
+    const assignment = await this.#answer(syncing, OK)
     this.#keptGeneration = joined.generationId
     this.#beatAt = sentAt
     if (this.#ending.signal.aborted) return
@@ -163,6 +167,42 @@ export class Membership {
     this.#unfinished = share.unfinished
     onBeat()
     onShare(share)
+  }
+
+  async #answer<T>(asked: Promise<T>, meanwhile: string): Promise<T> {
+    const answered = new AbortController()
+    void this.#doubt(meanwhile, answered.signal) // never rejects
+    return asked.finally(() => answered.abort())
+  }
+
+  /**
+   * Others may be waited for longer than a connection that is gone without a word would be noticed, so the broker is asked elsewhere what it
+   * says to a heartbeat `meanwhile`. Anything else, twice: the answer is lost, or it never had the question.
+   */
+  async #doubt(meanwhile: string, answered: AbortSignal): Promise<void> {
+    const { client, asking, clock, group, onBeat } = this.#options
+    const { memberId, groupGenerationId, keptGenerationId } = this.identity
+    const over = AbortSignal.any([answered, this.#ending.signal])
+    let generation = groupGenerationId
+    for (let odd = 0; odd < 2; ) {
+      await sleep(clock, DOUBT_EVERY_MS, over)
+      if (over.aborted) return
+      const sentAt = clock.now()
+      // Who it is, a member is told in the answer to its first join.
+      const asked = memberId === '' ? asking.ping() : asking.heartbeat(group, { memberId, groupGenerationId: generation })
+      const failure = await asked.then(() => undefined, failureOf)
+      const said = failure?.type ?? OK
+      if (said === OK && memberId === '') continue
+      if (said === meanwhile) {
+        odd = 0
+        // Until the others have come, what it has stays its own.
+        if (!over.aborted) this.#beatAt = sentAt
+        if (!over.aborted) onBeat()
+      } else if (said === '') odd = 2
+      else if (!failure || !isCoordinatorGone(failure)) odd++
+      if (said === 'ILLEGAL_GENERATION') generation = generation === groupGenerationId ? keptGenerationId : groupGenerationId
+    }
+    if (!over.aborted) client.letGo()
   }
 
   async #assign({ members }: Joined): Promise<readonly { memberId: string; memberAssignment: Buffer }[]> {
