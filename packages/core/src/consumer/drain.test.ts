@@ -9,9 +9,11 @@ const SHUTDOWN_MS = 25_000
 function closing({ settlesAfterMs, isUp }: { settlesAfterMs: number; isUp: (at: number) => boolean }) {
   const clock = new VirtualClock(0)
   const { logger, lines } = collector()
+  let given = 0
   const run: Drained = {
     stop: async () => {},
     abort: () => {},
+    giveUp: () => void given++,
     end: () => new Promise((resolve) => clock.after(settlesAfterMs, resolve)),
     health: () => ({ group: 'g', state: 'consuming', running: 0, stuck: 0, unsettled: 7, waitingMs: 0 }),
   }
@@ -19,22 +21,23 @@ function closing({ settlesAfterMs, isUp }: { settlesAfterMs: number; isUp: (at: 
   void drain([run], { clock, shutdownMs: SHUTDOWN_MS, abortGraceMs: 100, logger, isUp: () => isUp(clock.now()) }).then(() => {
     endedAt = clock.now()
   })
-  return { clock, endedAt: () => endedAt, said: () => lines.map(({ msg }) => msg) }
+  return { clock, endedAt: () => endedAt, said: () => lines.map(({ msg }) => msg), givenUp: () => given }
 }
 
 describe('what was handled is settled before this process goes', () => {
   test('while its broker can be reached, for as long as handlers may take', async () => {
-    const { clock, endedAt, said } = closing({ settlesAfterMs: 7_000, isUp: () => true })
+    const { clock, endedAt, said, givenUp } = closing({ settlesAfterMs: 7_000, isUp: () => true })
     await clock.advance(SHUTDOWN_MS)
     expect(endedAt()).toBe(7_000)
-    expect(said()).toEqual([])
+    expect([said(), givenUp()]).toEqual([[], 0])
   })
 
   test('and no longer: what is left is told', async () => {
-    const { clock, endedAt, said } = closing({ settlesAfterMs: Number.POSITIVE_INFINITY, isUp: () => true })
+    const { clock, endedAt, said, givenUp } = closing({ settlesAfterMs: Number.POSITIVE_INFINITY, isUp: () => true })
     await clock.advance(SHUTDOWN_MS)
     expect(endedAt()).toBe(SHUTDOWN_MS)
     expect(said()).toEqual(['7 messages were handled and the broker did not take their settlement: they will be handled again'])
+    expect(givenUp()).toBe(1)
   })
 
   test('without a broker not longer than 5 s', async () => {

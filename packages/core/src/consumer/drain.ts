@@ -17,7 +17,7 @@ export interface DrainOptions {
   readonly isUp: () => boolean
 }
 
-export type Drained = Pick<GroupRun, 'stop' | 'abort' | 'end' | 'health'>
+export type Drained = Pick<GroupRun, 'stop' | 'abort' | 'end' | 'giveUp' | 'health'>
 
 /**
  * Stops all groups at once: fetching stops, what runs may finish within `shutdownMs`, then its signal aborts and it is handed back, with no
@@ -50,6 +50,7 @@ export async function drain(runs: readonly Drained[], { clock, shutdownMs, abort
       { unsettled: left },
       `${left} messages were handled and the broker did not take their settlement: they will be handled again`,
     )
+    for (const run of runs) run.giveUp()
     break
   }
   hold.end()

@@ -69,10 +69,10 @@ export class GroupRun {
         this.#lastSettledAt = clock.now()
         for (const { delivery } of settlements) this.#settled(delivery)
       },
-      onTrouble: (error, count) =>
+      onTrouble: (error, count, again) =>
         options.observer.logger.error(
           { group: plan.group, err: error },
-          `${count} settlements of ${plan.group} could not be stored, trying again: ${error.message}`,
+          `${count} settlements of ${plan.group} could not be stored, ${again ? 'trying again' : 'their messages come again'}: ${error.message}`,
         ),
     })
   }
@@ -173,6 +173,11 @@ export class GroupRun {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#options.observer.state('stopped', { group: this.#options.plan.group })
+  }
+
+  /** What is not settled by now comes again. */
+  giveUp(): void {
+    this.#settler.giveUp()
   }
 
   #take(deliveries: readonly Delivery[]): void {

@@ -16,7 +16,7 @@ function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<v
   const clock = new VirtualClock()
   const calls: string[] = []
   const settled: string[] = []
-  const troubles: [message: string, count: number][] = []
+  const troubles: [message: string, count: number, again: boolean][] = []
   const broker: Subscription = {
     settle: async (settlements) => {
       calls.push(idsOf(settlements))
@@ -29,7 +29,7 @@ function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<v
     subscription: () => subscription?.then(() => broker) ?? broker,
     clock,
     onSettled: (settlements) => settled.push(idsOf(settlements)),
-    onTrouble: (error, count) => troubles.push([error.message, count]),
+    onTrouble: (error, count, again) => troubles.push([error.message, count, again]),
   })
   return { settler, clock, calls, settled, troubles }
 }
@@ -65,7 +65,7 @@ test('what failed is tried again, later and later, before what came since; troub
   expect(calls).toEqual(['1', '1 2'])
   await clock.advance(400 + 800)
   expect(calls).toEqual(['1', '1 2', '1 2', '1 2'])
-  expect([settled, troubles]).toEqual([['1 2'], [['no broker', 1]]])
+  expect([settled, troubles]).toEqual([['1 2'], [['no broker', 1, true]]])
 })
 
 test('of a batch that was stored in part only the rest is tried again, and the part is settled', async () => {
@@ -113,4 +113,29 @@ test('drain gives up what fails: it stays with the broker', async () => {
   await clock.settle()
   await settler.drain()
   expect([calls, settled]).toEqual([['1', '1'], []])
+})
+
+test('what is given up is not said to be settled: a driver that closes gives back what is out, and would skip what came after', async () => {
+  const held = Promise.withResolvers<void>()
+  const { settler, clock, calls, settled, troubles } = settlerWith([() => held.promise])
+  settler.settle(ack('1'))
+  await clock.settle()
+  settler.settle(ack('2'))
+  settler.giveUp()
+  held.resolve()
+  await settler.drain()
+  await clock.settle()
+  expect([calls, settled, troubles]).toEqual([['1'], [], []])
+})
+
+test('at the end it is told what comes again', async () => {
+  const { settler, clock, troubles } = settlerWith([refused, refused])
+  settler.settle(ack('1'))
+  await clock.settle()
+  settler.settle(ack('2'))
+  await settler.drain()
+  expect(troubles).toEqual([
+    ['no broker', 1, true],
+    ['no broker', 2, false],
+  ])
 })

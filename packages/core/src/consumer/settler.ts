@@ -10,8 +10,8 @@ export interface SettlerOptions {
   readonly subscription: () => Subscription | Promise<Subscription>
   readonly clock: Clock
   readonly onSettled: (settlements: readonly Settlement[]) => void
-  /** What could not be settled is tried again; told once per bad spell. */
-  readonly onTrouble: (error: Error, count: number) => void
+  /** What could not be settled is tried again, told once per bad spell; or, while this ends, it is not. */
+  readonly onTrouble: (error: Error, count: number, again: boolean) => void
 }
 
 /** Collects settlements into batches. One batch is out at a time; what could not be stored stays unsettled and is tried again. */
@@ -20,6 +20,7 @@ export class Settler {
   readonly #closing = new AbortController()
   #waiting: Settlement[] = []
   #busy = false
+  #over = false
   #failures = 0
   #flushed: (() => void)[] = []
 
@@ -44,20 +45,30 @@ export class Settler {
     return new Promise((resolve) => this.#flushed.push(resolve))
   }
 
+  /** From now on nothing is settled. What is out may be, and nobody knows: a driver that closes gives it back. */
+  giveUp(): void {
+    this.#over = true
+    this.#closing.abort()
+    this.#waiting = []
+  }
+
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting
       this.#waiting = []
       try {
         await (await this.#options.subscription()).settle(batch)
+        if (this.#over) break
         this.#failures = 0
         this.#options.onSettled(batch)
       } catch (thrown) {
+        if (this.#over) break
         const left = thrown instanceof SettleError ? unstored(batch, thrown) : batch
         if (left.length < batch.length) this.#options.onSettled(batch.filter((settlement) => !left.includes(settlement)))
-        if (this.#failures++ === 0) this.#options.onTrouble(asError(thrown), left.length)
-        if (this.#closing.signal.aborted) break
+        const again = !this.#closing.signal.aborted
         this.#waiting = [...left, ...this.#waiting]
+        if (this.#failures++ === 0 || !again) this.#options.onTrouble(asError(thrown), again ? left.length : this.#waiting.length, again)
+        if (!again) break
         await sleep(this.#options.clock, Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS), this.#closing.signal)
       }
       // In the midst of many that do not wait for anything: the others of them go with the next batch.
