@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
-const published = ['core', 'sql', 'hono']
+const published = ['core', 'sql', 'hono', 'conformance']
 const [reportTo] = process.argv.slice(2)
 const INSTALL_MS = 5 * 60_000
 
@@ -15,6 +15,8 @@ const folder = mkdtempSync(join(tmpdir(), 'corebus-packed-'))
 // No setting of this repository reaches the project: only the machine's own, and the pinned Node first on the PATH.
 const machine = Object.entries(process.env).filter(([name]) => !/^(npm_|MESSAGING_|BROKER_|SQLITE_|KAFKA_|RABBITMQ_|REDIS_)/.test(name))
 const env = { ...Object.fromEntries(machine), PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`, LOG_LEVEL: 'warn' }
+/** Of all tarballs: package/path. */
+const contents: string[] = []
 const checks: { name: string; run: () => Promise<void> }[] = []
 const check = (name: string, work: () => Promise<void>): void => {
   checks.push({ name, run: work })
@@ -24,7 +26,8 @@ async function install(): Promise<void> {
   const tarballs = await Promise.all(
     published.map(async (name) => {
       const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: join(root, 'packages', name) })
-      const [packed] = JSON.parse(stdout) as { filename: string }[]
+      const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[]
+      for (const { path } of packed?.files ?? []) contents.push(`${name}/${path}`)
       return `./${packed?.filename}`
     }),
   )
@@ -119,6 +122,19 @@ check('every door of every package can be imported, and ends nobody', async () =
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', source], { cwd: folder, env })
     if (stdout !== 'alive' || stderr !== '') throw new Error(`${names.join(', ')}: ${stdout} ${stderr}`)
   }
+})
+check('each package has its licence and its sources, and the core carries no process of the conformance suite', async () => {
+  const of = (name: string, end: RegExp): boolean => contents.some((file) => file.startsWith(`${name}/`) && end.test(file))
+  const bare = published.filter((name) => !of(name, /LICENSE$/) || !of(name, /README\.md$/) || !of(name, /src\/.*\.ts$/))
+  if (bare.length > 0 || of('core', /chaos-member|children/) || !of('conformance', /chaos-member\.js$/))
+    throw new Error(`${bare} of ${contents.join(' ')}`)
+})
+check('a driver of their own runs the conformance suite, which kills processes of another package', async () => {
+  const { stdout } = await run(process.execPath, ['conformance.mjs'], {
+    cwd: folder,
+    env: { ...env, SQLITE_PATH: join(folder, 'theirs.db') },
+  })
+  if (stdout.match(/^held: /gm)?.length !== 2) throw new Error(stdout)
 })
 check('a CommonJS service runs it too, by require', async () => {
   const source = `const { createMessaging, defineEvent } = require('@corebus/core'); const { sqliteSession } = require('@corebus/sql'); const { mount } = require('@corebus/hono')

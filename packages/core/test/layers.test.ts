@@ -80,8 +80,9 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
   ['a package reaches another by its name', ({ from, to }) => inRepository(to) && packageOf(to) !== packageOf(from)],
   ['core knows no other package', ({ from, to }) => packageOf(from) === 'core' && to.startsWith('@corebus/')],
   [
-    'hono and sql know core alone',
-    ({ from, to }) => ['hono', 'sql'].includes(packageOf(from) ?? '') && to.startsWith('@corebus/') && !/^@corebus\/core(\/|$)/.test(to),
+    'hono, sql and conformance know core alone',
+    ({ from, to }) =>
+      ['hono', 'sql', 'conformance'].includes(packageOf(from) ?? '') && to.startsWith('@corebus/') && !/^@corebus\/core(\/|$)/.test(to),
   ],
   ['a relative import names its file', ({ to }) => inRepository(to) && !to.endsWith('.ts')],
 ]

@@ -51,6 +51,27 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'texts',
   ],
   '@corebus/core/testing/conformance': ['conformanceCases', 'conformanceResults', 'conformanceTable', 'runConformance'],
+  '@corebus/core/testing/conformance/process': [
+    'ALWAYS',
+    'FIRST_RETRY_MS',
+    'HEADER',
+    'LONGEST_RETRY_MS',
+    'MAX_RETRIES',
+    'PUBLISH_TIMEOUT_MS',
+    'block',
+    'codeOf',
+    'giveUp',
+    'messages',
+    'monotonicMs',
+    'note',
+    'numberIn',
+    'onCommand',
+    'pause',
+    'placeIn',
+    'randomOf',
+    'readOrders',
+    'say',
+  ],
 }
 
 test.each(Object.entries(DOORS))('%s gives these names and no others', async (door, names) => {

@@ -217,9 +217,9 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       // Some wait for another member, or for a broker that is down: the others are read meanwhile.
       if (share && holdings.isPartlyReady && late) return
       if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS) {
-        // A process that gave up and began anew would be one more dead member for which all others wait.
-        if (membership.isWaiting) return
-        throw notJoined(group, trouble)
+        // Kept waiting by its group it waits on: a process that gave up and began anew would be one more dead member for which all wait.
+        await asking.ping().catch(() => Promise.reject(notJoined(group, trouble)))
+        if (!share) return
       }
       await sleep(clock, LOOK_EVERY_MS, closing.signal)
     }

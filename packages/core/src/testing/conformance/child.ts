@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { LoadedChange } from './chaos/mutation.ts'
-import type { ChaosMemberOrders, ChaosProducerOrders } from './children/notes.ts'
-import type { Command, MemberOrders, Place, Said } from './children/protocol.ts'
-import { scriptPath, sourcePath } from './scripts.ts'
+import type { ChaosMemberOrders, ChaosProducerOrders } from './notes.ts'
+import type { Command, MemberOrders, Place, Said } from './protocol.ts'
+import { commandFor } from './scripts.ts'
 import type { ConformanceTarget } from './target.ts'
 
 /** A process of its own that takes part, and can be killed for real. */
@@ -29,15 +29,14 @@ export type Orders =
   | (Partial<Place> & Omit<ChaosProducerOrders, keyof Place>)
 
 /**
- * Starts one of `children/` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do
+ * Starts one of the processes of `@corebus/conformance` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do
  * not disturb.
  */
 export function startChild(script: Script, orders: Orders, target: ConformanceTarget, changes: readonly LoadedChange[] = []): Child {
   // A test runner's own flags (loaders, coverage) are not for plain node.
   const { NODE_OPTIONS: _, ...inherited } = process.env
-  // What is changed is the source, so the source is what runs.
-  const code = changes.length > 0 ? ['--import', sourcePath('mutate'), sourcePath(script)] : [scriptPath(script)]
-  const child = spawn(process.execPath, ['--expose-gc', ...code, JSON.stringify({ ...target.options, ...orders })], {
+  const command = commandFor(script, { changed: changes.length > 0 })
+  const child = spawn(process.execPath, ['--expose-gc', ...command, JSON.stringify({ ...target.options, ...orders })], {
     env: { ...inherited, LOG_LEVEL: 'silent', ...target.env, ...(changes.length > 0 && { COREBUS_MUTATION: JSON.stringify(changes) }) },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

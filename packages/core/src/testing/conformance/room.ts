@@ -4,6 +4,7 @@ import { createMessaging, type Messaging, type Types } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
 import type { LoadedChange } from './chaos/mutation.ts'
 import { type Child, type Orders, type Script, startChild } from './child.ts'
+import { placeIn } from './protocol.ts'
 import type { ConformanceTarget, ConnectOptions } from './target.ts'
 
 /** Where one case takes place: fresh names, and an end to everything it opened. */
@@ -63,7 +64,7 @@ export function openRoom(target: ConformanceTarget): Room {
     member: watch,
     messaging(options) {
       const messaging = createMessaging({
-        ...target.options,
+        ...placeIn(target.options),
         service: 'conformance',
         env: { LOG_LEVEL: 'silent', ...target.env },
         ...options,

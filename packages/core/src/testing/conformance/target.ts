@@ -1,7 +1,7 @@
 import type { Capabilities, Clock, Driver } from '../../driver.ts'
 import type { Deck, Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
-import type { Place } from './children/protocol.ts'
+import type { Place } from './protocol.ts'
 
 /** A client of the broker that has never heard of us, as the target's test file writes it. */
 export interface Others {

@@ -63,7 +63,6 @@ export class Membership {
   #wanted: ReadonlySet<string> = new Set()
   #counts: ReadonlyMap<string, number> = new Map()
   #beatAt = 0
-  #waits = false
   #running: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
@@ -78,11 +77,6 @@ export class Membership {
   /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
   get isFresh(): boolean {
     return this.#options.clock.now() - this.#beatAt < this.#options.sessionMs
-  }
-
-  /** The broker has it wait for other members, which may be dead: each is given up after its session. */
-  get isWaiting(): boolean {
-    return this.#waits
   }
 
   start(): void {
@@ -143,16 +137,13 @@ export class Membership {
   async #join(): Promise<void> {
     const { client, clock, group, sessionMs, exclusive, topics, owned, onShare, onBeat } = this.#options
     const metadata = encodeWish({ topics: topics(), owned: owned(), exclusive, since: this.#since })
-    this.#waits = true
     const joining = client.join(group, {
       memberId: this.#id,
       sessionTimeout: sessionMs,
       rebalanceTimeout: REBALANCE_MS,
       groupProtocols: [{ name: PROTOCOL, metadata }],
     })
-    const joined = await this.#answer(joining, 'REBALANCE_IN_PROGRESS').finally(() => {
-      this.#waits = false
-    })
+    const joined = await this.#answer(joining, 'REBALANCE_IN_PROGRESS')
     this.#id = joined.memberId
     this.#generation = joined.generationId
     this.#leads = joined.leaderId === joined.memberId

@@ -1,4 +1,4 @@
-import { FIRST_RETRY_MS, LONGEST_RETRY_MS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
+import { FIRST_RETRY_MS, LONGEST_RETRY_MS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../notes.ts'
 import { breaks, type Doubts, type Fault, type History, type Life, overlap } from './history.ts'
 
 /** How soon after a fault a connection that it broke is found to be broken. */

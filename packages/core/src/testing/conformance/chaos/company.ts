@@ -1,6 +1,6 @@
 import type { Child } from '../child.ts'
-import type { ChaosProducerOrders, Mix } from '../children/notes.ts'
-import { monotonicMs } from '../children/protocol.ts'
+import type { ChaosProducerOrders, Mix } from '../notes.ts'
+import { monotonicMs } from '../protocol.ts'
 import type { Room } from '../room.ts'
 import { quiet, until } from '../wait.ts'
 import type { Life } from './history.ts'

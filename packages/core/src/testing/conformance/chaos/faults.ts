@@ -1,4 +1,4 @@
-import { type Moment, monotonicMs } from '../children/protocol.ts'
+import { type Moment, monotonicMs } from '../protocol.ts'
 import type { Room } from '../room.ts'
 import { quiet } from '../wait.ts'
 import type { Company, Slot } from './company.ts'

@@ -1,4 +1,4 @@
-import type { Errand, Note } from '../children/protocol.ts'
+import type { Errand, Note } from '../protocol.ts'
 
 /** What happened in a chaos run, as its processes said it: nothing here is concluded yet. */
 export interface History {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { ALWAYS } from '../children/notes.ts'
-import type { Errand, Note } from '../children/protocol.ts'
+import { ALWAYS } from '../notes.ts'
+import type { Errand, Note } from '../protocol.ts'
 import type { Doubts, Fault, History, Letter, Life } from './history.ts'
 import { judge } from './ledger.ts'
 

@@ -1,5 +1,5 @@
-import { ALWAYS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../children/notes.ts'
-import type { Errand } from '../children/protocol.ts'
+import { ALWAYS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../notes.ts'
+import type { Errand } from '../protocol.ts'
 import { allowancesOf, lossesOf } from './allowance.ts'
 import { breaks, errandsIn, type FaultKind, type History, type Letter, type Life, overlap, statesOf, storyOf } from './history.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Mix } from '../children/notes.ts'
-import type { Moment } from '../children/protocol.ts'
+import type { Mix } from '../notes.ts'
+import type { Moment } from '../protocol.ts'
 import type { Deck } from './history.ts'
 import type { Finding } from './ledger.ts'
 

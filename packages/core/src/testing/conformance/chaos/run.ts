@@ -1,5 +1,5 @@
 import { HEADER } from '../../../wire/headers.ts'
-import { LONGEST_RETRY_MS } from '../children/notes.ts'
+import { LONGEST_RETRY_MS } from '../notes.ts'
 import type { Room } from '../room.ts'
 import { quiet } from '../wait.ts'
 import { Company } from './company.ts'

@@ -1,15 +1,18 @@
 import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { BrokerName, MessagingOptions } from '../../../config/messaging-options.ts'
+import type { BrokerName, MessagingOptions } from '../../config/messaging-options.ts'
+import type { DriverOptions } from '../../driver.ts'
 
-/** What a child process is told when it starts. */
 /** Where the broker is, and how its client is to be. */
 export interface Place {
-  readonly broker: BrokerName
+  readonly broker?: BrokerName
+  /** Instead of `broker`: the URL of a module that exports it as `driver`, as `createMessaging` takes it. Child processes import it too. */
+  readonly driver?: string
   readonly url: string
   readonly client?: Readonly<Record<string, unknown>>
 }
 
+/** What a child process is told when it starts. */
 export interface MemberOrders extends Place {
   readonly topic: string
   readonly group?: string
@@ -66,9 +69,14 @@ export type Said =
   /** A change was made to a source as it was loaded. */
   | { readonly kind: 'mutated'; readonly find: string }
 
-/** Of the orders, what `createMessaging` takes. */
-export function placeIn({ broker, url, client }: Place): Place {
-  return { broker, url, ...(client && { client }) }
+/** What `createMessaging` takes to get there. */
+export function placeIn({ broker, driver, url, client }: Place): Pick<MessagingOptions, 'broker' | 'driver' | 'url' | 'client'> {
+  return {
+    ...(broker && { broker }),
+    ...(driver !== undefined && { driver: async (options: DriverOptions) => (await import(driver)).driver(options) }),
+    url,
+    ...(client && { client }),
+  }
 }
 
 export function readOrders<Orders = MemberOrders>(): Orders {

@@ -1,10 +1,8 @@
 // A member of a group, at the driver: says what it gets, and holds, acknowledges or retries it.
 
-import type { Delivery, Message, Settlement } from '../../../driver.ts'
-import { createMessaging } from '../../../messaging.ts'
-import { HEADER } from '../../../wire/headers.ts'
-import { numberIn } from '../room.ts'
-import { block, monotonicMs, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
+import { createMessaging } from '@corebus/core'
+import type { Delivery, Message, Settlement } from '@corebus/core/driver'
+import { block, HEADER, monotonicMs, numberIn, onCommand, pause, placeIn, readOrders, say } from '@corebus/core/testing/conformance/process'
 
 const RETRY_MS = 1_000
 

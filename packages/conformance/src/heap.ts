@@ -1,7 +1,7 @@
 // Publishes and handles in one process, so that it does for the memory broker too, and says how large its heap is.
 
-import { createMessaging } from '../../../messaging.ts'
-import { pause, placeIn, readOrders, say } from './protocol.ts'
+import { createMessaging } from '@corebus/core'
+import { pause, placeIn, readOrders, say } from '@corebus/core/testing/conformance/process'
 
 const BATCH = 500
 /** So many may wait before the next are published. */

@@ -1,13 +1,22 @@
 // A producer of the chaos run: publishes until it is told to close, each message until it is confirmed, as somebody with an outbox would.
 
 import { subscribe } from 'node:diagnostics_channel'
-import { PublishError } from '../../../errors.ts'
-import { createMessaging } from '../../../messaging.ts'
-import { CHANNEL, type StateRecord } from '../../../observe/observer.ts'
-import { newId } from '../../../wire/id.ts'
-import { randomOf } from '../chaos/random.ts'
-import { ALWAYS, type ChaosProducerOrders, giveUp, note, PUBLISH_TIMEOUT_MS } from './notes.ts'
-import { type Errand, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
+import { CHANNEL, createMessaging, PublishError, type StateRecord } from '@corebus/core'
+import { newId } from '@corebus/core/events'
+import {
+  ALWAYS,
+  type ChaosProducerOrders,
+  type Errand,
+  giveUp,
+  note,
+  onCommand,
+  PUBLISH_TIMEOUT_MS,
+  pause,
+  placeIn,
+  randomOf,
+  readOrders,
+  say,
+} from '@corebus/core/testing/conformance/process'
 
 const BATCH = 5
 const BATCHES_IN_FLIGHT = 4

@@ -1,8 +1,7 @@
 // Publishes without end, ten at a time, and says what was confirmed.
 
-import { createMessaging } from '../../../messaging.ts'
-import { messages } from '../room.ts'
-import { pause, placeIn, readOrders, say } from './protocol.ts'
+import { createMessaging } from '@corebus/core'
+import { messages, pause, placeIn, readOrders, say } from '@corebus/core/testing/conformance/process'
 
 const orders = readOrders()
 const { topic, tookMs = 0 } = orders

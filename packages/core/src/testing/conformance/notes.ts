@@ -1,4 +1,4 @@
-import { CorebusError } from '../../../errors.ts'
+import { CorebusError } from '../../errors.ts'
 import { monotonicMs, type Note, type Place, say } from './protocol.ts'
 
 /** `fails` of an errand that never succeeds. */

@@ -1,11 +1,24 @@
 // A consumer service of the chaos run: one handler at the messaging instance, and a note of everything that happens to a message.
 
 import { subscribe } from 'node:diagnostics_channel'
-import { exponential } from '../../../config/retry.ts'
-import { createMessaging } from '../../../messaging.ts'
-import { CHANNEL, type DeliverRecord, type SettleRecord, type StateRecord } from '../../../observe/observer.ts'
-import { type ChaosMemberOrders, codeOf, FIRST_RETRY_MS, giveUp, LONGEST_RETRY_MS, MAX_RETRIES, note, PUBLISH_TIMEOUT_MS } from './notes.ts'
-import { type Errand, type Moment, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
+import { CHANNEL, createMessaging, type DeliverRecord, exponential, type SettleRecord, type StateRecord } from '@corebus/core'
+import {
+  type ChaosMemberOrders,
+  codeOf,
+  type Errand,
+  FIRST_RETRY_MS,
+  giveUp,
+  LONGEST_RETRY_MS,
+  MAX_RETRIES,
+  type Moment,
+  note,
+  onCommand,
+  PUBLISH_TIMEOUT_MS,
+  pause,
+  placeIn,
+  readOrders,
+  say,
+} from '@corebus/core/testing/conformance/process'
 
 const CONCURRENCY = 5
 

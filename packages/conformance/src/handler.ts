@@ -1,7 +1,7 @@
 // A consumer service: one handler, at the messaging instance. SIGTERM closes it, as `core consumer` does.
 
-import { createMessaging } from '../../../messaging.ts'
-import { block, onCommand, pause, placeIn, readOrders, say } from './protocol.ts'
+import { createMessaging } from '@corebus/core'
+import { block, onCommand, pause, placeIn, readOrders, say } from '@corebus/core/testing/conformance/process'
 
 interface Body {
   readonly n: number
