@@ -55,7 +55,7 @@ export function withTables(page: string): { readonly text: string; readonly mist
       const option = optionAt(DECLARED[name] ?? {}, path)
       if (!option) mistakes.push(`${name} has no option ${path}`)
       shown.set(name, (shown.get(name) ?? new Set()).add(path.split('.')[0] ?? ''))
-      return option ? [`| \`${path.replace('*', '<name>')}\` | ${option.default} | ${option.text} |`] : []
+      return option ? [`| \`${path.replace('*', '<name>')}\` | ${option.default.toLocaleString('en')} | ${option.text} |`] : []
     })
     out.push('| option | default | meaning |', '| --- | --- | --- |', ...rows)
   }

@@ -4,6 +4,7 @@ import { redactUrl } from '../options/redact.ts'
 import { didYouMean } from '../options/spelling.ts'
 import { type Address, chooseAddress, namedBroker } from './address.ts'
 import { type Env, envValue, misspelt } from './env.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, type TlsOptions } from './messaging-options.ts'
 import { appMistakes } from './options.ts'
 import { packageName } from './place.ts'
@@ -14,7 +15,7 @@ export { redactUrl } from '../options/redact.ts'
 export { brokerUrl, redisUrl } from './compose.ts'
 
 /** Options and environment, parsed once: nothing after this asks the environment again. */
-export interface Config {
+export interface Config extends Required<Limits> {
   /** 'custom': the `driver` option made it. */
   readonly broker: BrokerName | 'custom'
   /** The address as the driver needs it, secrets included. It is never printed; `where` is the form for messages. */
@@ -31,13 +32,6 @@ export interface Config {
   readonly service: string
   readonly defaultTopic?: string
   readonly prefix: string
-  readonly concurrency: number
-  readonly maxUnsettled: number
-  readonly handlerTimeoutMs: number
-  readonly abortGraceMs: number
-  readonly shutdownMs: number
-  readonly crashLimit: number
-  readonly maxBytes: number
   readonly publishTimeoutMs: number
   readonly maxPending: number
   readonly topology: 'create' | 'check'
@@ -109,13 +103,6 @@ function located({ broker, why }: Address, { url, tls, auth }: Secured): Place {
 function settings(
   {
     prefix = '',
-    concurrency = 10,
-    maxUnsettled = 1_000,
-    handlerTimeoutMs = 60_000,
-    abortGraceMs = 10_000,
-    shutdownMs = 25_000,
-    crashLimit = 5,
-    maxBytes = 900_000,
     publish: { timeoutMs: publishTimeoutMs = 10_000, maxPending = 10_000 } = {},
     topology = 'create',
     durability = 'normal',
@@ -123,17 +110,6 @@ function settings(
   }: MessagingOptions,
   env: Env,
 ): Omit<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth' | 'hints' | 'service' | 'logLevel'> {
-  const limits = {
-    concurrency,
-    maxUnsettled,
-    handlerTimeoutMs,
-    abortGraceMs,
-    shutdownMs,
-    crashLimit,
-    maxBytes,
-    publishTimeoutMs,
-    maxPending,
-  }
   const { maxRetries, retryDelayMs, backoff, retryIf, deadLetter } = options
   const retry: RetryOptions = {
     ...(maxRetries !== undefined && { maxRetries }),
@@ -146,7 +122,8 @@ function settings(
   const { client } = options
   const topics = topicsIn(topology)
   return {
-    ...{ prefix, ...limits, durability, retry },
+    ...limitsOf(options),
+    ...{ prefix, publishTimeoutMs, maxPending, durability, retry },
     topology: typeof topology === 'string' ? topology : (topology.mode ?? 'create'),
     ...(topics && { topics }),
     ...(defaultTopic !== undefined && { defaultTopic }),

@@ -1,20 +1,6 @@
 import type { Logger } from 'pino'
 import type { Clock, Driver, DriverOptions } from '../driver.ts'
-import {
-  callable,
-  having,
-  isObject,
-  isText,
-  milliseconds,
-  must,
-  type Option,
-  objectOf,
-  objectOr,
-  oneOf,
-  secretly,
-  text,
-  whole,
-} from '../options/option.ts'
+import { callable, having, isObject, isText, must, type Option, objectOf, objectOr, oneOf, secretly, text } from '../options/option.ts'
 import type { Inbox, Outbox, Session } from '../scope/session.ts'
 import {
   AUTH,
@@ -27,7 +13,7 @@ import {
   TOPOLOGY,
   type TopologyOptions,
 } from './connection-options.ts'
-import { CONCURRENCY, HANDLER_TIMEOUT, MAX_UNSETTLED } from './group-options.ts'
+import { LIMITS, type Limits } from './limits.ts'
 import { RETRY, type RetryOptions } from './retry-options.ts'
 
 export type { AuthOptions, TlsOptions, TopologyOptions } from './connection-options.ts'
@@ -39,7 +25,7 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** What `createMessaging` and `configureMessaging` take. Everything may be left out; an environment variable or a default then decides. */
-export interface MessagingOptions<Db = unknown> extends RetryOptions {
+export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits {
   readonly broker?: BrokerName
   /** Makes a driver that is not one of ours, instead of `broker`: see `@corebus/core/driver`. */
   readonly driver?: (options: DriverOptions) => Driver | Promise<Driver>
@@ -63,20 +49,6 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   readonly session?: Session<Db>
   readonly outbox?: Outbox<Db>
   readonly inbox?: Inbox<Db>
-  /** Handlers at once per group. Default 10. */
-  readonly concurrency?: number
-  /** Most messages handed out and unsettled per topic. Default 1,000. */
-  readonly maxUnsettled?: number
-  /** Default 60,000. Never infinite. */
-  readonly handlerTimeoutMs?: number
-  /** How long a timed-out or stopped handler may still run after its signal. Default 10,000. */
-  readonly abortGraceMs?: number
-  /** How long `close` waits for running handlers. Default 25,000. */
-  readonly shutdownMs?: number
-  /** Times a message may crash its process before it goes to the dead letters. Default 5. */
-  readonly crashLimit?: number
-  /** Largest message: body, key and headers. Default 900,000. */
-  readonly maxBytes?: number
   readonly publish?: PublishOptions
   /**
    * 'create' (default) adds what is missing; 'check' changes nothing and fails when something is missing. With an object, `mode` says which;
@@ -103,8 +75,6 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly clock?: Clock
 }
-
-const MOST_BYTES = 128 * 1024 * 1024
 
 const addresses = secretly(
   'a string, or an array of strings',
@@ -175,11 +145,6 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
     text: '`source` of every event, and the default group. An error when there is none',
   },
   defaultTopic: { default: '`MESSAGING_DEFAULT_TOPIC`', must: text, text: 'where events go that have no topic' },
-  maxBytes: {
-    default: '900,000',
-    must: whole(1, MOST_BYTES),
-    text: 'the largest message: body, key and headers. A larger one is refused with `TOO_LARGE`',
-  },
   publish: { default: '', must: objectOf(PUBLISH), text: 'how publishes wait', inside: PUBLISH },
   session: {
     default: 'none',
@@ -192,24 +157,7 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
     text: 'see [delivery guarantees](../explanation/delivery-guarantees.md). Needs a session. This version ships no implementation',
   },
   inbox: { default: 'none', must: having('firstTime'), text: 'the same. Needs a session and an outbox' },
-  concurrency: { default: '10', must: CONCURRENCY, text: 'handlers at once in one group and process, 1 to 10,000' },
-  maxUnsettled: {
-    default: '1,000',
-    must: MAX_UNSETTLED,
-    text: 'most messages of a topic handed to this process and not settled, 1 to 1,000,000',
-  },
-  handlerTimeoutMs: { default: '60,000', must: HANDLER_TIMEOUT, text: "then the handler's signal aborts. Above 0, at most 24 h" },
-  abortGraceMs: {
-    default: '10,000',
-    must: milliseconds(0),
-    text: 'how long a handler may run on after that, before the process counts as stuck',
-  },
-  shutdownMs: { default: '25,000', must: milliseconds(0), text: 'how long `close` waits for running handlers' },
-  crashLimit: {
-    default: '5',
-    must: whole(1, 1_000),
-    text: 'hand-outs without a settlement before a message goes to the dead letters, 1 to 1,000',
-  },
+  ...LIMITS,
   ...RETRY,
   resolve: {
     default: '`new Class()`',

@@ -4,8 +4,8 @@ import { didYouMean } from './spelling.ts'
 
 /** How one option is declared. The check and the page of the reference read it; the interface beside its table is for the compiler. */
 export interface Option {
-  /** What holds without it, as the page says it. */
-  readonly default: string
+  /** What holds without it: a number, or as the page says it. */
+  readonly default: string | number
   readonly must: z.ZodType
   /** The sentence of the page. */
   readonly text: string
