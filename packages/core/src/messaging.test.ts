@@ -621,9 +621,9 @@ describe('health', () => {
     expect(messaging.health()).toMatchObject({ live: true, ready: false })
   })
 
-  test('is not ready when nothing was settled for more than 5 minutes', async () => {
+  test('is not ready when nothing was settled for longer than stalledMs', async () => {
     const clock = new VirtualClock()
-    const messaging = onMemory({ clock, handlerTimeoutMs: 3_600_000 })
+    const messaging = onMemory({ clock, handlerTimeoutMs: 3_600_000, stalledMs: 300_000 })
     const held = Promise.withResolvers<void>()
     messaging.handle({ topic: 't', group: 'g' }, () => held.promise)
     await messaging.start()
@@ -633,7 +633,7 @@ describe('health', () => {
     await clock.advance(1_000)
     expect([before, messaging.health()]).toMatchObject([
       true,
-      { live: true, ready: false, reasons: ['group g has settled nothing for 5 min'] },
+      { live: true, ready: false, reasons: ['group g has settled nothing for more than 300000 ms (stalledMs)'] },
     ])
     held.resolve()
     await clock.settle()

@@ -13,6 +13,8 @@ export interface Limits {
   readonly abortGraceMs?: number
   /** How long `close` waits for running handlers. Default 25,000. */
   readonly shutdownMs?: number
+  /** A group that holds messages and has settled none for so long is not ready. Default 300,000. */
+  readonly stalledMs?: number
   /** Times a message may crash its process before it goes to the dead letters. Default 5. */
   readonly crashLimit?: number
   /** Largest message: body, key and headers. Default 900,000. */
@@ -36,6 +38,11 @@ export const LIMITS: Readonly<Record<keyof Limits, Option & { readonly default: 
     text: 'how long a handler may run on after that, before the process counts as stuck',
   },
   shutdownMs: { default: 25_000, must: milliseconds(0), text: 'how long `close` waits for running handlers' },
+  stalledMs: {
+    default: 300_000,
+    must: milliseconds(1),
+    text: 'how long a group may hold messages and settle none before `health().ready` is false',
+  },
   crashLimit: {
     default: 5,
     must: whole(1, 1_000),

@@ -38,8 +38,6 @@ export const START: Readonly<Record<keyof StartOptions, Option>> = {
   },
 }
 
-const LONGEST_WAIT_MS = 5 * 60_000
-
 export interface ConsumersOptions {
   readonly config: Config
   readonly clock: Clock
@@ -200,6 +198,7 @@ export class Consumers {
   health(): Health {
     const groups = this.#runs.map((run) => run.health())
     const connection = this.#with.connection.state()
+    const { stalledMs } = this.#with.config
     const dead = groups.filter((group) => group.state === 'dead')
     const notLive = [
       ...dead.map(({ group }) => `group ${group} stopped consuming and cannot go on`),
@@ -210,7 +209,9 @@ export class Consumers {
       ...(connection === 'connected' ? [] : [`broker ${connection}`]),
       ...(this.started && groups.length === 0 ? ['starting'] : []),
       ...groups.filter(({ state }) => state !== 'consuming' && state !== 'dead').map(({ group, state }) => `group ${group} is ${state}`),
-      ...groups.filter(({ waitingMs }) => waitingMs > LONGEST_WAIT_MS).map(({ group }) => `group ${group} has settled nothing for 5 min`),
+      ...groups
+        .filter(({ waitingMs }) => waitingMs > stalledMs)
+        .map(({ group }) => `group ${group} has settled nothing for more than ${stalledMs} ms (stalledMs)`),
     ]
     return { live: notLive.length === 0, ready: notLive.length === 0 && notReady.length === 0, reasons: [...notLive, ...notReady], groups }
   }

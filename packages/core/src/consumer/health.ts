@@ -3,7 +3,7 @@ import type { SubscriptionState } from '../driver.ts'
 export interface Health {
   /** No handler past time-out and grace, no subscription dead. An absent broker is live. */
   readonly live: boolean
-  /** Connected, subscribed, nothing waiting longer than 5 min without a settlement. */
+  /** Connected, subscribed, no group holds messages and has settled none for `stalledMs` (5 min). */
   readonly ready: boolean
   /** Why not, in words. */
   readonly reasons: readonly string[]
