@@ -30,7 +30,11 @@ export class Connection {
   constructor({ address, clock }: ConnectionOptions) {
     this.#address = address
     this.#clock = clock
-    const onLost = (error: Error) => this.#lost(error)
+    const onLost = (error: Error, silent: boolean) => {
+      // Each would find out by itself, and one after another: after as many seconds each.
+      if (silent) for (const client of [this.publishing, this.asking]) client.letGo()
+      this.#lost(error)
+    }
     this.publishing = new Client({ address, onLost })
     this.asking = new Client({ address, onLost })
   }

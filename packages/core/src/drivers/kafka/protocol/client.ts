@@ -22,8 +22,8 @@ export { bytesOf, type RawHeaders, type RecordOut } from './records.ts'
  */
 export interface ClientOptions {
   readonly address: Address
-  /** A connection was lost that had been there. */
-  readonly onLost?: (error: Error) => void
+  /** A connection was lost that had been there: with an error of its own, or silent for too long. */
+  readonly onLost?: (error: Error, silent: boolean) => void
 }
 
 export interface Place {

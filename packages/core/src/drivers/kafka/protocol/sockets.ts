@@ -9,15 +9,18 @@ const openOurs: ISocketFactory = ({ host, port, ssl, onConnect }) =>
     ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
     : net.connect({ host, port }, onConnect)
 
+class Silent extends Error {}
+
 /** Every socket of one client: to hear of those that are lost, and to let go of those whose peer is silent, which kafkajs never does. */
 export class Sockets {
-  readonly #onLost: (error: Error) => void
+  readonly #onLost: (error: Error, silent: boolean) => void
   readonly #openSocket: ISocketFactory
   readonly #open = new Map<Socket, string>()
   readonly #letGo = new WeakSet<Socket>()
   #closing = false
 
-  constructor(onLost: (error: Error) => void, openSocket: ISocketFactory = openOurs) {
+  /** `onLost` hears whether it was gone without a word. */
+  constructor(onLost: (error: Error, silent: boolean) => void, openSocket: ISocketFactory = openOurs) {
     this.#onLost = onLost
     this.#openSocket = openSocket
   }
@@ -43,14 +46,14 @@ export class Sockets {
     })
     socket.once('close', () => {
       this.#open.delete(socket)
-      if (connected && cause && !this.#closing && !this.#letGo.has(socket)) this.#onLost(cause)
+      if (connected && cause && !this.#closing && !this.#letGo.has(socket)) this.#onLost(cause, cause instanceof Silent)
     })
     return socket
   }
 
   /** A request to this server was not answered in time: it may be gone without a word. */
   silent(server: string): void {
-    for (const [socket, to] of this.#open) if (to === server) socket.destroy(new Error(`${server} does not answer`))
+    for (const [socket, to] of this.#open) if (to === server) socket.destroy(new Silent(`${server} does not answer`))
   }
 
   /** Another client has lost the server, which is known then: these may be gone without a word too, and are opened anew when they are needed. */

@@ -107,10 +107,10 @@ export function lossesOf(life: Life, { faults, doubts }: History): readonly Loss
     }
   }
   if (life.end && upAt !== undefined) {
-    // Who closes while there is no broker does not wait for its answer.
-    const gaveUp = faults.some(
-      (fault) => breaks(fault, life.name, doubts) && overlap(fault, (life.end?.at ?? 0) - CLOSES_WITHIN_MS, life.end?.at ?? 0),
-    )
+    // Who closes while there is no broker does not wait for its answer; that there is none, it may have to find out first.
+    const closing = life.end.at - CLOSES_WITHIN_MS
+    const late = (fault: Fault) => (fault.kind === 'cut' ? { ...fault, until: noticedBy(fault, doubts) } : fault)
+    const gaveUp = faults.some((fault) => breaks(fault, life.name, doubts) && overlap(late(fault), closing, life.end?.at ?? 0))
     if (life.end.how !== 'closed' || (out.length > 0 && gaveUp)) lose(life.end.at, life.end.how, { killed: true })
   }
   return losses

@@ -154,6 +154,14 @@ test('what a member could not settle before it closed may be handled again when 
   expect(found(lives, { faults: [{ kind: 'restart', at: 4, until: 1_500 }] })).toEqual([])
 })
 
+test('a line that was cut is found to be dead when it has been silent, which may be while a member closes', () => {
+  const closing = (at: number) => life('member 1.1', [state(3, 'group', 'consuming'), delivered(5), done(6)], { at })
+  const lives = (at: number) => [published(), closing(at), life('member 2.1', [delivered(50_000), done(50_001), acked(50_002)])]
+  const more: More = { faults: [{ kind: 'cut', at: 10, until: 10 }], doubts: { silenceMs: 5_000, answersSettlements: true } }
+  expect(found(lives(20_000), more)).toEqual([])
+  expect(found(lives(40_000), more)).toEqual(['duplicate'])
+})
+
 test('where a member keeps what it has over a lost connection, only its being given up explains a repeat', () => {
   const lost = (code: string): Life =>
     life(

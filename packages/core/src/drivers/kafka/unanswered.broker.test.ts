@@ -134,3 +134,21 @@ test.skipIf(!node)(
   },
   90_000,
 )
+
+test.skipIf(!node)(
+  'of connections that are gone without a word the first that is found out is enough',
+  async () => {
+    const { topic, ...room } = openRoom(`127.0.0.1:${proxy.port}`)
+    const driver = await room.connected()
+    await driver.ensure({ topics: [topic], groups: [] }, 'create')
+    await driver.publish(messages(topic, 1))
+    proxy.vanish()
+    const publishing = driver.publish(messages(topic, 1))
+    await until(() => driver.states.at(-1)?.kind === 'reconnecting')
+    const foundOutAt = performance.now()
+    await until(() => driver.states.at(-1)?.kind === 'connected')
+    expect(performance.now() - foundOutAt).toBeLessThan(2_500)
+    await publishing
+  },
+  60_000,
+)
