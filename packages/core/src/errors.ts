@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Delivery } from './driver.ts'
 
 /** Every error of Corebus: `code` is stable, the message says what happened and what to do. Secrets never appear in it. */
@@ -62,15 +63,67 @@ export class RetryLater extends Error {
   }
 }
 
-/** What was thrown, as an Error. */
+/**
+ * What was thrown, as an Error that can be read as often as one likes. What a thrown value does when it is looked at (a getter that throws, a
+ * proxy that was revoked, a message that is no text) happens here and once; what cannot be read is said to be so.
+ */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(typeof thrown === 'string' ? thrown : `thrown: ${safeString(thrown)}`)
+  if (typeof thrown === 'string') return new Error(thrown)
+  try {
+    if (!(thrown instanceof Error) || types.isProxy(thrown)) return new Error(`thrown: ${textOf(thrown)}`)
+    return isPlain(thrown) ? thrown : copyOf(thrown)
+  } catch {
+    return new Error('thrown: a value that cannot be read')
+  }
 }
 
-function safeString(value: unknown): string {
-  try {
-    return JSON.stringify(value) ?? String(value)
-  } catch {
-    return Object.prototype.toString.call(value)
+/** V8's own: it makes the text of a stack when it is first asked for. */
+const nativeStack = Object.getOwnPropertyDescriptor(new Error('x'), 'stack')?.get
+const TEXTS = ['name', 'message', 'stack']
+const READ = [...TEXTS, 'code', 'cause']
+
+function isPlain(error: Error): boolean {
+  for (let at: object | null = error; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    if (types.isProxy(at)) return false
+    for (const name of READ) {
+      const { get, value } = Object.getOwnPropertyDescriptor(at, name) ?? {}
+      if (get && get !== nativeStack) return false
+      if (TEXTS.includes(name) && value !== undefined && typeof value !== 'string') return false
+    }
   }
+  return typeof error.stack === 'string' || error.stack === undefined
+}
+
+/** Of the same class, with everything that stood in it; nothing of it runs any more when it is read. */
+function copyOf(error: Error): Error {
+  const read = (name: string): unknown => {
+    try {
+      return (error as unknown as Record<string, unknown>)[name]
+    } catch {
+      return undefined
+    }
+  }
+  const texts = TEXTS.map((name) => [name, read(name)] as const)
+  const copy = new Error()
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(error)))
+    if (value !== undefined) define(copy, name, value)
+  for (const [name, value] of texts)
+    define(copy, name, typeof value === 'string' ? value : value === undefined ? `an error whose ${name} cannot be read` : textOf(value))
+  for (const name of ['code', 'cause']) define(copy, name, read(name))
+  return Object.setPrototypeOf(copy, Object.getPrototypeOf(error))
+}
+
+function define(error: Error, name: string, value: unknown): void {
+  Object.defineProperty(error, name, { value, writable: true, configurable: true })
+}
+
+function textOf(value: unknown): string {
+  for (const read of [() => JSON.stringify(value), () => String(value), () => Object.prototype.toString.call(value)])
+    try {
+      const text: unknown = read()
+      if (typeof text === 'string') return text
+    } catch {
+      // The next way may do.
+    }
+  return 'a value that cannot be read'
 }

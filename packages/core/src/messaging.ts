@@ -15,6 +15,7 @@ import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
 import { createLogger } from './observe/logger.ts'
 import { type Counters, Observer } from './observe/observer.ts'
+import { steady } from './observe/steady.ts'
 import { checkOptions } from './options/check.ts'
 import { inFrameAsLoaded } from './process/frame.ts'
 import { type Class, registry } from './process/registry.ts'
@@ -95,7 +96,8 @@ export function createInstance<T extends Types>(
 ): Messaging<T> {
   const config = readConfig(options as MessagingOptions)
   const clock: Clock = options.clock ?? systemClock
-  const logger = options.logger ?? createLogger({ level: config.logLevel, service: config.service })
+  const given = options.logger ?? createLogger({ level: config.logLevel, service: config.service })
+  const logger = steady(given)
   const observer = new Observer({ service: config.service, logger })
   const { driver: theirs } = options
   const connection = createConnection({ config, clock, observer, logger, ...(theirs && { load: (_, given) => theirs(given) }) })
@@ -136,6 +138,7 @@ export function createInstance<T extends Types>(
     connection,
     observer,
     logger,
+    handlersLogger: given,
     options: options as MessagingOptions,
     resolve,
     handleMiddleware,

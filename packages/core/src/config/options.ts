@@ -1,4 +1,4 @@
-import { CorebusError } from '../errors.ts'
+import { asError, CorebusError } from '../errors.ts'
 import { type Checked, mistakesIn } from '../options/check.ts'
 import { MESSAGING, type MessagingOptions } from './messaging-options.ts'
 import { retryPolicy } from './retry.ts'
@@ -43,11 +43,7 @@ function contradictions({ session, outbox, inbox, ...options }: MessagingOptions
       'the retry options',
     )
   } catch (error) {
-    mistakes.push(
-      error instanceof CorebusError
-        ? error.message
-        : `backoff fails when it is called: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    mistakes.push(error instanceof CorebusError ? error.message : `backoff fails when it is called: ${asError(error).message}`)
   }
   return mistakes
 }

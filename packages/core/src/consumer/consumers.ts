@@ -44,6 +44,8 @@ export interface ConsumersOptions {
   readonly connection: Connection
   readonly observer: Observer
   readonly logger: Logger
+  /** What handlers say is their own. */
+  readonly handlersLogger: Logger
   readonly options: MessagingOptions
   readonly resolve: Resolve
   readonly handleMiddleware: readonly HandleMiddleware[]
@@ -135,7 +137,7 @@ export class Consumers {
   }
 
   #run(plan: GroupPlan, driver: Driver, bound: ReadonlyMap<HandlerSpec, HandlerFunction>, { onStuck }: StartOptions): GroupRun {
-    const { clock, observer, config, options, handleMiddleware, logger, owner, outlet } = this.#with
+    const { clock, observer, config, options, handleMiddleware, handlersLogger, owner, outlet } = this.#with
     const { session, inbox, outbox } = options
     return new GroupRun({
       plan,
@@ -153,7 +155,7 @@ export class Consumers {
         inbox,
         outbox,
         middleware: handleMiddleware,
-        logger,
+        logger: handlersLogger,
         owner,
         outlet,
       },

@@ -189,6 +189,11 @@ function verdictOf(thrown: unknown, call: Call): Verdict {
   const error = asError(thrown)
   // By name as well: the handler's copy of the SDK may be another one.
   if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
-  if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: Number((error as RetryLater).ms), error }
+  if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: msOf(error), error }
   return { kind: 'failed', error }
+}
+
+function msOf(error: Error): number {
+  const { ms } = error as Partial<RetryLater>
+  return typeof ms === 'number' ? ms : Number.NaN
 }

@@ -1,5 +1,6 @@
 import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
 import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
+import { redactText } from '../options/redact.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
 
@@ -164,9 +165,9 @@ export function burial(delivery: Delivery, { attempt, error, reason, group, now 
   return { kind: 'deadLetter', delivery, headers }
 }
 
-/** At most so many bytes of UTF-8, without half a character at the end. What an error calls its message or stack may be anything. */
+/** At most so many bytes of UTF-8, without half a character at the end and without what looks like a secret. */
 function cut(said: unknown, maxBytes: number): string {
-  const text = String(said)
+  const text = redactText(String(said).slice(0, 2 * maxBytes)).toWellFormed()
   if (Buffer.byteLength(text) <= maxBytes) return text
   const bytes = Buffer.from(text.slice(0, maxBytes))
   let end = Math.min(maxBytes - 3, bytes.length)

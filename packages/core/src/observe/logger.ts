@@ -2,6 +2,8 @@ import { createRequire } from 'node:module'
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
 import type * as pretty from 'pino-pretty'
 import { redactUrl } from '../options/redact.ts'
+import { described } from './described.ts'
+import { visible } from './readable.ts'
 
 /** Where lines go. `isTTY` and `hasColors` are what Node's terminal streams have. */
 export type LogStream = DestinationStream & { readonly isTTY?: boolean; hasColors?(): boolean }
@@ -26,9 +28,16 @@ const redact: LoggerOptions['redact'] = {
 /** Readable lines on a terminal, in colour if it has them; elsewhere JSON, a line each. Both are written at once, so that none is lost at exit. */
 export function createLogger({ level, service, stream }: LogOptions): Logger {
   const terminal: Partial<LogStream> = stream ?? process.stdout
-  const options: LoggerOptions = { level, redact, timestamp: pino.stdTimeFunctions.isoTime }
-  const destination = stream ?? pino.destination({ dest: 1, sync: true })
+  const options: LoggerOptions = { level, redact, serializers: { err: described }, timestamp: pino.stdTimeFunctions.isoTime }
+  const destination = stream ?? standardOutput()
   return pino(options, terminal.isTTY ? readable(destination, terminal.hasColors?.() ?? false) : destination).child({ service })
+}
+
+/** A reader that has gone, or a disk that is full, costs lines and not the process. */
+function standardOutput(): DestinationStream {
+  const destination = pino.destination({ dest: 1, sync: true })
+  destination.on('error', () => {})
+  return destination
 }
 
 function readable(destination: DestinationStream, colorize: boolean): DestinationStream {
@@ -41,5 +50,14 @@ function readable(destination: DestinationStream, colorize: boolean): Destinatio
     ignore: 'pid,hostname,service',
     messageFormat: '{service} {msg}',
   })
-  return { write: (line) => destination.write(format(line)) }
+  return { write: (line) => destination.write(format(shown(JSON.parse(line)))) }
+}
+
+function shown(value: unknown): object {
+  const deep = (one: unknown): unknown => {
+    if (typeof one === 'string') return visible(one)
+    if (typeof one !== 'object' || one === null) return one
+    return Array.isArray(one) ? one.map(deep) : Object.fromEntries(Object.entries(one).map(([name, inner]) => [visible(name), deep(inner)]))
+  }
+  return deep(value) as object
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { CorebusError } from '../errors.ts'
+import { asError, CorebusError } from '../errors.ts'
 
 /** The body of every event on every broker, exactly these four. */
 export interface Envelope {
@@ -30,7 +30,7 @@ function jsonOf(value: unknown, what: string): string {
   try {
     text = JSON.stringify(value)
   } catch (cause) {
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
+    const why = asError(cause).message.split('\n')[0] ?? ''
     throw new CorebusError(
       'PAYLOAD_NOT_JSON',
       `${what} cannot be written as JSON: ${why}. Send plain data: numbers, strings, arrays, objects`,

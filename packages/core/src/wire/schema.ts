@@ -1,5 +1,5 @@
 import { type $ZodType, safeDecode, safeEncode } from 'zod/v4/core'
-import { CorebusError } from '../errors.ts'
+import { asError, CorebusError } from '../errors.ts'
 
 /**
  * A schema of zod (4.1 and later), or of any library that speaks Standard Schema (standardschema.dev).
@@ -63,7 +63,7 @@ function checked<Out>(run: () => Result<Out>): Out {
   } catch (cause) {
     if (cause instanceof CorebusError) throw cause
     if (isAsync(cause)) throw asyncSchema(cause)
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = asError(cause).message
     throw new CorebusError('PAYLOAD_INVALID', `the payload does not fit its schema: ${why}`, { cause })
   }
   if (result.success) return result.data

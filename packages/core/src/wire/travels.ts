@@ -1,5 +1,5 @@
 import { type $ZodType, type $ZodTypes, toJSONSchema } from 'zod/v4/core'
-import { CorebusError } from '../errors.ts'
+import { asError, CorebusError } from '../errors.ts'
 import { isZod, type Schema } from './schema.ts'
 
 /** `wire`: must survive JSON. `code`: only has to find its way back, as behind a codec. */
@@ -44,7 +44,7 @@ export function checkTravels(name: string, schema: Schema): void {
     if (mayBeUndefined(schema)) walk.offences.push('the payload itself is optional, and JSON has no undefined: use .nullable()')
     visit(schema, '', 'wire', walk)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = asError(cause).message
     throw notJson(name, [`its schema cannot be read yet (${why}): define what it refers to above it`], cause)
   }
   if (walk.offences.length > 0) throw notJson(name, walk.offences)
