@@ -7,11 +7,17 @@ const LONGEST_TIMER_MS = 2_147_483_647
 
 export const systemClock: Clock = {
   now: Date.now,
+  monotonic: () => performance.now(),
   after(ms, fn) {
     const timer = setTimeout(fn, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS))
     timer.unref()
     return () => clearTimeout(timer)
   },
+}
+
+/** For durations and deadlines: the clock of a machine may be set while it runs, by hours, and one that was suspended finds another time. */
+export function monotonic(clock: Clock): number {
+  return clock.monotonic?.() ?? clock.now()
 }
 
 /** Resolves after `ms`, or at once when `signal` aborts; never rejects. Does not keep the process alive. */

@@ -211,6 +211,8 @@ export interface DriverOptions {
 export interface Clock {
   /** Ms since the epoch. */
   now(): number
+  /** Ms since anywhere, of a clock that nobody sets: for durations. Without it `now` is taken. */
+  monotonic?(): number
   /** Calls `fn` once after `ms`; the returned function cancels. Does not keep the process alive. */
   after(ms: number, fn: () => void): () => void
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { held } from '../clock.ts'
+import { held, monotonic } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { BrokerName } from '../config/messaging-options.ts'
 import type { Clock, ConnectionState, Difference, Driver, DriverOptions, Topology } from '../driver.ts'
@@ -94,12 +94,15 @@ export function createConnection({ config, clock, observer, logger, load = loadO
     if (state.kind === 'connected') {
       observer.state('connected')
       if (troubleSince !== undefined)
-        logger.info({ broker, where }, `broker ${broker} at ${where} is back after ${((clock.now() - troubleSince) / 1000).toFixed(1)} s`)
+        logger.info(
+          { broker, where },
+          `broker ${broker} at ${where} is back after ${((monotonic(clock) - troubleSince) / 1000).toFixed(1)} s`,
+        )
       troubleSince = undefined
       return
     }
     observer.state(state.kind, { error: state.error })
-    troubleSince ??= clock.now()
+    troubleSince ??= monotonic(clock)
     const line = { broker, where, err: state.error }
     if (state.kind === 'dead') logger.error(line, `broker ${broker} at ${where} cannot be used any more: ${state.error.message}`)
     else if (state.kind === 'blocked') logger.warn(line, `broker ${broker} at ${where} takes no publishes: ${state.error.message}`)

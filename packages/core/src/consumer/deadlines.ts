@@ -1,24 +1,65 @@
+import { type Clock, monotonic } from '../clock.ts'
 import { CorebusError } from '../errors.ts'
 import type { Work } from './work.ts'
 
-export interface Deadlines {
+export interface DeadlinesOptions {
+  readonly clock: Clock
+  readonly running: ReadonlySet<Work>
   readonly handlerTimeoutMs: number
   readonly abortGraceMs: number
+  /** It ran on through the grace after its signal: it cannot be stopped any more. */
+  readonly onStuck: (work: Work) => void
 }
 
-/** Aborts what has run too long, once; returns what ran on through the grace after that: it cannot be stopped any more. */
-export function checkDeadlines(running: Iterable<Work>, now: number, { handlerTimeoutMs, abortGraceMs }: Deadlines): readonly Work[] {
-  const stuck: Work[] = []
-  for (const work of running) {
-    const ranMs = now - (work.runningSince ?? now)
-    if (!work.timedOut && ranMs >= handlerTimeoutMs) {
+const TICK_MS = 250
+
+/**
+ * One coarse clock for all time-outs, while anything runs: a timer a message would cost more than the rest of the runtime. It counts how long the
+ * handlers of this process ran and not how late it is: a tick that comes late counts as two, because the process, or its loop, stood still, and a
+ * handler must have its signal and its grace before it is called stuck.
+ */
+export class Deadlines {
+  readonly #options: DeadlinesOptions
+  readonly #everyMs: number
+  #cancel: (() => void) | undefined
+  #tickedAt = 0
+
+  constructor(options: DeadlinesOptions) {
+    this.#options = options
+    this.#everyMs = Math.min(TICK_MS, Math.max(options.handlerTimeoutMs / 5, 10))
+  }
+
+  /** Goes on by itself for as long as something runs. */
+  watch(): void {
+    if (!this.#cancel) this.#tick()
+  }
+
+  stop(): void {
+    this.#cancel?.()
+  }
+
+  #tick(): void {
+    const { clock, running } = this.#options
+    const now = monotonic(clock)
+    const passedMs = Math.min(now - this.#tickedAt, 2 * this.#everyMs)
+    this.#tickedAt = now
+    for (const work of running) this.#check(work, Math.min(passedMs, now - (work.runningSince ?? now)))
+    this.#cancel = clock.after(this.#everyMs, () => {
+      this.#cancel = undefined
+      if (running.size > 0) this.#tick()
+    })
+  }
+
+  #check(work: Work, ranMs: number): void {
+    const { handlerTimeoutMs, abortGraceMs, onStuck } = this.#options
+    work.ranMs += ranMs
+    if (!work.timedOut && work.ranMs >= handlerTimeoutMs) {
       work.timedOut = true
       work.abort(new CorebusError('HANDLER_TIMEOUT', `the handler has run for ${handlerTimeoutMs} ms (handlerTimeoutMs)`))
     }
-    if (work.timedOut && !work.stuck && ranMs >= handlerTimeoutMs + abortGraceMs) {
+    if (work.timedOut && !work.stuck && work.ranMs >= handlerTimeoutMs + abortGraceMs) {
       work.stuck = true
-      stuck.push(work)
+      onStuck(work)
     }
   }
-  return stuck
 }

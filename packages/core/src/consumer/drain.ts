@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Clock, Hold, sleep } from '../clock.ts'
+import { type Clock, Hold, monotonic, sleep } from '../clock.ts'
 import type { GroupRun } from './group-run.ts'
 
 /** After the signal aborts: time for handlers to notice it and for sessions to roll back. */
@@ -26,7 +26,7 @@ export type Drained = Pick<GroupRun, 'stop' | 'abort' | 'end' | 'giveUp' | 'heal
  */
 export async function drain(runs: readonly Drained[], { clock, shutdownMs, abortGraceMs, logger, isUp }: DrainOptions): Promise<void> {
   if (runs.length === 0) return
-  const until = clock.now() + shutdownMs
+  const until = monotonic(clock) + shutdownMs
   const hold = new Hold()
   hold.on()
   const finished = Promise.all(runs.map((run) => run.stop())).then(() => true)
@@ -44,7 +44,7 @@ export async function drain(runs: readonly Drained[], { clock, shutdownMs, abort
   const settled = Promise.all(runs.map((run) => run.end())).then(() => true)
   // A Kafka group takes no commits while one of its members died in the middle of a rebalance: until that one's session is over.
   for (let ms = SETTLE_WITHOUT_BROKER_MS; !(await within(settled, ms, clock)); ms = LOOK_EVERY_MS) {
-    if (isUp() && clock.now() < until) continue
+    if (isUp() && monotonic(clock) < until) continue
     const left = runs.reduce((sum, run) => sum + run.health().unsettled, 0)
     logger.warn(
       { unsettled: left },

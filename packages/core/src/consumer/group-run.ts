@@ -1,10 +1,10 @@
-import { type Clock, Hold, sleep } from '../clock.ts'
+import { type Clock, Hold, monotonic, sleep } from '../clock.ts'
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { GroupPlan } from '../handlers/plan.ts'
 import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
-import { checkDeadlines } from './deadlines.ts'
+import { Deadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
 import type { GroupHealth } from './health.ts'
@@ -42,18 +42,22 @@ export class GroupRun {
   readonly #losses = new Losses()
   readonly #decisions: Decisions
   readonly #hold = new Hold()
+  readonly #deadlines: Deadlines
   readonly #subscribed = Promise.withResolvers<Subscription>()
   #subscription: Subscription | undefined
   #ended = false
   #state: GroupHealth['state'] = 'starting'
   #trouble: string | undefined
   #lastSettledAt = 0
-  #cancelTick: (() => void) | undefined
 
   constructor(options: GroupRunOptions) {
     this.#options = options
     const { plan, clock } = options
     this.#decisions = new Decisions(options)
+    this.#deadlines = new Deadlines({
+      ...{ clock, running: this.#running, handlerTimeoutMs: plan.handlerTimeoutMs, abortGraceMs: options.abortGraceMs },
+      onStuck: (work) => options.onStuck(plan.group, work.message),
+    })
     this.#lanes = new Lanes({
       concurrency: plan.concurrency,
       run: (work) => this.#run(work),
@@ -66,7 +70,7 @@ export class GroupRun {
       subscription: () => this.#subscription ?? this.#subscribed.promise,
       clock,
       onSettled: (settlements) => {
-        this.#lastSettledAt = clock.now()
+        this.#lastSettledAt = monotonic(clock)
         for (const { delivery } of settlements) this.#settled(delivery)
       },
       onTrouble: (error, count, again) =>
@@ -79,7 +83,7 @@ export class GroupRun {
 
   async start(): Promise<void> {
     this.#hold.on()
-    this.#lastSettledAt = this.#options.clock.now()
+    this.#lastSettledAt = monotonic(this.#options.clock)
     const subscription = await this.#subscribe().catch((error: unknown) => {
       this.#subscribed.reject(error)
       throw error
@@ -116,7 +120,7 @@ export class GroupRun {
   health(): GroupHealth {
     const ours = [...this.#ours.values()]
     const oldest = ours.reduce((at, { arrivedAt }) => Math.min(at, arrivedAt), Number.POSITIVE_INFINITY)
-    const now = this.#options.clock.now()
+    const now = monotonic(this.#options.clock)
     return {
       group: this.#options.plan.group,
       state: this.#state,
@@ -165,7 +169,7 @@ export class GroupRun {
    */
   async end(): Promise<void> {
     this.#ended = true
-    this.#cancelTick?.()
+    this.#deadlines.stop()
     for (const work of this.#running) work.lost = true
     this.#hold.end()
     await this.#settler.drain()
@@ -182,7 +186,7 @@ export class GroupRun {
 
   #take(deliveries: readonly Delivery[]): void {
     const { plan, observer, clock, crashLimit, dispatch } = this.#options
-    const now = clock.now()
+    const now = monotonic(clock)
     const works: Work[] = []
     for (const delivery of deliveries) {
       const { message } = delivery
@@ -222,12 +226,12 @@ export class GroupRun {
   #run(work: Work): Rest | Promise<Rest> {
     if (work.lost) return undefined
     const startedAt = performance.now()
-    work.runningSince = this.#options.clock.now()
+    work.runningSince = monotonic(this.#options.clock)
     // Each in a frame of its own: several may start one after another here, and none may see what another has entered.
     const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)
     if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
     this.#running.add(work)
-    if (!this.#cancelTick) this.#tick()
+    this.#deadlines.watch()
     return dispatched.then((ended) => {
       this.#running.delete(work)
       return this.#finish(work, ended, performance.now() - startedAt)
@@ -274,17 +278,6 @@ export class GroupRun {
 
   #survived({ delivery, durationMs }: Work): void {
     if (delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
-  }
-
-  /** One coarse clock for all time-outs, while anything runs: a timer a message would cost more than the rest of the runtime. */
-  #tick(): void {
-    const { plan, clock, abortGraceMs, onStuck } = this.#options
-    const { handlerTimeoutMs } = plan
-    for (const work of checkDeadlines(this.#running, clock.now(), { handlerTimeoutMs, abortGraceMs })) onStuck(plan.group, work.message)
-    this.#cancelTick = clock.after(Math.min(TICK_MS, Math.max(handlerTimeoutMs / 5, 10)), () => {
-      this.#cancelTick = undefined
-      if (this.#running.size > 0) this.#tick()
-    })
   }
 
   #changeState(state: SubscriptionState): void {

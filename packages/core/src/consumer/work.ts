@@ -15,6 +15,8 @@ export class Work implements Job, Call, Counts {
   attempt: number
   snoozes: number
   runningSince: number | undefined
+  /** As far as its process ran meanwhile. */
+  ranMs = 0
   durationMs = 0
   /** Decided, and on its way to the broker. */
   outcome: Outcome | undefined
@@ -56,6 +58,7 @@ export class Work implements Job, Call, Counts {
   again(): void {
     this.timedOut = false
     this.stuck = false
+    this.ranMs = 0
     this.#controller = undefined
     this.#aborted = undefined
   }

@@ -1,4 +1,4 @@
-import { type Clock, held, sleep, systemClock } from '../clock.ts'
+import { type Clock, held, monotonic, sleep, systemClock } from '../clock.ts'
 import type { Admin, DeadLetter, DeadLetterFilter } from '../driver.ts'
 import { checkOptions } from '../options/check.ts'
 import { callable, having, must, type Option } from '../options/option.ts'
@@ -45,7 +45,7 @@ async function replayListed(
   const seen = new Set<string>()
   let replayed = 0
   for (;;) {
-    const startedAt = clock.now()
+    const startedAt = monotonic(clock)
     const page = await admin.deadLetters(filter, { limit: PAGE })
     const fresh = page.filter((letter) => !seen.has(nameOf(letter))).slice(0, limit)
     if (fresh.length === 0) return replayed
@@ -53,7 +53,8 @@ async function replayListed(
     const count = await replayAll(admin, filter, fresh)
     replayed += count
     onProgress?.(replayed)
-    if (perSecond !== undefined && page.length > fresh.length) await sleep(clock, (count * 1_000) / perSecond - (clock.now() - startedAt))
+    if (perSecond !== undefined && page.length > fresh.length)
+      await sleep(clock, (count * 1_000) / perSecond - (monotonic(clock) - startedAt))
   }
 }
 

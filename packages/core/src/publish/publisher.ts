@@ -1,4 +1,4 @@
-import { type Clock, Hold } from '../clock.ts'
+import { type Clock, Hold, monotonic } from '../clock.ts'
 import type { Driver, Message } from '../driver.ts'
 import { asError, CorebusError, PublishError, type PublishFailure } from '../errors.ts'
 
@@ -78,7 +78,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
       const call: Call = {
         resolve,
         reject,
-        deadline: clock.now() + timeoutMs,
+        deadline: monotonic(clock) + timeoutMs,
         messages,
         done: messages.length === 1 ? undefined : new Set(),
         left: messages.length,
@@ -219,11 +219,11 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
   function armTimer(): void {
     forgetFinished()
     const [first] = calls
-    cancelTimer = first && clock.after(Math.max(first.deadline - clock.now(), 1), expire)
+    cancelTimer = first && clock.after(Math.max(first.deadline - monotonic(clock), 1), expire)
   }
 
   function expire(): void {
-    const now = clock.now()
+    const now = monotonic(clock)
     for (const call of calls) {
       if (call.deadline > now) break
       if (call.over) continue

@@ -1,33 +1,44 @@
-import type { Clock } from '../../driver.ts'
+import { type Clock, monotonic } from '../../clock.ts'
 
 const FRESH_MS = 60_000
+/** Less may be the way to the broker and back. */
+const MOVED_MS = 1_000
 
 /**
- * The broker's clock, as it stamps what it stores. Delays are measured on it alone: the clocks of members may be apart.
+ * The broker's clock, as it stamps what it stores. Delays are measured on it alone: the clocks of members may be apart. Between two looks at it
+ * time goes on evenly, whatever is done to the clock of this machine.
  */
 export class BrokerTime {
   readonly #clock: Clock
   readonly #ask: () => Promise<number>
-  #aheadMs = 0
+  #ahead: number
   #askedAt = Number.NEGATIVE_INFINITY
 
   /** `ask` stores something and answers with the broker's stamp of it. */
   constructor(clock: Clock, ask: () => Promise<number>) {
     this.#clock = clock
     this.#ask = ask
+    this.#ahead = clock.now() - monotonic(clock)
   }
 
   /** Ms since the epoch, as far as known. */
   now(): number {
-    return this.#clock.now() + this.#aheadMs
+    return monotonic(this.#clock) + this.#ahead
   }
 
   /** Before something is measured. Where the broker cannot be asked, what was known holds on, or our own clock. */
   async refresh(): Promise<void> {
-    if (this.#clock.now() - this.#askedAt < FRESH_MS) return
-    this.#askedAt = this.#clock.now()
+    if (monotonic(this.#clock) - this.#askedAt >= FRESH_MS) await this.correct()
+  }
+
+  /** Asks now. Resolves with whether it is another time than was thought; never rejects. */
+  async correct(): Promise<boolean> {
+    this.#askedAt = monotonic(this.#clock)
     const stamp = await this.#ask().catch(() => -1)
+    if (stamp < 0) return false
+    const before = this.#ahead
     // Never too early: the broker's clock has gone on since it made the stamp.
-    if (stamp >= 0) this.#aheadMs = stamp - this.#clock.now()
+    this.#ahead = stamp - monotonic(this.#clock)
+    return Math.abs(this.#ahead - before) > MOVED_MS
   }
 }

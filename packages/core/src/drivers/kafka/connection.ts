@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { ConnectionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
@@ -45,7 +45,7 @@ export class Connection {
 
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number, listener: (state: ConnectionState) => void): Promise<void> {
-    const deadline = this.#clock.now() + withinMs
+    const deadline = monotonic(this.#clock) + withinMs
     this.#listener = listener
     for (let n = 1; ; n++) {
       try {
@@ -55,7 +55,7 @@ export class Connection {
         const failure = failureOf(thrown)
         if (this.#closing.signal.aborted) throw closed()
         const waitMs = this.#waitMs(n)
-        if (isHopeless(failure) || this.#clock.now() + waitMs > deadline) throw unreachable(this.#address.where, failure)
+        if (isHopeless(failure) || monotonic(this.#clock) + waitMs > deadline) throw unreachable(this.#address.where, failure)
         await sleep(this.#clock, waitMs, this.#closing.signal)
       }
     }

@@ -35,12 +35,13 @@ export function kafkaDriver(options: DriverOptions): Driver {
     metadata: new Metadata(publishing, clock),
     clock,
     timeoutMs,
+    time: { now: () => time.now(), correct: () => time.correct() },
     remake: (topic) => topology.make(topic),
   })
   const registry = new Registry({ client: asking, publisher, topic: names.registry })
   const topology = new Topology({ names, prefix, service, topics, client: asking, registry })
   const copies = new Copies({ names, topology, publisher, clock })
-  const time = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
+  const time: BrokerTime = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
   const asked = <T>(ask: () => Promise<T>) => insist(ask, { clock, timeoutMs })
   const entries = () => asked(() => registry.entries())
   const dead = letters({ names, client: asking, publisher, copies, clock, entries })

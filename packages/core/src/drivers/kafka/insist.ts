@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import { type Failure, failureOf, isPermanent, isUnknownTopic, wordsOf } from './failure.ts'
@@ -10,7 +10,7 @@ export interface InsistOptions {
 
 /** Asks again what a lost connection, a new leader or a topic that was only just made has spoilt. @throws what stays, or cannot change. */
 export async function insist<T>(ask: () => Promise<T>, { clock, timeoutMs }: InsistOptions): Promise<T> {
-  const deadline = clock.now() + timeoutMs
+  const deadline = monotonic(clock) + timeoutMs
   const waitMs = backOff({ firstMs: 50, maxMs: 500 })
   for (let n = 1; ; n++) {
     try {
@@ -18,8 +18,8 @@ export async function insist<T>(ask: () => Promise<T>, { clock, timeoutMs }: Ins
     } catch (thrown) {
       const failure = failureOf(thrown)
       const final = isPermanent(failure) || isUnknownTopic(failure) || ('code' in failure.error && failure.error.code === 'CLOSED')
-      if (!final && failure.type === '' && clock.now() > deadline) throw unanswered(failure, timeoutMs)
-      if (final || clock.now() > deadline) throw failure.error
+      if (!final && failure.type === '' && monotonic(clock) > deadline) throw unanswered(failure, timeoutMs)
+      if (final || monotonic(clock) > deadline) throw failure.error
       await sleep(clock, waitMs(n))
     }
   }

@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import type { Client } from './protocol/client.ts'
 
@@ -22,7 +23,7 @@ export class Metadata {
     const known = this.#known.get(topic)
     if (known === undefined) return undefined
     const freshMs = known.leaders.every((leader) => leader >= 0) ? FRESH_MS : LEADERLESS_FRESH_MS
-    return this.#clock.now() - known.at < freshMs ? known.leaders : undefined
+    return monotonic(this.#clock) - known.at < freshMs ? known.leaders : undefined
   }
 
   /** @throws what the broker says: UNKNOWN_TOPIC_OR_PARTITION, no connection. */
@@ -42,7 +43,7 @@ export class Metadata {
     try {
       const leaders = await this.#client.leaders(topic)
       if (leaders.length === 0) throw new Error(`topic ${topic} has no partitions yet`)
-      this.#known.set(topic, { leaders, at: this.#clock.now() })
+      this.#known.set(topic, { leaders, at: monotonic(this.#clock) })
       return leaders
     } finally {
       this.#asking.delete(topic)

@@ -1,7 +1,9 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
-import { failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
+import type { BrokerTime } from './broker-time.ts'
+import { type Failure, failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
 import { bytesOf, type Client, encodeBatch, type RecordOut } from './protocol/client.ts'
@@ -12,6 +14,8 @@ export interface PublisherOptions {
   readonly metadata: Metadata
   readonly clock: Clock
   readonly timeoutMs: number
+  /** What records are stamped with. A broker refuses those of a clock that is an hour ahead of its own. */
+  readonly time: Pick<BrokerTime, 'now' | 'correct'>
   /** Makes a topic anew that the broker does not have any more. @throws when it may not or cannot. */
   readonly remake: (topic: string) => Promise<void>
 }
@@ -64,7 +68,7 @@ export class Publisher {
 
   async #lookup(topic: string): Promise<number> {
     const { metadata, clock, timeoutMs } = this.#options
-    const deadline = clock.now() + timeoutMs
+    const deadline = monotonic(clock) + timeoutMs
     const pauseMs = backOff({ maxMs: 500 })
     for (let n = 1; ; n++) {
       try {
@@ -72,7 +76,7 @@ export class Publisher {
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) await this.#options.remake(topic)
-        else if (isPermanent(failure) || this.#closed || clock.now() > deadline) throw failure.error
+        else if (isPermanent(failure) || this.#closed || monotonic(clock) > deadline) throw failure.error
         await pause(clock, pauseMs(n))
       }
     }
@@ -85,7 +89,7 @@ export class Publisher {
       return
     }
     const { clock, timeoutMs } = this.#options
-    const entry: Entry = { record, bytes: bytesOf(record), deadline: clock.now() + timeoutMs, done, over: false }
+    const entry: Entry = { record, bytes: bytesOf(record), deadline: monotonic(clock) + timeoutMs, done, over: false }
     this.#open.add(entry)
     this.#cancelLook ??= clock.after(LOOK_EVERY_MS, () => this.#expire())
     const queue = this.#queue(topic, partition)
@@ -163,8 +167,8 @@ export class Publisher {
   }
 
   async #send(leader: number, batches: readonly Batch[]): Promise<void> {
-    const { client, clock } = this.#options
-    const now = Math.floor(clock.now())
+    const { client, time } = this.#options
+    const now = Math.floor(time.now())
     const parcels = batches.map(({ queue: { topic, partition }, entries }) => ({
       topic,
       partition,
@@ -203,19 +207,18 @@ export class Publisher {
   }
 
   async #failed(topic: string, thrown: unknown): Promise<Failed> {
-    const { metadata, remake } = this.#options
+    const { metadata, remake, time } = this.#options
     const failure = failureOf(thrown)
+    if (failure.type === 'INVALID_TIMESTAMP' && (await time.correct())) return { permanent: false, cause: refused(failure) }
     metadata.forget(topic)
     if (isUnknownTopic(failure)) {
-      const refused = await remake(topic).then(
+      const why = await remake(topic).then(
         () => undefined,
         (error: unknown) => asError(error),
       )
-      if (refused) return { permanent: isPermanent(failureOf(refused)), cause: refused }
+      if (why) return { permanent: isPermanent(failureOf(why)), cause: why }
     }
-    const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
-    const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
-    return { permanent: isPermanent(failure), cause: new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error }) }
+    return { permanent: isPermanent(failure), cause: refused(failure) }
   }
 
   #end(entry: Entry, failed: Failed | undefined, at = -1): void {
@@ -228,7 +231,7 @@ export class Publisher {
 
   #expire(): void {
     const { clock, timeoutMs } = this.#options
-    const now = clock.now()
+    const now = monotonic(clock)
     for (const entry of this.#open) {
       if (entry.deadline > now) break
       const why = this.#trouble ? `: ${this.#trouble.message}` : ''
@@ -237,6 +240,12 @@ export class Publisher {
     }
     this.#cancelLook = this.#open.size > 0 ? clock.after(LOOK_EVERY_MS, () => this.#expire()) : undefined
   }
+}
+
+function refused(failure: Failure): CorebusError {
+  const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
+  const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
+  return new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error })
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
@@ -183,7 +183,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   }
 
   async function connect(): Promise<void> {
-    const deadline = clock.now() + timeoutMs
+    const deadline = monotonic(clock) + timeoutMs
     const waitMs = backOff()
     for (let n = 1; ; n++) {
       try {
@@ -192,7 +192,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (closing.signal.aborted) throw closed()
-        if (isHopeless(failure) || clock.now() > deadline) throw unreachable(address.where, failure)
+        if (isHopeless(failure) || monotonic(clock) > deadline) throw unreachable(address.where, failure)
         await sleep(clock, waitMs(n), closing.signal)
       }
     }
@@ -208,15 +208,15 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   /** Until everybody has given up what is ours, and it can be read. */
   async function settled(): Promise<void> {
-    const deadline = clock.now() + SETTLES_WITHIN_MS
+    const deadline = monotonic(clock) + SETTLES_WITHIN_MS
     while (!closing.signal.aborted) {
       if (refused) throw refused
       if (share?.taken) throw taken(group)
-      const late = clock.now() > deadline
+      const late = monotonic(clock) > deadline
       if (share && holdings.isReady && !share.unfinished) return
       // Some wait for another member, or for a broker that is down: the others are read meanwhile.
       if (share && holdings.isPartlyReady && late) return
-      if (!share && clock.now() > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS) {
+      if (!share && monotonic(clock) > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS) {
         // Kept waiting by its group it waits on: a process that gave up and began anew would be one more dead member for which all wait.
         await asking.ping().catch(() => Promise.reject(notJoined(group, trouble)))
         if (!share) return

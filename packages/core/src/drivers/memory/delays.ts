@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 
 interface Waiting<T> {
@@ -22,7 +23,7 @@ export class Delays<T> {
   }
 
   add(item: T, afterMs: number): void {
-    const waiting = { dueAt: this.#clock.now() + afterMs, turn: this.#turn++, item }
+    const waiting = { dueAt: monotonic(this.#clock) + afterMs, turn: this.#turn++, item }
     this.#heap.push(waiting)
     this.#rise(this.#heap.length - 1)
     this.#arm()
@@ -38,9 +39,9 @@ export class Delays<T> {
     this.#cancelTimer()
     this.#timerDueAt = next.dueAt
     // At least 1 ms: a timer may fire a fraction early, and nothing may come back before its time.
-    this.#cancelTimer = this.#clock.after(Math.max(next.dueAt - this.#clock.now(), 1), () => {
+    this.#cancelTimer = this.#clock.after(Math.max(next.dueAt - monotonic(this.#clock), 1), () => {
       this.#timerDueAt = Number.POSITIVE_INFINITY
-      const now = this.#clock.now()
+      const now = monotonic(this.#clock)
       while (this.#heap[0] && this.#heap[0].dueAt <= now) this.#onDue(this.#takeFirst().item)
       this.#arm()
     })

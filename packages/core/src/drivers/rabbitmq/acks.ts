@@ -1,5 +1,5 @@
 import type { Channel } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 
 export interface AcksOptions {
   readonly channel: Channel
@@ -24,7 +24,7 @@ export class Acks {
   #withheld = false
   #release: () => void = () => {}
   #words = 0
-  #lastAt = 0
+  #lastAt = Number.NEGATIVE_INFINITY
 
   constructor(options: AcksOptions) {
     this.#options = options
@@ -50,7 +50,7 @@ export class Acks {
   async heard(): Promise<void> {
     const { clock } = this.#options
     await this.#sent
-    if (this.#words > KEPT_BACK_ABOVE) await sleep(clock, this.#lastAt + HEARD_WITHIN_MS - clock.now())
+    if (this.#words > KEPT_BACK_ABOVE) await sleep(clock, this.#lastAt + HEARD_WITHIN_MS - monotonic(clock))
   }
 
   async #flush(): Promise<void> {
@@ -79,7 +79,7 @@ export class Acks {
     } catch {
       // The channel is closing: what it had out comes again, to whoever is next.
     }
-    const now = clock.now()
+    const now = monotonic(clock)
     this.#words = single.length + 1 + (now - this.#lastAt < HEARD_WITHIN_MS ? this.#words : 0)
     this.#lastAt = now
     onSent(tags)

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type ChannelModel, connect } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
@@ -44,7 +44,7 @@ export class Link {
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
     const { clock, address } = this.#options
-    const deadline = clock.now() + withinMs
+    const deadline = monotonic(clock) + withinMs
     for (let n = 1; ; n++) {
       try {
         return await this.#connect()
@@ -52,7 +52,7 @@ export class Link {
         const error = asError(thrown)
         if (this.#closing.signal.aborted) throw closed()
         const waitMs = this.#waitMs(n)
-        if (HOPELESS.test(inWords(error)) || clock.now() + waitMs > deadline) throw unreachable(address, error)
+        if (HOPELESS.test(inWords(error)) || monotonic(clock) + waitMs > deadline) throw unreachable(address, error)
         await sleep(clock, waitMs, this.#closing.signal)
       }
     }

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import { refusalOf } from './failure.ts'
@@ -16,7 +16,7 @@ export interface InsistOptions {
  * @throws what the broker refuses, at once.
  */
 export async function insist<T>(work: () => Promise<T>, { clock, timeoutMs, signal }: InsistOptions): Promise<T> {
-  const deadline = clock.now() + timeoutMs
+  const deadline = monotonic(clock) + timeoutMs
   const waitMs = backOff()
   for (let n = 1; ; n++) {
     try {
@@ -25,7 +25,7 @@ export async function insist<T>(work: () => Promise<T>, { clock, timeoutMs, sign
       const refusal = refusalOf(thrown)
       if (refusal) throw refusal.error
       const lost = !(thrown instanceof CorebusError) || thrown.code === 'CONNECTION_LOST'
-      if (!lost || signal.aborted || clock.now() > deadline) throw thrown
+      if (!lost || signal.aborted || monotonic(clock) > deadline) throw thrown
       await sleep(clock, waitMs(n), signal)
     }
   }

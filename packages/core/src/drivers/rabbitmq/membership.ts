@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { SubscribeOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
@@ -157,7 +157,7 @@ export class Membership {
 
   async #comeBack(): Promise<void> {
     const { clock } = this.#context
-    const lostAt = clock.now()
+    const lostAt = monotonic(clock)
     for (let n = 1; ; n++) {
       await sleep(clock, this.#waitMs(n), this.#stopping.signal)
       if (this.#stopping.signal.aborted) return
@@ -169,7 +169,7 @@ export class Membership {
         const refused = refusalOf(thrown)?.error ?? thrown
         if (!(refused instanceof CorebusError) || refused.code === 'CONNECTION_LOST' || this.#stopping.signal.aborted) continue
         // A member whose connection was cut owns its group until the broker notices, too.
-        if (refused.code === 'GROUP_TAKEN' && clock.now() - lostAt < OWNER_NOTICED_MS) continue
+        if (refused.code === 'GROUP_TAKEN' && monotonic(clock) - lostAt < OWNER_NOTICED_MS) continue
         this.#events.onKeptAway(refused)
       }
     }

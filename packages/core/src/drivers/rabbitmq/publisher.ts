@@ -1,5 +1,6 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
 import type { Clock } from '../../clock.ts'
+import { monotonic } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { corkFor } from './cork.ts'
 import { type Failure, failureOf, type Refusal, refusalOf, tooLargeFor } from './failure.ts'
@@ -68,7 +69,7 @@ export class Publisher {
       done({ permanent: false, cause: this.#closed })
       return
     }
-    const deadline = this.#options.clock.now() + this.#options.timeoutMs
+    const deadline = monotonic(this.#options.clock) + this.#options.timeoutMs
     const entry: Entry = {
       target,
       body,
@@ -277,12 +278,12 @@ export class Publisher {
   #arm(): void {
     const { clock } = this.#options
     const [first] = this.#open
-    this.#cancelTimer = first && clock.after(Math.max(first.deadline - clock.now(), 1), () => this.#expire())
+    this.#cancelTimer = first && clock.after(Math.max(first.deadline - monotonic(clock), 1), () => this.#expire())
   }
 
   #expire(): void {
     const { clock, timeoutMs } = this.#options
-    const now = clock.now()
+    const now = monotonic(clock)
     for (const entry of this.#open) {
       if (entry.deadline > now) break
       const why = this.#blocked ?? (this.#channel ? undefined : this.#trouble)

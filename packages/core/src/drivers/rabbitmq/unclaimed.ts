@@ -1,5 +1,5 @@
 import type { Channel } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
@@ -31,7 +31,7 @@ export async function takeOver({ topic, group, signal, ...options }: TakeOverOpt
   const queue = names.unclaimed(topic)
   const left = async () => ((await declarer.count(queue))?.ready ?? 0) > 0
   if (!(await left())) return true
-  const deadline = clock.now() + withinMs
+  const deadline = monotonic(clock) + withinMs
   return declarer.separately(async (channel) => {
     const moving = new Map<Raw, Promise<boolean>>()
     const gone = new AbortController()
@@ -42,7 +42,7 @@ export async function takeOver({ topic, group, signal, ...options }: TakeOverOpt
       if (raw) moving.set(raw, stored(raw))
       else gone.abort()
     })
-    while (!over.aborted && clock.now() < deadline && ((await left()) || moving.size > 0)) {
+    while (!over.aborted && monotonic(clock) < deadline && ((await left()) || moving.size > 0)) {
       if (!(await acknowledge(channel, moving))) break
       if (moving.size === 0) await sleep(clock, LOOK_EVERY_MS, over)
     }

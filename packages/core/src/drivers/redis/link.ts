@@ -1,5 +1,5 @@
 import { ErrorReply, RESP_TYPES } from 'redis'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address, Client, Node } from './address.ts'
@@ -83,7 +83,7 @@ export class Link {
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
     const { clock } = this.#options
-    const deadline = clock.now() + withinMs
+    const deadline = monotonic(clock) + withinMs
     for (let n = 1; ; n++) {
       try {
         return await this.#connect()
@@ -91,7 +91,7 @@ export class Link {
         const error = asError(thrown)
         if (this.#closing.signal.aborted) throw closed()
         const waitMs = this.#waitMs(n)
-        if (isHopeless(error) || clock.now() + waitMs > deadline) throw unreachable(this.where, error)
+        if (isHopeless(error) || monotonic(clock) + waitMs > deadline) throw unreachable(this.where, error)
         await sleep(clock, waitMs, this.#closing.signal)
       }
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { SubscribeOptions } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
@@ -203,7 +203,7 @@ export class Membership {
   async #join(): Promise<Lease> {
     const { nodes, clock, leaseMs } = this.#context
     const { exclusive, from } = this.#options
-    const lease: Lease = { name: `${OURS}${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: clock.now() }
+    const lease: Lease = { name: `${OURS}${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: monotonic(clock) }
     // Made anew because all of it was lost: whatever is there came afterwards.
     const start = from === 'earliest' || this.#joinedBefore ? '0' : '$'
     const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0']

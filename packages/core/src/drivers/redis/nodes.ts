@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address, Node } from './address.ts'
@@ -44,11 +44,11 @@ export class Nodes {
   /** @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
     const { clock } = this.#options
-    const deadline = clock.now() + withinMs
+    const deadline = monotonic(clock) + withinMs
     await this.#first.open(withinMs)
     if (this.#first.hello.mode !== 'cluster') return
     await this.#refresh(this.#first)
-    for (const link of this.links) await link.up(Math.max(deadline - clock.now(), 1), this.#closing.signal)
+    for (const link of this.links) await link.up(Math.max(deadline - monotonic(clock), 1), this.#closing.signal)
   }
 
   /** The connection to who has the key. */
@@ -83,13 +83,13 @@ export class Nodes {
   /** Does again what a lost connection or a busy server has interrupted, until it works or the time is over: only for what can be done twice. */
   async insist<T>(work: () => Promise<T>, signal: AbortSignal, withinMs: number = this.#options.timeoutMs): Promise<T> {
     const { clock } = this.#options
-    const deadline = clock.now() + withinMs
+    const deadline = monotonic(clock) + withinMs
     const waitMs = backOff()
     for (let n = 1; ; n++) {
       try {
         return await work()
       } catch (thrown) {
-        if (!isTemporary(asError(thrown)) || signal.aborted || clock.now() > deadline) throw thrown
+        if (!isTemporary(asError(thrown)) || signal.aborted || monotonic(clock) > deadline) throw thrown
         await sleep(clock, waitMs(n), signal)
       }
     }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { monotonic } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { sharedWithOthers } from './failure.ts'
 import type { Beat } from './pulse.ts'
@@ -31,8 +32,8 @@ export class Notices {
     for (const other of holding) if (!this.#others.has(other.name)) onNotice(sharedWithOthers({ stream, group, ...other }))
     this.#others = new Set(holding.map(({ name }) => name))
     if (deleted > 0) this.#deleted(`${deleted} retries of group ${group} on ${topic} were deleted from Redis while they waited`)
-    if (refusal === '' || (this.#saidStuckAt !== undefined && clock.now() - this.#saidStuckAt < STUCK_SAID_EVERY_MS)) return
-    this.#saidStuckAt = clock.now()
+    if (refusal === '' || (this.#saidStuckAt !== undefined && monotonic(clock) - this.#saidStuckAt < STUCK_SAID_EVERY_MS)) return
+    this.#saidStuckAt = monotonic(clock)
     const text = `a retry of group ${group} on ${topic} is due and cannot be moved, the others go on: ${refusal}`
     onNotice(new CorebusError('RETRY_STUCK', text))
   }

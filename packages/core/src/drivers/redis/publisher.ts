@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock, Message } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { blocked, isBlocked, isLost, isTemporary, refusalOf } from './failure.ts'
@@ -82,7 +83,7 @@ export class Publisher {
       done({ permanent: false, cause: this.#closed })
       return
     }
-    const deadline = this.#options.clock.now() + this.#options.timeoutMs
+    const deadline = monotonic(this.#options.clock) + this.#options.timeoutMs
     const entry: Entry = { n: this.#published++, message, deadline, done, over: false }
     this.#open.add(entry)
     this.#waiting.push(entry)
@@ -249,12 +250,12 @@ export class Publisher {
   #arm(): void {
     const [first] = this.#open
     const { clock } = this.#options
-    this.#cancelTimer = first && clock.after(Math.max(first.deadline - clock.now(), 1), () => this.#expire())
+    this.#cancelTimer = first && clock.after(Math.max(first.deadline - monotonic(clock), 1), () => this.#expire())
   }
 
   #expire(): void {
     const { clock, timeoutMs } = this.#options
-    const now = clock.now()
+    const now = monotonic(clock)
     for (const entry of this.#open) {
       if (entry.deadline > now) break
       const why = this.#trouble

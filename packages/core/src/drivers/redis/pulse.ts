@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { monotonic } from '../../clock.ts'
 import { asError } from '../../errors.ts'
 import { isGone, isLost, membershipLost } from './failure.ts'
 import type { Lease } from './holdings.ts'
@@ -57,7 +58,7 @@ export class Pulse {
   /** The next beat comes no later. */
   within(ms: number): void {
     const { clock } = this.#options
-    const at = clock.now() + ms
+    const at = monotonic(clock) + ms
     if (this.#stopped || (this.#cancel && at >= this.#nextAt)) return
     this.#cancel?.()
     this.#nextAt = at
@@ -85,7 +86,7 @@ export class Pulse {
     const { group, keys, nodes, clock, leaseMs, onLost, onTrouble, onBeat } = this.#options
     let nextMs = EVERY_MS
     try {
-      const askedAt = clock.now()
+      const askedAt = monotonic(clock)
       const numbers = [leaseMs, leaseMs / 2, MOVED_AT_ONCE, nodes.of(keys[0] as string).hello.id, SILENT_MS, MOVED_AGAIN_MS]
       const reply = listOf(await nodes.run(tick, keys, [group, this.#lease.name, ...numbers.map(String)]))
       const [said, nobodys, mine, dueMs, silent, strangers, deleted, refusal] = reply

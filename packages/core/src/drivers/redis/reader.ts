@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
@@ -200,7 +200,7 @@ export class Reader {
       const count = Math.max(1, Math.min(holdings.free, MOST_AT_ONCE, Math.floor(BYTES_AT_ONCE / this.#bytesEach)))
       const came = this.#claimable ? await this.#claim(count) : await this.#read(count)
       // A process that stood still does not know whether it is still a member.
-      if (came.length > 0 && clock.now() - this.#lease.renewedAt > leaseMs) await renew()
+      if (came.length > 0 && monotonic(clock) - this.#lease.renewedAt > leaseMs) await renew()
       holdings.take(came)
     }
   }

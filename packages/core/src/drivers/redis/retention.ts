@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { monotonic } from '../../clock.ts'
 import type { Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { retain } from './scripts/topic.ts'
@@ -43,8 +44,8 @@ export class Retention {
     const { clock, unclaimedMessages } = this.#options
     const last = this.#looks.get(topic)
     const every = last?.isFull ? FULL_LOOK_EVERY_MS : LOOK_EVERY_MS
-    if (!last) this.#looks.set(topic, { at: clock.now(), published: 0, isFull: false })
-    else if (published - last.published >= unclaimedMessages * LOOK_EVERY_SHARE || clock.now() - last.at >= every)
+    if (!last) this.#looks.set(topic, { at: monotonic(clock), published: 0, isFull: false })
+    else if (published - last.published >= unclaimedMessages * LOOK_EVERY_SHARE || monotonic(clock) - last.at >= every)
       void this.look(topic, published).catch(() => {}) // looks again
     return last?.isFull ?? false
   }
@@ -63,6 +64,6 @@ export class Retention {
     const args = [before, behind, String(keepMs), String(unclaimedKeepMs)]
     const [groups, length, ours] = listOf(await nodes.run(retain, [names.stream(topic), names.declared(topic)], args))
     const isFull = ours === 1 && groups === 0 && Number(length) >= unclaimedMessages
-    this.#looks.set(topic, { at: clock.now(), published, isFull })
+    this.#looks.set(topic, { at: monotonic(clock), published, isFull })
   }
 }

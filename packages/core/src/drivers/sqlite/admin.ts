@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Admin, Clock, Depth, TopicSummary } from '../../driver.ts'
 import type { Connection } from './connection.ts'
 import type { Letters } from './dead-letters.ts'
@@ -26,7 +27,7 @@ interface Held {
 const NOTHING: Held = { ready: 0, inFlight: 0, oldestAt: Number.POSITIVE_INFINITY }
 
 export function admin({ connection, topics, letters, clock, prefix, timeoutMs, ownFile }: AdminOptions): Admin {
-  const read = <T>(fn: () => T): Promise<T> => connection.read(fn, clock.now() + timeoutMs)
+  const read = <T>(fn: () => T): Promise<T> => connection.read(fn, monotonic(clock) + timeoutMs)
 
   function summaries(wanted: readonly string[] | undefined): readonly TopicSummary[] {
     return topics

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { monotonic } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { Alive } from './alive.ts'
@@ -122,7 +123,7 @@ export class Connection {
         return fn()
       } catch (error) {
         const passing = isBusy(error) || isMoved(error) || error === this.#whyClosed
-        if (!passing || this.#options.clock.now() >= until) throw brokerError(error, this.path)
+        if (!passing || monotonic(this.#options.clock) >= until) throw brokerError(error, this.path)
         await new Promise<void>((resolve) => setTimeout(resolve, 1 + Math.random() * BUSY_WAIT_MS))
       }
     }
@@ -271,7 +272,7 @@ export class Connection {
   }
 
   #expire(): void {
-    this.#queue.expire(this.#options.clock.now(), () => (this.#file ? fileLocked(this.path) : this.#whyClosed))
+    this.#queue.expire(monotonic(this.#options.clock), () => (this.#file ? fileLocked(this.path) : this.#whyClosed))
   }
 
   /** While there is no file, nobody else looks at the clock. */

@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock, ConnectionState, Driver, DriverOptions, SubscribeOptions } from '../../driver.ts'
 import { type CorebusError, noneTaken } from '../../errors.ts'
 import { admin } from './admin.ts'
@@ -122,7 +123,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
           starved ||= reader.starved && reader.out < reader.limit && !reader.stopped
         }
         if (starved) life.probe()
-      }, clock.now())
+      }, monotonic(clock))
       .catch(() => {})
   }
 
@@ -182,7 +183,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     },
     async tail({ topic, from, onMessages }) {
       const tail = openTail({ connection, topics, clock, stored: prefix + topic, topic, from, onMessages })
-      await connection.read(tail.begin, clock.now() + publishTimeoutMs)
+      await connection.read(tail.begin, monotonic(clock) + publishTimeoutMs)
       const letGo = life.stayAlive()
       tails.add(tail)
       tail.pump()

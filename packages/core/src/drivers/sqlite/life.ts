@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import type { CorebusError } from '../../errors.ts'
 import { Alive } from './alive.ts'
@@ -72,7 +73,7 @@ export function keepOpen(options: LifeOptions): Life {
         return
       } catch (error) {
         if (!isBusy(error)) throw error
-        if (clock.now() >= until) throw fileLocked(path)
+        if (monotonic(clock) >= until) throw fileLocked(path)
         await wait(BUSY_WAIT_MS * Math.random())
       }
     }
@@ -102,7 +103,7 @@ export function keepOpen(options: LifeOptions): Life {
   /** One at a time; what fails is tried again a second later. */
   function release(): void {
     if (!connection.isOpen || !owner || releasing) return
-    probedAt = clock.now()
+    probedAt = monotonic(clock)
     releasing = true
     void releaseDead(connection, owner.name)
       .catch(() => {})
@@ -145,7 +146,7 @@ export function keepOpen(options: LifeOptions): Life {
 
   return {
     async start() {
-      starting ??= open(clock.now() + options.connectMs).then(trimLater)
+      starting ??= open(monotonic(clock) + options.connectMs).then(trimLater)
       await starting
     },
     lose(error) {
@@ -155,7 +156,7 @@ export function keepOpen(options: LifeOptions): Life {
       void reopen()
     },
     probe() {
-      if (clock.now() - probedAt >= PROBE_EVERY_MS) release()
+      if (monotonic(clock) - probedAt >= PROBE_EVERY_MS) release()
     },
     holdOwnerFile() {
       if (owner) return owner.name
@@ -174,7 +175,7 @@ export function keepOpen(options: LifeOptions): Life {
           (tx) => {
             for (const member of members) member.handBack(tx)
           },
-          { until: clock.now() + CLOSE_MS },
+          { until: monotonic(clock) + CLOSE_MS },
         )
         // Not given back in time, it is found by the others when our lock is gone, and counted.
         await handBack.catch(() => {})

@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
+import { monotonic } from '../../clock.ts'
 import type { Clock, Message } from '../../driver.ts'
 import { CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
 import type { Connection } from './connection.ts'
@@ -88,7 +89,7 @@ export function publisher(options: PublisherOptions): (messages: readonly Messag
   }
 
   return async (messages) => {
-    const until = clock.now() + publishTimeoutMs
+    const until = monotonic(clock) + publishTimeoutMs
     const stored = await Promise.all(
       inChunks(messages).map((chunk) =>
         connection

@@ -1,3 +1,4 @@
+import { monotonic } from '../../clock.ts'
 import type { Clock, DeadLetterPlace, Difference, GroupTopology, Topology } from '../../driver.ts'
 import { deadLetterPlace } from '../names.ts'
 import type { Connection } from './connection.ts'
@@ -66,7 +67,7 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
     }
   }
 
-  const compare = (topology: Topology) => connection.read(() => differences(topology), clock.now() + timeoutMs)
+  const compare = (topology: Topology) => connection.read(() => differences(topology), monotonic(clock) + timeoutMs)
 
   return {
     async ensure(topology, mode) {
@@ -75,7 +76,7 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
       for (const name of allTopics(topology.topics, topology.groups)) known.add(name)
       declared.push(...topology.groups)
       if (before.every(({ found }) => found !== 'missing')) return before
-      await connection.write((tx) => create(topology, tx), { until: clock.now() + timeoutMs })
+      await connection.write((tx) => create(topology, tx), { until: monotonic(clock) + timeoutMs })
       return compare(topology)
     },
     placeOf: (topic, group) => places.get(placeKey(topic, group)) ?? wanted(topic, group, {}),

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../../clock.ts'
+import { type Clock, monotonic, sleep } from '../../../clock.ts'
 import { asError, type CorebusError } from '../../../errors.ts'
 import { backOff } from '../../back-off.ts'
 import { groupDead, OTHER_CLIENTS } from '../../others.ts'
@@ -62,7 +62,7 @@ export class Membership {
   /** Of the leader: the topics of all members, and how many partitions they had. */
   #wanted: ReadonlySet<string> = new Set()
   #counts: ReadonlyMap<string, number> = new Map()
-  #beatAt = 0
+  #beatAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
@@ -76,7 +76,7 @@ export class Membership {
 
   /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
   get isFresh(): boolean {
-    return this.#options.clock.now() - this.#beatAt < this.#options.sessionMs
+    return monotonic(this.#options.clock) - this.#beatAt < this.#options.sessionMs
   }
 
   start(): void {
@@ -148,7 +148,7 @@ export class Membership {
     this.#generation = joined.generationId
     this.#leads = joined.leaderId === joined.memberId
     const groupAssignment = this.#leads ? await this.#assign(joined) : []
-    const sentAt = clock.now()
+    const sentAt = monotonic(clock)
     const syncing = client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
     const assignment = await this.#answer(syncing, OK)
     this.#keptGeneration = joined.generationId
@@ -178,7 +178,7 @@ export class Membership {
     for (let odd = 0; odd < 2; ) {
       await sleep(clock, DOUBT_EVERY_MS, over)
       if (over.aborted) return
-      const sentAt = clock.now()
+      const sentAt = monotonic(clock)
       // Who it is, a member is told in the answer to its first join.
       const asked = memberId === '' ? asking.ping() : asking.heartbeat(group, { memberId, groupGenerationId: generation })
       const failure = await asked.then(() => undefined, failureOf)
@@ -223,11 +223,11 @@ export class Membership {
   async #beat(): Promise<void> {
     const { client, clock, group, onTrouble, onBeat } = this.#options
     const signal = AbortSignal.any([this.#ending.signal, this.#again.signal])
-    let lookedAt = clock.now()
+    let lookedAt = monotonic(clock)
     for (;;) {
       await sleep(clock, this.#unfinished ? BEAT_UNFINISHED_MS : BEAT_EVERY_MS, signal)
       if (signal.aborted) return
-      const sentAt = clock.now()
+      const sentAt = monotonic(clock)
       try {
         await client.heartbeat(group, this.identity)
         this.#beatAt = sentAt
@@ -237,8 +237,8 @@ export class Membership {
         if (!isCoordinatorGone(failure) || isPermanent(failure)) throw thrown
         onTrouble(asError(failure.error))
       }
-      if (!this.#leads || clock.now() - lookedAt < LOOK_EVERY_MS) continue
-      lookedAt = clock.now()
+      if (!this.#leads || monotonic(clock) - lookedAt < LOOK_EVERY_MS) continue
+      lookedAt = monotonic(clock)
       if (await this.#hasGrown()) return
     }
   }

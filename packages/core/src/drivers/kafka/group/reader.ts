@@ -1,3 +1,4 @@
+import { monotonic } from '../../../clock.ts'
 import type { Clock, Delivery } from '../../../driver.ts'
 import type { Commits } from './commits.ts'
 import type { Line, Receipt } from './line.ts'
@@ -113,7 +114,7 @@ export class Reader {
     const out = lines.reduce((sum, line) => sum + line.out, 0)
     const half = Math.ceil(this.#limit / 2)
     const room = Math.min(this.#limit - out, half)
-    const now = this.#options.clock.now()
+    const now = monotonic(this.#options.clock)
     if (room > 0 && room < half && now - topic.gaveAt < SMALL_ROUND_AFTER_MS) {
       this.#later()
       return []
