@@ -24,7 +24,16 @@ export interface Delivery {
 export type Settlement =
   | { readonly kind: 'ack'; readonly delivery: Delivery }
   | { readonly kind: 'retry'; readonly delivery: Delivery; readonly headers: Message['headers']; readonly afterMs: number }
-  | { readonly kind: 'deadLetter'; readonly delivery: Delivery; readonly headers: Message['headers'] }
+  | {
+      readonly kind: 'deadLetter'
+      readonly delivery: Delivery
+      readonly headers: Message['headers']
+      /** What of the message goes into the letter; `headers` always do. Less than all is asked for when a broker refuses more for good. Default 'all'. */
+      readonly keeps?: Keeps
+    }
+
+/** 'body': without the headers and properties of its author; 'nothing': without its body too. Its id stays. */
+export type Keeps = 'all' | 'body' | 'nothing'
 
 /** One declared retry delay. A copy may be asked for up to `jitter` (a share, 0.2 = 20 %) later than `afterMs`, never sooner. */
 export interface Delay {
@@ -86,7 +95,7 @@ export type ConnectionState = { readonly kind: 'connected' } | { readonly kind: 
 export interface Subscription {
   /**
    * Resolves when every copy is stored and every acknowledgement sent; a lost delivery is skipped. Rejects with SettleError naming those whose
-   * copy could not be stored; they stay unsettled.
+   * copy could not be stored, and which of them would be refused again; they stay unsettled, and hold no other one.
    */
   settle(settlements: readonly Settlement[]): Promise<void>
   /** From now on; 0 pauses, 1 isolates. */

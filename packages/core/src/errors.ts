@@ -42,9 +42,12 @@ export function noneTaken(messages: readonly { readonly id: string }[], cause: C
 export class SettleError extends CorebusError {
   override readonly name = 'SettleError'
   readonly deliveries: readonly Delivery[]
-  constructor(deliveries: readonly Delivery[], cause: Error) {
+  /** Those of them whose copy the broker refuses for good, and why. The others may be asked for again. */
+  readonly refused: ReadonlyMap<Delivery, Error>
+  constructor(deliveries: readonly Delivery[], cause: Error, refused: ReadonlyMap<Delivery, Error> = new Map()) {
     super('SETTLE_FAILED', `${deliveries.length} of the settlements could not be stored: ${cause.message}`, { cause })
     this.deliveries = deliveries
+    this.refused = refused
   }
 }
 

@@ -18,8 +18,12 @@ function machine() {
   return {
     said,
     run: (ms: number) => timers.advance(ms),
-    freeze: (ms: number) => void (frozenMs += ms),
-    set: (byMs: number) => void (setBy += byMs),
+    freeze(ms: number) {
+      frozenMs += ms
+    },
+    set(byMs: number) {
+      setBy += byMs
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { RetryPolicy } from '../config/retry.ts'
 import type { GroupPlan, HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import { type Chance, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
+import { afterRefusal } from './refusal.ts'
 import type { Work } from './work.ts'
 
 /** For what no handler took: it is skipped or hopeless, never retried. */
@@ -28,6 +29,12 @@ export class Decisions {
   on(work: Work, verdict: Settleable, handler: HandlerPlan | undefined): Outcome {
     const policy = this.#policies.get(handler ?? work.topic) ?? this.#policyOf(work.topic, handler)
     return outcomeOf(work.delivery, work, verdict, policy, this.#chance)
+  }
+
+  /** What is stored instead of what the broker refuses for good. */
+  afterRefusal(work: Work, outcome: Outcome, why: Error): Outcome | undefined {
+    const policy = { group: this.#plan.group, keepsDeadLetters: work.topic.deadLetter !== false, now: this.#chance.now }
+    return afterRefusal(outcome, why, work, policy)
   }
 
   #policyOf(topic: TopicPlan, handler: HandlerPlan | undefined): OutcomePolicy {

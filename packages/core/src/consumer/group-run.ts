@@ -1,5 +1,5 @@
 import { type Clock, Hold, monotonic, sleep } from '../clock.ts'
-import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
+import type { Delivery, Driver, Message, Settlement, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { GroupPlan } from '../handlers/plan.ts'
 import type { Observer } from '../observe/observer.ts'
@@ -7,11 +7,11 @@ import { inFrameAsLoaded } from '../process/frame.ts'
 import { Deadlines } from './deadlines.ts'
 import { Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
-import type { GroupHealth } from './health.ts'
+import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
 import { Losses } from './losses.ts'
-import { reportHandling, reportOutcome, reportState } from './report.ts'
+import { reportHandling, reportOutcome, reportRefusal, reportState, reportTrouble } from './report.ts'
 import { Settler } from './settler.ts'
 import { Work } from './work.ts'
 
@@ -73,11 +73,8 @@ export class GroupRun {
         this.#lastSettledAt = monotonic(clock)
         for (const { delivery } of settlements) this.#settled(delivery)
       },
-      onTrouble: (error, count, again) =>
-        options.observer.logger.error(
-          { group: plan.group, err: error },
-          `${count} settlements of ${plan.group} could not be stored, ${again ? 'trying again' : 'their messages come again'}: ${error.message}`,
-        ),
+      onRefused: (settlement, why) => this.#refused(settlement, why),
+      onTrouble: (error, count, again) => reportTrouble(options.observer, plan.group, { error, count, again }),
     })
   }
 
@@ -118,17 +115,15 @@ export class GroupRun {
   }
 
   health(): GroupHealth {
-    const ours = [...this.#ours.values()]
-    const oldest = ours.reduce((at, { arrivedAt }) => Math.min(at, arrivedAt), Number.POSITIVE_INFINITY)
-    const now = monotonic(this.#options.clock)
-    return {
-      group: this.#options.plan.group,
+    const { clock, plan } = this.#options
+    const now = monotonic(clock)
+    return healthOf([...this.#ours.values()], {
+      group: plan.group,
       state: this.#state,
-      running: this.#running.size,
-      stuck: [...this.#running].filter((work) => work.stuck).length,
-      unsettled: ours.filter(({ outcome }) => outcome !== undefined).length,
-      waitingMs: ours.length === 0 ? 0 : now - Math.max(oldest, this.#lastSettledAt),
-    }
+      running: this.#running,
+      now,
+      lastSettledAt: this.#lastSettledAt,
+    })
   }
 
   /** Fetching stops and nothing new starts. Resolves when what runs has finished. */
@@ -263,6 +258,16 @@ export class GroupRun {
     work.event = event
     this.#settler.settle(outcome.settlement)
     return undefined
+  }
+
+  #refused({ delivery }: Settlement, why: Error): Settlement | undefined {
+    const work = this.#ours.get(delivery)
+    if (!work?.outcome) return undefined // lost meanwhile
+    const less = this.#decisions.afterRefusal(work, work.outcome, why)
+    reportRefusal(this.#options.observer, this.#options.plan.group, work, less, why)
+    work.unstorable = less ? undefined : why
+    work.outcome = less ?? work.outcome
+    return less?.settlement
   }
 
   /** The broker has it: only now is it true that it was retried, or moved to the dead letters. */

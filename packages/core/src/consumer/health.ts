@@ -1,4 +1,5 @@
 import type { SubscriptionState } from '../driver.ts'
+import type { Work } from './work.ts'
 
 export interface Health {
   /** No handler past time-out and grace, no subscription dead. An absent broker is live. */
@@ -18,6 +19,36 @@ export interface GroupHealth {
   readonly stuck: number
   /** Handled, while the broker has not taken the settlement yet. */
   readonly unsettled: number
+  /** Of those: which the broker refuses to store in any form, and why. Some of many. */
+  readonly unstorable: readonly string[]
   /** How long the oldest unsettled delivery has been here, while nothing was settled. */
   readonly waitingMs: number
+}
+
+const MOST_NAMED = 5
+
+/** What a group says of all that was handed to it and is not settled. */
+export function healthOf(
+  ours: readonly Work[],
+  { group, state, running, now, lastSettledAt }: Pick<GroupHealth, 'group' | 'state'> & Moment,
+): GroupHealth {
+  const oldest = ours.reduce((at, { arrivedAt }) => Math.min(at, arrivedAt), Number.POSITIVE_INFINITY)
+  const unstorable = ours.flatMap(({ unstorable: why, message }) =>
+    why ? `message ${message.id} of ${message.topic}: ${why.message}` : [],
+  )
+  return {
+    group,
+    state,
+    running: running.size,
+    stuck: [...running].filter((work) => work.stuck).length,
+    unsettled: ours.filter(({ outcome }) => outcome !== undefined).length,
+    unstorable: unstorable.slice(0, MOST_NAMED),
+    waitingMs: ours.length === 0 ? 0 : now - Math.max(oldest, lastSettledAt),
+  }
+}
+
+interface Moment {
+  readonly running: ReadonlySet<Work>
+  readonly now: number
+  readonly lastSettledAt: number
 }

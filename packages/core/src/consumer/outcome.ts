@@ -21,7 +21,7 @@ export type Verdict =
 
 export type Settleable = Exclude<Verdict, { kind: 'unsettled' }>
 
-export type Reason = 'failed' | 'rejected' | 'not-json' | 'not-an-event' | 'schema' | 'unknown-event' | 'crash'
+export type Reason = 'failed' | 'rejected' | 'not-json' | 'not-an-event' | 'schema' | 'unknown-event' | 'crash' | 'unstorable'
 
 /** What is done with it. `drop`: a dead letter in a group that keeps none. */
 export type Outcome =

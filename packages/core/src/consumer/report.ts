@@ -1,5 +1,6 @@
 import type { SubscriptionState } from '../driver.ts'
 import type { Observer } from '../observe/observer.ts'
+import { HEADER } from '../wire/headers.ts'
 import type { Dispatched } from './dispatch.ts'
 import type { Outcome } from './outcome.ts'
 import type { Work } from './work.ts'
@@ -62,6 +63,24 @@ export function reportOutcome(
       observer.dropped(message, { ...told, reason: outcome.reason, error: outcome.error })
       break
   }
+}
+
+/** The broker refuses a copy for good: what is stored instead; without anything, that it cannot be settled. */
+export function reportRefusal(observer: Observer, group: string, { message, attempt }: Work, less: Outcome | undefined, why: Error): void {
+  const told = { group, attempt }
+  if (!less) observer.unstorable(message, { ...told, error: why })
+  else if (less.settlement.kind === 'deadLetter')
+    observer.cut(message, { ...told, error: why, leftOut: less.settlement.headers[HEADER.leftOut] })
+}
+
+/** Settlements that failed, and may succeed when they are asked for again. */
+export function reportTrouble(
+  { logger }: Observer,
+  group: string,
+  { error, count, again }: { readonly error: Error; readonly count: number; readonly again: boolean },
+): void {
+  const then = again ? 'trying again' : 'their messages come again'
+  logger.error({ group, err: error }, `${count} settlements of ${group} could not be stored, ${then}: ${error.message}`)
 }
 
 /** The group's hold on its broker. */

@@ -16,6 +16,7 @@ function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<v
   const clock = new VirtualClock()
   const calls: string[] = []
   const settled: string[] = []
+  const instead = new Map<string, Settlement>()
   const troubles: [message: string, count: number, again: boolean][] = []
   const broker: Subscription = {
     settle: async (settlements) => {
@@ -29,9 +30,10 @@ function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<v
     subscription: () => subscription?.then(() => broker) ?? broker,
     clock,
     onSettled: (settlements) => settled.push(idsOf(settlements)),
+    onRefused: (settlement) => instead.get(idsOf([settlement])),
     onTrouble: (error, count, again) => troubles.push([error.message, count, again]),
   })
-  return { settler, clock, calls, settled, troubles }
+  return { settler, clock, calls, settled, troubles, instead }
 }
 
 const refused = () => Promise.reject(new Error('no broker'))
@@ -54,18 +56,37 @@ test('what comes together is settled together, and one batch is out at a time', 
   ])
 })
 
-test('what failed is tried again, later and later, before what came since; trouble is told once', async () => {
-  const { settler, clock, calls, settled, troubles } = settlerWith([refused, refused, refused])
+test('what failed is tried again, later and later; what comes meanwhile does not wait for it; trouble is told once', async () => {
+  const { settler, clock, calls, settled, troubles } = settlerWith([refused, async () => {}, refused, refused])
   settler.settle(ack('1'))
   await clock.settle()
   settler.settle(ack('2'))
   await clock.advance(199)
-  expect(calls).toEqual(['1'])
+  expect([calls, settled]).toEqual([['1', '2'], ['2']])
   await clock.advance(1)
-  expect(calls).toEqual(['1', '1 2'])
+  expect(calls).toEqual(['1', '2', '1'])
   await clock.advance(400 + 800)
-  expect(calls).toEqual(['1', '1 2', '1 2', '1 2'])
-  expect([settled, troubles]).toEqual([['1 2'], [['no broker', 1, true]]])
+  expect(calls).toEqual(['1', '2', '1', '1', '1'])
+  expect([settled, troubles]).toEqual([['2', '1'], [['no broker', 1, true]]])
+})
+
+test('what is refused for good is asked for in another form at once; without one it is tried again with what failed', async () => {
+  const refuse = async (settlements: readonly Settlement[]) => {
+    const [{ delivery }] = settlements as [Settlement]
+    throw new SettleError([delivery], new Error('too large'), new Map([[delivery, new Error('too large')]]))
+  }
+  const { settler, clock, calls, settled, troubles, instead } = settlerWith([refuse, refuse])
+  instead.set('1', ack('1, smaller'))
+  settler.settle(ack('1'))
+  settler.settle(ack('2'))
+  await clock.settle()
+  expect([calls, settled, troubles]).toEqual([
+    ['1 2', '1, smaller'],
+    ['2'],
+    [['1 of the settlements could not be stored: too large', 1, true]],
+  ])
+  await clock.advance(200)
+  expect(settled).toEqual(['2', '1, smaller'])
 })
 
 test('of a batch that was stored in part only the rest is tried again, and the part is settled', async () => {

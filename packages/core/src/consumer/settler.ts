@@ -10,15 +10,22 @@ export interface SettlerOptions {
   readonly subscription: () => Subscription | Promise<Subscription>
   readonly clock: Clock
   readonly onSettled: (settlements: readonly Settlement[]) => void
+  /** The broker refuses it for good. Returns what is to be stored instead, or undefined when nothing is left to ask for: it is tried again with those that failed. */
+  readonly onRefused: (settlement: Settlement, why: Error) => Settlement | undefined
   /** What could not be settled is tried again, told once per bad spell; or, while this ends, it is not. */
   readonly onTrouble: (error: Error, count: number, again: boolean) => void
 }
 
-/** Collects settlements into batches. One batch is out at a time; what could not be stored stays unsettled and is tried again. */
+/**
+ * Collects settlements into batches. One batch is out at a time; what could not be stored stays unsettled and is tried again later, and what
+ * comes meanwhile does not wait for it.
+ */
 export class Settler {
   readonly #options: SettlerOptions
   readonly #closing = new AbortController()
   #waiting: Settlement[] = []
+  #failed: Settlement[] = []
+  #later: Promise<void> | undefined
   #busy = false
   #over = false
   #failures = 0
@@ -30,18 +37,13 @@ export class Settler {
 
   settle(settlement: Settlement): void {
     this.#waiting.push(settlement)
-    if (this.#busy) return
-    this.#busy = true
-    // Not a microtask: handlers that do not wait for anything all finish before it, and their settlements make one batch.
-    setImmediate(() => {
-      void this.#flush() // never rejects
-    })
+    this.#start()
   }
 
   /** Resolves when all is settled; what fails now is given up and stays with the broker. */
   drain(): Promise<void> {
     this.#closing.abort()
-    if (!this.#busy) return Promise.resolve()
+    if (!this.#busy && !this.#later) return Promise.resolve()
     return new Promise((resolve) => this.#flushed.push(resolve))
   }
 
@@ -50,6 +52,16 @@ export class Settler {
     this.#over = true
     this.#closing.abort()
     this.#waiting = []
+    this.#failed = []
+  }
+
+  #start(): void {
+    if (this.#busy) return
+    this.#busy = true
+    // Not a microtask: handlers that do not wait for anything all finish before it, and their settlements make one batch.
+    setImmediate(() => {
+      void this.#flush() // never rejects
+    })
   }
 
   async #flush(): Promise<void> {
@@ -59,27 +71,48 @@ export class Settler {
       try {
         await (await this.#options.subscription()).settle(batch)
         if (this.#over) break
-        this.#failures = 0
+        if (this.#failed.length === 0) this.#failures = 0
         this.#options.onSettled(batch)
       } catch (thrown) {
         if (this.#over) break
-        const left = thrown instanceof SettleError ? unstored(batch, thrown) : batch
-        if (left.length < batch.length) this.#options.onSettled(batch.filter((settlement) => !left.includes(settlement)))
-        const again = !this.#closing.signal.aborted
-        this.#waiting = [...left, ...this.#waiting]
-        if (this.#failures++ === 0 || !again) this.#options.onTrouble(asError(thrown), again ? left.length : this.#waiting.length, again)
-        if (!again) break
-        await sleep(this.#options.clock, Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS), this.#closing.signal)
+        this.#unstored(batch, asError(thrown))
       }
       // In the midst of many that do not wait for anything: the others of them go with the next batch.
       if (this.#waiting.length > 0) await new Promise<void>((resolve) => setImmediate(resolve))
     }
     this.#busy = false
-    for (const resolve of this.#flushed.splice(0)) resolve()
+    this.#idle()
   }
-}
 
-function unstored(batch: readonly Settlement[], { deliveries }: SettleError): Settlement[] {
-  const names = new Set(deliveries)
-  return batch.filter((settlement) => names.has(settlement.delivery))
+  #idle(): void {
+    if (!this.#busy && !this.#later) for (const resolve of this.#flushed.splice(0)) resolve()
+  }
+
+  #unstored(batch: readonly Settlement[], error: Error): void {
+    const { onSettled, onRefused, onTrouble } = this.#options
+    const left = new Set(error instanceof SettleError ? error.deliveries : batch.map(({ delivery }) => delivery))
+    if (left.size < batch.length) onSettled(batch.filter(({ delivery }) => !left.has(delivery)))
+    const before = this.#failed.length
+    for (const settlement of batch) {
+      if (!left.has(settlement.delivery)) continue
+      const why = error instanceof SettleError ? error.refused.get(settlement.delivery) : undefined
+      const instead = why && onRefused(settlement, why)
+      if (instead) this.#waiting.push(instead)
+      else this.#failed.push(settlement)
+    }
+    if (this.#failed.length === before) return
+    const again = !this.#closing.signal.aborted
+    if (this.#failures++ === 0 || !again) onTrouble(error, this.#failed.length, again)
+    if (again) this.#later ??= this.#again()
+    else this.#failed = []
+  }
+
+  async #again(): Promise<void> {
+    await sleep(this.#options.clock, Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS), this.#closing.signal)
+    this.#later = undefined
+    this.#waiting = [...this.#failed, ...this.#waiting]
+    this.#failed = []
+    if (this.#waiting.length > 0) this.#start()
+    this.#idle()
+  }
 }

@@ -21,6 +21,8 @@ export class Work implements Job, Call, Counts {
   /** Decided, and on its way to the broker. */
   outcome: Outcome | undefined
   event: string | undefined
+  /** Why the broker refuses to store what became of it, in its least form: it stays unsettled. */
+  unstorable: Error | undefined
   lost = false
   timedOut = false
   stuck = false

@@ -66,6 +66,8 @@ export interface Counters {
   withoutId: number
 }
 
+const UNSTORABLE_EVERY_MS = 60_000
+
 const publishChannel = channel(CHANNEL.publish)
 const deliverChannel = channel(CHANNEL.deliver)
 const handleChannel = channel(CHANNEL.handle)
@@ -81,6 +83,7 @@ function tell(channel: Channel, record: object): void {
 export class Observer {
   readonly logger: Logger
   readonly #service: string
+  #saidUnstorableAt = Number.NEGATIVE_INFINITY
   readonly #saidSkipped = new Set<string>()
   readonly #saidWithoutId = new Set<string>()
   readonly #counters: Counters = {
@@ -222,6 +225,23 @@ export class Observer {
       `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
     )
     this.#settle(message, told, 'drop', { reason: told.reason })
+  }
+
+  /** Its copy is refused for good, and a smaller one is asked for. */
+  cut(message: Message, told: Told & { error: Error; leftOut: string | undefined }): void {
+    const without =
+      told.leftOut === undefined ? 'is kept as a dead letter, without the stack of its error' : `loses ${told.leftOut} in its dead letter`
+    const line = { ...this.#line(message, told), err: told.error }
+    this.logger.warn(line, `message ${message.id} from ${message.topic} ${without}: the broker refuses more: ${told.error.message}`)
+  }
+
+  /** Nothing of it can be stored. It is tried again, and said once a minute. */
+  unstorable(message: Message, told: Told & { error: Error }): void {
+    const now = performance.now()
+    if (now - this.#saidUnstorableAt < UNSTORABLE_EVERY_MS) return
+    this.#saidUnstorableAt = now
+    const line = { ...this.#line(message, told), err: told.error }
+    this.logger.error(line, `message ${message.id} from ${message.topic} cannot be settled, and stays here: ${told.error.message}`)
   }
 
   lost(count: number, group: string): void {

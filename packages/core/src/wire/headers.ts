@@ -10,6 +10,8 @@ export const HEADER = {
   errorStack: 'corebus-error-stack',
   reason: 'corebus-reason',
   tombstone: 'corebus-tombstone',
+  /** In a dead letter that the broker did not take whole: what of its message is not in it. */
+  leftOut: 'corebus-left-out',
   topic: 'corebus-topic',
   group: 'corebus-group',
   correlation: 'corebus-correlation',

@@ -44,7 +44,11 @@ export class Copies {
         if (!place) throw new CorebusError('NO_PLACE', `group ${group} on topic ${origin.topic} declared no dead letters, and has one`)
         const at = clock.now()
         const burial = { topic: origin.topic, group, at, ...(place.ttlMs !== undefined && { until: at + place.ttlMs }) }
-        await publisher.store(names.place(place.name), 0, letterOf(copyOf({ record, origin, headers }), burial, origin))
+        await publisher.store(
+          names.place(place.name),
+          0,
+          letterOf(copyOf({ record, origin, headers, keeps: settlement.keeps }), burial, origin),
+        )
       }
     }
   }

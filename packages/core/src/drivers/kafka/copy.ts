@@ -1,4 +1,4 @@
-import type { Message } from '../../driver.ts'
+import type { Keeps, Message } from '../../driver.ts'
 import type { RecordIn, RecordOut } from './protocol/client.ts'
 import { bufferIn, idOf, type Origin, OURS, textOf } from './wire.ts'
 
@@ -7,17 +7,18 @@ export interface CopyOptions {
   readonly origin: Origin
   /** Laid over those the record has. */
   readonly headers: Message['headers']
+  readonly keeps?: Keeps | undefined
 }
 
 /** The same record for another place: bytes, key and foreign headers untouched, and beside them where it came from. */
-export function copyOf({ record, origin, headers }: CopyOptions): RecordOut {
+export function copyOf({ record, origin, headers, keeps = 'all' }: CopyOptions): RecordOut {
   const { [OURS.delay]: _, [OURS.dead]: dead, [OURS.key]: __, [OURS.tombstone]: empty, ...kept } = record.headers
   const all: Record<string, Buffer | string | readonly Buffer[]> = {}
   // kafkajs cannot write a header without a value.
-  for (const name in kept) if (kept[name]) all[name] = kept[name] as Buffer | readonly Buffer[]
+  if (keeps === 'all') for (const name in kept) if (kept[name]) all[name] = kept[name] as Buffer | readonly Buffer[]
   return {
     key: dead === undefined ? record.key : (bufferIn(record.headers, OURS.key) ?? null),
-    value: empty === undefined ? record.value : null,
+    value: empty === undefined && keeps !== 'nothing' ? record.value : null,
     headers: { ...all, ...headers, [OURS.id]: idOf(record.headers, origin), [OURS.origin]: JSON.stringify(origin) },
   }
 }

@@ -1,6 +1,7 @@
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, SettleError } from '../../errors.ts'
 import type { Copies } from './copies.ts'
+import { failureOf, isPermanent } from './failure.ts'
 import type { Commits } from './group/commits.ts'
 import { type Line, Receipt } from './group/line.ts'
 
@@ -29,6 +30,7 @@ export async function settle(
   }
   const lost: Delivery[] = []
   const unstored: Delivery[] = []
+  const refused = new Map<Delivery, Error>()
   let cause: Error | undefined
   const storing: Promise<void>[] = []
   for (const settlement of settlements) {
@@ -53,6 +55,7 @@ export async function settle(
           receipt.state = 'out'
           cause = asError(thrown)
           unstored.push(settlement.delivery)
+          if (isPermanent(failureOf(cause))) refused.set(settlement.delivery, cause)
         },
       ),
     )
@@ -63,5 +66,5 @@ export async function settle(
   await commits.store(touched)
   lost.push(...done.filter(({ line, version }) => line.gone && line.stored < version).map(({ delivery }) => delivery))
   if (lost.length > 0) onLost(lost)
-  if (cause) throw new SettleError(unstored, cause)
+  if (cause) throw new SettleError(unstored, cause, refused)
 }

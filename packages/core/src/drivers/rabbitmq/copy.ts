@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { BROKERS, ESCAPED, type Headers, headerBytes, idOf, OURS, type Outgoing, type Raw, valueBytes } from './wire.ts'
+import type { Keeps } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
+import { BROKERS, ESCAPED, type Headers, headerBytes, idOf, OURS, type Outgoing, type Raw } from './wire.ts'
 
 const DEAD: ReadonlySet<string> = new Set([OURS.deadAt, OURS.deadTopic, OURS.deadGroup, OURS.deadUntil])
 
 /** The client writes headers of up to 64 KiB; some of it is for what the broker adds. */
 const MOST_HEADER_BYTES = 63 * 1024
+const MOST_KEY_BYTES = 4 * 1024
 
-/** `over`, its longest texts cut so far that it fits beside what the message has. */
+/** What may be cut: what counts, routes or explains in one word never is. */
+const CUT = ['corebus-error-stack', 'corebus-error']
+
+/** `over`, its error cut so far that it fits beside what the message has. @throws CorebusError TOO_LARGE */
 function cutToFit(headers: Headers, over: Headers): Headers {
   let tooMany = headerBytes(headers) + headerBytes(over) - MOST_HEADER_BYTES
   const cut: Record<string, unknown> = { ...over }
-  const longestFirst = Object.entries(over).sort(([, a], [, b]) => valueBytes(b) - valueBytes(a))
-  for (const [name, value] of longestFirst) {
+  for (const name of CUT) {
+    const value = over[name]
     if (tooMany <= 0) break
     if (typeof value !== 'string') continue
     const kept = Buffer.from(value)
@@ -20,6 +26,8 @@ function cutToFit(headers: Headers, over: Headers): Headers {
     tooMany -= Buffer.byteLength(value) - Buffer.byteLength(kept)
     cut[name] = kept
   }
+  if (tooMany > 0)
+    throw new CorebusError('TOO_LARGE', `its headers have ${tooMany} bytes more than a copy can have beside its own (${MOST_HEADER_BYTES})`)
   return cut
 }
 
@@ -27,7 +35,8 @@ function cutToFit(headers: Headers, over: Headers): Headers {
  * The same message again, every property and header as it was, with `over` laid over the headers and without what the broker wrote into them.
  * `delayPlace` begins the names of our delay queues.
  */
-export function copyOf(raw: Raw, over: Headers, delayPlace: string): Outgoing {
+export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps = 'all'): Outgoing {
+  if (keeps !== 'all') return lessOf(raw, over, keeps)
   const { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId } = raw.properties
   const { expiration, userId } = raw.properties
   const headers: Record<string, unknown> = {}
@@ -47,16 +56,31 @@ export function copyOf(raw: Raw, over: Headers, delayPlace: string): Outgoing {
   return { body: raw.content, properties: { ...kept, mandatory: true, headers } }
 }
 
+/** Without anything of its author's but its id, its key, and perhaps its body: each may be what cannot be written. */
+function lessOf({ content, properties }: Raw, over: Headers, keeps: Keeps): Outgoing {
+  const id = idOf(properties) ?? randomUUID()
+  const key: unknown = properties.headers?.[OURS.key]
+  const headers = {
+    [OURS.id]: id,
+    ...(typeof key === 'string' && Buffer.byteLength(key) <= MOST_KEY_BYTES && { [OURS.key]: key }),
+    ...over,
+  }
+  const { contentType } = properties
+  const kept = keeps === 'body' && typeof contentType === 'string' ? { contentType } : {}
+  return { body: keeps === 'body' ? content : Buffer.alloc(0), properties: { ...kept, deliveryMode: 2, mandatory: true, headers } }
+}
+
 /** What the broker wrote when it moved the message is taken off again, unless it did so before the message came to us. */
 function foreignDeaths(headers: Headers, delayPlace: string): Headers {
   const ours = (queue: unknown) => typeof queue === 'string' && queue.startsWith(delayPlace)
   const kept: Record<string, unknown> = {}
   for (const which of ['first', 'last'])
     if (!ours(headers[`x-${which}-death-queue`]))
-      for (const name in headers) if (name.startsWith(`x-${which}-death-`)) kept[name] = headers[name]
+      for (const name in headers) if (name.startsWith(`x-${which}-death-`)) kept[ESCAPED + name] = headers[name]
   const deaths = headers['x-death']
   const others = Array.isArray(deaths) ? deaths.filter((death: { readonly queue?: unknown } | null) => !ours(death?.queue)) : []
-  if (others.length > 0) kept['x-death'] = others
+  // Never under its own name: what moves our retries reads it, and dies of one that is not as the broker writes it.
+  if (others.length > 0) kept[`${ESCAPED}x-death`] = others
   return kept
 }
 

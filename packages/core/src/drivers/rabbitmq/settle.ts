@@ -3,6 +3,7 @@ import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, CorebusError, SettleError } from '../../errors.ts'
 import { burialHeaders, copyOf } from './copy.ts'
 import { placeFor } from './delays.ts'
+import { permanent } from './failure.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import { type Reader, Receipt } from './reader.ts'
@@ -40,6 +41,7 @@ export async function settle(settlements: readonly Settlement[], readers: readon
   }
   const sent = [...acked].map(([reader, receipts]) => reader.acknowledge(receipts))
   const unstored: Delivery[] = []
+  const refused = new Map<Delivery, Error>()
   let cause: Error | undefined
   await Promise.all(
     copies.map(async ({ settlement, receipt }) => {
@@ -53,11 +55,12 @@ export async function settle(settlements: readonly Settlement[], readers: readon
         receipt.state = 'out'
         cause = asError(thrown)
         unstored.push(settlement.delivery)
+        if (permanent(cause)) refused.set(settlement.delivery, cause)
       }
     }),
   )
   await Promise.all(sent)
-  if (cause) throw new SettleError(unstored, cause)
+  if (cause) throw new SettleError(unstored, cause, refused)
 }
 
 function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { target: Target; outgoing: Outgoing } {
@@ -76,7 +79,7 @@ function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { 
       if (!place) throw new CorebusError('NO_PLACE', `group ${group} on topic ${topic} declared no dead letters, and has one`)
       const ttlMs = place.shared ? place.ttlMs : undefined
       const burial = burialHeaders({ topic, group, at: clock.now(), ...(ttlMs !== undefined && { ttlMs }) })
-      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, names.delay(''))
+      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, names.delay(''), settlement.keeps)
       if (ttlMs !== undefined) outgoing.properties.expiration = ttlMs
       return { target: targets.dead(topic, group, place), outgoing }
     }

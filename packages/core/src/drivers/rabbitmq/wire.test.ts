@@ -39,10 +39,18 @@ test('no user header reaches the broker under a name it acts upon', () => {
 })
 
 test('times handed out before are what the broker counts, whichever count it keeps', () => {
-  expect(unsettledBefore(raw({}))).toBe(0)
-  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 3 } }))).toBe(3)
-  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 1, 'x-acquired-count': 4 } }))).toBe(4)
-  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 'many' } }))).toBe(0)
+  const again = (properties: Record<string, unknown>) => {
+    const { fields, ...rest } = raw(properties)
+    return unsettledBefore({ ...rest, fields: { ...fields, redelivered: true } } as Raw)
+  }
+  expect(again({})).toBe(0)
+  expect(again({ headers: { 'x-delivery-count': 3 } })).toBe(3)
+  expect(again({ headers: { 'x-delivery-count': 1, 'x-acquired-count': 4 } })).toBe(4)
+  expect(again({ headers: { 'x-delivery-count': 'many' } })).toBe(0)
+})
+
+test('a count that came with the message is its author’s', () => {
+  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 100 } }))).toBe(0)
 })
 
 test('a copy lays its headers over, gives an id to what has none, and takes off what our own delays added', () => {
@@ -59,14 +67,20 @@ test('a copy lays its headers over, gives an id to what has none, and takes off 
   expect(properties.headers).toEqual({ mine: 1, 'corebus-attempt': '2', 'corebus-id': expect.stringMatching(/^[0-9a-f-]{36}$/) })
 })
 
-test('failure headers are cut until they fit beside what the message has, the longest first', () => {
-  const { properties } = copyOf(
-    raw({ messageId: 'a', headers: { big: 'x'.repeat(40_000) } }),
-    { error: 'é'.repeat(1_000), stack: 's'.repeat(40_000) },
-    'd.',
-  )
-  const headers = properties.headers as Record<string, string>
-  expect(headers.error).toBe('é'.repeat(1_000))
-  expect(headers.stack?.length).toBeGreaterThan(20_000)
+test('the error is cut until it fits beside what the message has, its stack first, and nothing else', () => {
+  const big = raw({ messageId: 'a', headers: { big: 'x'.repeat(40_000) } })
+  const over = { 'corebus-error': 'é'.repeat(1_000), 'corebus-error-stack': 's'.repeat(40_000), 'corebus-attempt': '2' }
+  const headers = copyOf(big, over, 'd.').properties.headers as Record<string, string>
+  expect(headers).toMatchObject({ 'corebus-error': 'é'.repeat(1_000), 'corebus-attempt': '2' })
+  expect(headers['corebus-error-stack']?.length).toBeGreaterThan(20_000)
   expect(JSON.stringify(headers).length).toBeLessThan(65_000)
+})
+
+test('where even that is too much the copy is refused, and may be asked for with less of the message', () => {
+  const huge = raw({ messageId: 'a', type: 't', timestamp: 2 ** 64, headers: { big: 'x'.repeat(64_600), 'corebus-key': 'k' } })
+  const over = { 'corebus-error': 'no', 'corebus-attempt': '2' }
+  expect(() => copyOf(huge, over, 'd.')).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }))
+  const body = copyOf(huge, over, 'd.', 'body')
+  expect([body.body.toString(), body.properties.headers]).toEqual(['{}', { 'corebus-id': 'a', 'corebus-key': 'k', ...over }])
+  expect(copyOf(huge, over, 'd.', 'nothing').body).toHaveLength(0)
 })

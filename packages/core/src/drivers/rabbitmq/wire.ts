@@ -100,8 +100,12 @@ function isTagged(value: unknown): value is { readonly value: unknown } {
   return typeof value === 'object' && value !== null && '!' in value && 'value' in value
 }
 
-/** Times the broker handed it out before: what it counts from 3.10 on, and what 4.x counts beside that. */
-export function unsettledBefore({ properties }: Raw): number {
+/**
+ * Times the broker handed it out before: what it counts from 3.10 on, and what 4.x counts beside that. Of a message that it hands out for the
+ * first time the headers are its author's: whoever takes one from a queue and publishes it again publishes its count too.
+ */
+export function unsettledBefore({ fields, properties }: Raw): number {
+  if (!fields.redelivered) return 0
   const { 'x-delivery-count': returned, 'x-acquired-count': acquired }: Headers = properties.headers ?? {}
   return Math.max(countIn(returned), countIn(acquired))
 }

@@ -1,6 +1,6 @@
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, SettleError } from '../../errors.ts'
-import { refusalOf } from './failure.ts'
+import { isForGood, refusalOf } from './failure.ts'
 import { type Lease, Receipt } from './holdings.ts'
 import type { Argument } from './link.ts'
 import type { Membership, MembershipContext } from './membership.ts'
@@ -21,14 +21,17 @@ export async function settle(
   const acked = new Map<Membership, Receipt[]>()
   const work: Promise<void>[] = []
   const unstored: Delivery[] = []
+  const refused = new Map<Delivery, Error>()
   let cause: Error | undefined
   const failed = (receipts: readonly Receipt[], error: Error) => {
     for (const receipt of receipts) {
       // Lost meanwhile: it comes again by itself.
       if (receipt.state !== 'settling') continue
       receipt.state = 'out'
-      cause = refusalOf(error, context.address.where)
+      const why = refusalOf(error, context.address.where)
+      cause = why
       unstored.push(receipt.delivery)
+      if (isForGood(why)) refused.set(receipt.delivery, why)
     }
   }
   for (const settlement of settlements) {
@@ -48,7 +51,7 @@ export async function settle(
   for (const [membership, receipts] of acked)
     work.push(acknowledgeAll(receipts, membership).catch((thrown: unknown) => failed(receipts, asError(thrown))))
   await Promise.all(work)
-  if (cause) throw new SettleError(unstored, cause)
+  if (cause) throw new SettleError(unstored, cause, refused)
 }
 
 async function acknowledgeAll(receipts: readonly Receipt[], membership: Membership): Promise<void> {
