@@ -35,14 +35,14 @@ export type { FunctionOptions, MessageFunction, MessageHandlerOptions, OnEventOp
 export { createMessaging, type Messaging, type OnOptions, type Types } from './messaging.ts'
 export {
   CHANNEL,
-  type Counters,
   type DeliverRecord,
   type HandleRecord,
   type MessageRecord,
   type PublishRecord,
   type SettleRecord,
   type StateRecord,
-} from './observe/observer.ts'
+} from './observe/channels.ts'
+export type { Counters } from './observe/observer.ts'
 export { type ReplayOptions, replayDeadLetters } from './operations/replay.ts'
 export type { Class } from './process/registry.ts'
 export type { HandleMiddleware, HandlerCall, Middleware, PublishMiddleware } from './publish/middleware.ts'

@@ -1,4 +1,5 @@
 import type { DeadLetter } from '../driver.ts'
+import { oneLine } from '../observe/readable.ts'
 import { decodeText, isEnvelope } from '../wire/envelope.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
 import { cut, table, terminalWidth } from './table.ts'
@@ -35,8 +36,8 @@ export function asJson({ message, group, place, at }: DeadLetter): LetterJson {
     group,
     key: message.key ?? null,
     event: isEnvelope(body.body) ? body.body.name : null,
-    at: new Date(at).toISOString(),
-    attempts: Number(headers[HEADER.attempt] ?? 1),
+    at: timeOf(at),
+    attempts: attemptsOf(headers[HEADER.attempt]),
     reason: headers[HEADER.reason] ?? null,
     error: headers[HEADER.error] ?? null,
     stack: headers[HEADER.errorStack] ?? null,
@@ -46,11 +47,25 @@ export function asJson({ message, group, place, at }: DeadLetter): LetterJson {
   }
 }
 
+/** A letter may say anything of itself: somebody else may have written it. */
+function timeOf(at: number): string {
+  const time = new Date(at)
+  return Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString()
+}
+
+function attemptsOf(said: string | undefined): number {
+  const attempts = Number(said ?? 1)
+  return Number.isSafeInteger(attempts) && attempts > 0 ? attempts : 1
+}
+
 function bodyOf(bytes: Uint8Array): Pick<LetterJson, 'body' | 'bodyText' | 'bodyBase64'> {
   const text = decodeText(bytes)
   if (text === undefined) return { bodyBase64: Buffer.from(bytes).toString('base64') }
   try {
-    return { body: JSON.parse(text) as unknown }
+    const body = JSON.parse(text) as unknown
+    // What is nested deeper than the stack can be read and not written.
+    JSON.stringify(body)
+    return { body }
   } catch {
     return { bodyText: text } // that it is no JSON may be why it is here
   }
@@ -73,7 +88,7 @@ export function asTable(letters: readonly DeadLetter[], now: number, width: numb
   ).split('\n')
   const details = rows.map(({ event, error, attempts }) => {
     const firstLine = error?.split('\n')[0] ?? 'no error was recorded'
-    return cut(`    ${event === null ? '' : `${event}: `}${firstLine} (attempt ${attempts})`, width)
+    return cut(oneLine(`    ${event === null ? '' : `${event}: `}${firstLine} (attempt ${attempts})`), width)
   })
   return [head, ...lines.flatMap((line, i) => [line, details[i] ?? ''])].join('\n')
 }

@@ -1,5 +1,6 @@
 import { inspect, styleText } from 'node:util'
 import { asError } from '../errors.ts'
+import { visible } from '../observe/readable.ts'
 
 /** One clear message on stderr; the stack only when it was asked for. */
 export function report(error: unknown, verbose: boolean): void {
@@ -8,7 +9,7 @@ export function report(error: unknown, verbose: boolean): void {
 
 export function reportText(message: string, detail: string | undefined): void {
   const label = styleText('red', 'error:', { stream: process.stderr })
-  process.stderr.write(`${label} ${message}\n${detail === undefined ? '' : `${detail}\n`}`)
+  process.stderr.write(`${label} ${visible(message)}\n${detail === undefined ? '' : `${detail}\n`}`)
 }
 
 export function messageOf(error: unknown): string {

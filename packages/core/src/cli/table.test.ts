@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asTable } from './letters.ts'
+import { asJson, asTable } from './letters.ts'
 import { table } from './table.ts'
 
 const columns = [
@@ -41,4 +41,21 @@ test('dead letters keep their whole id at 80 columns, and the error has a line o
   expect(first).toMatch(new RegExp(`^${id}  payments.+…  billing.+  failed +3 h$`))
   expect(second).toMatch(/^ {4}declined x+…$/)
   expect(Math.max(first.length, second.length)).toBeLessThanOrEqual(80)
+})
+
+test('what a letter says is shown and does nothing: no cursor moves, no row is forged', () => {
+  const hostile = 'a\u001b[2J\u001b]52;c;aGk=\u0007\r\nforged  row\u009b31m\u202e'
+  const headers = { 'corebus-reason': hostile, 'corebus-error': hostile, 'corebus-attempt': 'NaN' }
+  const letter = { message: { id: hostile, topic: hostile, headers, body: new Uint8Array() }, group: hostile, place: 'p', at: Number.NaN }
+  const text = asTable([letter], 0, 400)
+  expect(text.split('\n')).toHaveLength(3)
+  expect(text).not.toMatch(/[^\n\x20-\x7e…]/)
+  expect(text).toContain('a\\x1b[2J\\x1b]52;c;aGk=\\x07\\r\\nforged  row\\x9b31m\\u202e')
+})
+
+test('a letter that is nested too deep, or says nonsense of itself, is a letter', () => {
+  const body = new TextEncoder().encode(`${'['.repeat(20_000)}${']'.repeat(20_000)}`)
+  const headers = { 'corebus-attempt': '-3' }
+  const json = asJson({ message: { id: 'i', topic: 't', headers, body }, group: 'g', place: 'p', at: 9e99 })
+  expect(JSON.parse(JSON.stringify(json))).toMatchObject({ attempts: 1, at: '1970-01-01T00:00:00.000Z' })
 })

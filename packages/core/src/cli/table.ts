@@ -1,3 +1,5 @@
+import { oneLine } from '../observe/readable.ts'
+
 export interface Column {
   readonly title: string
   readonly align?: 'right'
@@ -9,7 +11,9 @@ const GAP = '  '
 const NARROWEST = 8
 
 /** Left or right aligned text, no wider than `width`, as far as its columns may be cut. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number = terminalWidth()): string {
+export function table(columns: readonly Column[], given: readonly (readonly string[])[], width: number = terminalWidth()): string {
+  // Names and ids are somebody else's: what would move the cursor, or forge a row, is shown.
+  const rows = given.map((row) => row.map(oneLine))
   const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
   fit(columns, widths, width - GAP.length * (columns.length - 1))
   const line = (cells: readonly string[]): string =>

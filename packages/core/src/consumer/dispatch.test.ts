@@ -188,6 +188,20 @@ describe('what a handler gets', () => {
       undefined,
     ],
     [
+      'an event without a time and a source',
+      message(json({ name: 'user.created', data: { id: 1 } })),
+      [onCreated()],
+      { kind: 'hopeless', reason: 'not-an-event', error: { message: 'the body is no event: it has no timestamp, and it has no source' } },
+      'user.created',
+    ],
+    [
+      'an event whose time is a number',
+      message(json({ name: 'user.created', data: { id: 1 }, timestamp: 7, source: 's' })),
+      [onCreated()],
+      { kind: 'hopeless', reason: 'not-an-event', error: { message: 'the body is no event: its timestamp is no text but 7' } },
+      'user.created',
+    ],
+    [
       'an event that fails its schema',
       message(envelope('user.created', { id: 'x' })),
       [onCreated(), rest()],

@@ -1,7 +1,7 @@
 import type { Message } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
-import { decodeJson, decodeText, isEnvelope } from '../wire/envelope.ts'
+import { decodeJson, decodeText, isEnvelope, wrongIn } from '../wire/envelope.ts'
 import type { Verdict } from './outcome.ts'
 
 /** Who handles a message, and with what; or why nobody does. */
@@ -35,6 +35,9 @@ export function find(message: Message, { events, rest }: TopicPlan, unknown: 'sk
     if (unknown === 'skip') return { ...skipped(why), event: body.name }
     return { ...hopeless('unknown-event', new CorebusError('UNKNOWN_EVENT', why)), event: body.name }
   }
+  const wrong = wrongIn(body)
+  if (wrong)
+    return { ...hopeless('not-an-event', new CorebusError('NOT_AN_EVENT', `the body is no event: ${wrong}`)), event: body.name, plan }
   const { on } = plan.spec
   try {
     const data = on.kind === 'event' && on.type ? on.type.decode(body.data) : body.data

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { collector, onMemory, until } from '../../test/kit.ts'
 import { VirtualClock } from '../../test/virtual-clock.ts'
-import { CHANNEL } from './observer.ts'
+import { CHANNEL } from './channels.ts'
 
 const LEVEL = { debug: 20, info: 30, warn: 40 }
 
@@ -155,3 +155,21 @@ describe('the diagnostics channels', () => {
     expect(messaging.counters).toMatchObject({ published: 1, publishFailed: 1 })
   })
 })
+
+test('names that never end are counted, and neither kept nor said without end', async () => {
+  const { logger, lines } = collector('info')
+  const messaging = onMemory({ logger })
+  messaging.on('known', { group: 'g', topic: 't' }, () => undefined)
+  await messaging.start()
+  const names = Array.from({ length: 3_000 }, (_, n) => `${n}${'x'.repeat(600)}`)
+  await Promise.all(names.map((name) => messaging.publishEvent(name, n(name), { topic: 't' })))
+  await until(
+    () => messaging.counters.skipped === 3_000,
+    () => messaging.counters.skipped,
+  )
+  const said = lines.filter(({ msg }) => /skipped/.test(msg))
+  expect(said).toHaveLength(1_001)
+  expect(said.at(-1)?.msg).toBe('more than 1000 kinds of messages are skipped: from here on they are only counted')
+})
+
+const n = (name: string) => Number.parseInt(name, 10)

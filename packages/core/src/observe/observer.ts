@@ -1,52 +1,20 @@
-import { type Channel, channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
 import type { Message } from '../driver.ts'
-import { inFrameOfItsOwn } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
-
-/** What every record names: ids and times, never bodies. */
-export interface MessageRecord {
-  readonly service: string
-  readonly topic: string
-  readonly id: string
-  readonly key?: string
-  readonly event?: string
-  readonly group?: string
-  readonly attempt?: number
-  readonly correlationId?: string
-}
-
-/** `node:diagnostics_channel` names. Subscribe with `diagnostics_channel.subscribe(CHANNEL.handle, (record) => ...)`. */
-export const CHANNEL = {
-  publish: 'corebus:publish',
-  deliver: 'corebus:deliver',
-  handle: 'corebus:handle',
-  settle: 'corebus:settle',
-  state: 'corebus:state',
-} as const
-
-export interface PublishRecord extends MessageRecord {
-  readonly error?: Error
-}
-export interface DeliverRecord extends MessageRecord {
-  readonly unsettledBefore: number
-}
-export interface HandleRecord extends MessageRecord {
-  readonly durationMs: number
-  readonly outcome: 'ok' | 'failed' | 'skipped' | 'duplicate' | 'lost' | 'handed back'
-  readonly error?: Error
-}
-export interface SettleRecord extends MessageRecord {
-  readonly settlement: 'ack' | 'retry' | 'deadLetter' | 'drop'
-  readonly afterMs?: number
-  readonly reason?: string
-}
-export interface StateRecord {
-  readonly service: string
-  readonly state: 'connected' | 'blocked' | 'reconnecting' | 'dead' | 'consuming' | 'stopped'
-  readonly group?: string
-  readonly error?: Error
-}
+import {
+  type DeliverRecord,
+  deliverChannel,
+  type HandleRecord,
+  handleChannel,
+  type MessageRecord,
+  type PublishRecord,
+  publishChannel,
+  type SettleRecord,
+  type StateRecord,
+  settleChannel,
+  stateChannel,
+  tell,
+} from './channels.ts'
 
 /**
  * Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. `withoutId`: foreign
@@ -67,17 +35,9 @@ export interface Counters {
 }
 
 const UNSTORABLE_EVERY_MS = 60_000
-
-const publishChannel = channel(CHANNEL.publish)
-const deliverChannel = channel(CHANNEL.deliver)
-const handleChannel = channel(CHANNEL.handle)
-const settleChannel = channel(CHANNEL.settle)
-const stateChannel = channel(CHANNEL.state)
-
-/** A subscriber sees the async-local storage of what it is told of; what it enters itself ends with it. */
-function tell(channel: Channel, record: object): void {
-  if (channel.hasSubscribers) inFrameOfItsOwn(() => channel.publish(record))
-}
+/** Whoever publishes may give each message another name. */
+const MOST_SAID = 1_000
+const LONGEST_NAME = 500
 
 /** Counts, logs and tells the channels: the one place that says what happened to a message. */
 export class Observer {
@@ -168,9 +128,16 @@ export class Observer {
   /** Counted every time, said once per name and process. */
   skipped(message: Message, { group, event, why }: { group: string; event?: string; why: string }): void {
     this.#counters.skipped++
-    const once = `${group}\0${message.topic}\0${event ?? ''}\0${why}`
-    if (this.#saidSkipped.has(once)) return
+    const once = `${group}\0${message.topic}\0${event ?? ''}`.slice(0, LONGEST_NAME)
+    if (this.#saidSkipped.has(once) || this.#saidSkipped.size > MOST_SAID) return
     this.#saidSkipped.add(once)
+    if (this.#saidSkipped.size > MOST_SAID) {
+      this.logger.warn(
+        { group, topic: message.topic },
+        `more than ${MOST_SAID} kinds of messages are skipped: from here on they are only counted`,
+      )
+      return
+    }
     const line = fieldsOf(this.#record(message, { group, event }))
     this.logger.info(line, `skipped ${event ?? 'a message'} from ${message.topic}: ${why} (said once, counted always)`)
   }

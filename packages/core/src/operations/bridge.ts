@@ -18,12 +18,16 @@ export interface BridgeOptions {
   readonly untilEmpty: boolean
   readonly onTrouble: (what: string) => void
   readonly bridged: Bridged
+  /** What the two brokers are called in what is copied: a message goes to no broker that it came from, or has been copied to. */
+  readonly between?: { readonly source: string; readonly target: string }
 }
 
 export interface Bridged {
   copied: number
   /** What the target would never take: in the dead letters of the group. */
   refused: number
+  /** What the target had before: it came from there, or another bridge brought it. */
+  there?: number
 }
 
 const LIMIT = 1_000
@@ -125,7 +129,15 @@ async function copy(
   settle: (all: readonly Settlement[]) => Promise<void>,
 ): Promise<void> {
   const { target, group, clock, signal, onTrouble, bridged } = options
-  let left = deliveries.map((delivery) => ({ delivery, message: withId(delivery.message) }))
+  const { between } = options
+  const known = deliveries.filter(({ message }) => between && visited(message).includes(between.target))
+  if (known.length > 0) {
+    bridged.there = (bridged.there ?? 0) + known.length
+    await settle(known.map((delivery) => ({ kind: 'ack', delivery }))).catch((error: Error) => onTrouble(error.message))
+  }
+  let left = deliveries
+    .filter((delivery) => !known.includes(delivery))
+    .map((delivery) => ({ delivery, message: marked(withId(delivery.message), between) }))
   let pauseMs = FIRST_AGAIN_MS
   while (left.length > 0) {
     const failures = await published(
@@ -175,6 +187,19 @@ async function published(target: Driver, messages: readonly Message[]): Promise<
 /** Where a foreign author gave none, one of our own: nobody can know the message again without. */
 function withId(message: Message): Message {
   return message.id === '' ? { ...message, id: newId() } : message
+}
+
+const BRIDGED = 'corebus-bridged'
+const MOST_VISITED = 20
+
+function visited({ headers }: Message): readonly string[] {
+  return Object.hasOwn(headers, BRIDGED) ? (headers[BRIDGED] ?? '').split(' ') : []
+}
+
+function marked(message: Message, between: BridgeOptions['between']): Message {
+  if (!between) return message
+  const all = [...new Set([...visited(message), between.source, between.target])].slice(-MOST_VISITED)
+  return { ...message, headers: { ...message.headers, [BRIDGED]: all.join(' ') } }
 }
 
 function refusedBy({ cause }: PublishFailure): Error {

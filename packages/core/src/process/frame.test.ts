@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test } from 'vitest'
 import { onMemory, quiet, until } from '../../test/kit.ts'
-import { CHANNEL } from '../observe/observer.ts'
+import { CHANNEL } from '../observe/channels.ts'
 import { inFrameAsLoaded, inFrameOfItsOwn } from './frame.ts'
 
 const tenant = new AsyncLocalStorage<string>()

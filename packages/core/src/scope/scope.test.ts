@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { allSettled, collector, loggingSession, onMemory, quiet, until } from '../../test/kit.ts'
 import type { Message } from '../driver.ts'
 import type { Messaging } from '../messaging.ts'
-import { CHANNEL, type SettleRecord } from '../observe/observer.ts'
+import { CHANNEL, type SettleRecord } from '../observe/channels.ts'
 import { derivedId, newId } from '../wire/id.ts'
 
 /** Everything that arrives on `topic`, in an instance's own broker. */

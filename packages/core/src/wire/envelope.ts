@@ -51,8 +51,10 @@ export function decodeText(body: Uint8Array): string | undefined {
 
 /** @throws SyntaxError when the body is not UTF-8 JSON. */
 export function decodeJson(body: Uint8Array): unknown {
-  const text = decodeText(body)
-  if (text === undefined) throw new SyntaxError('the body is not UTF-8')
+  const all = decodeText(body)
+  if (all === undefined) throw new SyntaxError('the body is not UTF-8')
+  // RFC 8259: a byte order mark may be ignored. Its author's editor wrote it, and nobody sees it.
+  const text = all.startsWith('\ufeff') ? all.slice(1) : all
   if (text === '') throw new SyntaxError('the body is empty')
   // An own "__proto__" does nothing until somebody copies it with Object.assign: it is dropped before anyone can. It may be written with escapes.
   return text.includes('__proto__') || text.includes('\\u00') ? JSON.parse(text, dropProto) : JSON.parse(text)
@@ -60,6 +62,15 @@ export function decodeJson(body: Uint8Array): unknown {
 
 function dropProto(this: unknown, key: string, value: unknown): unknown {
   return key === '__proto__' ? undefined : value
+}
+
+/** What else an event says of itself, and its type: handlers are told that these are texts. Undefined when they are. */
+export function wrongIn({ timestamp, source }: Record<keyof Envelope, unknown>): string | undefined {
+  const wrong = Object.entries({ timestamp, source }).filter(([, value]) => typeof value !== 'string')
+  if (wrong.length === 0) return undefined
+  return wrong
+    .map(([name, value]) => (value === undefined ? `it has no ${name}` : `its ${name} is no text but ${JSON.stringify(value)}`))
+    .join(', and ')
 }
 
 export function isEnvelope(value: unknown): value is Envelope {

@@ -46,6 +46,36 @@ describe('core bridge', { timeout: 60_000 }, () => {
     expect([again.code, again.stdout]).toEqual([0, '{"copied":0,"refused":0}\n'])
   })
 
+  test('between two names of the same broker it copies nothing, and says so', async () => {
+    const { project, old } = between()
+    await project.core(['publish', 'orders', '1'], { env: old })
+    const pairs = [
+      ['./old.db', 'old.db'],
+      [old.SQLITE_PATH, 'sub/../old.db'],
+      ['redis://h:6379', 'redis://h/0'],
+      ['redis://u:p@localhost', 'redis://127.0.0.1:6379/0'],
+      ['amqp://h', 'amqps://u:p@H:5672/'],
+      ['kafka://a:9092,b:9092', 'kafka://b:9092,a:9092'],
+    ]
+    for (const [from, to] of pairs) {
+      const { code, stderr } = await project.core(['bridge', '--from', from ?? '', '--to', to ?? '', '--topic', 'orders', '--until-empty'])
+      expect([code, stderr], `${from} ${to}`).toEqual([2, expect.stringMatching(/--from and --to are the same/)])
+    }
+  })
+
+  test('two of them, one each way, bring nothing back', async () => {
+    const { project, old, next, addresses } = between()
+    await project.node(['publish.mjs', '10'], { env: old })
+    await project.node(['publish.mjs', '5'], { env: next })
+    const back = ['--from', next.SQLITE_PATH, '--to', old.SQLITE_PATH, '--topic', 'orders']
+    const run = async (which: readonly string[]) =>
+      JSON.parse((await project.core(['bridge', ...which, '--until-empty', '--json'])).stdout) as object
+    expect(await run(addresses)).toEqual({ copied: 10, refused: 0 })
+    expect(await run(back)).toEqual({ copied: 5, refused: 0, there: 10 })
+    expect(await run(addresses)).toEqual({ copied: 0, refused: 0, there: 5 })
+    expect(await run(back)).toEqual({ copied: 0, refused: 0 })
+  })
+
   test('killed in the middle it goes on where it was: nothing is lost, ids stay, the order per key too', async () => {
     const { project, old, next, addresses } = between()
     await project.node(['publish.mjs', '5000'], { env: old })

@@ -1,10 +1,13 @@
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { type Command, Option } from 'commander'
 import { topologyError } from '../../broker/connection.ts'
 import { systemClock } from '../../clock.ts'
 import type { Driver, Topology } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import type { Messaging } from '../../messaging.ts'
 import { type Bridged, bridge } from '../../operations/bridge.ts'
 import { onSignals } from '../../process/signals.ts'
 import { stderrLogger } from '../broker.ts'
@@ -76,6 +79,11 @@ async function run(options: Options): Promise<void> {
   const at = (url: string, side: string) =>
     core.createMessaging({ url, service: group, env: envOf(side), logger, publish: { timeoutMs: 30_000 } })
   const [source, target] = [at(from, 'FROM_'), at(to, 'TO_')]
+  if (nameOf(source) === nameOf(target))
+    throw new CorebusError(
+      'USAGE',
+      `--from and --to are the same broker, ${source.settings.where}: every message would be copied again and again`,
+    )
   const stop = new AbortController()
   onSignals(() => stop.abort())
   const bridged: Bridged = { copied: 0, refused: 0 }
@@ -101,6 +109,7 @@ async function run(options: Options): Promise<void> {
         untilEmpty: options.untilEmpty === true,
         onTrouble: (what) => logger.warn(what),
         bridged,
+        between: { source: nameOf(source), target: nameOf(target) },
       })
     } finally {
       show.end()
@@ -109,6 +118,36 @@ async function run(options: Options): Promise<void> {
     await Promise.all([source.close(), target.close()])
   }
   await print(json ? JSON.stringify(bridged) : words(bridged, group))
+}
+
+/**
+ * The same for every way to write its address: a file by its full path, a server by its host, port and what it keeps apart there. Two names of one
+ * host are two; what a bridge brought is marked, so that it is not brought again.
+ */
+function nameOf({ settings: { broker, where } }: Messaging): string {
+  const place = broker === 'sqlite' ? realpathOf(where) : addressOf(where)
+  return `${broker}-${createHash('sha256').update(place).digest('hex').slice(0, 16)}`
+}
+
+function realpathOf(file: string): string {
+  for (const known of [() => realpathSync(file), () => join(realpathSync(dirname(file)), basename(file))])
+    try {
+      return known()
+    } catch {
+      // The file, or its folder, is made when it is opened.
+    }
+  return resolve(file)
+}
+
+const PORTS: Readonly<Record<string, string>> = { 'redis:': '6379', 'rediss:': '6379', 'amqp:': '5672', 'amqps:': '5671' }
+
+function addressOf(where: string): string {
+  // Kafka's is a list of servers.
+  if (!where.includes('://') || !URL.canParse(where)) return where.toLowerCase().split(',').sort().join()
+  const { protocol, hostname, port, pathname } = new URL(where)
+  const host = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname) ? 'localhost' : hostname.toLowerCase()
+  const apart = pathname === '/' || pathname === '' || pathname === '/0' ? '' : pathname
+  return `${protocol.replace(/s:$/, ':')}//${host}:${port || PORTS[protocol]}${apart}`
 }
 
 /** Only what is meant for one side: both have the same variables. */
@@ -135,7 +174,7 @@ function showing(bridged: Bridged): { end(): void } {
   return { end: () => clearInterval(timer) }
 }
 
-function words({ copied, refused }: Bridged, group: string): string {
-  const said = `${copied} copied`
+function words({ copied, refused, there = 0 }: Bridged, group: string): string {
+  const said = `${copied} copied${there > 0 ? `, ${there} were there before: they came from there` : ''}`
   return refused === 0 ? said : `${said}, ${refused} refused: core dlq list --group ${group} on the first broker shows them and why`
 }

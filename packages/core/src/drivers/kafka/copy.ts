@@ -1,6 +1,6 @@
 import type { Keeps, Message } from '../../driver.ts'
 import type { RecordIn, RecordOut } from './protocol/client.ts'
-import { bufferIn, idOf, type Origin, OURS, textOf } from './wire.ts'
+import { bufferIn, idOf, type Origin, OURS, parsed, textOf } from './wire.ts'
 
 export interface CopyOptions {
   readonly record: RecordIn
@@ -13,7 +13,7 @@ export interface CopyOptions {
 /** The same record for another place: bytes, key and foreign headers untouched, and beside them where it came from. */
 export function copyOf({ record, origin, headers, keeps = 'all' }: CopyOptions): RecordOut {
   const { [OURS.delay]: _, [OURS.dead]: dead, [OURS.key]: __, [OURS.tombstone]: empty, ...kept } = record.headers
-  const all: Record<string, Buffer | string | readonly Buffer[]> = {}
+  const all: Record<string, Buffer | string | readonly Buffer[]> = Object.create(null)
   // kafkajs cannot write a header without a value.
   if (keeps === 'all') for (const name in kept) if (kept[name]) all[name] = kept[name] as Buffer | readonly Buffer[]
   return {
@@ -51,7 +51,16 @@ export function letterOf({ key, value, headers }: RecordOut, burial: Burial, { p
   }
 }
 
-export function burialOf({ headers }: RecordIn): Burial | undefined {
+/** Undefined for what is no letter. What says that it is one, and not whose, is nobody's. */
+export function burialOf({ headers, at: storedAt }: RecordIn): Burial | undefined {
   const text = textOf(headers, OURS.dead)
-  return text === undefined ? undefined : JSON.parse(text)
+  if (text === undefined) return undefined
+  const said = parsed(text)
+  const { group, topic, at, until } = (typeof said === 'object' && said !== null ? said : {}) as Partial<Record<keyof Burial, unknown>>
+  return {
+    group: typeof group === 'string' ? group : '',
+    topic: typeof topic === 'string' ? topic : '',
+    at: typeof at === 'number' ? at : storedAt,
+    ...(typeof until === 'number' && { until }),
+  }
 }

@@ -64,7 +64,7 @@ export function letters({ names, client, publisher, copies, clock, entries }: Le
       const burial = record.value === null ? undefined : burialOf(record)
       if (!burial) return
       const origin = originOf(record.headers, { topic: burial.topic, partition: 0, offset: record.offset, at: record.at })
-      there.set(key, { record, origin, burial, message: toMessage(record, origin), place })
+      there.set(key, { record, origin, burial, message: toMessage(record, origin, true), place })
     }
     try {
       await readLog(client, names.place(place), { onRecord })

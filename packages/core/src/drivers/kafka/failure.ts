@@ -43,7 +43,11 @@ const PERMANENT: ReadonlySet<string> = new Set([
 export function isPermanent(failure: Failure): boolean {
   const code = failure.error instanceof CorebusError ? failure.error.code : ''
   return (
-    code === 'TOPOLOGY' || PERMANENT.has(failure.type) || failure.error.name === 'KafkaJSSASLAuthenticationError' || isHopeless(failure)
+    code === 'TOPOLOGY' ||
+    code === 'UNWRITABLE' ||
+    PERMANENT.has(failure.type) ||
+    failure.error.name === 'KafkaJSSASLAuthenticationError' ||
+    isHopeless(failure)
   )
 }
 

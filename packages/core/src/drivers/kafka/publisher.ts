@@ -6,7 +6,7 @@ import type { BrokerTime } from './broker-time.ts'
 import { type Failure, failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
-import { bytesOf, type Client, encodeBatch, type RecordOut } from './protocol/client.ts'
+import { bytesOf, type Client, encodeBatch, type Parcel, type RecordOut } from './protocol/client.ts'
 import { BATCH_RECORDS, type Batch, type Entry, type Failed, newQueue, type Queue, requests, take } from './publish-queue.ts'
 
 export interface PublisherOptions {
@@ -169,20 +169,30 @@ export class Publisher {
   async #send(leader: number, batches: readonly Batch[]): Promise<void> {
     const { client, time } = this.#options
     const now = Math.floor(time.now())
-    const parcels = batches.map(({ queue: { topic, partition }, entries }) => ({
-      topic,
-      partition,
-      batch: encodeBatch(
-        entries.map(({ record }) => record),
-        now,
-      ),
-    }))
-    const answers = await client.produce(leader, parcels).catch((thrown: unknown) => batches.map(() => ({ error: asError(thrown) })))
-    for (const [i, batch] of batches.entries()) {
+    const written = batches.flatMap((batch) => this.#write(batch, now))
+    if (written.length === 0) return
+    const parcels = written.map(({ parcel }) => parcel)
+    const answers = await client.produce(leader, parcels).catch((thrown: unknown) => written.map(() => ({ error: asError(thrown) })))
+    for (const [i, { batch }] of written.entries()) {
       const answer = answers[i]
       if (answer?.error)
         void this.#refused(batch, answer.error) // never rejects
       else this.#stored(batch, answer?.at ?? -1)
+    }
+  }
+
+  /** Nothing, when it holds what the client cannot write: of several together it is then found which. */
+  #write(batch: Batch, now: number): readonly { batch: Batch; parcel: Parcel }[] {
+    const { queue, entries } = batch
+    try {
+      const bytes = encodeBatch(
+        entries.map(({ record }) => record),
+        now,
+      )
+      return [{ batch, parcel: { topic: queue.topic, partition: queue.partition, batch: bytes } }]
+    } catch (thrown) {
+      void this.#refused(batch, unwritable(asError(thrown))) // never rejects
+      return []
     }
   }
 
@@ -240,6 +250,10 @@ export class Publisher {
     }
     this.#cancelLook = this.#open.size > 0 ? clock.after(LOOK_EVERY_MS, () => this.#expire()) : undefined
   }
+}
+
+function unwritable(error: Error): CorebusError {
+  return new CorebusError('UNWRITABLE', `Kafka: the message cannot be written: ${error.message}`, { cause: error })
 }
 
 function refused(failure: Failure): CorebusError {

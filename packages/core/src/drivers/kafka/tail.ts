@@ -40,7 +40,7 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
     onFetched(source, { records, next, partition }) {
       source.next = next
       if (records.length === 0 || stopped) return
-      onMessages(records.map((record) => toMessage(record, { topic, partition, offset: record.offset, at: record.at })))
+      onMessages(records.map((record) => toMessage(record, { topic, partition, offset: record.offset, at: record.at }, false)))
     },
     onOutOfRange(source) {
       source.next = 0

@@ -18,7 +18,13 @@ export interface TopologyOptions {
 interface Needed extends NewTopic {
   /** In words. */
   readonly what: string
+  /** Whose messages are copied into it, by their names on the broker. */
+  readonly copiesOf?: readonly string[]
 }
+
+/** A copy says more than its original: why, and where it came from. */
+const ROOM_BYTES = 64 * 1024
+const LARGEST = 'max.message.bytes'
 
 /** What lies here is stamped by the broker: the times of the originals would let it go too early. */
 const STAMPED = { 'message.timestamp.type': 'LogAppendTime' }
@@ -74,7 +80,10 @@ export class Topology {
     const needed = this.#needed(topics, entries, there)
     for (const one of needed) this.#know(one)
     const missing = needed.filter(({ topic }) => !there.has(topic))
-    if (mode === 'create') await this.#create(missing)
+    if (mode === 'create') {
+      await this.#create(missing.filter(({ copiesOf }) => !copiesOf))
+      await this.#create(await this.#roomy(missing.filter(({ copiesOf }) => copiesOf)))
+    }
     const declared = new Map((await registry.entries()).map((entry) => [JSON.stringify([entry.group, entry.topic]), entry]))
     const differences = this.#tooFew(needed, there)
     if (mode === 'check') differences.push(...missing.map(lacking))
@@ -133,11 +142,17 @@ export class Topology {
   #needed(topics: readonly string[], entries: readonly Entry[], there: ReadonlyMap<string, number>): readonly Needed[] {
     const { names } = this.#options
     const needed = new Map<string, Needed>()
-    const need = (one: Needed) => needed.set(one.topic, needed.get(one.topic) ?? one)
+    const need = (one: Needed) => {
+      const before = needed.get(one.topic)
+      const copiesOf = [...new Set([...(before?.copiesOf ?? []), ...(one.copiesOf ?? [])])]
+      needed.set(one.topic, { ...(before ?? one), ...(copiesOf.length > 0 && { copiesOf }) })
+    }
     for (const topic of [...topics, ...entries.map((entry) => entry.topic)])
       need({ what: `topic ${topic}`, topic: names.topic(topic), partitions: this.#partitionsOf(names.topic(topic)), config: {} })
     for (const { group, topic, delays, place } of entries) {
+      const copiesOf = [names.topic(topic)]
       need({
+        copiesOf,
         what: `what comes back to ${group} on ${topic}`,
         topic: names.again(topic, group),
         partitions: there.get(names.topic(topic)) ?? this.#partitionsOf(names.topic(topic)),
@@ -146,15 +161,32 @@ export class Topology {
       for (const { afterMs } of delays)
         if (afterMs > 0)
           need({
+            copiesOf,
             what: `the delay of ${afterMs} ms of ${group} on ${topic}`,
             topic: names.delay(group, afterMs),
             partitions: 1,
             config: STAMPED,
           })
       for (const own of [this.#registry, this.#clock]) need({ what: `what all groups share, for ${group} on ${topic}`, ...own })
-      if (place) need({ what: `the dead letters of ${group} on ${topic}`, topic: names.place(place.name), partitions: 1, config: KEPT })
+      const what = `the dead letters of ${group} on ${topic}`
+      if (place) need({ copiesOf, what, topic: names.place(place.name), partitions: 1, config: KEPT })
     }
     return [...needed.values()]
+  }
+
+  /** What is copied into them fits, whatever their topics take. */
+  async #roomy(topics: readonly Needed[]): Promise<readonly NewTopic[]> {
+    const { client } = this.#options
+    const originals = [...new Set(topics.flatMap(({ copiesOf = [] }) => copiesOf))]
+    const sizes = new Map(
+      await Promise.all(originals.map(async (name) => [name, Number((await client.configOf(name)).get(LARGEST))] as const)),
+    )
+    return topics.map(({ topic, partitions, config, copiesOf = [] }) => {
+      const largest = Math.max(...copiesOf.map((name) => sizes.get(name) || 0))
+      const roomy = { topic, partitions, config: largest > 0 ? { ...config, [LARGEST]: String(largest + ROOM_BYTES) } : config }
+      this.#know(roomy)
+      return roomy
+    })
   }
 
   async #create(topics: readonly NewTopic[]): Promise<void> {

@@ -37,11 +37,14 @@ export function toRecord({ id, key, headers, body, tombstone }: Message): Record
   }
 }
 
-/** A readable view. What has no id is known by where it lies, which is `place` unless it is a copy. */
-export function toMessage(record: RecordIn, place: Origin): Message {
+/**
+ * A readable view. What has no id is known by where it lies, which is `place` unless it is a copy. Whose copy it is, is believed where only copies
+ * lie: in a topic of users anybody may write a header of that name.
+ */
+export function toMessage(record: RecordIn, place: Origin, isCopy: boolean): Message {
   const { key: own, value, headers, ours } = record.text()
-  const origin = originFrom(ours[OURS.origin], place)
-  const key = ours[OURS.dead] === undefined ? own : ours[OURS.key]
+  const origin = isCopy ? originFrom(ours[OURS.origin], place) : place
+  const key = isCopy && ours[OURS.dead] !== undefined ? ours[OURS.key] : own
   const base = { id: idFrom(ours[OURS.id], origin), topic: origin.topic, headers, body: value ?? EMPTY }
   // Without spreads: this is made for every message.
   const message: Message = key === undefined ? base : { id: base.id, topic: base.topic, key, headers, body: base.body }
@@ -56,8 +59,26 @@ function idFrom(text: string | undefined, { topic, partition, offset }: Origin):
   return text ?? `kafka:${topic}/${partition}/${offset}`
 }
 
+/** What does not say where it lay is an original, wherever it lies now. */
 function originFrom(text: string | undefined, otherwise: Origin): Origin {
-  return text === undefined ? otherwise : JSON.parse(text)
+  const said = text === undefined ? undefined : parsed(text)
+  if (typeof said !== 'object' || said === null) return otherwise
+  const { topic, partition, offset, at, life } = said as Partial<Record<keyof Origin, unknown>>
+  if (typeof topic !== 'string' || !isCount(partition) || !isCount(offset) || typeof at !== 'number') return otherwise
+  return { topic, partition, offset, at, ...(isCount(life) && { life }) }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** Of a header that anybody may have written. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 export function numberOf(headers: RawHeaders, name: string): number | undefined {

@@ -1,6 +1,7 @@
 import type { Admin, Clock, DeadLetterFilter, Depth } from '../../driver.ts'
 import type { Broker } from './broker.ts'
 import type { Group } from './group.ts'
+import { ownCopy } from './member.ts'
 import { withHeaders } from './subscription.ts'
 import type { Topic } from './topic.ts'
 
@@ -34,6 +35,7 @@ export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
         .flatMap(({ dead }) => dead.list(filter, clock.now()))
         .sort((one, other) => one.at - other.at)
         .slice(0, limit)
+        .map((letter) => ({ ...letter, message: ownCopy(letter.message) }))
     },
     async replay(filter, headers) {
       let replayed = 0

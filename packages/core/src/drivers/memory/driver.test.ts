@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
-import type { Clock, Delivery, Driver, DriverOptions, Message } from '../../driver.ts'
+import type { Clock, Delivery, Driver, DriverOptions, Message, Subscription } from '../../driver.ts'
 import { newId } from '../../wire/id.ts'
 import { memoryDriver } from './driver.ts'
 
@@ -78,14 +78,31 @@ test('before connect nothing works, and it says so', async () => {
   await expect(receive(driver, 't', 1)).rejects.toMatchObject({ code: 'NOT_CONNECTED' })
 })
 
-test('a body is handed out as it was given, not copied', async () => {
+test('nobody shares bytes or headers: not the publisher, not two groups, not a retry or a letter', async () => {
   const driver = await connected()
   const topic = newId()
-  const sent = message(topic)
+  const sent = { ...message(topic), headers: { h: 'as sent' }, body: new Uint8Array([1]) }
+  await driver.ensure({ topics: [topic], groups: ['a', 'b'].map((group) => ({ topic, group, delays: [], deadLetter: {} })) }, 'create')
+  const takeIn = (group: string) =>
+    new Promise<{ delivery: Delivery; subscription: Subscription }>((resolve) => {
+      const subscribing = driver.subscribe({
+        ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 1, onLost() {}, onState() {} },
+        onDeliveries: ([delivery]) => void subscribing.then((subscription) => resolve({ delivery: delivery as Delivery, subscription })),
+      })
+    })
+  const [a, b] = [takeIn('a'), takeIn('b')]
   await driver.publish([sent])
-  sent.body[0] = 7
-  const [delivery] = await receive(driver, topic, 1)
-  expect(delivery?.message.body).toEqual(new Uint8Array([7]))
+  const spoil = ({ message: { body, headers } }: { message: Message }) => {
+    body[0] = 7
+    Object.assign(headers, { h: 'changed' })
+  }
+  spoil({ message: sent })
+  const { delivery, subscription } = await a
+  spoil(delivery)
+  await subscription.settle([{ kind: 'deadLetter', delivery, headers: {} }])
+  for (const letter of await driver.admin.deadLetters({ topic })) spoil(letter)
+  for (const seen of [(await b).delivery, ...(await driver.admin.deadLetters({ topic }))])
+    expect([[...seen.message.body], seen.message.headers.h]).toEqual([[1], 'as sent'])
 })
 
 test('a topic that nobody reads keeps a million messages, then refuses and says why; its first group gets them all', async () => {

@@ -10,6 +10,11 @@ export interface Kept {
   readonly at: number
 }
 
+/** As on the other brokers nobody shares bytes or headers: a handler may write into what it is handed. */
+export function ownCopy(message: Message): Message {
+  return { ...message, headers: { ...message.headers }, body: Buffer.from(message.body) }
+}
+
 /** The window: a member never reads further than this many times its limit past the oldest message it has not settled. */
 const WINDOW = 50
 
@@ -74,7 +79,7 @@ export class Member {
     const receipt = new Receipt(this, kept, lane, position)
     this.unsettled++
     this.#held.push(receipt)
-    this.#batch.push({ message: kept.message, unsettledBefore: 0, receipt })
+    this.#batch.push({ message: ownCopy(kept.message), unsettledBefore: 0, receipt })
   }
 
   deliver(): void {

@@ -1,6 +1,6 @@
 import type { Message } from '../../driver.ts'
 import { Group } from './group.ts'
-import type { Kept } from './member.ts'
+import { type Kept, ownCopy } from './member.ts'
 import { Queue } from './queue.ts'
 
 /** What is published while no group has started to read a topic waits for the first one, within these bounds. */
@@ -45,14 +45,14 @@ export class Topic {
 
   /** False when nobody reads the topic and no more can be kept. */
   add(message: Message, now: number): boolean {
-    const kept = { message, at: now }
+    const kept = { message: ownCopy(message), at: now }
     for (const group of this.#readers) group.add(kept)
     if (this.#readers.length === 0) {
       this.#dropOld(now)
       if (this.#unclaimed.length >= UNCLAIMED_MESSAGES) return false
       this.#unclaimed.push(kept)
     }
-    for (const tail of this.#tails) tail.add(message)
+    for (const tail of this.#tails) tail.add(ownCopy(message))
     return true
   }
 

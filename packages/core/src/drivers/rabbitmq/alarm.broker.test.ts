@@ -3,7 +3,7 @@ import { startRabbitmq } from '@corebus/testbed'
 import { pino } from 'pino'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createMessaging } from '../../messaging.ts'
-import { CHANNEL, type StateRecord } from '../../observe/observer.ts'
+import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
 import { newId } from '../../wire/id.ts'
 import { until } from './fixtures/room.ts'
 

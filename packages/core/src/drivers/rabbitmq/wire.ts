@@ -1,6 +1,7 @@
 import type { ConsumeMessage, GetMessage, MessageProperties, Options } from 'amqplib'
 import type { Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { setHeader } from '../headers.ts'
 
 /** What the broker handed out, with every property and header as its author wrote it. */
 export type Raw = ConsumeMessage | GetMessage
@@ -69,7 +70,7 @@ export function fromAmqp({ content, properties }: Raw, topic: string): Message {
   const headers: Record<string, string> = {}
   for (const name in raw) {
     if (HIDDEN.has(name) || BROKERS.test(name)) continue
-    headers[name.startsWith(ESCAPED) ? name.slice(ESCAPED.length) : name] = readable(raw[name])
+    setHeader(headers, name.startsWith(ESCAPED) ? name.slice(ESCAPED.length) : name, readable(raw[name]))
   }
   if (typeof properties.contentType === 'string') headers[CONTENT_TYPE] = properties.contentType
   const key = raw[OURS.key]

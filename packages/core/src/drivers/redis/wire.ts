@@ -1,4 +1,5 @@
 import type { Message } from '../../driver.ts'
+import { setHeader } from '../headers.ts'
 import type { Argument } from './link.ts'
 import { PACKED } from './scripts/common.ts'
 
@@ -68,14 +69,18 @@ export function fromEntry({ id: entry, fields }: Entry, topic: string, stream: s
     else if (name.startsWith(OURS)) {
       if (!name.startsWith(DEAD)) headers[name] = value.toString()
     } else if (STANDARD.has(name)) headers[name] = value.toString()
-    else if (name.startsWith(HEADER)) headers[name.slice(HEADER.length)] = value.toString()
+    else if (name.startsWith(HEADER)) setHeader(headers, name.slice(HEADER.length), value.toString())
     else {
       foreign ??= []
       foreign.push(name, value.toString())
     }
   }
   // Beside a body they are headers; without one they are the message.
-  if (foreign && body) for (let i = 0; i < foreign.length; i += 2) headers[foreign[i] as string] ??= foreign[i + 1] as string
+  if (foreign && body)
+    for (let i = 0; i < foreign.length; i += 2) {
+      const name = foreign[i] as string
+      if (!Object.hasOwn(headers, name)) setHeader(headers, name, foreign[i + 1] as string)
+    }
   return {
     id: id ?? `redis:${stream}/${entry}`,
     topic,

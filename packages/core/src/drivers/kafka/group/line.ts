@@ -28,7 +28,7 @@ export class Receipt {
 
   /** Of the message that this is, or is a copy of. Not kept: only those that fail need it. */
   get origin(): Origin {
-    return originOf(this.record.headers, this.place)
+    return this.line.kind === 'topic' ? this.place : originOf(this.record.headers, this.place)
   }
 }
 
@@ -148,7 +148,11 @@ export class Line {
     this.#out++
     receipt.state = 'out'
     this.bytes -= receipt.record.bytes
-    receipt.delivery = { message: toMessage(receipt.record, receipt.place), unsettledBefore: receipt.before, receipt }
+    receipt.delivery = {
+      message: toMessage(receipt.record, receipt.place, this.kind !== 'topic'),
+      unsettledBefore: receipt.before,
+      receipt,
+    }
     this.changed++
     return receipt
   }

@@ -11,6 +11,7 @@ import { Sockets } from './sockets.ts'
 
 // The one door of this folder: what the driver works on beside requests.
 export { AssignerProtocol } from './kafkajs.ts'
+export type { Parcel } from './produce.ts'
 export type { Joined } from './protocol.ts'
 export { encodeBatch } from './record-batch.ts'
 export type { RecordIn } from './record-in.ts'

@@ -1,3 +1,4 @@
+import { setHeader } from '../../headers.ts'
 import { HIDDEN } from '../wire.ts'
 import type { RawHeaders } from './records.ts'
 
@@ -157,9 +158,8 @@ export class RecordIn {
     for (let n = 0, count = source.varint(); n < count; n++) {
       const { text: name } = source.name(n)
       const value = source.part()
-      const before = headers[name]
-      if (name === '__proto__') Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
-      else headers[name] = before === undefined ? value : several(before, value)
+      const before = Object.hasOwn(headers, name) ? headers[name] : undefined
+      setHeader(headers, name, before === undefined ? value : several(before, value))
     }
     return headers
   }
@@ -174,7 +174,7 @@ export class RecordIn {
     for (let n = 0, count = source.varint(); n < count; n++) {
       const { text: name, hidden } = source.name(n)
       const text = source.value(n)
-      if (text !== undefined) (hidden ? ours : headers)[name] = text
+      if (text !== undefined) setHeader(hidden ? ours : headers, name, text)
     }
     return { key, value, headers, ours }
   }
