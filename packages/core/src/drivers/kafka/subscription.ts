@@ -262,7 +262,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     try {
-      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.pump(), onLost })
+      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.settled(), onLost })
     } finally {
       holdings.release()
     }

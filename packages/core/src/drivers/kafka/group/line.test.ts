@@ -34,6 +34,24 @@ describe('one partition in the hands of a member', () => {
     expect(line.commit()).toEqual({ offset: '12', metadata: '' })
   })
 
+  test('crosses a gap of fifty million when all before it is done, and reads it then: nothing is made of it', () => {
+    const line = lineAt(0)
+    const before = process.memoryUsage().heapUsed
+    line.add(records(0, 1, 50_000_000), 50_000_001)
+    const [zero, one, none] = takeAll(line)
+    expect([none, line.atGap, line.next]).toEqual([undefined, true, 2])
+    line.done(zero as Receipt)
+    expect([line.atGap, line.crossesGap(), line.commit().offset]).toEqual([true, false, '1'])
+    line.done(one as Receipt)
+    expect([line.crossesGap(), line.crossesGap(), line.atGap]).toEqual([true, false, false])
+    line.add(records(50_000_000), 50_000_001)
+    const [last] = takeAll(line)
+    expect(last?.record.offset).toBe(50_000_000)
+    line.done(last as Receipt)
+    expect(line.commit().offset).toBe('50000001')
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000)
+  })
+
   test('goes on where another member left it: what was settled is not handed out, what was handed out knows', () => {
     const line = lineAt(10, [1, 'done', 2])
     line.add(records(10, 11, 12, 13), 14)

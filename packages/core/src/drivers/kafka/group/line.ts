@@ -53,6 +53,8 @@ export interface LineOptions {
 const FULL_NOTE_CHARS = MOST_NOTE_CHARS - 1_100
 
 const HOLE: Hole = { state: 'done', before: 0 }
+/** Offsets that are not there, between two that are: as many are kept as holes. A wider gap is crossed when all before it is done. */
+const WIDEST_GAP = 100_000
 
 /** One partition in the hands of one member: what was read, what is out, what is done, and what may be committed of that. */
 export class Line {
@@ -80,6 +82,7 @@ export class Line {
   #cursor = 0
   #out = 0
   #noteChars = 0
+  #atGap = false
   #marks: readonly Mark[]
   readonly #marksFrom: number
   readonly #marksEnd: number
@@ -110,9 +113,23 @@ export class Line {
     return this.#base
   }
 
+  /** What comes next lies beyond a gap, and is read when all before it is done. */
+  get atGap(): boolean {
+    if (!this.#atGap) return false
+    this.#trim()
+    this.#atGap = this.#entries.length > 0
+    return this.#atGap
+  }
+
+  /** All before the gap is done: what lies beyond it may be read. */
+  crossesGap(): boolean {
+    return this.#atGap && !this.atGap
+  }
+
   add(records: readonly RecordIn[], next: number): void {
     for (const record of records) {
       if (record.offset < this.next) continue
+      if (this.#isTooFar(record.offset)) return
       this.#skipTo(record.offset)
       const mark = this.#marks[record.offset - this.#marksFrom] ?? 0
       if (mark === 'done') this.#entries.push(HOLE)
@@ -123,8 +140,14 @@ export class Line {
       }
       this.next = record.offset + 1
     }
+    if (this.#isTooFar(next)) return
     this.#skipTo(next)
     if (next - this.#marksFrom >= this.#marks.length) this.#marks = []
+  }
+
+  #isTooFar(offset: number): boolean {
+    this.#atGap = this.#entries.length > 0 && offset - this.#base - this.#entries.length > WIDEST_GAP
+    return this.#atGap
   }
 
   /** Transactions and compaction leave gaps: nothing of them is ever settled. */

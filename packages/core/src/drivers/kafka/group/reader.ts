@@ -74,7 +74,7 @@ export class Reader {
   /** Whether it may be read: not while more waits than can be handed out soon. */
   mayRead(line: Line): boolean {
     const topic = this.#topics.get(line.of)
-    return topic !== undefined && !topic.paused && !line.leaving && !this.#stopped
+    return topic !== undefined && !topic.paused && !line.leaving && !line.atGap && !this.#stopped
   }
 
   limit(deliveries: number): void {
@@ -86,6 +86,12 @@ export class Reader {
   stop(): void {
     this.#stopped = true
     this.#cancelLater?.()
+  }
+
+  /** Something is done: there is room, and perhaps a gap to cross. */
+  settled(): void {
+    this.pump()
+    if (this.lines.some((line) => line.crossesGap())) this.#options.onRoom()
   }
 
   /** Hands out what may be, soon. */
