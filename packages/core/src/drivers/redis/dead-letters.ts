@@ -140,11 +140,16 @@ export function letters({ names, nodes, topology, clock, where, signal }: Letter
       message: fromEntry(entry, topic, names.stream(topic)),
       group: group ?? users[0]?.group ?? '',
       place: name,
-      at: Number(at ?? entry.id.split('-')[0]),
-      until: until === undefined ? Number.POSITIVE_INFINITY : Number(until),
+      // Anybody may write into the stream: what is no time is the time it was written at, or for ever.
+      at: timeIn(at) ?? Number(entry.id.split('-')[0]),
+      until: timeIn(until) ?? Number.POSITIVE_INFINITY,
       entry: entry.id,
     }
   }
+}
+
+function timeIn(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : undefined
 }
 
 function entryIn(reply: Reply): Entry {
