@@ -16,6 +16,11 @@ export interface Delivery {
   readonly message: Message
   /** Times the broker handed this out and nobody settled it, also while it only waited beside one that crashed. Never a failure count. */
   readonly unsettledBefore: number
+  /**
+   * It lies where users publish, as its author wrote it: what it says of attempts is not believed. Copies (retries, what was handed back) lie in
+   * places of the driver's own.
+   */
+  readonly original?: boolean
   /** Opaque to everyone but the driver that made it. */
   readonly receipt: unknown
 }

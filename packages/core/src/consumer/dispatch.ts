@@ -141,12 +141,16 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   )
 }
 
+const LONGEST_CORRELATION = 1_000
 const OK: Verdict = { kind: 'ok' }
 const DUPLICATE: Verdict = { kind: 'duplicate' }
 
 function scopeOf({ id, headers }: Message, { owner }: DispatchOptions): Scope {
   const known = id === '' ? undefined : id
-  return createScope({ correlationId: headers[HEADER.correlation] ?? known, causationId: known, owner })
+  const { [HEADER.correlation]: correlation } = headers
+  // It goes into every message that follows from this one: one that fills their headers is none.
+  const tied = correlation !== undefined && correlation.length <= LONGEST_CORRELATION ? correlation : known
+  return createScope({ correlationId: tied, causationId: known, owner })
 }
 
 /** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */

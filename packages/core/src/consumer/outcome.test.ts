@@ -173,5 +173,6 @@ test.each([
   [{ 'corebus-attempt': '0', 'corebus-snoozes': '-1' }, 1, 0],
   [{ 'corebus-attempt': 'x', 'corebus-snoozes': '1.5' }, 1, 0],
 ] as [Record<string, string>, number, number][])('headers %j count %d attempts and %d snoozes', (headers, attempt, snoozes) => {
-  expect(countsOf(delivery(headers).message)).toEqual({ attempt, snoozes })
+  expect(countsOf(delivery(headers))).toEqual({ attempt, snoozes })
+  expect(countsOf({ ...delivery(headers), original: true })).toEqual({ attempt: 1, snoozes: 0 })
 })

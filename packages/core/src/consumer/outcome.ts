@@ -1,5 +1,5 @@
 import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
-import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
+import type { Delay, Delivery, Settlement } from '../driver.ts'
 import { redactText } from '../options/redact.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
@@ -57,13 +57,16 @@ const MAX_ERROR_BYTES = 8 * 1024
 const MAX_RETRY_ERROR_BYTES = 512
 const MAX_STACK_BYTES = 32 * 1024
 
-/** As its headers say; the first call has none. */
-export function countsOf({ headers }: Message): Counts {
+const FIRST: Counts = { attempt: 1, snoozes: 0 }
+
+/** As the headers of a copy say; an original has had no call. */
+export function countsOf({ original, message: { headers } }: Pick<Delivery, 'original' | 'message'>): Counts {
+  if (original) return FIRST
   const attempt = Number(headers[HEADER.attempt] ?? 1)
   const snoozes = Number(headers[HEADER.snoozes] ?? 0)
   return {
-    attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : 1,
-    snoozes: Number.isInteger(snoozes) && snoozes > 0 ? snoozes : 0,
+    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
+    snoozes: Number.isSafeInteger(snoozes) && snoozes > 0 ? snoozes : 0,
   }
 }
 
@@ -85,11 +88,11 @@ export function outcomeOf(
     case 'later':
       return snoozed(delivery, { attempt, snoozes: snoozes + 1 }, verdict, policy, chance)
     case 'failed':
-      return failed(delivery, attempt, verdict.error, policy, chance)
+      return failed(delivery, { attempt, snoozes }, verdict.error, policy, chance)
   }
 }
 
-function failed(delivery: Delivery, attempt: number, error: Error, policy: OutcomePolicy, chance: Chance): Outcome {
+function failed(delivery: Delivery, { attempt, snoozes }: Counts, error: Error, policy: OutcomePolicy, chance: Chance): Outcome {
   const { retry } = policy
   const most = mostRetries(retry, error, attempt)
   if (attempt > most) return buried(delivery, attempt, error, 'failed', policy, chance)
@@ -98,6 +101,8 @@ function failed(delivery: Delivery, attempt: number, error: Error, policy: Outco
     [HEADER.attempt]: String(attempt + 1),
     [HEADER.failedAt]: new Date(chance.now).toISOString(),
     [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
+    // In a copy it is believed, whoever wrote it into the original.
+    ...(Object.hasOwn(delivery.message.headers, HEADER.snoozes) && { [HEADER.snoozes]: String(snoozes) }),
   }
   return { kind: 'retry', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs, of: most, error }
 }
@@ -125,7 +130,7 @@ function snoozed(
   if (snoozes > MAX_SNOOZES)
     return failed(
       delivery,
-      attempt,
+      { attempt, snoozes },
       new Error(`asked to be called later more than ${MAX_SNOOZES} times`, { cause: verdict.error }),
       policy,
       chance,

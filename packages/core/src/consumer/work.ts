@@ -36,7 +36,7 @@ export class Work implements Job, Call, Counts {
     this.lane = delivery.message.key === undefined ? undefined : oneTopic ? delivery.message.key : `${topic.topic}\0${delivery.message.key}`
     this.alone = suspect
     this.arrivedAt = now
-    const { attempt, snoozes } = countsOf(delivery.message)
+    const { attempt, snoozes } = countsOf(delivery)
     this.attempt = attempt
     this.snoozes = snoozes
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Keeps } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { BROKERS, ESCAPED, type Headers, headerBytes, idOf, OURS, type Outgoing, type Raw } from './wire.ts'
+import { BROKERS, ESCAPED, type Headers, headerBytes, headersOf, idOf, OURS, type Outgoing, type Raw } from './wire.ts'
 
 const DEAD: ReadonlySet<string> = new Set([OURS.deadAt, OURS.deadTopic, OURS.deadGroup, OURS.deadUntil])
 
@@ -40,7 +40,7 @@ export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps
   const { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId } = raw.properties
   const { expiration, userId } = raw.properties
   const headers: Record<string, unknown> = {}
-  const before: Headers = raw.properties.headers ?? {}
+  const before = headersOf(raw.properties)
   for (const name in before) {
     if (DEAD.has(name)) continue
     // Whoever wrote a CC wanted a second queue to have the original: not every copy.
@@ -59,7 +59,7 @@ export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps
 /** Without anything of its author's but its id, its key, and perhaps its body: each may be what cannot be written. */
 function lessOf({ content, properties }: Raw, over: Headers, keeps: Keeps): Outgoing {
   const id = idOf(properties) ?? randomUUID()
-  const key: unknown = properties.headers?.[OURS.key]
+  const key = headersOf(properties)[OURS.key]
   const headers = {
     [OURS.id]: id,
     ...(typeof key === 'string' && Buffer.byteLength(key) <= MOST_KEY_BYTES && { [OURS.key]: key }),
@@ -104,7 +104,7 @@ export function burialHeaders({ topic, group, at, ttlMs }: Burial): Headers {
 
 /** Whose dead letter it is, as far as it says so itself. */
 export function burialOf({ properties }: Raw): { topic?: string; group?: string; at: number; until: number } {
-  const headers: Headers = properties.headers ?? {}
+  const headers = headersOf(properties)
   const [topic, group, at, until] = [headers[OURS.deadTopic], headers[OURS.deadGroup], headers[OURS.deadAt], headers[OURS.deadUntil]]
   return {
     ...(typeof topic === 'string' && { topic }),

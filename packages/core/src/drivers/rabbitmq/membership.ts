@@ -65,7 +65,7 @@ export class Membership {
       ? new HandedBack({ ...context, queue: names.handedBack(topic, group), mayCreate: () => context.topology.mayCreate })
       : undefined
     this.reader = new Reader({
-      ...{ topic, group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost },
+      ...{ topic, exchange: names.topic(topic), group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost },
       unsettledBefore: (raw) => this.#handedBack?.unsettledBefore(raw) ?? unsettledBefore(raw),
       onClosed: (error) => this.#closed(error),
     })
@@ -110,7 +110,7 @@ export class Membership {
     const mine = this.reader.held.filter((receipt) => receipt.state === 'out' && which(receipt))
     for (const receipt of mine) receipt.state = 'settling'
     const target = targets.work(this.#topic, this.#options.group)
-    const stored = await Promise.allSettled(mine.map(({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
+    const stored = await Promise.allSettled(mine.map(async ({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
     // What could not be stored the broker takes back with the channel, and counts it.
     await this.reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
   }

@@ -31,7 +31,8 @@ describe.skipIf(!running)('publishing to RabbitMQ', () => {
 
   test('what the broker refuses for now goes again, in order, and is confirmed once it takes it', async () => {
     const room = openRoom(url)
-    const driver = await room.connected()
+    // Longer than a policy takes to be set on a busy machine.
+    const driver = await room.connected({ publishTimeoutMs: 60_000 })
     await limited(driver, room.topic)
     const sent = messages(room.topic, 400)
     let confirmed = 0

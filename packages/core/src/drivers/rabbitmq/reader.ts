@@ -21,12 +21,19 @@ export class Receipt {
     this.reader = reader
     this.tag = raw.fields.deliveryTag
     this.raw = raw
-    this.delivery = { message: fromAmqp(raw, reader.topic), unsettledBefore, receipt: this }
+    this.delivery = {
+      message: fromAmqp(raw, reader.topic),
+      unsettledBefore,
+      original: raw.fields.exchange === reader.exchange,
+      receipt: this,
+    }
   }
 }
 
 export interface ReaderOptions {
   readonly topic: string
+  /** Where users publish it. */
+  readonly exchange: string
   readonly group: string
   readonly queue: string
   readonly limit: number
@@ -62,6 +69,7 @@ const MOST_LOOKS = 100
  */
 export class Reader {
   readonly topic: string
+  readonly exchange: string
   readonly group: string
   readonly #options: ReaderOptions
   /** By tag, in the order of their tags. */
@@ -79,6 +87,7 @@ export class Reader {
   constructor(options: ReaderOptions) {
     this.#options = options
     this.topic = options.topic
+    this.exchange = options.exchange
     this.group = options.group
     this.#limit = Math.min(options.limit, MOST_PREFETCH)
   }

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import type { ConsumeMessage, GetMessage, MessageProperties, Options } from 'amqplib'
 import type { Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
@@ -64,9 +65,35 @@ function isShort(text: string): boolean {
   return text.length * 3 <= LONGEST_SHORT_STRING_BYTES || Buffer.byteLength(text) <= LONGEST_SHORT_STRING_BYTES
 }
 
-/** A readable view. `id` is empty where its author gave none. */
-export function fromAmqp({ content, properties }: Raw, topic: string): Message {
-  const raw: Headers = properties.headers ?? {}
+/**
+ * The client sets what it reads as it comes: a header `__proto__` is its table's prototype by then. What a table has of its own are its headers, and
+ * the same of the tables in it.
+ */
+export function headersOf({ headers }: { readonly headers?: unknown }): Headers {
+  if (typeof headers !== 'object' || headers === null) return {}
+  const own: Record<string, unknown> = { ...headers }
+  for (const name in own) if (typeof own[name] === 'object') setHeader(own, name, plain(own[name]))
+  return own
+}
+
+function plain(value: unknown): unknown {
+  // Not `Buffer.isBuffer`, which asks for the prototype.
+  if (typeof value !== 'object' || value === null || isUint8Array(value)) return value
+  if (Array.isArray(value)) return value.map(plain)
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
+}
+
+/** A readable view. `id` is empty where its author gave none. What cannot be read has no headers: one message must not stop all that come after it. */
+export function fromAmqp(raw: Raw, topic: string): Message {
+  try {
+    return read(raw, topic)
+  } catch {
+    return { id: '', topic, headers: {}, body: raw.content }
+  }
+}
+
+function read({ content, properties }: Raw, topic: string): Message {
+  const raw = headersOf(properties)
   const headers: Record<string, string> = {}
   for (const name in raw) {
     if (HIDDEN.has(name) || BROKERS.test(name)) continue
@@ -85,7 +112,7 @@ export function fromAmqp({ content, properties }: Raw, topic: string): Message {
 }
 
 export function idOf({ messageId, headers }: MessageProperties): string | undefined {
-  const own: unknown = messageId ?? headers?.[OURS.id]
+  const own: unknown = messageId ?? headersOf({ headers })[OURS.id]
   return own === undefined ? undefined : readable(own)
 }
 
@@ -107,7 +134,7 @@ function isTagged(value: unknown): value is { readonly value: unknown } {
  */
 export function unsettledBefore({ fields, properties }: Raw): number {
   if (!fields.redelivered) return 0
-  const { 'x-delivery-count': returned, 'x-acquired-count': acquired }: Headers = properties.headers ?? {}
+  const { 'x-delivery-count': returned, 'x-acquired-count': acquired } = headersOf(properties)
   return Math.max(countIn(returned), countIn(acquired))
 }
 

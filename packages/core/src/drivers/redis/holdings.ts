@@ -26,7 +26,7 @@ export class Receipt {
     this.which = which
     this.entry = entry
     const { topic, stream } = holdings
-    this.delivery = { message: fromEntry(entry, topic, stream), unsettledBefore, receipt: this }
+    this.delivery = { message: fromEntry(entry, topic, stream), unsettledBefore, original: which === 1, receipt: this }
   }
 }
 

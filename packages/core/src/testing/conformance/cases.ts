@@ -5,6 +5,7 @@ import { crashCases } from './crash.ts'
 import { deadLetterCases } from './dead-letters.ts'
 import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
+import { hostileCases } from './hostile.ts'
 import { limitCases } from './limit.ts'
 import { networkCases } from './network.ts'
 import { othersCases } from './others.ts'
@@ -31,6 +32,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...deadLetterCases,
   ...replayCases,
   ...poisonCases,
+  ...hostileCases,
   ...othersCases,
   ...stopCases,
   ...shutdownCases,

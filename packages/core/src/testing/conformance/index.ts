@@ -1,6 +1,7 @@
 export type { ConformanceCase } from './case.ts'
 export { conformanceCases } from './cases.ts'
 export type { Mutation } from './chaos/mutation.ts'
+export { asText, type Odd, type OddValue } from './odd.ts'
 export { type Runner, type RunOptions, runConformance } from './run.ts'
 export { conformanceResults, conformanceTable, type Result, type Results, type ResultsOptions } from './table.ts'
 export type { ConformanceTarget, ConnectOptions, Faults, Others } from './target.ts'

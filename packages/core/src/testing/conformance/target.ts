@@ -1,6 +1,7 @@
 import type { Capabilities, Clock, Driver } from '../../driver.ts'
 import type { Deck, Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
+import type { Odd } from './odd.ts'
 import type { Place } from './protocol.ts'
 
 /** A client of the broker that has never heard of us, as the target's test file writes it. */
@@ -9,6 +10,8 @@ export interface Others {
   readonly makeTopic: (topic: string, count: number) => Promise<void>
   /** What the broker says of that topic, of their group and of those messages. */
   readonly look: (topic: string) => Promise<unknown>
+  /** Writes messages into a topic of ours in the broker's own way, with all of their headers that its protocol can write. */
+  readonly write: (topic: string, messages: readonly Odd[]) => Promise<void>
   /** Becomes a member of a group in the broker's own way. Resolves when it is one, and holds a message where a message is held by its reader. */
   readonly join: (
     topic: string,

@@ -174,6 +174,7 @@ export class Line {
     receipt.delivery = {
       message: toMessage(receipt.record, receipt.place, this.kind !== 'topic'),
       unsettledBefore: receipt.before,
+      original: this.kind === 'topic',
       receipt,
     }
     this.changed++
