@@ -69,12 +69,18 @@ function decodeBody(
   { body, headers }: Message,
   decode: 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown),
 ): unknown {
-  if (typeof decode === 'function') return decode(body, headers)
-  if (decode === 'bytes') return body
+  // Its own: the driver's bytes become its retry and its dead letter, and a broker in this process hands them to others too.
+  if (typeof decode === 'function') return decode(ownBytes(body), { ...headers })
+  if (decode === 'bytes') return ownBytes(body)
   if (decode === 'json') return decodeJson(body)
   const text = decodeText(body)
   if (text === undefined) throw new SyntaxError('the body is not UTF-8')
   return text
+}
+
+function ownBytes(body: Uint8Array): Uint8Array {
+  // A Buffer's slice shares its bytes.
+  return Buffer.isBuffer(body) ? Buffer.from(body) : body.slice()
 }
 
 const skipped = (why: string): Found => ({ kind: 'verdict', verdict: { kind: 'skipped', why } })

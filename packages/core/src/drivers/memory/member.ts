@@ -10,7 +10,7 @@ export interface Kept {
   readonly at: number
 }
 
-/** As on the other brokers nobody shares bytes or headers: a handler may write into what it is handed. */
+/** As on the other brokers: what was published stays as it was, whatever becomes of its publisher's bytes. */
 export function ownCopy(message: Message): Message {
   return { ...message, headers: { ...message.headers }, body: Buffer.from(message.body) }
 }
@@ -79,7 +79,9 @@ export class Member {
     const receipt = new Receipt(this, kept, lane, position)
     this.unsettled++
     this.#held.push(receipt)
-    this.#batch.push({ message: ownCopy(kept.message), unsettledBefore: 0, receipt })
+    const { message } = kept
+    // The core gives nobody these bytes, and handlers these headers.
+    this.#batch.push({ message: { ...message, headers: { ...message.headers } }, unsettledBefore: 0, receipt })
   }
 
   deliver(): void {
