@@ -50,7 +50,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'text',
     'texts',
   ],
-  '@corebus/core/testing/conformance': ['conformanceCases', 'conformanceResults', 'conformanceTable', 'runConformance'],
+  '@corebus/core/testing/conformance': ['asText', 'conformanceCases', 'conformanceResults', 'conformanceTable', 'runConformance'],
   '@corebus/core/testing/conformance/process': [
     'ALWAYS',
     'FIRST_RETRY_MS',
