@@ -43,7 +43,7 @@ runConformance(
     test: (name, run, { timeoutMs, alone }) => (alone ? test : test.concurrent)(name, run, timeoutMs),
     skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
   },
-  // Without this, all of them.
+  // Without `cases` the whole list is declared.
   { cases },
 )
 // #endregion run

@@ -15,7 +15,10 @@ export const systemClock: Clock = {
   },
 }
 
-/** For durations and deadlines: the clock of a machine may be set while it runs, by hours, and one that was suspended finds another time. */
+/**
+ * The time that durations and deadlines are measured on. The time of day cannot be used for them: the clock of a machine may be set by hours while a
+ * process runs, and a machine that was suspended wakes up with another time.
+ */
 export function monotonic(clock: Clock): number {
   return clock.monotonic?.() ?? clock.now()
 }

@@ -1,7 +1,7 @@
 import { milliseconds, type Option, whole } from '../options/option.ts'
 import { CONCURRENCY, HANDLER_TIMEOUT, MAX_UNSETTLED } from './group-options.ts'
 
-/** What of an app is a number. */
+/** The options of an app that are numbers. */
 export interface Limits {
   /** Handlers at once per group. Default 10. */
   readonly concurrency?: number
@@ -23,7 +23,7 @@ export interface Limits {
 
 const MOST_BYTES = 128 * 1024 * 1024
 
-/** Their part of the app's table. The default is the number that holds, and the one on the page. */
+/** How each of these numbers is declared. Its default is the number that holds, and the one that the reference page shows. */
 export const LIMITS: Readonly<Record<keyof Limits, Option & { readonly default: number }>> = {
   concurrency: { default: 10, must: CONCURRENCY, text: 'handlers at once in one group and process, 1 to 10,000' },
   maxUnsettled: {
@@ -55,7 +55,7 @@ export const LIMITS: Readonly<Record<keyof Limits, Option & { readonly default: 
   },
 }
 
-/** What was given, and the default of the rest. */
+/** All of these numbers: those that were given, and the defaults of the others. */
 export function limitsOf(given: Limits): Required<Limits> {
   const names = Object.keys(LIMITS) as (keyof Limits)[]
   return Object.fromEntries(names.map((name) => [name, given[name] ?? LIMITS[name].default])) as unknown as Required<Limits>

@@ -211,6 +211,7 @@ export class Consumers {
       ...(connection === 'connected' ? [] : [`broker ${connection}`]),
       ...(this.started && groups.length === 0 ? ['starting'] : []),
       ...groups.filter(({ state }) => state !== 'consuming' && state !== 'dead').map(({ group, state }) => `group ${group} is ${state}`),
+      ...groups.flatMap(({ group, unstorable }) => unstorable.map((what) => `group ${group} cannot settle ${what}`)),
       ...groups
         .filter(({ waitingMs }) => waitingMs > stalledMs)
         .map(({ group }) => `group ${group} has settled nothing for more than ${stalledMs} ms (stalledMs)`),

@@ -14,8 +14,8 @@ export interface DeadlinesOptions {
 const TICK_MS = 250
 
 /**
- * One coarse clock for all time-outs, while anything runs: a timer a message would cost more than the rest of the runtime. It counts how long the
- * handlers of this process ran and not how late it is: a tick that comes late counts as two, because the process, or its loop, stood still, and a
+ * Looks at all running handlers with one coarse timer: a timer for each message would cost more than the rest of the runtime. What counts is how long
+ * a handler ran, and not how late it is: a tick that comes late counts as two ticks at most, because the process or its event loop stood still, and a
  * handler must have its signal and its grace before it is called stuck.
  */
 export class Deadlines {

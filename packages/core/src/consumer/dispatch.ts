@@ -148,7 +148,7 @@ const DUPLICATE: Verdict = { kind: 'duplicate' }
 function scopeOf({ id, headers }: Message, { owner }: DispatchOptions): Scope {
   const known = id === '' ? undefined : id
   const { [HEADER.correlation]: correlation } = headers
-  // It goes into every message that follows from this one: one that fills their headers is none.
+  // The correlation id goes into every message that follows from this one, so one that would fill their headers is not taken over.
   const tied = correlation !== undefined && correlation.length <= LONGEST_CORRELATION ? correlation : known
   return createScope({ correlationId: tied, causationId: known, owner })
 }

@@ -4,7 +4,7 @@ import type { GroupRun } from './group-run.ts'
 
 /** After the signal aborts: time for handlers to notice it and for sessions to roll back. */
 const LONGEST_GRACE_MS = 3_000
-/** Without a broker nobody waits longer for what it may never answer. */
+/** How long a close waits for settlements while the broker cannot be reached: it may never answer. */
 const SETTLE_WITHOUT_BROKER_MS = 5_000
 const LOOK_EVERY_MS = 250
 
@@ -46,10 +46,11 @@ export async function drain(runs: readonly Drained[], { clock, shutdownMs, abort
   for (let ms = SETTLE_WITHOUT_BROKER_MS; !(await within(settled, ms, clock)); ms = LOOK_EVERY_MS) {
     if (isUp() && monotonic(clock) < until) continue
     const left = runs.reduce((sum, run) => sum + run.health().unsettled, 0)
-    logger.warn(
-      { unsettled: left },
-      `${left} messages were handled and the broker did not take their settlement: they will be handled again`,
-    )
+    if (left > 0)
+      logger.warn(
+        { unsettled: left },
+        `${left} messages were handled and the broker did not take their settlement: they will be handled again`,
+      )
     for (const run of runs) run.giveUp()
     break
   }

@@ -69,7 +69,7 @@ function decodeBody(
   { body, headers }: Message,
   decode: 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown),
 ): unknown {
-  // Its own: the driver's bytes become its retry and its dead letter, and a broker in this process hands them to others too.
+  // The handler gets a copy: the driver makes the retry and the dead letter of its own bytes, and a broker in this process hands them to other groups.
   if (typeof decode === 'function') return decode(ownBytes(body), { ...headers })
   if (decode === 'bytes') return ownBytes(body)
   if (decode === 'json') return decodeJson(body)

@@ -1,4 +1,6 @@
 import type { SubscriptionState } from '../driver.ts'
+import { told } from '../observe/described.ts'
+import { oneLine } from '../observe/readable.ts'
 import type { Work } from './work.ts'
 
 export interface Health {
@@ -19,13 +21,14 @@ export interface GroupHealth {
   readonly stuck: number
   /** Handled, while the broker has not taken the settlement yet. */
   readonly unsettled: number
-  /** Of those: which the broker refuses to store in any form, and why. Some of many. */
+  /** Messages that the broker refuses to store in any form, and why; at most five of them. They are among the unsettled ones. */
   readonly unstorable: readonly string[]
   /** How long the oldest unsettled delivery has been here, while nothing was settled. */
   readonly waitingMs: number
 }
 
 const MOST_NAMED = 5
+const MOST_WORDS = 1_000
 
 /** What a group says of all that was handed to it and is not settled. */
 export function healthOf(
@@ -34,7 +37,7 @@ export function healthOf(
 ): GroupHealth {
   const oldest = ours.reduce((at, { arrivedAt }) => Math.min(at, arrivedAt), Number.POSITIVE_INFINITY)
   const unstorable = ours.flatMap(({ unstorable: why, message }) =>
-    why ? `message ${message.id} of ${message.topic}: ${why.message}` : [],
+    why ? oneLine(told(`message ${message.id} of ${message.topic}: ${why.message}`, MOST_WORDS)) : [],
   )
   return {
     group,

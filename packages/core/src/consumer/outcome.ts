@@ -101,7 +101,7 @@ function failed(delivery: Delivery, { attempt, snoozes }: Counts, error: Error, 
     [HEADER.attempt]: String(attempt + 1),
     [HEADER.failedAt]: new Date(chance.now).toISOString(),
     [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
-    // In a copy it is believed, whoever wrote it into the original.
+    // The header of a copy is believed, so one that its author wrote into the original must not stay there.
     ...(Object.hasOwn(delivery.message.headers, HEADER.snoozes) && { [HEADER.snoozes]: String(snoozes) }),
   }
   return { kind: 'retry', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs, of: most, error }

@@ -142,7 +142,7 @@ function realpathOf(file: string): string {
 const PORTS: Readonly<Record<string, string>> = { 'redis:': '6379', 'rediss:': '6379', 'amqp:': '5672', 'amqps:': '5671' }
 
 function addressOf(where: string): string {
-  // Kafka's is a list of servers.
+  // The address of Kafka is a list of servers.
   if (!where.includes('://') || !URL.canParse(where)) return where.toLowerCase().split(',').sort().join()
   const { protocol, hostname, port, pathname } = new URL(where)
   const host = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname) ? 'localhost' : hostname.toLowerCase()

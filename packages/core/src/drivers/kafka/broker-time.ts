@@ -1,7 +1,7 @@
 import { type Clock, monotonic } from '../../clock.ts'
 
 const FRESH_MS = 60_000
-/** Less may be the way to the broker and back. */
+/** A smaller difference may be the time that the question took. */
 const MOVED_MS = 1_000
 
 /**

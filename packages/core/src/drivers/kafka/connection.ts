@@ -31,7 +31,7 @@ export class Connection {
     this.#address = address
     this.#clock = clock
     const onLost = (error: Error, silent: boolean) => {
-      // Each would find out by itself, and one after another: after as many seconds each.
+      // The other connection to the broker is probably dead too, and would find out by itself only after another time-out.
       if (silent) for (const client of [this.publishing, this.asking]) client.letGo()
       this.#lost(error)
     }

@@ -181,7 +181,7 @@ export class Publisher {
     }
   }
 
-  /** Nothing, when it holds what the client cannot write: of several together it is then found which. */
+  /** The batch as bytes. Nothing when the client cannot write one of its records: smaller batches then find out which. */
   #write(batch: Batch, now: number): readonly { batch: Batch; parcel: Parcel }[] {
     const { queue, entries } = batch
     try {

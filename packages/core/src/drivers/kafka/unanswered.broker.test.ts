@@ -15,10 +15,10 @@ afterAll(async () => {
   await proxy.close()
 })
 
-/** Longer than a driver that closes tries by itself. */
+/** The session of the scripted leader: longer than a closing driver goes on committing by itself (8 s). */
 const SESSION_MS = 9_000
 const BEATS_MS = 1_500
-/** Of kafkajs, for a join. */
+/** How long kafkajs waits for the answer to a join. */
 const LONGEST_WAIT_MS = 35_000
 
 /** Another member, whose every word is said by the test. */

@@ -72,7 +72,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-/** Of a header that anybody may have written. */
+/** The JSON of a header, or undefined: anybody may have written it. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)

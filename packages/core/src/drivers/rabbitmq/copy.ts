@@ -79,7 +79,7 @@ function foreignDeaths(headers: Headers, delayPlace: string): Headers {
       for (const name in headers) if (name.startsWith(`x-${which}-death-`)) kept[ESCAPED + name] = headers[name]
   const deaths = headers['x-death']
   const others = Array.isArray(deaths) ? deaths.filter((death: { readonly queue?: unknown } | null) => !ours(death?.queue)) : []
-  // Never under its own name: what moves our retries reads it, and dies of one that is not as the broker writes it.
+  // A foreign x-death travels under another name: the process of the broker that moves our retries reads the header, and dies of one it did not write.
   if (others.length > 0) kept[`${ESCAPED}x-death`] = others
   return kept
 }

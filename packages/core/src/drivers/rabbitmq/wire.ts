@@ -77,7 +77,7 @@ export function headersOf({ headers }: { readonly headers?: unknown }): Headers 
 }
 
 function plain(value: unknown): unknown {
-  // Not `Buffer.isBuffer`, which asks for the prototype.
+  // `Buffer.isBuffer` would ask for the prototype, which may be a Buffer here.
   if (typeof value !== 'object' || value === null || isUint8Array(value)) return value
   if (Array.isArray(value)) return value.map(plain)
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))

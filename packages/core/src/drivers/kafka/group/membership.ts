@@ -10,7 +10,7 @@ import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitio
 export interface MembershipOptions {
   /** Nothing else may be asked on its connection: while others are waited for, the broker answers nothing there. */
   readonly client: Pick<Client, 'join' | 'sync' | 'heartbeat' | 'letGo'>
-  /** For the last word, and to hear whether an answer is still to come. */
+  /** Another connection: a member leaves the group on it, and asks there whether the answer to its join is still to come. */
   readonly asking: Pick<Client, 'heartbeat' | 'leave' | 'ping'>
   readonly metadata: Metadata
   readonly clock: Clock
@@ -40,11 +40,11 @@ const LEAVE_WITHIN_MS = 1_500
 const DOUBT_EVERY_MS = 1_000
 const OK = 'OK'
 
-/** Who commits. */
+/** What a commit says of the member that sends it. */
 export interface Identity {
   readonly memberId: string
   readonly groupGenerationId: number
-  /** Of the last round that was finished: a broker keeps no other. */
+  /** The generation of the last round that was finished. A broker that is started again knows no later one. */
   readonly keptGenerationId: number
 }
 
