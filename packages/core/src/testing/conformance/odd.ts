@@ -52,6 +52,8 @@ const TEXTS = [
   '\ufeff',
   '\u0000',
 ]
+/** Names under which a number means something in a copy: half of the time there is one. */
+const COUNTS = ['corebus-attempt', 'corebus-snoozes', 'x-delivery-count', 'x-acquired-count']
 const IDS = ['', ' ', 'same', '-', '0-1', '__proto__', '\n', 'i'.repeat(400)]
 const BODIES = ['', '{', '[]', 'null', '{"name":"x","data":1}', '\ufeff{}', '{"__proto__":{"a":1}}', '['.repeat(5_000)]
 
@@ -91,7 +93,7 @@ export function oddMessages({
     if (below(100) === 0) return [['big', 'x'.repeat(below(100_000))]]
     if (below(100) === 0) return Array.from({ length: below(2_000) }, (_, n) => [`h${n}`, pick(TEXTS)] as const)
     const names = new Set(Array.from({ length: below(6) }, () => pick(NAMES)))
-    return [...names].map((name) => [name, value(0)] as const)
+    return [...names].map((name) => [name, COUNTS.includes(name) && below(2) === 0 ? pick(['2', '7', '1000']) : value(0)] as const)
   }
   return Array.from({ length: count }, (_, i) => {
     const n = from + i
