@@ -3,6 +3,7 @@ import { type Clock, sleep } from '../../clock.ts'
 import type { DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
 import { burialOf, copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
+import { type GivenUp, givenUpOf } from './given-up.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry } from './registry.ts'
@@ -24,6 +25,8 @@ export interface Letters {
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
   purge(filter: DeadLetterFilter): Promise<number>
   count(topic: string, group: string): Promise<number>
+  /** Of them those that the broker has given up by itself. */
+  givenUp(topic: string, group: string): Promise<number>
 }
 
 interface Letter extends DeadLetter {
@@ -38,6 +41,9 @@ interface Seen {
   readonly tag: number
   readonly leaves: boolean
 }
+
+/** Of a message in the place of what the broker has given up, that none of those who are asked about had. */
+const NOBODYS: GivenUp = { topic: '', group: '', at: 0, headers: {} }
 
 /** Read at a time: a place may hold more than fits into memory. */
 const PAGE = 500
@@ -68,7 +74,10 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
         (group ?? entry.group) === entry.group &&
         (place ?? entry.place.name) === entry.place.name,
     )
-    return Map.groupBy(wanted, (entry) => entry.place?.name ?? '')
+    const places = Map.groupBy(wanted, (entry) => entry.place?.name ?? '')
+    const groups = all.filter((entry) => (topic ?? entry.topic) === entry.topic && (group ?? entry.group) === entry.group)
+    if (groups.length > 0 && (place ?? names.givenUp) === names.givenUp) places.set(names.givenUp, groups)
+    return places
   }
 
   /**
@@ -108,10 +117,24 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     await turn
 
     function toLetter(raw: Raw): Letter {
+      if (place === names.givenUp) return fromGivenUp(raw)
       const { topic = users[0]?.topic ?? '', group = users[0]?.group ?? '', at, until } = burialOf(raw)
       return { raw, message: fromAmqp(raw, topic), group, place, at, until }
     }
+    function fromGivenUp(raw: Raw): Letter {
+      const { topic, group, at, headers } = givenUpOf(raw, users, names) ?? NOBODYS
+      const message = fromAmqp(raw, topic)
+      return {
+        raw,
+        message: { ...message, headers: { ...message.headers, ...headers } },
+        group,
+        place,
+        at,
+        until: Number.POSITIVE_INFINITY,
+      }
+    }
     function fits({ message, group, until }: Letter): boolean {
+      if (group === NOBODYS.group) return false
       const { topic, ids } = filter
       const named = (topic ?? message.topic) === message.topic && (filter.group ?? group) === group && (ids?.includes(message.id) ?? true)
       return named && until > clock.now()
@@ -175,8 +198,10 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     return oldest
   }
 
-  /** Of a place that others use too. */
-  async function countOwn(filter: DeadLetterFilter, place: string, users: readonly GroupEntry[]): Promise<number> {
+  async function countIn(filter: DeadLetterFilter & { readonly place: string }, users: readonly GroupEntry[]): Promise<number> {
+    const { place } = filter
+    const all = (await declarer.count(names.place(place)))?.ready ?? 0
+    if (all === 0 || !(await isShared(place))) return all
     let count = 0
     await scan({
       ...{ place, users, filter },
@@ -188,6 +213,13 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     return count
   }
 
+  /** By name, or because two of its users have names that make the same one. */
+  async function isShared(place: string): Promise<boolean> {
+    if (place === names.givenUp) return true
+    const users = (await entries()).filter((entry): entry is GroupEntry => entry.kind === 'group' && entry.place?.name === place)
+    return users.some((user) => user.place?.shared || user.topic !== users[0]?.topic || user.group !== users[0]?.group)
+  }
+
   return {
     list,
     replay: (filter, headers) =>
@@ -195,11 +227,12 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     purge: (filter) => each(filter, async () => {}),
     async count(topic, group) {
       let dead = 0
-      for (const [place, users] of await placesFor({ topic, group })) {
-        const shared = users.some((user) => user.place?.shared)
-        dead += shared ? await countOwn({ topic, group, place }, place, users) : ((await declarer.count(names.place(place)))?.ready ?? 0)
-      }
+      for (const [place, users] of await placesFor({ topic, group })) dead += await countIn({ topic, group, place }, users)
       return dead
+    },
+    async givenUp(topic, group) {
+      const filter = { topic, group, place: names.givenUp }
+      return countIn(filter, (await placesFor(filter)).get(names.givenUp) ?? [])
     },
   }
 }

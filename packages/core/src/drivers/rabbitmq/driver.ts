@@ -75,6 +75,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const context: MembershipContext = {
     ...{ link: consuming, names, topology, targets, publisher, declarer, clock, timeoutMs },
     closing: closing.signal,
+    givenUp: (topic, group) => dead.givenUp(topic, group),
     owned: new Set(),
   }
 

@@ -6,6 +6,7 @@ import { closed, type Link } from './connection.ts'
 import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import { refusalOf } from './failure.ts'
+import { newlyGivenUp } from './given-up.ts'
 import { HandedBack } from './handed-back.ts'
 import { insist } from './insist.ts'
 import { Owner } from './owner.ts'
@@ -21,6 +22,8 @@ export interface MembershipContext extends SettleOptions {
   readonly timeoutMs: number
   /** The driver is being closed. */
   readonly closing: AbortSignal
+  /** How many messages of this group the broker has given up by itself. */
+  readonly givenUp: (topic: string, group: string) => Promise<number>
   /** Queues that a member of this driver owns. */
   readonly owned: Set<string>
 }
@@ -30,6 +33,8 @@ export interface MembershipEvents {
   /** Why it does not come back: the broker answers, and refuses. */
   readonly onKeptAway: (error: Error) => void
   readonly onBack: () => void
+  /** Found something that stops nobody. */
+  readonly onNotice: (error: Error) => void
 }
 
 /** So long a group's first backlog is moved before what is published comes in beside it. */
@@ -52,6 +57,8 @@ export class Membership {
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<void>>()
   readonly #waitMs = backOff()
+  /** How much was there when somebody last looked. */
+  #givenUp = { all: 0, own: 0 }
 
   constructor(topic: string, options: SubscribeOptions, context: MembershipContext, events: MembershipEvents) {
     const { names, link, owned, clock } = context
@@ -190,20 +197,40 @@ export class Membership {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, declarer, names, topology } = this.#context
+    const { clock } = this.#context
     for (let n = 0; ; n++) {
       await sleep(clock, SWEEPS_MS[n] ?? SWEEP_EVERY_MS, this.#stopping.signal)
       if (this.#stopping.signal.aborted) return
       try {
-        const left = (await declarer.count(names.unclaimed(this.#topic)))?.ready ?? 0
-        if (left === 0) continue
-        // Something came by although this group reads the topic: its binding may be gone.
-        await topology.bind(this.#topic, this.#options.group)
-        if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
+        await this.#claim()
+        await this.#sayGivenUp()
       } catch {
         // No connection: what is there is still there next time.
       }
     }
+  }
+
+  async #claim(): Promise<void> {
+    const { declarer, names, topology } = this.#context
+    const left = (await declarer.count(names.unclaimed(this.#topic)))?.ready ?? 0
+    if (left === 0) return
+    // Something came by although this group reads the topic: its binding may be gone.
+    await topology.bind(this.#topic, this.#options.group)
+    if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
+  }
+
+  /** One place for all groups: read only when there is more in it than before. */
+  async #sayGivenUp(): Promise<void> {
+    const { declarer, names, givenUp } = this.#context
+    const { group } = this.#options
+    const all = (await declarer.count(names.givenUp))?.ready ?? 0
+    if (all <= this.#givenUp.all) {
+      this.#givenUp.all = all
+      return
+    }
+    const own = await givenUp(this.#topic, group)
+    if (own > this.#givenUp.own) this.#events.onNotice(newlyGivenUp({ topic: this.#topic, group, count: own }))
+    this.#givenUp = { all, own }
   }
 
   #inBackground(work: Promise<void>): void {

@@ -96,7 +96,9 @@ export function givenUpThing(names: Names, whose: string): Thing {
 
 /** Only a name with both placeholders is nobody else's: there the queue itself can let its letters expire. */
 export function placeOf(declared: DeadLetterPlace, at: { topic: string; group: string; service: string; prefix: string }): Place {
-  const { name, ttlMs } = declared
+  const { name: template, ttlMs } = declared
+  // Topic a.b with group c is not topic a with group b.c: a queue knows its group by a colon, which neither can have.
+  const name = template ?? (at.group.includes('.') ? '{topic}:{group}.dlq' : undefined)
   const shared = name !== undefined && !(name.includes('{topic}') && name.includes('{group}'))
   return {
     name: deadLetterPlace({ ...at, ...(name !== undefined && { name }) }),

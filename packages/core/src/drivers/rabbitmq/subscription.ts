@@ -15,6 +15,7 @@ export async function subscribe(options: SubscribeOptions, context: MembershipCo
     onTrouble: (error: Error) => states.trouble(error),
     onKeptAway: (error: Error) => states.keptAway(error),
     onBack: () => states.back(),
+    onNotice: (error: Error) => states.notice(error),
   }
   const memberships: readonly Membership[] = [...new Set(options.topics)].map((topic) => new Membership(topic, options, context, said))
   const readers = memberships.map(({ reader }) => reader)
