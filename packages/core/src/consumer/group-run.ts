@@ -74,7 +74,10 @@ export class GroupRun {
         for (const { delivery } of settlements) this.#settled(delivery)
       },
       onRefused: (settlement, why) => this.#refused(settlement, why),
-      onTrouble: (error, count, again) => reportTrouble(options.observer, plan.group, { error, count, again }),
+      onTrouble: (error, count, again) => {
+        reportTrouble(options.observer, plan.group, { error, count, again })
+        if ([...this.#ours.keys()].every(({ unsettledBefore }) => unsettledBefore === 0)) this.#limit.begin()
+      },
     })
   }
 
@@ -249,8 +252,7 @@ export class GroupRun {
     if (inLane && (outcome.kind === 'retry' || outcome.kind === 'snooze')) {
       reportOutcome(observer, plan.group, work, outcome, event)
       this.#survived(work)
-      if (outcome.kind === 'retry') work.attempt++
-      else work.snoozes++
+      work[outcome.kind === 'retry' ? 'attempt' : 'snoozes']++
       work.again()
       return { againAfterMs: outcome.afterMs }
     }

@@ -33,10 +33,16 @@ export class Limit {
     this.#set(1)
   }
 
+  /** Something was handled, and ended no process, whether it can be settled now or not: others need not wait for that. */
+  begin(): void {
+    const { concurrency, maxUnsettled } = this.#options
+    if (this.#current === 1) this.#set(Math.min(2 * concurrency, maxUnsettled))
+  }
+
   /** A delivery was settled that nobody had had before. */
   settledFresh(durationMs: number): void {
     const { concurrency, maxUnsettled } = this.#options
-    if (this.#current === 1) this.#set(Math.min(2 * concurrency, maxUnsettled))
+    this.begin()
     this.#samples.push(durationMs)
     if (this.#samples.length < SAMPLES) return
     const median = this.#samples.sort((a, b) => a - b)[SAMPLES / 2] as number

@@ -56,6 +56,38 @@ test('what comes together is settled together, and one batch is out at a time', 
   ])
 })
 
+test('a batch that takes long holds up nothing: another goes beside it, and so on up to eight', async () => {
+  const held = Promise.withResolvers<void>()
+  const { settler, clock, calls, settled } = settlerWith(Array.from({ length: 8 }, () => () => held.promise))
+  settler.settle(ack('1'))
+  await clock.settle()
+  settler.settle(ack('2'))
+  await clock.advance(199)
+  expect(calls).toEqual(['1'])
+  await clock.advance(1)
+  expect(calls).toEqual(['1', '2'])
+  for (let n = 3; n <= 10; n++) {
+    settler.settle(ack(`${n}`))
+    await clock.advance(400)
+  }
+  expect(calls).toEqual(['1', '2', '3', '4', '5', '6', '7', '8'])
+  held.resolve()
+  await settler.drain()
+  expect(settled.toSorted()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9 10'])
+})
+
+test('what waits when nothing more comes does not wait for a batch that takes long', async () => {
+  const held = Promise.withResolvers<void>()
+  const { settler, clock, settled } = settlerWith([() => held.promise])
+  settler.settle(ack('1'))
+  await clock.advance(50)
+  settler.settle(ack('2'))
+  await clock.advance(400)
+  expect(settled).toEqual(['2'])
+  held.resolve()
+  await settler.drain()
+})
+
 test('what failed is tried again, later and later; what comes meanwhile does not wait for it; trouble is told once', async () => {
   const { settler, clock, calls, settled, troubles } = settlerWith([refused, async () => {}, refused, refused])
   settler.settle(ack('1'))

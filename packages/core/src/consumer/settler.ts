@@ -1,9 +1,12 @@
-import { type Clock, sleep } from '../clock.ts'
+import { type Clock, monotonic, sleep } from '../clock.ts'
 import type { Settlement, Subscription } from '../driver.ts'
 import { asError, SettleError } from '../errors.ts'
 
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 10_000
+/** A batch that takes longer holds up nobody: others go beside it, so many at most. */
+const SLOW_MS = 200
+const MOST_OUT = 8
 
 export interface SettlerOptions {
   /** Deliveries may come, and be handled, before the subscription is there. */
@@ -17,8 +20,8 @@ export interface SettlerOptions {
 }
 
 /**
- * Collects settlements into batches. One batch is out at a time; what could not be stored stays unsettled and is tried again later, and what
- * comes meanwhile does not wait for it.
+ * Collects settlements into batches. One batch is out at a time, and another when that takes long: one place that answers nothing must not hold
+ * what goes elsewhere. What could not be stored stays unsettled and is tried again later, and what comes meanwhile does not wait for it.
  */
 export class Settler {
   readonly #options: SettlerOptions
@@ -26,7 +29,10 @@ export class Settler {
   #waiting: Settlement[] = []
   #failed: Settlement[] = []
   #later: Promise<void> | undefined
-  #busy = false
+  /** Batches that are out, and when the last of them began. */
+  #out = 0
+  #beganAt = 0
+  #cancelLook: (() => void) | undefined
   #over = false
   #failures = 0
   #flushed: (() => void)[] = []
@@ -43,7 +49,7 @@ export class Settler {
   /** Resolves when all is settled; what fails now is given up and stays with the broker. */
   drain(): Promise<void> {
     this.#closing.abort()
-    if (!this.#busy && !this.#later) return Promise.resolve()
+    if (this.#out === 0 && !this.#later) return Promise.resolve()
     return new Promise((resolve) => this.#flushed.push(resolve))
   }
 
@@ -56,8 +62,22 @@ export class Settler {
   }
 
   #start(): void {
-    if (this.#busy) return
-    this.#busy = true
+    if (this.#out > 0) {
+      this.#cancelLook ??= this.#options.clock.after(SLOW_MS, () => this.#look())
+      return
+    }
+    this.#begin()
+  }
+
+  #look(): void {
+    this.#cancelLook = undefined
+    if (this.#waiting.length === 0 || this.#over) return
+    if (this.#out < MOST_OUT && monotonic(this.#options.clock) - this.#beganAt >= SLOW_MS) this.#begin()
+    else this.#cancelLook = this.#options.clock.after(SLOW_MS, () => this.#look())
+  }
+
+  #begin(): void {
+    this.#out++
     // Not a microtask: handlers that do not wait for anything all finish before it, and their settlements make one batch.
     setImmediate(() => {
       void this.#flush() // never rejects
@@ -68,6 +88,7 @@ export class Settler {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting
       this.#waiting = []
+      this.#beganAt = monotonic(this.#options.clock)
       try {
         await (await this.#options.subscription()).settle(batch)
         if (this.#over) break
@@ -80,12 +101,15 @@ export class Settler {
       // In the midst of many that do not wait for anything: the others of them go with the next batch.
       if (this.#waiting.length > 0) await new Promise<void>((resolve) => setImmediate(resolve))
     }
-    this.#busy = false
+    this.#out--
     this.#idle()
   }
 
   #idle(): void {
-    if (!this.#busy && !this.#later) for (const resolve of this.#flushed.splice(0)) resolve()
+    if (this.#out > 0 || this.#later) return
+    this.#cancelLook?.()
+    this.#cancelLook = undefined
+    for (const resolve of this.#flushed.splice(0)) resolve()
   }
 
   #unstored(batch: readonly Settlement[], error: Error): void {
