@@ -4,6 +4,7 @@ import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
+import { type CountHeader, countHeaderOf } from './wire.ts'
 
 export interface LinkOptions {
   readonly address: Address
@@ -30,6 +31,7 @@ export class Link {
   readonly #closing = new AbortController()
   readonly #waitMs = backOff()
   #model: ChannelModel | undefined
+  #counter: CountHeader = 'x-delivery-count'
   readonly #waiting = new Set<(model?: ChannelModel) => void>()
   #reconnecting: Promise<void> | undefined
 
@@ -39,6 +41,11 @@ export class Link {
 
   get model(): ChannelModel | undefined {
     return this.#model
+  }
+
+  /** Of the broker that answered last. */
+  get counter(): CountHeader {
+    return this.#counter
   }
 
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
@@ -92,6 +99,7 @@ export class Link {
       throw closed()
     }
     this.#model = model
+    this.#counter = countHeaderOf(String(model.connection.serverProperties.version))
     onUp(model)
     for (const answer of this.#waiting) answer(model)
   }

@@ -8,7 +8,7 @@ import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry } from './registry.ts'
 import type { Targets } from './targets.ts'
-import { fromAmqp, type Raw, unsettledBefore } from './wire.ts'
+import { fromAmqp, type Raw } from './wire.ts'
 
 export interface LettersOptions {
   readonly names: Names
@@ -191,7 +191,7 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
           return []
         },
         // What was taken back comes first, in no order of its own; after that come those that never left, oldest first.
-        enough: (last) => here >= limit && unsettledBefore(last) === 0,
+        enough: (last) => here >= limit && !last.fields.redelivered,
         firstPage: Math.max(1, Math.min(limit, PAGE)),
       })
     }

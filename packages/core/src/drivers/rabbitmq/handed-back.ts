@@ -1,7 +1,7 @@
 import { type Declarer, handedBackQueue } from './declare.ts'
 import type { Publisher } from './publisher.ts'
 import type { Receipt } from './reader.ts'
-import { idOf, type Raw, unsettledBefore } from './wire.ts'
+import { idOf, type Raw } from './wire.ts'
 
 export interface HandedBackOptions {
   readonly queue: string
@@ -33,9 +33,9 @@ export class HandedBack {
     if (record) this.#times = parsed(record.content)
   }
 
-  unsettledBefore(raw: Raw): number {
+  /** What the broker has counted, without what was handed back. */
+  less(raw: Raw, counted: number): number {
     const id = idOf(raw.properties) ?? ''
-    const counted = unsettledBefore(raw)
     const times = this.#times.get(id)
     if (times === undefined) return counted
     this.#seen.add(id)

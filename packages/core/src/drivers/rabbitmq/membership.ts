@@ -73,7 +73,10 @@ export class Membership {
       : undefined
     this.reader = new Reader({
       ...{ topic, exchange: names.topic(topic), group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost },
-      unsettledBefore: (raw) => this.#handedBack?.unsettledBefore(raw) ?? unsettledBefore(raw),
+      unsettledBefore: (raw) => {
+        const counted = unsettledBefore(raw, link.counter)
+        return this.#handedBack?.less(raw, counted) ?? counted
+      },
       onClosed: (error) => this.#closed(error),
     })
   }

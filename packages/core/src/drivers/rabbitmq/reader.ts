@@ -5,7 +5,7 @@ import { CorebusError } from '../../errors.ts'
 import { Acks } from './acks.ts'
 import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
-import { fromAmqp, type Raw, unsettledBefore } from './wire.ts'
+import { fromAmqp, type Raw } from './wire.ts'
 
 /** One delivery, bound to the channel it came on: on any other its tag means somebody else's message. */
 export class Receipt {
@@ -141,7 +141,7 @@ export class Reader {
     for (let before = -1; before < this.#held.size; ) {
       before = this.#held.size
       const newest = [...this.#held.values()].at(-1)
-      if (!newest || unsettledBefore(newest.raw) === 0) return
+      if (!newest?.raw.fields.redelivered) return
       this.#absorbing = 4 * this.#held.size + ABSORBED_AT_ONCE
       await this.#regulate()
       this.#absorbing = 0

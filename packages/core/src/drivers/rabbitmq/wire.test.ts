@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Message } from '../../driver.ts'
 import { copyOf } from './copy.ts'
-import { fromAmqp, type Raw, toAmqp, unsettledBefore } from './wire.ts'
+import { countHeaderOf, fromAmqp, type Raw, toAmqp, unsettledBefore } from './wire.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const message: Message = { id: 'i1', topic: 't', headers: {}, body: Buffer.from('{}') }
@@ -39,18 +39,28 @@ test('no user header reaches the broker under a name it acts upon', () => {
 })
 
 test('times handed out before are what the broker counts, whichever count it keeps', () => {
-  const again = (properties: Record<string, unknown>) => {
-    const { fields, ...rest } = raw(properties)
-    return unsettledBefore({ ...rest, fields: { ...fields, redelivered: true } } as Raw)
+  const again = (version: string, headers: Record<string, unknown>) => {
+    const { fields, ...rest } = raw({ headers })
+    return unsettledBefore({ ...rest, fields: { ...fields, redelivered: true } } as Raw, countHeaderOf(version))
   }
-  expect(again({})).toBe(0)
-  expect(again({ headers: { 'x-delivery-count': 3 } })).toBe(3)
-  expect(again({ headers: { 'x-delivery-count': 1, 'x-acquired-count': 4 } })).toBe(4)
-  expect(again({ headers: { 'x-delivery-count': 'many' } })).toBe(0)
+  expect(again('3.10.8', {})).toBe(0)
+  expect(again('3.10.8', { 'x-delivery-count': 3 })).toBe(3)
+  expect(again('3.10.8', { 'x-delivery-count': 'many' })).toBe(0)
+  expect(again('4.3.0', { 'x-delivery-count': 1, 'x-acquired-count': 4 })).toBe(4)
+})
+
+test.each([
+  ['3.10.8', 'x-acquired-count'],
+  ['4.2.4', 'x-acquired-count'],
+  ['4.3.5', 'x-delivery-count'],
+  ['5.0.0-rc.1', 'x-delivery-count'],
+])('what RabbitMQ %s does not count in %s is its author’s, also in a message that is handed out again', (version, header) => {
+  const { fields, ...rest } = raw({ headers: { [header]: 2 ** 31 } })
+  expect(unsettledBefore({ ...rest, fields: { ...fields, redelivered: true } } as Raw, countHeaderOf(version))).toBe(0)
 })
 
 test('a count that came with the message is its author’s', () => {
-  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 100 } }))).toBe(0)
+  expect(unsettledBefore(raw({ headers: { 'x-delivery-count': 100 } }), 'x-delivery-count')).toBe(0)
 })
 
 test('a copy lays its headers over, gives an id to what has none, and takes off what our own delays added', () => {

@@ -128,18 +128,25 @@ function isTagged(value: unknown): value is { readonly value: unknown } {
   return typeof value === 'object' && value !== null && '!' in value && 'value' in value
 }
 
-/**
- * Times the broker handed it out before: what it counts from 3.10 on, and what 4.x counts beside that. Of a message that it hands out for the
- * first time the headers are its author's: whoever takes one from a queue and publishes it again publishes its count too.
- */
-export function unsettledBefore({ fields, properties }: Raw): number {
-  if (!fields.redelivered) return 0
-  const { 'x-delivery-count': returned, 'x-acquired-count': acquired } = headersOf(properties)
-  return Math.max(countIn(returned), countIn(acquired))
+/** The header in which a broker counts how often it has handed a message out. */
+export type CountHeader = 'x-delivery-count' | 'x-acquired-count'
+
+const ACQUIRED_SINCE = [4, 3] as const
+
+/** RabbitMQ 4.3 counts under another name than the versions before it. */
+export function countHeaderOf(version: string): CountHeader {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [sinceMajor, sinceMinor] = ACQUIRED_SINCE
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor) ? 'x-acquired-count' : 'x-delivery-count'
 }
 
-function countIn(value: unknown): number {
-  return typeof value === 'number' && value > 0 ? value : 0
+/**
+ * Times the broker handed it out before. Of a message that it hands out for the first time all headers are its author's, and of one that it hands
+ * out again all but the one that it counts in: whoever takes a message from a queue and publishes it again publishes its counts too.
+ */
+export function unsettledBefore({ fields, properties }: Raw, counter: CountHeader): number {
+  const count = fields.redelivered ? headersOf(properties)[counter] : 0
+  return typeof count === 'number' && count > 0 ? count : 0
 }
 
 const FIELD_BYTES = 6
