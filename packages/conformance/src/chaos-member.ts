@@ -10,7 +10,6 @@ import {
   giveUp,
   LONGEST_RETRY_MS,
   MAX_RETRIES,
-  type Moment,
   note,
   onCommand,
   PUBLISH_TIMEOUT_MS,
@@ -19,6 +18,7 @@ import {
   readOrders,
   say,
 } from '@corebus/core/testing/conformance/process'
+import * as doom from './doom.ts'
 
 const CONCURRENCY = 5
 
@@ -44,17 +44,6 @@ subscribe(CHANNEL.state, (record) => {
   })
 })
 
-let doom: { readonly when: Moment; readonly turns: number } | undefined
-
-/** Dies here if it was told to: some turns of the event loop later, so that every step of a settlement is hit in the end. */
-function reach(moment: Moment): void {
-  if (doom?.when !== moment) return
-  let { turns } = doom
-  doom = undefined
-  const step = () => (turns-- > 0 ? setImmediate(step) : process.kill(process.pid, 'SIGKILL'))
-  step()
-}
-
 const messaging = createMessaging({ ...placeIn(orders), service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
 const options = {
   topic,
@@ -66,20 +55,20 @@ const options = {
 messaging.handle(options, async ({ tookMs, fails, kills }: Errand, { id, attempt }) => {
   note({ what: 'called', id, attempt })
   if (kills) process.kill(process.pid, 'SIGKILL')
-  reach('called')
+  doom.reach('called')
   if (tookMs > 0) await pause(tookMs)
   if (attempt <= fails) {
     note({ what: 'threw', id, attempt })
-    reach('threw')
+    doom.reach('threw')
     throw new Error(`no, ${attempt} of ${fails}`)
   }
   note({ what: 'done', id, attempt })
-  reach('done')
+  doom.reach('done')
 })
 
 let closing = false
 onCommand((command) => {
-  if (command.do === 'die') doom = command
+  if (command.do === 'die') doom.expect(command)
   if (command.do !== 'close') return
   closing = true
   messaging.close().then(() => {

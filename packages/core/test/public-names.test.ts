@@ -54,6 +54,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@corebus/core/testing/conformance/process': [
     'ALWAYS',
     'FIRST_RETRY_MS',
+    'FUZZED',
     'HEADER',
     'LONGEST_RETRY_MS',
     'MAX_RETRIES',
@@ -61,6 +62,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'block',
     'codeOf',
     'giveUp',
+    'handleOdd',
     'messages',
     'monotonicMs',
     'note',

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { LoadedChange } from './chaos/mutation.ts'
-import type { ChaosMemberOrders, ChaosProducerOrders } from './notes.ts'
+import type { ChaosMemberOrders, ChaosProducerOrders, HostileOrders } from './notes.ts'
 import type { Command, MemberOrders, Place, Said } from './protocol.ts'
 import { commandFor } from './scripts.ts'
 import type { ConformanceTarget } from './target.ts'
@@ -22,11 +22,12 @@ export interface Child {
   readonly trouble: () => string
 }
 
-export type Script = 'member' | 'publisher' | 'handler' | 'heap' | 'chaos-member' | 'chaos-producer'
+export type Script = 'member' | 'publisher' | 'handler' | 'heap' | 'chaos-member' | 'chaos-producer' | 'hostile'
 export type Orders =
   | Omit<MemberOrders, keyof Place>
   | (Partial<Place> & Omit<ChaosMemberOrders, keyof Place>)
   | (Partial<Place> & Omit<ChaosProducerOrders, keyof Place>)
+  | Omit<HostileOrders, keyof Place>
 
 /**
  * Starts one of the processes of `@corebus/conformance` with plain node. The orders travel as an argument; what it says are lines that begin with @, so that logs do

@@ -34,6 +34,12 @@ export interface ChaosProducerOrders extends Place {
   readonly pauseMs: number
 }
 
+export interface HostileOrders extends Place {
+  readonly topic: string
+  /** Its handler succeeds with everything. */
+  readonly mended: boolean
+}
+
 export function codeOf(error: unknown): string {
   return error instanceof CorebusError ? error.code : 'none'
 }

@@ -36,7 +36,7 @@ export type Doing = 'hold' | 'ack' | 'retry' | 'throw'
 /** Told while it runs, a line each. */
 export type Command =
   | { readonly do: 'block'; readonly forMs: number }
-  | { readonly do: 'close' }
+  | { readonly do: 'close' | 'tellHealth' }
   /** kill -9 on itself, so many turns of the event loop after the next such moment. */
   | { readonly do: 'die'; readonly when: Moment; readonly turns: number }
 
@@ -63,6 +63,13 @@ export type Said =
   | { readonly kind: 'started' | 'handled' | 'aborted'; readonly id: string; readonly n: number; readonly attempt: number }
   | { readonly kind: 'confirmed'; readonly ids: readonly string[] }
   | { readonly kind: 'heap'; readonly handled: number; readonly bytes: number }
+  | {
+      readonly kind: 'health'
+      readonly isWell: boolean
+      readonly unsettled: number
+      readonly reasons: readonly string[]
+      readonly heapBytes: number
+    }
   | { readonly kind: 'unblocked' }
   | { readonly kind: 'closed' }
   | { readonly kind: 'note'; readonly note: Note }

@@ -1,7 +1,8 @@
 import type { Capabilities, Clock, Driver } from '../../driver.ts'
 import type { Deck, Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
-import type { Odd } from './odd.ts'
+import type { Odd } from './hostile/odd.ts'
+import type { HostileMutation } from './hostile/safeguards.ts'
 import type { Place } from './protocol.ts'
 
 /** A client of the broker that has never heard of us, as the target's test file writes it. */
@@ -61,4 +62,6 @@ export interface ConformanceTarget {
   readonly chaos?: Partial<Doubts> & Partial<Pick<Place, 'url' | 'client'>> & { readonly more?: Deck }
   /** Safeguards of this driver, each taken out in a run that must then go wrong. */
   readonly mutations?: readonly Mutation[]
+  /** The same for the fuzz of hostile messages. */
+  readonly hostile?: readonly HostileMutation[]
 }

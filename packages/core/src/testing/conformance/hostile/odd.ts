@@ -1,4 +1,4 @@
-import { randomOf } from './chaos/random.ts'
+import { randomOf } from '../chaos/random.ts'
 
 /** What a header may be, where the protocol has types. Elsewhere it is written as text or bytes. */
 export type OddValue = string | number | boolean | null | Uint8Array | readonly OddValue[] | { readonly [name: string]: OddValue }
@@ -90,7 +90,7 @@ export function oddMessages({
   }
   const headersOf = (): Odd['headers'] => {
     // Now and then as many, or as large, as hurts.
-    if (below(100) === 0) return [['big', 'x'.repeat(below(100_000))]]
+    if (below(100) === 0) return [['big', 'x'.repeat(below(2) === 0 ? below(100_000) : 64_000 + below(36_000))]]
     if (below(100) === 0) return Array.from({ length: below(2_000) }, (_, n) => [`h${n}`, pick(TEXTS)] as const)
     const names = new Set(Array.from({ length: below(6) }, () => pick(NAMES)))
     return [...names].map((name) => [name, COUNTS.includes(name) && below(2) === 0 ? pick(['2', '7', '1000']) : value(0)] as const)
@@ -106,6 +106,29 @@ export function oddMessages({
       ...(below(2) === 0 && { key: pick([...IDS, 'k1', 'k2']) }),
     }
   })
+}
+
+const DOES = ['succeeds', 'fails once', 'fails always'] as const
+
+/** What its handler does with it, call after call the same. */
+export function doesWith(n: number): (typeof DOES)[number] {
+  return DOES[n % DOES.length] as (typeof DOES)[number]
+}
+
+/** Of a message's body, whatever else is in it. */
+export function numberAt(body: Uint8Array): number {
+  const [, n] = /#(\d+)$/.exec(Buffer.from(body).subarray(-12).toString('latin1')) ?? []
+  return Number(n)
+}
+
+export const FUZZED = { maxRetries: 1, retryDelayMs: 20, concurrency: 50 } as const
+
+/** Throws for a message that is to fail at this attempt. */
+export function handleOdd(body: Uint8Array, { attempt, mended }: { readonly attempt: number; readonly mended: boolean }): number {
+  const n = numberAt(body)
+  const does = doesWith(n)
+  if (!mended && (does === 'fails always' || (does === 'fails once' && attempt === 1))) throw new Error('no')
+  return n
 }
 
 /** As text, for protocols whose headers are nothing else. */
