@@ -1,5 +1,6 @@
 export { type BrokerOptions, broker } from './broker.ts'
 export { type Authority, authority, type Certificate } from './certificates.ts'
+export { earlierBuild } from './earlier-build.ts'
 export { type Kafka, type KafkaOptions, startKafka, startKafkaCluster } from './kafka.ts'
 export { kafkaJars } from './kafka-jars.ts'
 export type { Broker, BrokerName } from './kind.ts'

@@ -34,11 +34,10 @@ export interface FuzzOptions {
   /** Written one after another. */
   readonly batches: Iterable<readonly Odd[]>
   readonly numbers: readonly number[]
-  readonly mutation?: Pick<HostileMutation, 'name' | 'changes'>
+  readonly mutation?: Pick<HostileMutation, 'name' | 'changes' | 'kills'>
 }
 
-/** Without a safeguard that a kill must hit there are more of them. */
-const KILLS = { usual: 4, mutated: 24 }
+const KILLS = 4
 /** A settlement takes so many turns of the event loop. */
 const MOST_TURNS = 8
 /** When so much of it is written. */
@@ -66,7 +65,7 @@ export async function fuzz(room: Room, options: FuzzOptions): Promise<readonly F
   const driver = await room.connect()
   const handled = new Set<number>()
   const run: Run = {
-    ...{ room, topic, driver, numbers, handled, kills: mutation ? KILLS.mutated : KILLS.usual },
+    ...{ room, topic, driver, numbers, handled, kills: mutation?.kills ?? KILLS },
     start: (mended) => startService(room, { topic, mended, changes, onHandled: (n) => handled.add(n) }),
   }
   const { service, heapBytes } = await disturbed(run, options.batches)

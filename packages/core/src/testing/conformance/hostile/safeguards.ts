@@ -5,6 +5,8 @@ import type { Finding } from './fuzz.ts'
 export interface HostileMutation extends Pick<Mutation, 'name' | 'changes'> {
   /** One of these at least. */
   readonly shows: readonly Finding['kind'][]
+  /** Its consumer is killed so often: one of them must hit what is unguarded. */
+  readonly kills?: number
 }
 
 /** Of the core, where somebody else can write to the broker. A driver names its own in its `ConformanceTarget`. */
