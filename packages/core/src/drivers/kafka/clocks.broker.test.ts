@@ -1,6 +1,6 @@
 import { startKafka } from '@corebus/testbed'
-import { pino } from 'pino'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { collector } from '../../../test/kit.ts'
 import { systemClock } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import { createMessaging } from '../../messaging.ts'
@@ -15,7 +15,8 @@ const HOURS = 3_600_000
 /** A service on a machine whose clock is set by so much; its handler fails once, and with some for good. */
 async function service(setBy: () => number) {
   const clock: Clock = { ...systemClock, now: () => Date.now() + setBy() }
-  const options = { broker: 'kafka', url: node?.url ?? '', service: 'tests', logger: pino({ level: 'silent' }), env: {}, clock } as const
+  const { logger, lines } = collector('info')
+  const options = { broker: 'kafka', url: node?.url ?? '', service: 'tests', logger, env: {}, clock } as const
   const messaging = createMessaging(options)
   onTestFinished(() => messaging.close())
   const topic = `t-${newId()}`
@@ -26,17 +27,27 @@ async function service(setBy: () => number) {
   })
   await messaging.start()
   const send = (input: string) => messaging.getProducer().send(topic, input)
-  return { send, handled, letters: async () => (await messaging.driver()).admin.deadLetters({ topic }) }
+  const said = () => lines.filter(({ msg }) => msg.includes('the clock of this machine'))
+  return { send, said, handled, letters: async () => (await messaging.driver()).admin.deadLetters({ topic }) }
 }
 
 describe.skipIf(!node)('the clock of a machine', () => {
   // A broker refuses what is stamped more than an hour ahead of its own clock.
-  test.each([2, -2])('that is %d hours ahead of the broker: all goes on as ever', async (hours) => {
-    const { send, handled, letters } = await service(() => hours * HOURS)
+  test.each([2, -2])('that is %d hours ahead of the broker: all goes on as ever, and one line says so', async (hours) => {
+    const { send, said, handled, letters } = await service(() => hours * HOURS)
     await send('a')
     await send('dead')
     await until(() => handled.length === 1)
     await until(async () => (await letters()).length === 1)
+    const where = hours > 0 ? /is 7(199|200|201) s ahead of the Kafka/ : /is 7(199|200|201) s behind the Kafka/
+    expect(said().map(({ msg }) => msg)).toEqual([expect.stringMatching(where)])
+  })
+
+  test('that is right says nothing', async () => {
+    const { send, said, handled } = await service(() => 0)
+    await send('a')
+    await until(() => handled.length === 1)
+    expect(said()).toEqual([])
   })
 
   test.each([2, -2])('that is set by %d hours while it runs: the same', async (hours) => {

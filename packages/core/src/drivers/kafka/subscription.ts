@@ -282,7 +282,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   }
   state = share ? 'consuming' : 'reconnecting'
   options.onState(share ? { kind: 'consuming' } : { kind: 'reconnecting', error: waits(group) })
-
+  for (const notice of share ? time.off() : []) options.onState({ kind: 'consuming', notice })
   return {
     settle(settlements) {
       const work = settleAndRelease(settlements)
