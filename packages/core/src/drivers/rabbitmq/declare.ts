@@ -137,6 +137,9 @@ export function deadLetterQueue(ttlMs: number | undefined): QueueOptions {
 
 export const givenUpQueue: QueueOptions = durable(QUORUM)
 
+/** Deleted at once; should nobody get round to it, the broker does. */
+export const spareQueue: QueueOptions = durable({ 'x-queue-type': 'quorum', 'x-expires': 60_000 })
+
 /** Read without taking anything. */
 export const registryStream: QueueOptions = durable({ 'x-queue-type': 'stream' })
 

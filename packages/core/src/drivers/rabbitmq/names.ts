@@ -20,6 +20,8 @@ export interface Names {
   readonly place: (place: string) => string
   /** A log of what was declared here: AMQP cannot list anything. */
   readonly registry: string
+  /** A queue that is made only to be deleted. */
+  readonly spare: (id: string) => string
   /** What the broker itself gives up on, after a million deliveries. */
   readonly givenUp: string
 }
@@ -40,6 +42,7 @@ export function namesWith(prefix: string): Names {
     delay: (ms) => name(`corebus:delay.${ms}`),
     place: fitting,
     registry: name('corebus:topology'),
+    spare: (id) => name(`corebus:spare.${id}`),
     givenUp: name('corebus:given-up'),
   }
 }

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { Channel } from 'amqplib'
 import type { Delay, Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import type { Declarer } from './declare.ts'
+import { type Declarer, spareQueue } from './declare.ts'
 import type { Names } from './names.ts'
 import { delayThings, givenUpThing, placeOf, placeThing, type Thing, topicThings, type Unclaimed, workThing } from './places.ts'
 import type { Entry, Place, Registry } from './registry.ts'
@@ -47,13 +48,14 @@ export class Topology {
     const topics = [...new Set([...wanted.topics, ...wanted.groups.map(({ topic }) => topic)])]
     const groups = wanted.groups.map((group) => this.#declared(group))
     const things = [...topics.flatMap((topic) => this.#topicThings(topic)), ...groups.flatMap((group) => this.#groupThings(group))]
-    if (mode === 'create') await this.#write(topics, groups)
+    const isNew = mode === 'create' && (await this.#write(topics, groups))
     const differences: Difference[] = []
     for (const thing of unique(things)) {
       const difference = mode === 'create' ? await this.#make(thing) : await this.#look(thing)
       if (difference) differences.push(difference)
     }
     if (mode === 'create') await this.#options.registry.add(things.flatMap(({ entry }) => entry ?? []))
+    if (isNew) await this.#writtenDown()
     for (const topic of topics) this.#topics.set(topic, true)
     for (const group of groups) this.#groups.set(keyOf(group), group)
     return differences
@@ -125,6 +127,7 @@ export class Topology {
       const difference = this.#mayCreate ? await this.#make(thing, true) : await this.#look(thing)
       if (difference) throw new CorebusError('TOPOLOGY', `${difference.what}: wanted ${difference.wanted}, found ${difference.found}`)
     }
+    if (this.#mayCreate) await this.#writtenDown()
   }
 
   #declared({ topic, group, delays, deadLetter }: GroupTopology): DeclaredGroup {
@@ -148,14 +151,31 @@ export class Topology {
   }
 
   /** Before anything is made: whatever exists can be found. */
-  async #write(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<void> {
+  async #write(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<boolean> {
     const { registry } = this.#options
     const entries = [...topics.map((topic): Entry => ({ kind: 'topic', topic })), ...groups.map(groupEntry)]
-    if (entries.every((entry) => registry.has(entry))) return
+    if (entries.every((entry) => registry.has(entry))) return false
     await registry.entries()
+    const isNew = !entries.every((entry) => registry.has(entry))
     await registry.add(entries).catch((error: unknown) => {
       throw forbidden(error, 'the list of what there is')
     })
+    return isNew
+  }
+
+  /**
+   * RabbitMQ (3.10, measured) writes down where a quorum queue has its data when it makes the next one, or up to a second later. Killed before that it has
+   * the queue without what it had confirmed, and without a leader for ever. So one more is made, which goes at once; who may not make it goes without.
+   */
+  async #writtenDown(): Promise<void> {
+    const { declarer, names } = this.#options
+    const spare = names.spare(randomUUID())
+    await declarer
+      .run(async (channel) => {
+        await channel.assertQueue(spare, spareQueue)
+        await channel.deleteQueue(spare)
+      })
+      .catch(() => {})
   }
 
   /** Something is gone, and perhaps everything. */
