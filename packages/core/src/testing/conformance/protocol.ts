@@ -107,7 +107,9 @@ export function say(said: Said): void {
 }
 
 export function onCommand(obey: (command: Command) => void): void {
-  createInterface({ input: process.stdin }).on('line', (line) => obey(JSON.parse(line)))
+  const lines = createInterface({ input: process.stdin }).on('line', (line) => obey(JSON.parse(line)))
+  // Whoever started it is gone, and nobody would end it any more.
+  lines.on('close', () => process.exit(1))
 }
 
 /** Nothing in this process runs meanwhile. */

@@ -73,9 +73,9 @@ export async function fuzz(room: Room, options: FuzzOptions): Promise<readonly F
   const { heapBytes: lastBytes } = await service.health()
   if (heapBytes > 0 && lastBytes - heapBytes > HEAP_MAY_GROW_BYTES)
     findings.push({ kind: 'grew', text: `the heap grew from ${heapBytes} to ${lastBytes} bytes` })
-  if (findings.length > 0) return findings
-  await service.close()
-  return handedBack(run, letters)
+  if (findings.length === 0) await service.close()
+  else await service.end()
+  return findings.length > 0 ? findings : handedBack(run, letters)
 }
 
 interface Run {
@@ -185,6 +185,7 @@ async function handedBack({ topic, driver, handled, start }: Run, letters: reado
   for (const n of dead) if (!handled.has(n)) findings.push({ kind: 'notReplayed', n, text: `#${n} was handed back and not handled` })
   const { length: still } = await admin.deadLetters({ topic, group: 'g' })
   if (still > 0) findings.push({ kind: 'notReplayed', text: `${still} letters are there that were handed back` })
+  await service.end()
   return findings
 }
 

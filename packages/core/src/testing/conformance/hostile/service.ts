@@ -10,6 +10,8 @@ export interface FuzzService {
   /** kill -9, where it is a process of its own: so many turns of its event loop after its handler has thrown next, or soon. */
   readonly kill?: (turns: number) => Promise<void>
   readonly close: () => Promise<void>
+  /** However it is. */
+  readonly end: () => Promise<void>
   /** How it ended by itself. */
   readonly ended: () => string | undefined
 }
@@ -50,6 +52,7 @@ async function here(room: Room, { topic, mended, onHandled }: ServiceOptions): P
       return { isWell: live && ready, reasons, unsettled: groups[0]?.unsettled ?? 0, heapBytes: 0 }
     },
     close: () => messaging.close(),
+    end: () => messaging.close(),
     ended: () => undefined,
   }
 }
@@ -94,6 +97,10 @@ async function asProcess(room: Room, { topic, mended, changes, onHandled }: Serv
       child.tell({ do: 'close' })
       await until(() => code !== undefined, saw)
       listen()
+    },
+    async end() {
+      leaving = true
+      await child.kill()
     },
     ended: () => (code !== undefined && !leaving ? `with ${code}: ${child.trouble()}` : undefined),
   }
