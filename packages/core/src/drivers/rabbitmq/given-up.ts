@@ -1,5 +1,4 @@
 import { CorebusError } from '../../errors.ts'
-import { HEADER } from '../../wire/headers.ts'
 import type { Names } from './names.ts'
 import type { Entry } from './registry.ts'
 import { type Headers, headersOf, type Raw } from './wire.ts'
@@ -32,7 +31,7 @@ export function givenUpOf(raw: Raw, groups: readonly GroupEntry[], names: Names)
     String(reason),
     `RabbitMQ gave it up: ${reason}`,
   ]
-  return { topic: owner.topic, group: owner.group, at: secondsIn(time) * 1_000, headers: { [HEADER.reason]: why, [HEADER.error]: error } }
+  return { topic: owner.topic, group: owner.group, at: secondsIn(time) * 1_000, headers: { 'corebus-reason': why, 'corebus-error': error } }
 }
 
 function secondsIn(time: unknown): number {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ConformanceCase, casesOf } from './case.ts'
-import { type Finding, fuzz } from './hostile/fuzz.ts'
+import type { Finding } from './hostile/finding.ts'
+import { fuzz } from './hostile/fuzz.ts'
 import { type Odd, oddMessages } from './hostile/odd.ts'
 import { type HostileMutation, oldTrust } from './hostile/safeguards.ts'
 import { described, shrunk } from './hostile/shrink.ts'

@@ -1,5 +1,5 @@
 import type { Mutation } from '../chaos/mutation.ts'
-import type { Finding } from './fuzz.ts'
+import type { Finding } from './finding.ts'
 
 /** One safeguard taken out, so that the fuzz must find something. */
 export interface HostileMutation extends Pick<Mutation, 'name' | 'changes'> {
