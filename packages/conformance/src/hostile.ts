@@ -29,9 +29,11 @@ onCommand((command) => {
   if (command.do === 'die') doom.expect(command)
   if (command.do === 'tellHealth') {
     const { live, ready, reasons, groups } = messaging.health()
+    say({ kind: 'health', isWell: live && ready, unsettled: groups[0]?.unsettled ?? 0, reasons })
+  }
+  if (command.do === 'tellHeap') {
     globalThis.gc?.()
-    const { heapUsed: heapBytes } = process.memoryUsage()
-    say({ kind: 'health', isWell: live && ready, unsettled: groups[0]?.unsettled ?? 0, reasons, heapBytes })
+    say({ kind: 'heap', handled: 0, bytes: process.memoryUsage().heapUsed })
   }
   if (command.do === 'close') messaging.close().then(() => process.exit(0), giveUp)
 })

@@ -36,7 +36,7 @@ export type Doing = 'hold' | 'ack' | 'retry' | 'throw'
 /** Told while it runs, a line each. */
 export type Command =
   | { readonly do: 'block'; readonly forMs: number }
-  | { readonly do: 'close' | 'tellHealth' }
+  | { readonly do: 'close' | 'tellHealth' | 'tellHeap' }
   /** kill -9 on itself, so many turns of the event loop after the next such moment. */
   | { readonly do: 'die'; readonly when: Moment; readonly turns: number }
 
@@ -68,7 +68,6 @@ export type Said =
       readonly isWell: boolean
       readonly unsettled: number
       readonly reasons: readonly string[]
-      readonly heapBytes: number
     }
   | { readonly kind: 'unblocked' }
   | { readonly kind: 'closed' }

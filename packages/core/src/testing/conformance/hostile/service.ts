@@ -7,6 +7,8 @@ import { FUZZED, handleOdd } from './odd.ts'
 /** The consumer of a fuzz, wherever it runs. */
 export interface FuzzService {
   readonly health: () => Promise<FuzzHealth>
+  /** After garbage collection, where it is a process of its own. */
+  readonly heapBytes?: () => Promise<number>
   /** kill -9, where it is a process of its own: so many turns of its event loop after its handler has thrown next, or soon. */
   readonly kill?: (turns: number) => Promise<void>
   readonly close: () => Promise<void>
@@ -20,8 +22,6 @@ export interface FuzzHealth {
   readonly isWell: boolean
   readonly unsettled: number
   readonly reasons: readonly string[]
-  /** After garbage collection; 0 where the broker lives in the same process. */
-  readonly heapBytes: number
 }
 
 export interface ServiceOptions {
@@ -49,7 +49,7 @@ async function here(room: Room, { topic, mended, onHandled }: ServiceOptions): P
   return {
     async health() {
       const { live, ready, reasons, groups } = messaging.health()
-      return { isWell: live && ready, reasons, unsettled: groups[0]?.unsettled ?? 0, heapBytes: 0 }
+      return { isWell: live && ready, reasons, unsettled: groups[0]?.unsettled ?? 0 }
     },
     close: () => messaging.close(),
     end: () => messaging.close(),
@@ -64,26 +64,38 @@ async function asProcess(room: Room, { topic, mended, changes, onHandled }: Serv
   void child.exited.then((with_) => {
     code = with_
   })
+  /** Read once, as it comes: it says something for every message. */
   let read = 0
+  let health: FuzzHealth | undefined
+  let heap: number | undefined
   const listen = () => {
     for (; read < child.said.length; read++) {
       const said = child.said[read] as Said
       if (said.kind === 'handled') onHandled(said.n)
+      else if (said.kind === 'health') health = said
+      else if (said.kind === 'heap') heap = said.bytes
     }
   }
   const saw = () => [child.trouble(), child.said.filter(({ kind }) => kind !== 'handled').slice(-3)]
+  const heard = (what: () => unknown) => {
+    listen()
+    return what() !== undefined || code !== undefined
+  }
   await until(() => child.heard('ready').length > 0 || code !== undefined, saw)
   for (const { find } of changes)
     if (!child.heard('mutated').some((one) => one.find === find)) throw new Error(`"${find}" was never loaded: it changes nothing`)
   return {
     async health() {
-      listen()
-      const before = child.heard('health').length
+      health = undefined
       child.tell({ do: 'tellHealth' })
-      await until(() => child.heard('health').length > before || code !== undefined, saw)
-      listen()
-      const [health = { isWell: false, unsettled: 0, reasons: [child.trouble()], heapBytes: 0 }] = child.heard('health').slice(-1)
-      return health
+      await until(() => heard(() => health), saw)
+      return health ?? { isWell: false, unsettled: 0, reasons: [child.trouble()] }
+    },
+    async heapBytes() {
+      heap = undefined
+      child.tell({ do: 'tellHeap' })
+      await until(() => heard(() => heap), saw)
+      return heap ?? 0
     },
     async kill(turns) {
       leaving = true
