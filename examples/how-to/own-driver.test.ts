@@ -43,7 +43,7 @@ runConformance(
     test: (name, run, { timeoutMs, alone }) => (alone ? test : test.concurrent)(name, run, timeoutMs),
     skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
   },
-  // Without `cases` the whole list is declared.
+  // A call without `cases` declares the whole list.
   { cases },
 )
 // #endregion run

@@ -43,7 +43,7 @@ export class Link {
     return this.#model
   }
 
-  /** Of the broker that answered last. */
+  /** The header in which the broker that answered last counts what it hands out. */
   get counter(): CountHeader {
     return this.#counter
   }

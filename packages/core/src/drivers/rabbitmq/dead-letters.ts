@@ -25,7 +25,7 @@ export interface Letters {
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
   purge(filter: DeadLetterFilter): Promise<number>
   count(topic: string, group: string): Promise<number>
-  /** Of them those that the broker has given up by itself. */
+  /** How many of a group's letters are messages that the broker has given up by itself. */
   givenUp(topic: string, group: string): Promise<number>
 }
 
@@ -42,7 +42,7 @@ interface Seen {
   readonly leaves: boolean
 }
 
-/** Of a message in the place of what the broker has given up, that none of those who are asked about had. */
+/** Stands for the owner of a message that the broker has given up and that belonged to none of the groups asked about. */
 const NOBODYS: GivenUp = { topic: '', group: '', at: 0, headers: {} }
 
 /** Read at a time: a place may hold more than fits into memory. */
@@ -213,7 +213,7 @@ export function letters({ names, declarer, publisher, targets, clock, entries }:
     return count
   }
 
-  /** By name, or because two of its users have names that make the same one. */
+  /** Whether a place holds letters of several groups: it was declared so, or the names of two groups make the same one. */
   async function isShared(place: string): Promise<boolean> {
     if (place === names.givenUp) return true
     const users = (await entries()).filter((entry): entry is GroupEntry => entry.kind === 'group' && entry.place?.name === place)

@@ -4,7 +4,7 @@ import { collector } from '../../../test/kit.ts'
 import type { Delivery } from '../../driver.ts'
 import { createMessaging } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
-import { openRoom, until } from './fixtures/room.ts'
+import { openRoom, quiet, until } from './fixtures/room.ts'
 
 const running = await broker('rabbitmq')
 afterAll(() => running?.stop())
@@ -63,6 +63,30 @@ describe.skipIf(!running)('what RabbitMQ gives up by itself', () => {
     expect(await admin.purge({ topic, group: 'g' })).toBe(1)
     expect((await admin.depth(topic, 'g')).dead).toBe(0)
   })
+
+  test('what expires after the earlier ones were deleted is said again', async () => {
+    const topic = `t-${newId()}`
+    const held = Promise.withResolvers<void>()
+    onTestFinished(() => held.resolve())
+    const { logger, lines } = collector('info')
+    const messaging = createMessaging({ broker: 'rabbitmq', url, service: 'tests', env: {}, logger })
+    onTestFinished(() => messaging.close())
+    messaging.handle({ topic, group: 'g', maxRetries: 0 }, () => held.promise)
+    await messaging.start()
+    await messaging.getProducer().send(topic, 'holds the one that comes first')
+    await quiet()
+    const { publish } = await openRoom(url).bare()
+    const { admin } = await messaging.driver()
+    const said = () => lines.filter(({ msg }) => msg.includes('given up')).length
+    await publish(topic, '', '"1"', { expiration: '50' })
+    await publish(topic, '', '"2"', { expiration: '50' })
+    await until(() => said() === 1, 40_000)
+    await admin.purge({ topic, group: 'g' })
+    // The group looks every 15 s: it has to see that they are gone.
+    await quiet(16_000)
+    await publish(topic, '', '"3"', { expiration: '50' })
+    await until(() => said() === 2, 40_000)
+  }, 100_000)
 
   test('a topic with a dot and a group with a dot do not share a place, whatever they keep', async () => {
     const name = `t-${newId()}`

@@ -222,15 +222,14 @@ export class Membership {
     if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
   }
 
-  /** One place for all groups: read only when there is more in it than before. */
+  /** All groups share the place of what the broker has given up, so it is read only when there is more in it than before. */
   async #sayGivenUp(): Promise<void> {
     const { declarer, names, givenUp } = this.#context
     const { group } = this.#options
     const all = (await declarer.count(names.givenUp))?.ready ?? 0
-    if (all <= this.#givenUp.all) {
-      this.#givenUp.all = all
-      return
-    }
+    // Some were handed back or deleted, perhaps ours: what comes next is said, whatever was there before.
+    if (all < this.#givenUp.all) this.#givenUp = { all, own: 0 }
+    if (all <= this.#givenUp.all) return
     const own = await givenUp(this.#topic, group)
     if (own > this.#givenUp.own) this.#events.onNotice(newlyGivenUp({ topic: this.#topic, group, count: own }))
     this.#givenUp = { all, own }

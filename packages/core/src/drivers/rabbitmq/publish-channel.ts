@@ -30,7 +30,7 @@ interface Entry extends Outgoing, Refusable {
  */
 const IN_FLIGHT = 200
 const IN_FLIGHT_BYTES = 16 * 1024 * 1024
-/** Of one message whose place is gone, or whose channel is closed on us. */
+/** How often a message is sent whose place is gone, or for which the broker closes the channel. */
 const MOST_TRIES = 5
 const CHANNEL_AGAIN_MS = 100
 
