@@ -394,6 +394,28 @@ describe('session, inbox, outbox and scope', () => {
     expect([verdict, ids]).toEqual([{ kind: 'ok' }, [undefined, undefined, undefined]])
   })
 
+  test('ids of any length are told to the handler, and go into what it publishes up to 1,000 characters', async () => {
+    const seen: unknown[] = []
+    const spec = messageSpec({ topic: 't' }, (_, { id, headers }) => {
+      const { correlationId, causationId } = currentScope() as Scope
+      seen.push([id.length, headers['corebus-correlation']?.length, correlationId?.length, causationId?.length])
+    })
+    const lengths = async (id: number, correlation: number) => {
+      const headers = { 'corebus-correlation': 'c'.repeat(correlation) }
+      await run(message(json(1), { id: 'i'.repeat(id), headers }), [spec])
+    }
+    await lengths(1_000, 1_000)
+    await lengths(1_000, 1_001)
+    await lengths(40_000, 1_000)
+    await lengths(40_000, 40_000)
+    expect(seen).toEqual([
+      [1_000, 1_000, 1_000, 1_000],
+      [1_000, 1_001, 1_000, 1_000],
+      [40_000, 1_000, 1_000, undefined],
+      [40_000, 40_000, undefined, undefined],
+    ])
+  })
+
   test('what was recorded is discarded with the rollback, also when the commit fails', async () => {
     const { outlet: out, log } = outlet()
     const { verdict } = await run(message(json(1)), [recording(out)], {

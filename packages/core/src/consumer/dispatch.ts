@@ -8,6 +8,7 @@ import type { Publishing } from '../scope/publishing.ts'
 import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope/scope.ts'
 import type { Inbox, Outbox, Session } from '../scope/session.ts'
 import { HEADER } from '../wire/headers.ts'
+import { carried } from '../wire/id.ts'
 import { type Call, Context } from './context.ts'
 import { type Found, find } from './find.ts'
 import type { Verdict } from './outcome.ts'
@@ -141,16 +142,12 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   )
 }
 
-const LONGEST_CORRELATION = 1_000
 const OK: Verdict = { kind: 'ok' }
 const DUPLICATE: Verdict = { kind: 'duplicate' }
 
 function scopeOf({ id, headers }: Message, { owner }: DispatchOptions): Scope {
-  const known = id === '' ? undefined : id
-  const { [HEADER.correlation]: correlation } = headers
-  // The correlation id goes into every message that follows from this one, so one that would fill their headers is not taken over.
-  const tied = correlation !== undefined && correlation.length <= LONGEST_CORRELATION ? correlation : known
-  return createScope({ correlationId: tied, causationId: known, owner })
+  const known = id === '' ? undefined : carried(id)
+  return createScope({ correlationId: carried(headers[HEADER.correlation]) ?? known, causationId: known, owner })
 }
 
 /** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */

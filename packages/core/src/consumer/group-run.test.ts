@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../test/virtual-clock.ts'
 import type { Delivery, Driver, Settlement, SubscribeOptions } from '../driver.ts'
+import { SettleError } from '../errors.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
 import { planGroups } from '../handlers/plan.ts'
 import { messageSpec } from '../handlers/specs.ts'
@@ -23,6 +24,8 @@ class Bench {
   broker!: SubscribeOptions
   /** Settling waits for it. */
   stored: Promise<void> = Promise.resolve()
+  /** It takes no copy, of whatever form. */
+  refuses = false
 
   constructor(
     handler: Handler = () => undefined,
@@ -47,7 +50,11 @@ class Bench {
         return {
           settle: async (settlements: readonly Settlement[]) => {
             await this.stored
-            this.settled.push(...settlements.map(({ kind, delivery }) => `${kind} ${delivery.message.id}`))
+            const refused = settlements.filter(({ kind }) => kind !== 'ack' && this.refuses).map(({ delivery }) => delivery)
+            const taken = settlements.filter(({ delivery }) => !refused.includes(delivery))
+            this.settled.push(...taken.map(({ kind, delivery }) => `${kind} ${delivery.message.id}`))
+            const why = new Error('too large')
+            if (refused.length > 0) throw new SettleError(refused, why, new Map(refused.map((delivery) => [delivery, why])))
           },
           limit: (n: number) => void this.limits.push(n),
           stop: async () => undefined,
@@ -246,6 +253,37 @@ describe('a key that waits for its retry', () => {
     const bench = await new Bench(() => Promise.reject(new Error('no')), { ordering: 'key' }).start()
     await bench.hand(delivery('suspect', { key: 'a', unsettledBefore: 1 }))
     expect(bench.limits.at(-1)).toBe(2)
+  })
+})
+
+describe('what the broker refuses to store in any form', () => {
+  const failing = (input: string) => {
+    if (input === 'x') throw new Error('no')
+  }
+
+  test('keeps nobody out: also alone in a process that begins, and where it was handed out before', async () => {
+    for (const unsettledBefore of [0, 1]) {
+      const bench = await new Bench(failing, { maxRetries: 0 }).start()
+      bench.refuses = true
+      await bench.hand(delivery('refused', { unsettledBefore }))
+      expect([bench.limits.at(-1), bench.run.health().unstorable.length]).toEqual([2, 1])
+      await bench.hand(delivery('suspect', { unsettledBefore: 1 }))
+      expect(bench.limits.at(-1)).toBe(3)
+      await bench.clock.advance(12_600)
+      expect(bench.settled).toEqual([])
+      bench.refuses = false
+      await bench.clock.advance(10_000)
+      expect([bench.settled, bench.run.health().unstorable]).toEqual([['deadLetter refused', 'deadLetter suspect'], []])
+    }
+  })
+
+  test('is forgotten when it is lost', async () => {
+    const bench = await new Bench(failing, { maxRetries: 0 }).start()
+    bench.refuses = true
+    const refused = delivery('refused')
+    await bench.hand(refused)
+    bench.broker.onLost([refused])
+    expect([bench.limits.at(-1), bench.run.health()]).toEqual([1, expect.objectContaining({ unsettled: 0, unstorable: [] })])
   })
 })
 

@@ -1,5 +1,5 @@
 import { type Clock, Hold, monotonic, sleep } from '../clock.ts'
-import type { Delivery, Driver, Message, Settlement, Subscription, SubscriptionState } from '../driver.ts'
+import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { GroupPlan } from '../handlers/plan.ts'
 import type { Observer } from '../observe/observer.ts'
@@ -11,7 +11,8 @@ import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
 import { Losses } from './losses.ts'
-import { reportHandling, reportOutcome, reportRefusal, reportState, reportTrouble } from './report.ts'
+import { Refusals } from './refusals.ts'
+import { reportHandling, reportOutcome, reportState, reportTrouble } from './report.ts'
 import { Settler } from './settler.ts'
 import { Work } from './work.ts'
 
@@ -41,6 +42,7 @@ export class GroupRun {
   readonly #running = new Set<Work>()
   readonly #losses = new Losses()
   readonly #decisions: Decisions
+  readonly #refusals: Refusals
   readonly #hold = new Hold()
   readonly #deadlines: Deadlines
   readonly #subscribed = Promise.withResolvers<Subscription>()
@@ -52,8 +54,9 @@ export class GroupRun {
 
   constructor(options: GroupRunOptions) {
     this.#options = options
-    const { plan, clock } = options
+    const { plan, clock, observer } = options
     this.#decisions = new Decisions(options)
+    this.#refusals = new Refusals({ group: plan.group, decisions: this.#decisions, observer, onChange: () => this.#tellLimit() })
     this.#deadlines = new Deadlines({
       ...{ clock, running: this.#running, handlerTimeoutMs: plan.handlerTimeoutMs, abortGraceMs: options.abortGraceMs },
       onStuck: (work) => options.onStuck(plan.group, work.message),
@@ -73,10 +76,14 @@ export class GroupRun {
         this.#lastSettledAt = monotonic(clock)
         for (const { delivery } of settlements) this.#settled(delivery)
       },
-      onRefused: (settlement, why) => this.#refused(settlement, why),
+      onRefused: ({ delivery }, why) => {
+        const work = this.#ours.get(delivery)
+        return work?.outcome && this.#refusals.instead(work, work.outcome, why) // undefined: lost meanwhile
+      },
       onTrouble: (error, count, again) => {
         reportTrouble(options.observer, plan.group, { error, count, again })
-        if ([...this.#ours.keys()].every(({ unsettledBefore }) => unsettledBefore === 0)) this.#limit.begin()
+        // None of these can be what ends processes any more.
+        if ([...this.#ours.values()].every(({ delivery, outcome }) => outcome || delivery.unsettledBefore === 0)) this.#limit.begin()
       },
     })
   }
@@ -112,9 +119,10 @@ export class GroupRun {
     })
   }
 
-  /** A key that waits for its retry holds its messages here without working on them: they must not keep other keys out. */
+  /** A key that waits for its retry holds its messages here without working on them, and what cannot be settled stays: neither may keep others out. */
   #tellLimit(): void {
-    this.#subscription?.limit(Math.min(this.#limit.current + this.#lanes.held, this.#options.plan.maxUnsettled))
+    const beside = this.#lanes.held + this.#refusals.unstorable
+    this.#subscription?.limit(Math.min(this.#limit.current + beside, this.#options.plan.maxUnsettled))
   }
 
   health(): GroupHealth {
@@ -214,6 +222,7 @@ export class GroupRun {
     for (const work of lost) {
       work.lost = true
       this.#ours.delete(work.delivery)
+      this.#refusals.over(work)
       work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
       this.#losses.add(work.message)
     }
@@ -262,22 +271,13 @@ export class GroupRun {
     return undefined
   }
 
-  #refused({ delivery }: Settlement, why: Error): Settlement | undefined {
-    const work = this.#ours.get(delivery)
-    if (!work?.outcome) return undefined // lost meanwhile
-    const less = this.#decisions.afterRefusal(work, work.outcome, why)
-    reportRefusal(this.#options.observer, this.#options.plan.group, work, less, why)
-    work.unstorable = less ? undefined : why
-    work.outcome = less ?? work.outcome
-    return less?.settlement
-  }
-
   /** The broker has it: only now is it true that it was retried, or moved to the dead letters. */
   #settled(delivery: Delivery): void {
     const work = this.#ours.get(delivery)
     if (!work) return // lost meanwhile, and not settled
     const { observer, plan } = this.#options
     this.#ours.delete(delivery)
+    this.#refusals.over(work)
     this.#losses.forget(delivery.message)
     if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
     this.#survived(work)

@@ -102,21 +102,56 @@ test('what failed is tried again, later and later; what comes meanwhile does not
   expect([settled, troubles]).toEqual([['2', '1'], [['no broker', 1, true]]])
 })
 
-test('what is refused for good is asked for in another form at once; without one it is tried again with what failed', async () => {
-  const refuse = async (settlements: readonly Settlement[]) => {
-    const [{ delivery }] = settlements as [Settlement]
-    throw new SettleError([delivery], new Error('too large'), new Map([[delivery, new Error('too large')]]))
+test('what fails while others succeed is tried again later each time, and is one trouble', async () => {
+  const answers = Array.from({ length: 40 }, () => async (settlements: readonly Settlement[]) => {
+    const failing = settlements.filter(({ delivery }) => delivery.message.id === 'bad').map(({ delivery }) => delivery)
+    if (failing.length > 0) throw new SettleError(failing, new Error('no leader'))
+  })
+  const { settler, clock, calls, troubles } = settlerWith(answers)
+  settler.settle(ack('bad'))
+  for (let n = 0; n < 30; n++) {
+    settler.settle(ack(`${n}`))
+    await clock.advance(100)
   }
+  expect(calls.filter((ids) => ids.includes('bad'))).toHaveLength(5) // at 0, 200, 600, 1400 and 3000 ms
+  expect(troubles).toHaveLength(1)
+})
+
+test('what is refused in every form is tried again later each time, without a word; what fails meanwhile is tried again as soon as ever', async () => {
+  const answers = Array.from({ length: 40 }, () => async (settlements: readonly Settlement[]) => {
+    const refused = settlements.filter(({ delivery }) => delivery.message.id === 'bad').map(({ delivery }) => delivery)
+    if (refused.length > 0)
+      throw new SettleError(refused, new Error('too large'), new Map(refused.map((delivery) => [delivery, new Error('too large')])))
+  })
+  const { settler, clock, calls, settled, troubles } = settlerWith(answers)
+  settler.settle(ack('bad'))
+  for (let n = 0; n < 30; n++) {
+    settler.settle(ack(`${n}`))
+    await clock.advance(100)
+  }
+  expect(calls.filter((ids) => ids.includes('bad'))).toHaveLength(5)
+  expect(troubles).toEqual([])
+  answers.splice(0, answers.length, refused)
+  settler.settle(ack('later'))
+  await clock.advance(300)
+  expect([settled.at(-1), troubles]).toEqual(['later', [['no broker', 1, true]]])
+  answers.length = 0
+  await clock.advance(10_000)
+  expect(settled.at(-1)).toBe('bad')
+})
+
+const refuse = async (settlements: readonly Settlement[]) => {
+  const [{ delivery }] = settlements as [Settlement]
+  throw new SettleError([delivery], new Error('too large'), new Map([[delivery, new Error('too large')]]))
+}
+
+test('what is refused for good is asked for in another form at once; without one it is tried again', async () => {
   const { settler, clock, calls, settled, troubles, instead } = settlerWith([refuse, refuse])
   instead.set('1', ack('1, smaller'))
   settler.settle(ack('1'))
   settler.settle(ack('2'))
   await clock.settle()
-  expect([calls, settled, troubles]).toEqual([
-    ['1 2', '1, smaller'],
-    ['2'],
-    [['1 of the settlements could not be stored: too large', 1, true]],
-  ])
+  expect([calls, settled, troubles]).toEqual([['1 2', '1, smaller'], ['2'], []])
   await clock.advance(200)
   expect(settled).toEqual(['2', '1, smaller'])
 })

@@ -1,9 +1,8 @@
 import { type Clock, monotonic, sleep } from '../clock.ts'
 import type { Settlement, Subscription } from '../driver.ts'
 import { asError, SettleError } from '../errors.ts'
+import { Spell } from './spell.ts'
 
-const FIRST_RETRY_MS = 200
-const LONGEST_RETRY_MS = 10_000
 /** A batch that takes longer holds up nobody: others go beside it, so many at most. */
 const SLOW_MS = 200
 const MOST_OUT = 8
@@ -13,7 +12,7 @@ export interface SettlerOptions {
   readonly subscription: () => Subscription | Promise<Subscription>
   readonly clock: Clock
   readonly onSettled: (settlements: readonly Settlement[]) => void
-  /** The broker refuses it for good. Returns what is to be stored instead, or undefined when nothing is left to ask for: it is tried again with those that failed. */
+  /** The broker refuses it for good. Returns what is to be stored instead, or undefined when nothing is left to ask for: it is tried again by itself, and `onTrouble` says no more of it. */
   readonly onRefused: (settlement: Settlement, why: Error) => Settlement | undefined
   /** What could not be settled is tried again, told once per bad spell; or, while this ends, it is not. */
   readonly onTrouble: (error: Error, count: number, again: boolean) => void
@@ -27,14 +26,15 @@ export class Settler {
   readonly #options: SettlerOptions
   readonly #closing = new AbortController()
   #waiting: Settlement[] = []
-  #failed: Settlement[] = []
-  #later: Promise<void> | undefined
+  /** What the broker could not store now, and what it refuses in every form. */
+  readonly #troubled = new Spell()
+  readonly #refused = new Spell()
+  readonly #later = new Set<Spell>()
   /** Batches that are out, and when the last of them began. */
   #out = 0
   #beganAt = 0
   #cancelLook: (() => void) | undefined
   #over = false
-  #failures = 0
   #flushed: (() => void)[] = []
 
   constructor(options: SettlerOptions) {
@@ -49,7 +49,7 @@ export class Settler {
   /** Resolves when all is settled; what fails now is given up and stays with the broker. */
   drain(): Promise<void> {
     this.#closing.abort()
-    if (this.#out === 0 && !this.#later) return Promise.resolve()
+    if (this.#out === 0 && this.#later.size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#flushed.push(resolve))
   }
 
@@ -58,7 +58,8 @@ export class Settler {
     this.#over = true
     this.#closing.abort()
     this.#waiting = []
-    this.#failed = []
+    this.#troubled.take()
+    this.#refused.take()
   }
 
   #start(): void {
@@ -92,8 +93,7 @@ export class Settler {
       try {
         await (await this.#options.subscription()).settle(batch)
         if (this.#over) break
-        if (this.#failed.length === 0) this.#failures = 0
-        this.#options.onSettled(batch)
+        this.#stored(batch)
       } catch (thrown) {
         if (this.#over) break
         this.#unstored(batch, asError(thrown))
@@ -106,36 +106,51 @@ export class Settler {
   }
 
   #idle(): void {
-    if (this.#out > 0 || this.#later) return
+    if (this.#out > 0 || this.#later.size > 0) return
     this.#cancelLook?.()
     this.#cancelLook = undefined
     for (const resolve of this.#flushed.splice(0)) resolve()
   }
 
+  #stored(batch: readonly Settlement[]): void {
+    this.#troubled.leave(batch)
+    this.#refused.leave(batch)
+    this.#options.onSettled(batch)
+  }
+
   #unstored(batch: readonly Settlement[], error: Error): void {
-    const { onSettled, onRefused, onTrouble } = this.#options
     const left = new Set(error instanceof SettleError ? error.deliveries : batch.map(({ delivery }) => delivery))
-    if (left.size < batch.length) onSettled(batch.filter(({ delivery }) => !left.has(delivery)))
-    const before = this.#failed.length
+    if (left.size < batch.length) this.#stored(batch.filter(({ delivery }) => !left.has(delivery)))
+    const troubled: Settlement[] = []
+    const refused: Settlement[] = []
     for (const settlement of batch) {
       if (!left.has(settlement.delivery)) continue
       const why = error instanceof SettleError ? error.refused.get(settlement.delivery) : undefined
-      const instead = why && onRefused(settlement, why)
+      const instead = why && this.#options.onRefused(settlement, why)
       if (instead) this.#waiting.push(instead)
-      else this.#failed.push(settlement)
+      else if (why) refused.push(settlement)
+      else troubled.push(settlement)
     }
-    if (this.#failed.length === before) return
-    const again = !this.#closing.signal.aborted
-    if (this.#failures++ === 0 || !again) onTrouble(error, this.#failed.length, again)
-    if (again) this.#later ??= this.#again()
-    else this.#failed = []
+    this.#troubled.leave(refused)
+    this.#putOff(this.#refused, refused, error)
+    this.#putOff(this.#troubled, troubled, error)
   }
 
-  async #again(): Promise<void> {
-    await sleep(this.#options.clock, Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS), this.#closing.signal)
-    this.#later = undefined
-    this.#waiting = [...this.#failed, ...this.#waiting]
-    this.#failed = []
+  #putOff(spell: Spell, settlements: readonly Settlement[], error: Error): void {
+    if (settlements.length === 0) return
+    const again = !this.#closing.signal.aborted
+    const begins = spell.failed(settlements)
+    if (!again || (begins && spell === this.#troubled)) this.#options.onTrouble(error, spell.waiting, again)
+    if (!again) spell.take()
+    else if (!this.#later.has(spell)) void this.#again(spell)
+  }
+
+  /** Never rejects. */
+  async #again(spell: Spell): Promise<void> {
+    this.#later.add(spell)
+    await sleep(this.#options.clock, spell.waitMs, this.#closing.signal)
+    this.#later.delete(spell)
+    this.#waiting = [...spell.take(), ...this.#waiting]
     if (this.#waiting.length > 0) this.#start()
     this.#idle()
   }

@@ -143,6 +143,8 @@ describe('what cannot leave is an error that says why', () => {
       /a message for t has 1\d{3} bytes, at most 1000 are allowed \(maxBytes\)/,
     ],
     ['headers over the limit', plain(1, { headers: { a: 'x'.repeat(1_000) } }), 'TOO_LARGE', /a message for t has \d+ bytes/],
+    ['an id over its limit', plain(1, { id: 'x'.repeat(1_001) }), 'TOO_LARGE', /a message for t: its id has 1001 characters/],
+    ['a correlation id over its limit', plain(1, { correlationId: 'x'.repeat(1_001) }), 'TOO_LARGE', /its correlationId has 1001/],
     ['an event over the limit', event('x', 'y'.repeat(1_000), { topic: 't' }), 'TOO_LARGE', /event x for t has/],
   ])('%s', (_, make, code, message) => {
     expect(make).toThrow(CorebusError)

@@ -7,7 +7,7 @@ import { currentScope } from '../scope/scope.ts'
 import { encodeEnvelope, encodeJson } from '../wire/envelope.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
-import { newId } from '../wire/id.ts'
+import { LONGEST_ID, newId } from '../wire/id.ts'
 import { checkName } from '../wire/names.ts'
 export interface OutgoingDefaults {
   readonly service: string
@@ -78,6 +78,7 @@ function outgoing(
 ): Message {
   checkName('topic', topic)
   if (typeof key === 'number' && !Number.isFinite(key)) throw new CorebusError('KEY_MISSING', `${what} for ${topic}: its key is ${key}`)
+  checkIds(what, topic, { id, correlationId })
   const scope = currentScope()
   const messageId = id ?? newId(now())
   const all: Record<string, string> = { ...headers }
@@ -113,6 +114,14 @@ function checkSaid(where: string, options: EventOptions, known: Options): void {
     return
   }
   if (typeof options !== 'object' || options === null) checkOptions(where, options, known)
+}
+
+function checkIds(what: string, topic: string, ids: Pick<SendOptions, 'id' | 'correlationId'>): void {
+  for (const name of ['id', 'correlationId'] as const) {
+    const length = ids[name]?.length ?? 0
+    if (length > LONGEST_ID)
+      throw new CorebusError('TOO_LARGE', `${what} for ${topic}: its ${name} has ${length} characters, at most ${LONGEST_ID} are possible`)
+  }
 }
 
 function saysContentType(headers: Readonly<Record<string, string>>): boolean {

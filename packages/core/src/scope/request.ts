@@ -1,7 +1,7 @@
 import { CorebusError } from '../errors.ts'
 import { checkNames } from '../options/check.ts'
 import { type Option, text } from '../options/option.ts'
-import { newId } from '../wire/id.ts'
+import { carried, newId } from '../wire/id.ts'
 import type { Publishing } from './publishing.ts'
 import { createScope, discard, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
 import type { Outbox, Session } from './session.ts'
@@ -59,7 +59,7 @@ export function createRequests(options: RequestsOptions): Requests {
   function openRequest(requestOptions: RequestOptions = {}): RequestScope {
     checkNames('openRequest', requestOptions, REQUEST)
     const { correlationId } = requestOptions
-    const scope = createScope({ owner, correlationId: correlationId ?? newId() })
+    const scope = createScope({ owner, correlationId: carried(correlationId) ?? newId() })
     let committed = false
     open.add(scope)
     return {

@@ -1,5 +1,8 @@
 import { createHash, randomFillSync } from 'node:crypto'
 
+/** Characters. A longer id is read and shown, and goes into no other message. */
+export const LONGEST_ID = 1_000
+
 const POOL = 256
 const pool = new Uint8Array(16 * POOL)
 let used = POOL
@@ -37,4 +40,9 @@ export function derivedId(...parts: readonly (string | number)[]): string {
   b[6] = ((b[6] as number) & 0x0f) | 0x80
   b[8] = ((b[8] as number) & 0x3f) | 0x80
   return format(b, 0)
+}
+
+/** The id of a message or a request, as everything that follows from it carries it: one that would fill their headers is not carried. */
+export function carried(id: string | undefined): string | undefined {
+  return id !== undefined && id.length <= LONGEST_ID ? id : undefined
 }

@@ -1,9 +1,10 @@
-import { type Clock, monotonic, sleep } from '../../clock.ts'
+import { type Clock, sleep } from '../../clock.ts'
 import type { ConnectionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
-import { closed, failureOf, isHopeless, unreachable, wordsOf } from './failure.ts'
+import { connectAll } from './connect.ts'
+import { failureOf, wordsOf } from './failure.ts'
 import { Client } from './protocol/client.ts'
 
 export interface ConnectionOptions {
@@ -45,20 +46,13 @@ export class Connection {
 
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number, listener: (state: ConnectionState) => void): Promise<void> {
-    const deadline = monotonic(this.#clock) + withinMs
     this.#listener = listener
-    for (let n = 1; ; n++) {
-      try {
-        await Promise.all([this.publishing.connect(), this.asking.connect()])
-        break
-      } catch (thrown) {
-        const failure = failureOf(thrown)
-        if (this.#closing.signal.aborted) throw closed()
-        const waitMs = this.#waitMs(n)
-        if (isHopeless(failure) || monotonic(this.#clock) + waitMs > deadline) throw unreachable(this.#address.where, failure)
-        await sleep(this.#clock, waitMs, this.#closing.signal)
-      }
-    }
+    await connectAll([this.publishing, this.asking], {
+      address: this.#address,
+      clock: this.#clock,
+      timeoutMs: withinMs,
+      closing: this.#closing.signal,
+    })
     this.#state = 'connected'
     listener({ kind: 'connected' })
     this.#following = this.#follow()

@@ -2,6 +2,7 @@ import type { Clock, Delay } from '../../driver.ts'
 import { backOff } from '../back-off.ts'
 import type { BrokerTime } from './broker-time.ts'
 import { copyOf } from './copy.ts'
+import { failureOf, inWords, isPermanent } from './failure.ts'
 import type { Commits } from './group/commits.ts'
 import type { Line, Receipt } from './group/line.ts'
 import { numberOf, OURS } from './wire.ts'
@@ -27,6 +28,7 @@ export interface MoverOptions {
   readonly isFresh: () => boolean
   /** Stores what is due where the group reads it. */
   readonly store: (receipt: Receipt, copy: ReturnType<typeof copyOf>) => Promise<void>
+  readonly onStuck: (topic: string, why: string) => void
   readonly onMoved: () => void
 }
 
@@ -98,7 +100,9 @@ export class Mover {
     try {
       await this.#options.store(receipt, copyOf({ record, origin, headers: {} }))
       return true
-    } catch {
+    } catch (thrown) {
+      const failure = failureOf(thrown)
+      if (isPermanent(failure)) this.#options.onStuck(origin.topic, inWords(failure))
       return false
     }
   }

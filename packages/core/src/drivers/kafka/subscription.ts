@@ -1,13 +1,14 @@
 import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { backOff } from '../back-off.ts'
 import type { Member } from '../readers.ts'
+import { stuckRetries } from '../stuck-retries.ts'
 import type { Address } from './address.ts'
 import type { BrokerTime } from './broker-time.ts'
+import { connectAll } from './connect.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, expelled, failureOf, isHopeless, notJoined, taken, unreachable, waits } from './failure.ts'
+import { closed, expelled, notJoined, taken, waits } from './failure.ts'
 import { decodeWish, type Share } from './group/assigner.ts'
 import { Commits } from './group/commits.ts'
 import { Fetcher } from './group/fetcher.ts'
@@ -70,6 +71,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     commits,
     isFresh: () => membership.isFresh,
     store: ({ origin }, copy) => copies.again(origin, group, copy),
+    onStuck: stuckRetries({ group, clock, onNotice }),
     onMoved() {
       holdings.release()
       fetcher.wake()
@@ -174,28 +176,17 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     options.onState({ kind: 'consuming' })
   }
 
+  /** While it is away, what it is away for is told instead. */
+  function onNotice(notice: Error): void {
+    if (state === 'consuming' && !stopped) options.onState({ kind: 'consuming', notice })
+  }
+
   function onDead(error: Error): void {
     refused ??= error
     if (state === 'dead' || stopped) return
     const before = state
     state = 'dead'
     if (before !== 'new') options.onState({ kind: 'dead', error })
-  }
-
-  async function connect(): Promise<void> {
-    const deadline = monotonic(clock) + timeoutMs
-    const waitMs = backOff()
-    for (let n = 1; ; n++) {
-      try {
-        await Promise.all([joining.connect(), polling.connect()])
-        return
-      } catch (thrown) {
-        const failure = failureOf(thrown)
-        if (closing.signal.aborted) throw closed()
-        if (isHopeless(failure) || monotonic(clock) > deadline) throw unreachable(address.where, failure)
-        await sleep(clock, waitMs(n), closing.signal)
-      }
-    }
   }
 
   /** Somebody else reads one of these topics in this group, and one of the two wants to be alone. */
@@ -272,7 +263,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   try {
     if (exclusive) await refuseIfTaken()
-    await Promise.all([connect(), time.refresh()])
+    await Promise.all([connectAll([joining, polling], { address, clock, timeoutMs, closing: closing.signal }), time.refresh()])
     membership.start()
     fetcher.start()
     await settled()
@@ -282,7 +273,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
   }
   state = share ? 'consuming' : 'reconnecting'
   options.onState(share ? { kind: 'consuming' } : { kind: 'reconnecting', error: waits(group) })
-  for (const notice of share ? time.off() : []) options.onState({ kind: 'consuming', notice })
+  for (const notice of time.off()) onNotice(notice)
   return {
     settle(settlements) {
       const work = settleAndRelease(settlements)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
-import { monotonic } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
+import { stuckRetries } from '../stuck-retries.ts'
 import { sharedWithOthers } from './failure.ts'
 import type { Beat } from './pulse.ts'
 
@@ -13,29 +13,25 @@ export interface NoticesOptions {
   readonly onNotice: (error: Error) => void
 }
 
-const STUCK_SAID_EVERY_MS = 60_000
-
 /** What a member finds in its group that keeps nobody from reading, and that nobody would see if it were not said. */
 export class Notices {
   readonly #options: NoticesOptions
   /** Consumers of other clients that were said, while they are there. */
   #others: ReadonlySet<string> = new Set()
-  #saidStuckAt: number | undefined
+  readonly #stuck: (topic: string, why: string) => void
 
   constructor(options: NoticesOptions) {
     this.#options = options
+    this.#stuck = stuckRetries(options)
   }
 
   saw({ others, deleted, refusal }: Beat): void {
-    const { stream, group, topic, clock, onNotice } = this.#options
+    const { stream, group, topic, onNotice } = this.#options
     const holding = others.filter(({ pending }) => pending > 0)
     for (const other of holding) if (!this.#others.has(other.name)) onNotice(sharedWithOthers({ stream, group, ...other }))
     this.#others = new Set(holding.map(({ name }) => name))
     if (deleted > 0) this.#deleted(`${deleted} retries of group ${group} on ${topic} were deleted from Redis while they waited`)
-    if (refusal === '' || (this.#saidStuckAt !== undefined && monotonic(clock) - this.#saidStuckAt < STUCK_SAID_EVERY_MS)) return
-    this.#saidStuckAt = monotonic(clock)
-    const text = `a retry of group ${group} on ${topic} is due and cannot be moved, the others go on: ${refusal}`
-    onNotice(new CorebusError('RETRY_STUCK', text))
+    if (refusal !== '') this.#stuck(topic, refusal)
   }
 
   messagesDeleted(count: number): void {
