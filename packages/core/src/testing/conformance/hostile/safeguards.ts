@@ -20,7 +20,11 @@ export const oldTrust: HostileMutation = {
 export const endlessSettler: HostileMutation = {
   name: 'what the broker refuses for good is asked for again, for ever',
   changes: [
-    { file: 'consumer/settler.ts', find: 'const instead = why && onRefused(settlement, why)', replace: 'const instead = undefined' },
+    {
+      file: 'consumer/settler.ts',
+      find: 'const instead = why && this.#options.onRefused(settlement, why)',
+      replace: 'const instead = undefined',
+    },
   ],
   shows: ['stuck'],
 }
