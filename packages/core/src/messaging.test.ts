@@ -39,14 +39,13 @@ describe('publishing and handling', () => {
       source: 'test',
     })
     const [first] = seen.calls.map(({ context }) => context)
-    const { attempt, key, topic, group, id, headers, db } = first as HandlerContext
-    expect({ attempt, key, topic, group, id, db }).toEqual({
+    const { attempt, key, topic, group, id, headers } = first as HandlerContext
+    expect({ attempt, key, topic, group, id }).toEqual({
       attempt: 1,
       key: '1',
       topic: 'user-events',
       group: 'orders',
       id: 'm1',
-      db: undefined,
     })
     expect(headers).toMatchObject({ tenant: 'x' })
   })

@@ -27,7 +27,7 @@ import { createPublisher } from './publish/publisher.ts'
 import type { EventOptions, Publishing } from './scope/publishing.ts'
 import { createRequests, type RequestOptions, type RequestScope } from './scope/request.ts'
 import { currentScope, nextIdIn, type Recorded, record } from './scope/scope.ts'
-import type { Session } from './scope/session.ts'
+import { checkSessionMode, type Session, type SessionMode, type Sessions } from './scope/session.ts'
 import type { Event, EventType } from './wire/event-type.ts'
 import type { Schema } from './wire/schema.ts'
 
@@ -63,8 +63,8 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   /** Drains: running handlers finish within `shutdownMs`, pending publishes are confirmed, the broker is disconnected. Safe to call twice. */
   close(): Promise<void>
   health(): Health
-  /** Checks what can be checked without a broker: `@event` methods without a topic. `mount` calls it. */
-  check(): void
+  /** Checks what can be checked without a broker: `@event` methods without a topic, and routes whose session cannot be had. `mount` calls it. */
+  check(routes?: readonly { readonly where: string; readonly session?: SessionMode | undefined }[]): void
   /** The connected driver: for admin tools and tests. */
   driver(): Promise<Driver>
   /** For web frameworks: the scope and session of one request. */
@@ -117,7 +117,7 @@ export function createInstance<T extends Types>(
     maxBytes: config.maxBytes,
     now: clock.now,
   }
-  const session = options.session as Session<unknown> | undefined
+  const session = options.session as Session<unknown> | Sessions<unknown> | undefined
   const own: HandlerSpec[] = []
   const resolve = singletons(options.resolve)
   const owner: Publishing = {
@@ -160,11 +160,13 @@ export function createInstance<T extends Types>(
   }
 
   const mustHaveSession = (what: string): void => {
-    if (outlet.hasOutbox && !currentScope()?.inSession)
-      throw new CorebusError(
-        'NO_SESSION',
-        `${what} with an outbox needs an open session to be written in: call it in a handler, a request or a session`,
-      )
+    if (!outlet.hasOutbox || currentScope()?.session === 'write') return
+    const why =
+      currentScope()?.session === 'read' ? 'and the one here only reads: say session: true' : 'call it in a handler, a request or a session'
+    throw new CorebusError(
+      'NO_SESSION',
+      `${what} with an outbox needs an open session to be written in${currentScope()?.session === 'read' ? ', ' : ': '}${why}`,
+    )
   }
 
   const producer = createProducer(outlet, defaults)
@@ -200,7 +202,10 @@ export function createInstance<T extends Types>(
       return closing
     },
     health: () => consumers.health(),
-    check: () => checkEvents(config.defaultTopic, eventRecords),
+    check: (routes = []) => {
+      checkEvents(config.defaultTopic, eventRecords)
+      for (const { where, session: mode } of routes) checkSessionMode(where, mode, { session, outbox: options.outbox })
+    },
     driver: connection.driver,
     openRequest: (requestOptions) => requests.openRequest(requestOptions) as RequestScope<DbOf<T>>,
     resolve,

@@ -1,5 +1,5 @@
-import { type Decorated, recordMethod, type Schema } from '@corebus/core'
-import { flag, must, type Option } from '@corebus/core/internal'
+import { type Decorated, recordMethod, type Schema, type SessionMode } from '@corebus/core'
+import { flag, must, type Option, SESSION_MODE } from '@corebus/core/internal'
 import type { Context } from 'hono'
 
 /** HEAD is answered by Hono from GET. */
@@ -18,6 +18,8 @@ export interface ActionOptions<Body = unknown, Query = unknown> {
   readonly body?: Schema<Body>
   /** What the query must fit. Its values are strings, and arrays of them where a name is given more than once. */
   readonly query?: Schema<Query>
+  /** How the request stands in a session. Default: GET in the reading one, where there is one; all others in a session. */
+  readonly session?: SessionMode
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string'
@@ -45,12 +47,19 @@ export const ACTION: Readonly<Record<keyof ActionOptions, Option>> = {
     must: schema,
     text: 'a schema of the query, whose values are strings, and arrays where a name is repeated',
   },
+  session: { ...SESSION_MODE, default: "`'read'` for GET, `true` for all others" },
 }
 
 /** What an action receives beside Hono's context. `Db` is what the configured session opens. */
 export interface ActionContext<Db = unknown, Body = unknown, Query = unknown> {
   /** The open session of this request: committed when the action has answered, rolled back when it throws or answers 400 and above. */
   readonly db: Db
+  /**
+   * With `session: 'manual'`: runs `work` in a session, once, committed when it resolves, whatever the action answers. What was recorded meanwhile has
+   * happened then, and leaves when the request is over.
+   * @throws CorebusError SESSION_TWICE for a second call and where the request stands in a session; NO_SESSION where there is none
+   */
+  readonly session: <T>(work: (db: Db) => Promise<T>) => Promise<T>
   /** The code side of the body, checked. `undefined` without a `body` schema. */
   readonly body: Body
   /** The code side of the query, checked. `undefined` without a `query` schema. */

@@ -4,7 +4,7 @@ import type { Context, Env, Hono, Schema } from 'hono'
 import type { ActionContext } from './action.ts'
 import { inputOf } from './input.ts'
 import { requestIdOf } from './request-id.ts'
-import { inRequestScope, openIn, type RequestMessaging } from './request-scope.ts'
+import { inRequestScope, modeFor, type Opened, openIn, type RequestMessaging } from './request-scope.ts'
 import { claim, type Route, routesOf } from './routes.ts'
 import type { ViewSet, ViewSetClass } from './view-set.ts'
 
@@ -44,8 +44,8 @@ export function mount<E extends Env, S extends Schema, P extends string>(
   checkOptions(`mount(${type.name})`, options, MOUNT)
   const { messaging = defaultMessaging() } = options
   const { resolve = messaging.resolve } = options
-  messaging.check()
   const routes = routesOf(type, prefix)
+  messaging.check(routes.map(({ where, options: { session } }) => ({ where: `@action ${where}`, session })))
   const instance = instanceOf(type, routes, resolve, messaging)
   const taken = new Map(mounted.get(app))
   for (const route of routes) claim(taken, route)
@@ -58,19 +58,38 @@ async function serve(c: Context, route: Route, making: ViewSet | Promise<ViewSet
   const instance = await making
   const input = await inputOf(c, route.options)
   if ('refused' in input) return input.refused
-  const call = async (db: unknown): Promise<Response> => {
+  const call = async (opened: Opened): Promise<Response> => {
     const method = methodOf(instance, route)
-    return answer(c, await method.call(instance, c, contextOf(c, route, { ...input, db })))
+    return answer(c, await method.call(instance, c, contextOf(c, route, { ...input, opened })))
   }
   const open = openIn(c, messaging)
-  return open ? call(open.db) : inRequestScope(c, messaging, call)
+  if (open) return call(fitting(open, route))
+  return inRequestScope(c, messaging, route.options.session ?? modeFor(c), call)
 }
 
-function contextOf(c: Context, { where, path }: Route, input: Pick<ActionContext, 'db' | 'body' | 'query'>): ActionContext {
+/** A `requestScope` around the route has decided already how the request stands in a session. @throws CorebusError SESSION_MODE when the route needs another */
+function fitting(open: Opened, { where, options: { session } }: Route): Opened {
+  if (session === undefined || session === open.mode) return open
+  throw new CorebusError(
+    'SESSION_MODE',
+    `@action ${where} says session: ${JSON.stringify(session)}, and the requestScope around it has opened its request with ${JSON.stringify(open.mode)}: give requestScope { session: ${JSON.stringify(session)} }, or leave it out there`,
+  )
+}
+
+function contextOf(
+  c: Context,
+  { where, path }: Route,
+  { opened, body, query }: Pick<ActionContext, 'body' | 'query'> & { readonly opened: Opened },
+): ActionContext {
   const params = c.req.param()
   return {
-    ...input,
+    body,
+    query,
     params,
+    session: opened.session,
+    get db() {
+      return opened.db
+    },
     get id() {
       const { id } = params
       if (id === undefined)

@@ -1,4 +1,5 @@
-import { CorebusError, defaultMessaging, type RequestOptions, type RequestScope } from '@corebus/core'
+import { CorebusError, defaultMessaging, type Messaging, type RequestOptions, type RequestScope, type SessionMode } from '@corebus/core'
+import { checkOptions, type Option, SESSION_MODE } from '@corebus/core/internal'
 import type { Context, MiddlewareHandler } from 'hono'
 import { carryRequestId, requestIdOf } from './request-id.ts'
 import { responseEndOf } from './response-end.ts'
@@ -6,12 +7,24 @@ import { responseEndOf } from './response-end.ts'
 /** What is needed of an instance, and of what `configureMessaging` returns. */
 export interface RequestMessaging<Db = unknown> {
   openRequest(options?: RequestOptions): RequestScope<Db>
+  readonly check?: Messaging['check']
+}
+
+export interface RequestScopeOptions {
+  /** How the requests stand in a session. Default: GET and HEAD in the reading one, where there is one; all others in a session. */
+  readonly session?: SessionMode
+}
+
+export const REQUEST_SCOPE: Readonly<Record<keyof RequestScopeOptions, Option>> = {
+  session: { ...SESSION_MODE, default: "`'read'` for GET and HEAD, `true` for all others" },
 }
 
 /** `new Hono<{ Variables: RequestVariables<Tx> }>()` types `c.get('db')` in every route. */
 export interface RequestVariables<Db = unknown> {
-  /** The open session of this request. `undefined` where none is configured. */
+  /** The open session of this request. Where there is none, whatever is asked of it throws NO_SESSION, unless another middleware has set it. */
   db: Db
+  /** With `session: 'manual'`: runs its argument in a session, once. */
+  session: RequestScope<Db>['session']
   /** What every message published from this request carries as its correlation id. */
   requestId: string
 }
@@ -26,15 +39,18 @@ export interface RequestVariables<Db = unknown> {
 export function requestScope<Db = unknown>(
   // Without a type argument nothing is known of the default instance's session.
   messaging: RequestMessaging<Db> = defaultMessaging() as RequestMessaging<Db>,
+  options: RequestScopeOptions = {},
 ): MiddlewareHandler<{ Variables: RequestVariables<Db> }> {
   if (typeof messaging?.openRequest !== 'function')
     throw new CorebusError(
       'OPTION',
-      'requestScope(messaging): messaging must be an instance, as configureMessaging returns it, and is given by itself',
+      'requestScope(messaging, options): messaging must be an instance, as configureMessaging returns it, and comes first',
     )
+  checkOptions('requestScope', options, REQUEST_SCOPE)
+  if (options.session !== undefined) messaging.check?.([{ where: 'requestScope', session: options.session }])
   return async (c, next) => {
     if (openIn(c, messaging)) return next()
-    await inRequestScope(c, messaging, async () => {
+    await inRequestScope(c, messaging, options.session ?? modeFor(c), async () => {
       await next()
       return c.res
     })
@@ -42,35 +58,67 @@ export function requestScope<Db = unknown>(
   }
 }
 
-/** By request and instance, so that a scope is not opened twice. */
-const opened = new WeakMap<Context, Map<RequestMessaging, { readonly db: unknown }>>()
-
-/** The session of a scope that is open already. */
-export function openIn<Db>(c: Context, messaging: RequestMessaging<Db>): { readonly db: Db } | undefined {
-  return opened.get(c)?.get(messaging as RequestMessaging) as { readonly db: Db } | undefined
+/** What only reads gets the reading session, where there is one. */
+export function modeFor({ req: { method } }: Context): SessionMode {
+  return method === 'GET' || method === 'HEAD' ? 'read' : true
 }
 
-function remember<Db>(c: Context, messaging: RequestMessaging<Db>, db: Db): void {
+/** What a route has of its request's session. */
+export interface Opened<Db = unknown> {
+  /** Of the whole request, or of the part that is open. @throws CorebusError NO_SESSION */
+  readonly db: Db
+  readonly mode: SessionMode
+  readonly session: RequestScope<Db>['session']
+}
+
+/** By request and instance, so that a scope is not opened twice. */
+const opened = new WeakMap<Context, Map<RequestMessaging, Opened>>()
+
+/** What is open for this request already. */
+export function openIn<Db>(c: Context, messaging: RequestMessaging<Db>): Opened<Db> | undefined {
+  return opened.get(c)?.get(messaging as RequestMessaging) as Opened<Db> | undefined
+}
+
+function remember<Db>(c: Context, messaging: RequestMessaging<Db>, scope: RequestScope<Db>, db: Db): Opened<Db> {
+  const { mode, session } = scope
+  const here: Opened<Db> = {
+    mode,
+    session,
+    get db() {
+      return scope.opens ? db : scope.db
+    },
+  }
   const known = opened.get(c) ?? new Map()
-  opened.set(c, known.set(messaging, { db }))
-  c.set('db', db)
+  opened.set(c, known.set(messaging, here))
+  c.set('session', session)
+  // Without a session it may be somebody else's.
+  if (scope.opens) c.set('db', db)
+  else if (c.get('db') === undefined) c.set('db', noDb(scope))
+  return here
+}
+
+/** Whatever is asked of it, the error says why there is no session. */
+function noDb(scope: RequestScope): unknown {
+  const tell = (): never => {
+    void scope.db // throws, unless a part is open: then its work has the db
+    throw new CorebusError('NO_SESSION', "c.get('db') is that of a whole request: in session(async (db) => ...) use the db it gives")
+  }
+  return new Proxy(Object.create(null), { get: tell, set: tell, has: tell, apply: tell })
 }
 
 /** Runs what answers the request in its scope and session, and sees to it that what was recorded leaves, or does not. */
 export async function inRequestScope<Db>(
   c: Context,
   messaging: RequestMessaging<Db>,
-  answer: (db: Db) => Promise<Response>,
+  mode: SessionMode,
+  answer: (opened: Opened<Db>) => Promise<Response>,
 ): Promise<Response> {
   const requestId = requestIdOf(c)
-  const scope = messaging.openRequest({ correlationId: requestId })
+  const scope = messaging.openRequest({ correlationId: requestId, session: mode })
   const failed = ({ status }: { status: number }): boolean => c.error !== undefined || status >= 400
   let response: Response
   try {
-    response = await scope.run((db) => {
-      remember(c, messaging, db)
-      return answer(db)
-    }, failed)
+    response = await scope.run((db) => answer(remember(c, messaging, scope, db)), failed)
   } catch (thrown) {
     scope.discard()
     if (c.finalized) forgetAnswer(c)

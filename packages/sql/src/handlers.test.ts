@@ -67,7 +67,7 @@ test('a handler in the same process waits for the session that its message was s
   // Now nothing is under way that the next message could travel with: it is handed out by what the session started.
   await sleep(20)
   const second = once(handler, 'ran')
-  await sqliteSession(database)(async (db) => {
+  await sqliteSession(database).write(async (db) => {
     await send(3)
     await sleep(50)
     add(db, 2)

@@ -65,9 +65,9 @@ test('all who open one file share one line, whatever they call it', async () => 
   const link = join(dirname(file), 'link.db')
   symlinkSync(file, link)
   const sessions = [
-    sqliteSession(database),
-    sqliteSession(open(file)),
-    sqliteSession(open(link)),
+    sqliteSession(database).write,
+    sqliteSession(open(file)).write,
+    sqliteSession(open(link)).write,
     serialised(relative(process.cwd(), file), (work) => work(undefined)),
     serialised(`file:${file}?mode=rw`, (work) => work(undefined)),
     serialised(link, (work) => work(undefined)),
@@ -89,8 +89,8 @@ test('all who open one file share one line, whatever they call it', async () => 
 describe('a session inside of a session', () => {
   test('of the same file is an error, not a hang, and says what to do', async () => {
     const { file, database } = freshDatabase()
-    const session = sqliteSession(database)
-    const nested = session(() => sqliteSession(open(file))(async () => 'never'))
+    const { write: session } = sqliteSession(database)
+    const nested = session(() => sqliteSession(open(file)).write(async () => 'never'))
     await expect(nested).rejects.toMatchObject({
       code: 'SESSION_NESTED',
       message: expect.stringContaining('Pass on the db of the outer session'),
@@ -101,13 +101,15 @@ describe('a session inside of a session', () => {
   test('is found with another file in between', async () => {
     const one = freshDatabase()
     const two = freshDatabase()
-    const nested = sqliteSession(one.database)(() => sqliteSession(two.database)(() => sqliteSession(open(one.file))(async () => 'never')))
+    const nested = sqliteSession(one.database).write(() =>
+      sqliteSession(two.database).write(() => sqliteSession(open(one.file)).write(async () => 'never')),
+    )
     await expect(nested).rejects.toMatchObject({ code: 'SESSION_NESTED' })
   })
 
   test('is none, when the outer one has ended before', async () => {
     const { database } = freshDatabase()
-    const session = sqliteSession(database)
+    const { write: session } = sqliteSession(database)
     let later: Promise<string> | undefined
     await session(async () => {
       later = sleep(20).then(() => session(async () => 'on its own'))

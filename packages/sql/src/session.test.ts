@@ -8,7 +8,7 @@ import { sqliteSession } from './session.ts'
 
 test('commits what resolves, rolls back what rejects, and passes both on', async () => {
   const { database } = freshDatabase()
-  const session = sqliteSession(database)
+  const { write: session } = sqliteSession(database)
   expect(
     await session(async (db) => {
       add(db, 1)
@@ -25,7 +25,7 @@ test('commits what resolves, rolls back what rejects, and passes both on', async
 
 test('sessions at once, of which some throw, lose no row of their neighbours', async () => {
   const { database } = freshDatabase()
-  const session = sqliteSession(database)
+  const { write: session } = sqliteSession(database)
   const results = await Promise.allSettled(
     Array.from({ length: 60 }, (_, id) =>
       session(async (db) => {
@@ -44,7 +44,7 @@ test('sessions at once, of which some throw, lose no row of their neighbours', a
 test('a commit that fails is rolled back, says why, and leaves the connection usable', async () => {
   const { database } = freshDatabase()
   database.exec('PRAGMA foreign_keys = ON; CREATE TABLE line (order_id INTEGER REFERENCES orders DEFERRABLE INITIALLY DEFERRED)')
-  const session = sqliteSession(database)
+  const { write: session } = sqliteSession(database)
   const failed = session(async (db) => {
     add(db, 1)
     db.exec('INSERT INTO line VALUES (77)')
@@ -57,7 +57,7 @@ test('a commit that fails is rolled back, says why, and leaves the connection us
 
 test('a transaction that SQLite has ended by itself is told as what ended it', async () => {
   const { database } = freshDatabase()
-  const failed = sqliteSession(database)(async (db) => {
+  const failed = sqliteSession(database).write(async (db) => {
     add(db, 1)
     db.exec('INSERT OR ROLLBACK INTO orders VALUES (1)')
   })
@@ -67,7 +67,7 @@ test('a transaction that SQLite has ended by itself is told as what ended it', a
 test('a connection that is in a transaction already is an error that says so', async () => {
   const { file, database } = freshDatabase()
   database.exec('BEGIN')
-  const failed = sqliteSession(database)(async (db) => add(db, 1))
+  const failed = sqliteSession(database).write(async (db) => add(db, 1))
   await expect(failed).rejects.toMatchObject({ code: 'SESSION_OPEN', message: expect.stringContaining(file) })
 })
 
@@ -89,7 +89,7 @@ test.each([0, 5_000])(
     const other = open(file)
     other.exec('BEGIN IMMEDIATE')
     const turned = turns()
-    const waiting = sqliteSession(database)(async (db) => add(db, 1))
+    const waiting = sqliteSession(database).write(async (db) => add(db, 1))
     await sleep(200)
     other.exec('INSERT INTO orders VALUES (0); COMMIT')
     await waiting
@@ -102,11 +102,11 @@ test.each([0, 5_000])(
 test('a commit that has to wait for a reader is tried again', async () => {
   const { file, database } = freshDatabase()
   database.exec('PRAGMA journal_mode = DELETE')
-  await sqliteSession(database)(async (db) => db.exec('INSERT INTO orders VALUES (1), (2), (3)'))
+  await sqliteSession(database).write(async (db) => db.exec('INSERT INTO orders VALUES (1), (2), (3)'))
   const other = open(file)
   const reading = other.prepare('SELECT id FROM orders').iterate()
   reading.next()
-  const committing = sqliteSession(database)(async (db) => add(db, 4))
+  const committing = sqliteSession(database).write(async (db) => add(db, 4))
   await sleep(100)
   expect(database.isTransaction).toBe(true)
   reading.return?.()
@@ -127,7 +127,7 @@ async function lockedByAnotherProcess(file: string) {
 test('waits for the lock of another process', async () => {
   const { file, database } = freshDatabase()
   const child = await lockedByAnotherProcess(file)
-  const waiting = sqliteSession(database)(async (db) => add(db, 1))
+  const waiting = sqliteSession(database).write(async (db) => add(db, 1))
   await sleep(50)
   child.send('commit')
   await waiting
@@ -137,7 +137,7 @@ test('waits for the lock of another process', async () => {
 test('a lock of another process that stays is an error that says how long, and the next session may succeed', async () => {
   const { file, database } = freshDatabase()
   const child = await lockedByAnotherProcess(file)
-  const session = sqliteSession(database, { busyTimeoutMs: 150 })
+  const { write: session } = sqliteSession(database, { busyTimeoutMs: 150 })
   const before = performance.now()
   await expect(session(async (db) => add(db, 1))).rejects.toMatchObject({
     code: 'SESSION_BUSY',
@@ -156,5 +156,5 @@ test('databases in memory do not wait for each other', async () => {
     onTestFinished(() => database.close())
     return sqliteSession(database)
   }) as [ReturnType<typeof sqliteSession>, ReturnType<typeof sqliteSession>]
-  expect(await one(() => two(async () => 'both open'))).toBe('both open')
+  expect(await one.write(() => two.write(async () => 'both open'))).toBe('both open')
 })

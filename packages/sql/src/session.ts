@@ -1,8 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CorebusError, type Session } from '@corebus/core'
+import { CorebusError, type Session, type Sessions } from '@corebus/core'
 import { checkOptions, milliseconds, type Option, text } from '@corebus/core/internal'
-import { serialised } from './serialised.ts'
+import { type SessionKey, serialised } from './serialised.ts'
 
 export interface SqliteSessionOptions {
   /** The file of the database. Default: what the connection says, if this Node can ask it (22.16, 24). */
@@ -23,12 +23,27 @@ export const SQLITE_SESSION: Readonly<Record<keyof SqliteSessionOptions, Option>
 /**
  * Sessions on one connection of node:sqlite, for `configureMessaging({ session })`: BEGIN IMMEDIATE, the work, COMMIT, or ROLLBACK when it
  * throws. One at a time per file, also where several connections share it. While another process has the file locked, the event loop runs on.
+ * What only reads gets a second connection, which can do nothing else and waits for nobody; it is opened when it is first needed.
  * @throws CorebusError SESSION_BUSY when it stays locked, SESSION_NESTED, SESSION_OPEN when the connection is in a transaction of its own
  */
-export function sqliteSession(database: DatabaseSync, options: SqliteSessionOptions = {}): Session<DatabaseSync> {
+export function sqliteSession(database: DatabaseSync, options: SqliteSessionOptions = {}): Sessions<DatabaseSync> {
   checkOptions('sqliteSession', options, SQLITE_SESSION)
   const { file, busyTimeoutMs = 5_000 } = options
   const key = file ?? locationOf(database) ?? database
+  return { write: writing(database, key, busyTimeoutMs), read: reading(database, key, busyTimeoutMs) }
+}
+
+/** A connection of its own, so that nobody who reads waits for a transaction, or sees what it has not committed. A database in memory has one connection. */
+function reading(database: DatabaseSync, key: SessionKey, busyTimeoutMs: number): Session<DatabaseSync> {
+  if (typeof key !== 'string') return serialised(key, (work) => work(database))
+  let connection: DatabaseSync | undefined
+  return (work) => {
+    connection ??= new DatabaseSync(key, { readOnly: true, timeout: busyTimeoutMs })
+    return work(connection)
+  }
+}
+
+function writing(database: DatabaseSync, key: SessionKey, busyTimeoutMs: number): Session<DatabaseSync> {
   const where = typeof key === 'string' ? key : 'the database in memory'
   return serialised(key, async (work) => {
     if (database.isTransaction)

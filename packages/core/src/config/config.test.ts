@@ -152,7 +152,7 @@ describe('options', () => {
     ],
     ['a prefix that is no name', { prefix: 'a/b' }, 'prefix must be letters'],
     ['an empty service', { service: '' }, 'service must be a string that is not empty'],
-    ['a session that is no function', { session: {} }, 'session must be a function, not an object'],
+    ['a session that is no function', { session: {} }, 'session must be a function, or { write, read } of two functions, not an object'],
     ['a logger that is none', { logger: console.log }, 'logger must be an object with debug, info, warn, error, child, not a function'],
     ['handlers that are no classes', { handlers: [{}] }, 'handlers must be an array of classes'],
     ['an empty list of addresses', { broker: 'kafka', url: [] }, 'url must be a string, or an array of strings'],

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Clock, Driver, DriverOptions } from '../driver.ts'
 import { callable, having, isObject, isText, must, type Option, objectOf, objectOr, oneOf, secretly, text } from '../options/option.ts'
-import type { Inbox, Outbox, Session } from '../scope/session.ts'
+import { type Inbox, isSession, type Outbox, type Session, type Sessions } from '../scope/session.ts'
 import {
   AUTH,
   type AuthOptions,
@@ -45,8 +45,8 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits {
   readonly defaultTopic?: string
   /** Put before every name made on the broker. Default none. */
   readonly prefix?: string
-  /** Opens a transaction for every handler and request. */
-  readonly session?: Session<Db>
+  /** Opens a transaction for every handler and request. With a reading twin, GET and HEAD and what says `session: 'read'` get that one. */
+  readonly session?: Session<Db> | Sessions<Db>
   readonly outbox?: Outbox<Db>
   readonly inbox?: Inbox<Db>
   readonly publish?: PublishOptions
@@ -148,8 +148,8 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
   publish: { default: '', must: objectOf(PUBLISH), text: 'how publishes wait', inside: PUBLISH },
   session: {
     default: 'none',
-    must: callable,
-    text: '`(work) => Promise`: opens a transaction, calls `work(db)`, commits when it resolves, rolls back when it rejects, and passes its result or error on. Handlers and requests get `db` from it',
+    must: must('a function, or { write, read } of two functions', isSession),
+    text: '`(work) => Promise`: opens a transaction, calls `work(db)`, commits when it resolves, rolls back when it rejects, and passes its result or error on. Handlers and requests get `db` from it. Or `{ write, read }`, with a session that only reads: see [sessions](../how-to/sessions.md)',
   },
   outbox: {
     default: 'none',

@@ -123,6 +123,7 @@ export class Consumers {
       handlerTimeoutMs: config.handlerTimeoutMs,
       broker: driver.name,
       capabilities: driver.capabilities,
+      configured: this.#with.options,
     })
     return concurrency === undefined ? plans : plans.map((plan) => ({ ...plan, concurrency }))
   }

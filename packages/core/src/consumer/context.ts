@@ -1,10 +1,13 @@
 import type { Logger } from 'pino'
 import type { Message } from '../driver.ts'
-import type { HandlerContext } from '../handlers/handler.ts'
+import type { HandlerContext, HandlerSpec } from '../handlers/handler.ts'
+import { Part } from '../scope/part.ts'
 import type { EventOptions, Producer, Publishing } from '../scope/publishing.ts'
-import { runInScope, type Scope } from '../scope/scope.ts'
+import { publishConfirmed, runInScope, type Scope } from '../scope/scope.ts'
+import { type Session, type Sessions, sessionOf } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { HEADER } from '../wire/headers.ts'
+import { forbid } from './forbidden.ts'
 
 /** The runtime's view of one delivery, from being handed out until it is settled. */
 export interface Call {
@@ -16,15 +19,20 @@ export interface Call {
   forbidden(): 'timed out' | 'lost' | undefined
 }
 
+/** The session that the whole handler stands in. */
+export interface Opened {
+  readonly db: unknown
+}
+
 export interface ContextOptions {
   readonly group: string
+  readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly logger: Logger
   readonly owner: Publishing
 }
 
 /** What most handlers do not ask for is made when it is asked for. Each may be taken out of the context and called by itself. */
 export class Context implements HandlerContext {
-  readonly db: unknown
   readonly attempt: number
   readonly topic: string
   readonly key: string | undefined
@@ -36,16 +44,19 @@ export class Context implements HandlerContext {
   readonly #parent: Logger
   readonly #scope: Scope
   readonly #owner: Publishing
+  readonly #opened: Opened | undefined
+  readonly #spec: HandlerSpec
+  readonly #session: ContextOptions['session']
+  #part: Part | undefined
   #logger: Logger | undefined
 
   constructor(
     call: Call,
     scope: Scope,
-    { group, logger, owner }: ContextOptions,
-    { db, event }: { db: unknown; event: string | undefined },
+    { group, logger, owner, session }: ContextOptions,
+    { opened, event, spec }: { opened: Opened | undefined; event: string | undefined; spec: HandlerSpec },
   ) {
     const { topic, key, id, headers } = call.message
-    this.db = db
     this.attempt = call.attempt
     this.topic = topic
     this.key = key
@@ -57,6 +68,30 @@ export class Context implements HandlerContext {
     this.#parent = logger
     this.#scope = scope
     this.#owner = owner
+    this.#opened = opened
+    this.#spec = spec
+    this.#session = session
+  }
+
+  get db(): unknown {
+    return this.#opened ? this.#opened.db : this.#partOf().db
+  }
+
+  /** What the part records leaves with its commit, confirmed: it has happened, also when the handler fails after it. */
+  get session(): HandlerContext['session'] {
+    const part = this.#partOf()
+    return async (work) => {
+      const { result, recorded } = await runInScope(this.#scope, () => part.run(work))
+      await publishConfirmed(recorded)
+      return result
+    }
+  }
+
+  #partOf(): Part {
+    const { where, session: mode = true } = this.#spec
+    const call = this.#call
+    this.#part ??= new Part({ scope: this.#scope, where, mode, session: sessionOf(mode, this.#session), forbid: () => forbid(call) })
+    return this.#part
   }
 
   get emit(): Publishing['emit'] {

@@ -39,6 +39,7 @@ function planOf(...specs: HandlerSpec[]): TopicPlan {
     concurrency: 10,
     maxUnsettled: 10,
     handlerTimeoutMs: 1_000,
+    configured: {},
   }
   const [plan] = planGroups(specs, defaults)
   return plan?.topics.get('t') as TopicPlan
@@ -487,14 +488,14 @@ describe('session, inbox, outbox and scope', () => {
   })
 
   test('code that outlives its handler has no session any more', async () => {
-    let inSession: (() => boolean | undefined) | undefined
+    let session: (() => string | undefined) | undefined
     const spec = messageSpec({ topic: 't' }, () => {
       const scope = currentScope()
-      inSession = () => scope?.inSession
-      expect(inSession()).toBe(true)
+      session = () => scope?.session
+      expect(session()).toBe('write')
     })
     expect((await run(message(json(1)), [spec], { session: (work) => work(undefined as never) })).verdict).toEqual({ kind: 'ok' })
-    expect(inSession?.()).toBe(false)
+    expect(session?.()).toBe('none')
   })
 })
 

@@ -4,19 +4,21 @@ import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
 import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import type { HandleMiddleware, HandlerCall } from '../publish/middleware.ts'
+import { inSession } from '../scope/in-session.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope/scope.ts'
-import type { Inbox, Outbox, Session } from '../scope/session.ts'
+import { type Inbox, type Outbox, type Session, type SessionMode, type Sessions, sessionOf } from '../scope/session.ts'
 import { HEADER } from '../wire/headers.ts'
 import { carried } from '../wire/id.ts'
-import { type Call, Context } from './context.ts'
+import { type Call, Context, type Opened } from './context.ts'
 import { type Found, find } from './find.ts'
+import { Forbidden, forbid } from './forbidden.ts'
 import type { Verdict } from './outcome.ts'
 export interface DispatchOptions {
   readonly group: string
   readonly unknown: 'skip' | 'deadLetter'
   readonly bound: ReadonlyMap<HandlerSpec, HandlerFunction>
-  readonly session: Session<unknown> | undefined
+  readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly inbox: Inbox | undefined
   readonly outbox: Outbox | undefined
   readonly middleware: readonly HandleMiddleware[]
@@ -41,8 +43,11 @@ export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions)
   if (found.kind === 'verdict') return { verdict: found.verdict, event, plan }
   const scope = scopeOf(call.message, options)
   try {
-    const work: Handle = options.session ? inSession : handle
-    const handled = runInScope(scope, work, call, found, scope, options)
+    const mode = found.plan.spec.session ?? true
+    const session = mode === 'manual' ? undefined : sessionOf(mode, options.session)
+    const handled = session
+      ? runInScope(scope, handleInSession, { session, mode }, call, found, scope, options)
+      : runInScope(scope, handle, call, found, scope, options, undefined)
     const dispatched = isPromise(handled) ? handled.then((verdict) => ended(verdict, scope, found)) : ended(handled, scope, found)
     return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(thrown, call, scope, found)) : dispatched
   } catch (thrown) {
@@ -50,49 +55,28 @@ export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions)
   }
 }
 
-type Handle = (
-  call: Call,
-  found: Found & { kind: 'handler' },
-  scope: Scope,
-  options: DispatchOptions,
-) => Verdict | undefined | Promise<Verdict | undefined>
-
 /** After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again. */
-function ended(verdict: Verdict | undefined, scope: Scope, { event, plan }: Found): Dispatched | Promise<Dispatched> {
-  if (!verdict) throw lostBySession()
+function ended(verdict: Verdict, scope: Scope, { event, plan }: Found): Dispatched | Promise<Dispatched> {
   const dispatched = { verdict, event, plan }
   scope.over = true
-  scope.inSession = false
   return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
 }
 
 function failed(thrown: unknown, call: Call, scope: Scope, { event, plan }: Found): Dispatched {
   discard(scope)
-  scope.inSession = false
   return { verdict: verdictOf(thrown, call), event, plan }
 }
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise
 
-async function inSession(
+function handleInSession(
+  opens: { readonly session: Session<unknown>; readonly mode: SessionMode },
   call: Call,
   found: Found & { kind: 'handler' },
   scope: Scope,
   options: DispatchOptions,
-): Promise<Verdict | undefined> {
-  const session = options.session as Session<unknown>
-  let verdict: Verdict | undefined
-  await session(async (db) => {
-    verdict = undefined
-    verdict = await handle(call, found, scope, options, db)
-    return verdict
-  })
-  return verdict
-}
-
-/** A session of plain JavaScript may lose what its work returned, which is no harm after its commit, or what it threw. */
-function lostBySession(): CorebusError {
-  return new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
+): Promise<Verdict> {
+  return inSession(scope, opens, async (db) => handle(call, found, scope, options, { db }))
 }
 
 function handle(
@@ -100,13 +84,12 @@ function handle(
   found: Found & { kind: 'handler' },
   scope: Scope,
   options: DispatchOptions,
-  db?: unknown,
+  opened: Opened | undefined,
 ): Verdict | Promise<Verdict> {
   const { inbox, group } = options
-  begin(scope, call.message, options)
-  if (!inbox || call.message.id === '') return callHandler(call, found, scope, options, db)
-  return Promise.resolve(inbox.firstTime(db, group, call.message)).then((first) =>
-    first ? callHandler(call, found, scope, options, db) : DUPLICATE,
+  if (!inbox || call.message.id === '') return callHandler(call, found, scope, options, opened)
+  return Promise.resolve(inbox.firstTime(opened?.db, group, call.message)).then((first) =>
+    first ? callHandler(call, found, scope, options, opened) : DUPLICATE,
   )
 }
 
@@ -115,25 +98,29 @@ function callHandler(
   found: Found & { kind: 'handler' },
   scope: Scope,
   options: DispatchOptions,
-  db: unknown,
+  opened: Opened | undefined,
 ): Verdict | Promise<Verdict> {
   const { bound, middleware } = options
   const { plan, input } = found
   const handler = bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
-  const context = new Context(call, scope, options, { db, event: found.event })
+  const context = new Context(call, scope, options, { opened, event: found.event, spec: plan.spec })
   const handling =
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
   // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
   return isThenable(handling)
-    ? Promise.resolve(handling).then(() => afterHandler(call, scope, options, db))
-    : afterHandler(call, scope, options, db)
+    ? Promise.resolve(handling).then(() => afterHandler(call, scope, options, opened))
+    : afterHandler(call, scope, options, opened)
 }
 
-function afterHandler(call: Call, scope: Scope, { outbox, outlet }: DispatchOptions, db: unknown): Verdict | Promise<Verdict> {
-  const forbidden = call.forbidden()
-  if (forbidden) throw new Forbidden(forbidden)
-  return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, db).then(() => OK) : OK
+function afterHandler(
+  call: Call,
+  scope: Scope,
+  { outbox, outlet }: DispatchOptions,
+  opened: Opened | undefined,
+): Verdict | Promise<Verdict> {
+  forbid(call)
+  return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, opened?.db).then(() => OK) : OK
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -145,19 +132,14 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 const OK: Verdict = { kind: 'ok' }
 const DUPLICATE: Verdict = { kind: 'duplicate' }
 
-function scopeOf({ id, headers }: Message, { owner }: DispatchOptions): Scope {
+function scopeOf(message: Message, { owner, group }: DispatchOptions): Scope {
+  const { id, headers } = message
   const known = id === '' ? undefined : carried(id)
-  return createScope({ correlationId: carried(headers[HEADER.correlation]) ?? known, causationId: known, owner })
-}
-
-/** A session may run its work again (a serialisation failure): what the first run recorded must not leave twice. */
-function begin(scope: Scope, message: Message, { group, session }: DispatchOptions): void {
-  scope.recorded.length = 0
-  scope.inSession = session !== undefined
+  const scope = createScope({ correlationId: carried(headers[HEADER.correlation]) ?? known, causationId: known, owner })
   // Without an id of its own nothing can be derived from it: what it publishes gets new ones each time.
-  scope.derivesFrom = message.id === '' ? undefined : message
+  scope.derivesFrom = id === '' ? undefined : message
   scope.group = group
-  scope.derived = 0
+  return scope
 }
 
 function throughMiddleware(middleware: readonly HandleMiddleware[], call: HandlerCall, handler: HandlerFunction): Promise<unknown> {
@@ -166,19 +148,6 @@ function throughMiddleware(middleware: readonly HandleMiddleware[], call: Handle
     return layer ? layer(call, () => step(i + 1)) : handler(call.input, call.context)
   }
   return step(0)
-}
-
-/** Thrown inside the session, so that it rolls back. */
-class Forbidden extends Error {
-  readonly why: 'timed out' | 'lost'
-  constructor(why: 'timed out' | 'lost') {
-    super(
-      why === 'lost'
-        ? 'the message was taken from us while it was handled'
-        : 'the handler took longer than handlerTimeoutMs; what it did in its session was rolled back',
-    )
-    this.why = why
-  }
 }
 
 function verdictOf(thrown: unknown, call: Call): Verdict {

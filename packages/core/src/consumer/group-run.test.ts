@@ -42,6 +42,7 @@ class Bench {
       concurrency: 10,
       maxUnsettled: 1_000,
       handlerTimeoutMs: 60_000,
+      configured: {},
     })
     const driver = {
       subscribe: async (broker: SubscribeOptions) => {

@@ -14,6 +14,7 @@ import {
 import { checkOptions } from '../options/check.ts'
 import { isText, must, type Option } from '../options/option.ts'
 import { type Class, registry } from '../process/registry.ts'
+import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
 import type { Event, EventType } from '../wire/event-type.ts'
 import type { HandlerDecorator } from './message-handler.ts'
 import { type MethodRecord, methodsOf, orphans, recordClass, recordMethod } from './record.ts'
@@ -22,6 +23,8 @@ export interface ConsumerOptions extends GroupOptions, RetryOptions {
   readonly topics?: readonly string[]
   /** `false`: runs only where its topic or group is named. Default true. */
   readonly autoStart?: boolean
+  /** How its handlers stand in a session, unless they say it themselves. Default true. */
+  readonly session?: SessionMode
 }
 
 /** The options that a class takes beside those of its group and the defaults for its handlers. */
@@ -32,6 +35,7 @@ export const CONSUMER: Readonly<Record<keyof ConsumerOptions, Option>> = {
     text: "the topics of the class. A handler whose event travels elsewhere is an error at start. Needed for `@onEvent('name')` without a definition and without a topic, unless there is a default topic",
   },
   autoStart: AUTO_START,
+  session: SESSION_MODE,
   ...GROUP,
   ...RETRY,
 }
@@ -82,7 +86,7 @@ export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
 
 function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, kind, options: own }: MethodRecord): HandlerSpec {
   const where = `${type.name}.${method}`
-  const { on, retry } =
+  const { on, retry, session } =
     kind === 'onEvent'
       ? eventOn(where, own as { type: EventType | string; options: OnEventOptions })
       : messagesOn(where, own as MessageHandlerOptions<unknown>)
@@ -94,23 +98,24 @@ function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, k
     retry: [retry, pickRetryOptions(options)],
     groupOptions: pickGroupOptions(options),
     autoStart: options.autoStart ?? true,
+    session: session ?? options.session,
     bind: async (resolve) => bindMethod(await instanceOf(type, resolve), method, where),
   }
 }
 
-function messagesOn(where: string, options: MessageHandlerOptions<unknown>): { on: HandlerSpec['on']; retry: RetryOptions } {
+function messagesOn(where: string, options: MessageHandlerOptions<unknown>): Pick<HandlerSpec, 'on' | 'session'> & { retry: RetryOptions } {
   checkOptions(`@messageHandler ${where}`, options, MESSAGE_HANDLER, OF_THE_CLASS)
-  return { on: messageOn(options), retry: pickRetryOptions(options) }
+  return { on: messageOn(options), retry: pickRetryOptions(options), session: options.session }
 }
 
 function eventOn(
   where: string,
   { type, options }: { type: EventType | string; options: OnEventOptions },
-): { on: HandlerSpec['on']; retry: RetryOptions } {
+): Pick<HandlerSpec, 'on' | 'session'> & { retry: RetryOptions } {
   checkOptions(`@onEvent ${where}`, options, ON_EVENT, OF_THE_CLASS)
   const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
   const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }
-  return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options) }
+  return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options), session: options.session }
 }
 
 async function instanceOf(type: Class, resolve: Resolve): Promise<object> {

@@ -3,13 +3,23 @@ import type { GroupOptions } from '../config/group-options.ts'
 import type { RetryOptions } from '../config/retry-options.ts'
 import type { Message } from '../driver.ts'
 import type { Producer, Publishing } from '../scope/publishing.ts'
+import type { SessionMode } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 import type { Wire } from '../wire/schema.ts'
 
 /** What every handler gets beside its message. `Db` is what the configured session opens. */
 export interface HandlerContext<Db = unknown> {
-  /** The open session of this message: committed when the handler resolves, rolled back when it rejects. */
+  /**
+   * The open session of this message: committed when the handler resolves, rolled back when it rejects.
+   * @throws CorebusError NO_SESSION when it is read where there is none
+   */
   readonly db: Db
+  /**
+   * With `session: 'manual'`: runs `work` in a session, once. It is committed when `work` resolves, and what was recorded meanwhile is published;
+   * it is rolled back when `work` rejects, and when the message timed out or was taken from this process meanwhile.
+   * @throws CorebusError SESSION_TWICE for a second call and where the handler stands in a session; NO_SESSION where there is none
+   */
+  readonly session: <T>(work: (db: Db) => Promise<T>) => Promise<T>
   /** Bound to topic, event, key, id, attempt and correlation id. */
   readonly logger: Logger
   /** Aborts at the time-out, at the end of the shutdown budget, and when the message was taken from us. Pass it to fetch and queries. */
@@ -50,6 +60,8 @@ export interface HandlerSpec {
   readonly retry: readonly RetryOptions[]
   readonly groupOptions: GroupOptions
   readonly autoStart: boolean
+  /** Default true. */
+  readonly session?: SessionMode | undefined
   /** Makes the function to call; asked once, at start. */
   readonly bind: (resolve: Resolve) => HandlerFunction | Promise<HandlerFunction>
 }

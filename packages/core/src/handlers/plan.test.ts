@@ -18,6 +18,7 @@ const DEFAULTS: PlanDefaults = {
   concurrency: 10,
   maxUnsettled: 1_000,
   handlerTimeoutMs: 60_000,
+  configured: {},
 }
 
 const Created = defineEvent('user.created', z.object({ id: z.number() }), { topic: 'user-events' })

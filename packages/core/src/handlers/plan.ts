@@ -3,6 +3,7 @@ import type { GroupOptions } from '../config/group-options.ts'
 import { declaredDelays, MAX_DELAYS, type RetryOptions, type RetryPolicy, retryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
 import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
+import { type Configured, checkSessionMode } from '../scope/session.ts'
 import { checkName } from '../wire/names.ts'
 import type { HandlerSpec } from './handler.ts'
 
@@ -35,6 +36,8 @@ export interface PlanDefaults extends Required<Pick<GroupOptions, 'concurrency' 
   readonly retry: RetryOptions
   readonly broker: string
   readonly capabilities: Capabilities
+  /** What handlers may ask of a session. */
+  readonly configured: Configured
 }
 
 const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip' } as const
@@ -71,6 +74,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   const policies: RetryPolicy[] = []
 
   for (const spec of specs) {
+    attempt(() => checkSessionMode(spec.where, spec.session, defaults.configured))
     const retry = attempt(() => retryPolicy([...spec.retry, defaults.retry], options.ordering, spec.where))
     if (!retry) continue
     policies.push(retry)

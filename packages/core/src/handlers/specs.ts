@@ -4,6 +4,7 @@ import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { isTexts, must, needed, type Option, type Options, text, texts } from '../options/option.ts'
 import { callSite } from '../process/call-site.ts'
+import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { isSchema, type Schema, wireOf } from '../wire/schema.ts'
 import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from './handler.ts'
@@ -14,6 +15,8 @@ export interface MessageHandlerOptions<In> extends RetryOptions {
   readonly schema?: Schema<In>
   /** 'json' (default), 'text', 'bytes', or a function of the bytes and headers. */
   readonly decode?: Decode
+  /** How it stands in a session. Default: what its class says, else true. */
+  readonly session?: SessionMode
 }
 
 /** For a function: its group, and the group's options. */
@@ -41,6 +44,7 @@ export const MESSAGE_HANDLER: Readonly<Record<keyof MessageHandlerOptions<unknow
     must: must("'json', 'text', 'bytes' or a function", (value) => typeof value === 'function' || DECODES.includes(value)),
     text: "`'json'`, `'text'`, `'bytes'`, or `(body, headers) => value`",
   },
+  session: SESSION_MODE,
   ...RETRY,
 }
 
@@ -51,6 +55,7 @@ export const ON_EVENT: Readonly<Record<keyof OnEventOptions, Option>> = {
     must: texts,
     text: 'where the event is listened for: one, or an array',
   },
+  session: SESSION_MODE,
   ...RETRY,
 }
 
@@ -85,6 +90,7 @@ export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOp
     retry: [pickRetryOptions(options)],
     groupOptions: pickGroupOptions(options),
     autoStart: options.autoStart ?? true,
+    session: options.session,
     bind: () => handler,
   }
 }
@@ -98,6 +104,8 @@ export function placeOf(handler: HandlerFunction, what: string): string {
 export interface OnEventOptions extends RetryOptions {
   /** Where the event is listened for. Default: the event type's topic, else the class's topics. */
   readonly topic?: string | readonly string[]
+  /** How it stands in a session. Default: what its class says, else true. */
+  readonly session?: SessionMode
 }
 
 /** `messaging.on(...)` as a registration. */
@@ -119,6 +127,7 @@ export function eventSpec(type: EventType | string, options: OnEventOptions & Fu
     retry: [pickRetryOptions(options)],
     groupOptions: pickGroupOptions(options),
     autoStart: options.autoStart ?? true,
+    session: options.session,
     bind: () => handler as HandlerFunction,
   }
 }

@@ -1,32 +1,56 @@
-import { CorebusError } from '../errors.ts'
-import { checkNames } from '../options/check.ts'
+import { checkNames, checkOptions } from '../options/check.ts'
 import { type Option, text } from '../options/option.ts'
 import { carried, newId } from '../wire/id.ts'
+import { inSession } from './in-session.ts'
+import { Part } from './part.ts'
 import type { Publishing } from './publishing.ts'
 import { createScope, discard, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
-import type { Outbox, Session } from './session.ts'
+import {
+  checkSessionMode,
+  isSessionMode,
+  type Outbox,
+  SESSION_MODE,
+  type Session,
+  type SessionMode,
+  type Sessions,
+  sessionOf,
+} from './session.ts'
 
 export interface RequestOptions {
   /** Of the caller, where it sent one (`X-Request-Id`). */
   readonly correlationId?: string
+  /** How the request stands in a session. Default true. */
+  readonly session?: SessionMode
 }
 
 export const REQUEST: Readonly<Record<keyof RequestOptions, Option>> = {
   correlationId: { default: 'a new one', must: text, text: 'travels in everything published from the request' },
+  session: SESSION_MODE,
 }
 
 /** The scope of one request: what is recorded in it waits until somebody says how the request ended. */
 export interface RequestScope<Db = unknown> {
   /**
-   * Runs `work` in the scope and in a session, where one is configured: committed when it resolves, rolled back when it rejects or when
-   * `failed` says so of its result. Resolves after the commit.
+   * Runs `work` in the scope and in a session, where one is configured and the request's mode opens it: committed when it resolves, rolled back
+   * when it rejects or when `failed` says so of its result. Resolves after the commit. Without a session `db` is undefined.
    */
   run<T>(work: (db: Db) => Promise<T>, failed?: (result: T) => boolean): Promise<T>
+  /** Whether `run` opens a session. */
+  readonly opens: boolean
+  /**
+   * With `session: 'manual'`: runs `work` in a session, once. What was recorded meanwhile has happened when it resolves, whatever becomes of the
+   * request, and leaves with its release.
+   * @throws CorebusError SESSION_TWICE, NO_SESSION
+   */
+  session<T>(work: (db: Db) => Promise<T>): Promise<T>
+  /** Of the part that is open. @throws CorebusError NO_SESSION that says why there is none */
+  readonly db: Db
+  readonly mode: SessionMode
   /** Its session has committed: whatever becomes of the answer, what was recorded has happened. */
   readonly committed: boolean
   /** Publishes what was recorded, now. Resolves when all of it is confirmed or has failed, which is logged and counted; never rejects. */
   release(): Promise<void>
-  /** The request failed: nothing happened. */
+  /** The request failed: nothing happened, but for what a part of it has committed, which leaves now. */
   discard(): void
 }
 
@@ -39,7 +63,7 @@ export interface Requests {
 }
 
 export interface RequestsOptions {
-  readonly session: Session<unknown> | undefined
+  readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly outbox: Outbox | undefined
   /** The instance: what is published inside of the request is published there. */
   readonly owner: Publishing
@@ -47,7 +71,7 @@ export interface RequestsOptions {
 }
 
 export function createRequests(options: RequestsOptions): Requests {
-  const { session, owner } = options
+  const { owner } = options
   const open = new Set<Scope>()
   const waiting: (() => void)[] = []
 
@@ -58,16 +82,31 @@ export function createRequests(options: RequestsOptions): Requests {
 
   function openRequest(requestOptions: RequestOptions = {}): RequestScope {
     checkNames('openRequest', requestOptions, REQUEST)
-    const { correlationId } = requestOptions
+    const { correlationId, session: mode = true } = requestOptions
+    if (!isSessionMode(mode)) checkOptions('openRequest', requestOptions, REQUEST) // throws
+    // A GET asks for the reading session wherever it is; only what opens one by itself needs it.
+    if (mode === 'manual') checkSessionMode('openRequest', mode, options)
+    const session = sessionOf(mode, options.session)
     const scope = createScope({ owner, correlationId: carried(correlationId) ?? newId() })
+    const part = new Part({ scope, where: 'the request', mode, session, forbid: () => undefined })
     let committed = false
     open.add(scope)
     return {
+      mode,
+      opens: session !== undefined && mode !== 'manual',
       run: async (work, failed = () => false) => {
-        if (!session) return runInScope(scope, () => work(undefined))
-        const ended = await runInScope(scope, () => inSession(scope, session, options, work, failed))
+        if (!session || mode === 'manual') return runInScope(scope, () => work(undefined))
+        const ended = await runInScope(scope, () => answered(scope, { session, mode }, options, work, failed))
         committed = ended.committed
         return ended.result
+      },
+      session: async (work) => {
+        const { result, recorded } = await runInScope(scope, () => part.run(work))
+        scope.kept.push(...recorded)
+        return result
+      },
+      get db() {
+        return part.db
       },
       get committed() {
         return committed
@@ -78,7 +117,8 @@ export function createRequests(options: RequestsOptions): Requests {
       },
       discard: () => {
         discard(scope)
-        end(scope)
+        if (scope.kept.length === 0) end(scope)
+        else void releaseInBackground(scope).then(() => end(scope)) // never rejects
       },
     }
   }
@@ -92,39 +132,30 @@ export function createRequests(options: RequestsOptions): Requests {
   }
 }
 
-async function inSession<T>(
+async function answered<T>(
   scope: Scope,
-  session: Session<unknown>,
+  opens: { readonly session: Session<unknown>; readonly mode: SessionMode },
   { outbox, outlet }: RequestsOptions,
   work: (db: unknown) => Promise<T>,
   failed: (result: T) => boolean,
 ): Promise<{ readonly result: T; readonly committed: boolean }> {
-  let ended: { readonly result: T; readonly committed: boolean } | undefined
+  let rolledBack: { readonly result: T } | undefined
   try {
-    await session(async (db) => {
-      // A session may run its work again (a serialisation failure): what the first run recorded must not leave twice.
-      scope.recorded.length = 0
-      ended = undefined
-      scope.inSession = true
-      const result = await work(db)
-      if (failed(result)) {
-        ended = { result, committed: false }
+    const result = await inSession(scope, opens, async (db) => {
+      rolledBack = undefined
+      const worked = await work(db)
+      if (failed(worked)) {
+        rolledBack = { result: worked }
         throw new Rollback()
       }
       if (outbox) await writeRecorded(scope, outlet, outbox, db)
-      ended = { result, committed: true }
+      return worked
     })
-    if (!ended)
-      throw new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
-    if (!ended.committed) scope.recorded.length = 0
-    return ended
+    return { result, committed: true }
   } catch (thrown) {
-    scope.recorded.length = 0
-    // Any error counts: a session may wrap what made it roll back.
-    if (ended && !ended.committed) return ended
+    // Any error counts: a session may wrap what made it roll back, or swallow it.
+    if (rolledBack) return { ...rolledBack, committed: false }
     throw thrown
-  } finally {
-    scope.inSession = false
   }
 }
 

@@ -30,8 +30,10 @@ export interface Scope {
   /** Travels on in everything published from here. */
   readonly correlationId: string | undefined
   readonly causationId: string | undefined
-  /** A session is open, so an outbox can be written. */
-  inSession: boolean
+  /** Of a part that has committed: it has happened, whatever becomes of the rest. */
+  readonly kept: Recorded[]
+  /** What is open: an outbox can be written where it is no reading one. */
+  session: 'none' | 'read' | 'write'
   /** Released or discarded. Code it has started may run on: what that records leaves at once. */
   over: boolean
   /** The instance that opened it: what is published from here, by whatever name, is published there. */
@@ -63,7 +65,8 @@ export function createScope({
   causationId?: string
   owner: Publishing
 }): Scope {
-  return { recorded: [], correlationId, causationId, owner, inSession: false, over: false, derivesFrom: undefined, group: '', derived: 0 }
+  const ids = { correlationId, causationId, owner, derivesFrom: undefined, group: '', derived: 0 }
+  return { recorded: [], kept: [], session: 'none', over: false, ...ids }
 }
 
 /** The id of the next message that is recorded here, where it must be the same after a redelivery. */
@@ -77,17 +80,6 @@ export function record(recorded: Recorded): void {
   const scope = currentScope()
   if (scope && !scope.over) scope.recorded.push(recorded)
   else void recorded.outlet.publishInBackground([recorded]) // never rejects
-}
-
-/** What the scope has recorded, by the instance that publishes it, and the scope is empty again. */
-export function takeRecorded(scope: Scope): ReadonlyMap<Outlet, readonly Recorded[]> {
-  const byOutlet = new Map<Outlet, Recorded[]>()
-  for (const recorded of scope.recorded.splice(0)) {
-    const list = byOutlet.get(recorded.outlet)
-    if (list) list.push(recorded)
-    else byOutlet.set(recorded.outlet, [recorded])
-  }
-  return byOutlet
 }
 
 /** Writes what was recorded for one instance in the transaction of its session. What another instance publishes stays. */
@@ -104,18 +96,27 @@ export async function writeRecorded(scope: Scope, outlet: Outlet, outbox: Outbox
 /** Publishes what was recorded and waits for the confirms. */
 export async function releaseConfirmed(scope: Scope): Promise<void> {
   scope.over = true
-  if (scope.recorded.length === 0) return
-  await Promise.all([...takeRecorded(scope)].map(([outlet, recorded]) => outlet.publish(recorded)))
+  await publishConfirmed(scope.recorded.splice(0))
+}
+
+/** Each by the instance that it was recorded for. @throws what one of them throws */
+export async function publishConfirmed(recorded: readonly Recorded[]): Promise<void> {
+  if (recorded.length === 0) return
+  await Promise.all([...byOutlet(recorded)].map(([outlet, ours]) => outlet.publish(ours)))
 }
 
 /** Publishes what was recorded, now. Resolves when all is confirmed or has failed, which is logged and counted; never rejects. */
 export async function releaseInBackground(scope: Scope): Promise<void> {
   scope.over = true
-  if (scope.recorded.length === 0) return
-  await Promise.all([...takeRecorded(scope)].map(([outlet, recorded]) => outlet.publishInBackground(recorded)))
+  const all = [...scope.kept.splice(0), ...scope.recorded.splice(0)]
+  await Promise.all([...byOutlet(all)].map(([outlet, recorded]) => outlet.publishInBackground(recorded)))
 }
 
-/** What was recorded did not happen. */
+function byOutlet(all: readonly Recorded[]): ReadonlyMap<Outlet, readonly Recorded[]> {
+  return Map.groupBy(all, ({ outlet }) => outlet)
+}
+
+/** What was recorded did not happen, but for what has committed by itself. */
 export function discard(scope: Scope): void {
   scope.over = true
   scope.recorded.length = 0

@@ -1,7 +1,21 @@
 import type { Message } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
+import { isObject, must, type Option } from '../options/option.ts'
 
 /** Runs `work` in a transaction: commits when it resolves, rolls back when it rejects, and passes its result or error on. */
 export type Session<Db> = <T>(work: (db: Db) => Promise<T>) => Promise<T>
+
+/** A session and its reading twin: a transaction that only reads, or the plain connection. It must not wait for those that write. */
+export interface Sessions<Db> {
+  readonly write: Session<Db>
+  readonly read: Session<Db>
+}
+
+/**
+ * How a handler or a route stands in a session: all of it (`true`), in the reading twin (`'read'`), in none (`false`), or in one that it opens
+ * for a part with `context.session(work)` (`'manual'`), so that slow calls stay outside of the transaction.
+ */
+export type SessionMode = boolean | 'manual' | 'read'
 
 /** Writes messages in the session's own transaction; a relay publishes them after the commit. */
 export interface Outbox<Db = unknown> {
@@ -12,4 +26,42 @@ export interface Outbox<Db = unknown> {
 export interface Inbox<Db = unknown> {
   /** Marks (group, topic, id) and returns true; false when it was marked before. */
   firstTime(db: Db, group: string, message: Message): Promise<boolean>
+}
+
+export const isSessionMode = (value: unknown): boolean => typeof value === 'boolean' || value === 'manual' || value === 'read'
+
+/** Of a handler, a class or a route. */
+export const SESSION_MODE: Option = {
+  default: '`true`',
+  must: must("true, false, 'manual' or 'read'", isSessionMode),
+  text: "`true`: all of it stands in a session, where one is configured. `'manual'`: `context.session(work)` opens it for a part. `'read'`: in the session that only reads. `false`: in none. See [sessions](../how-to/sessions.md)",
+}
+
+const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+/** Of the app. */
+export const isSession = (value: unknown): boolean =>
+  isFunction(value) || (isObject(value) && isFunction(value.write) && isFunction(value.read))
+
+/** What a mode opens: by itself, or when it is asked to. */
+export function sessionOf(mode: SessionMode, configured: Session<unknown> | Sessions<unknown> | undefined): Session<unknown> | undefined {
+  if (mode === false || configured === undefined) return undefined
+  if (typeof configured === 'function') return configured
+  return mode === 'read' ? configured.read : configured.write
+}
+
+export interface Configured {
+  readonly session?: unknown
+  readonly outbox?: unknown
+  readonly inbox?: unknown
+}
+
+/** @throws CorebusError SESSION_MODE when what is configured cannot do what `where` asks for. */
+export function checkSessionMode(where: string, mode: SessionMode | undefined, { session, outbox, inbox }: Configured): void {
+  if (mode === undefined || mode === true) return
+  const wrong = (what: string) => new CorebusError('SESSION_MODE', `${where} says session: ${JSON.stringify(mode)}, and ${what}`)
+  if (mode !== false && session === undefined) throw wrong('no session is configured: give the instance one, or leave this out')
+  if (inbox !== undefined) throw wrong('the inbox needs the session of the whole handler for its mark: leave this out')
+  if (mode === 'manual' && outbox !== undefined)
+    throw wrong('the outbox is written in the session of the whole handler or request: leave this out')
 }

@@ -1,0 +1,77 @@
+import { CorebusError } from '../errors.ts'
+import { inSession, noDb } from './in-session.ts'
+import type { Recorded, Scope } from './scope.ts'
+import type { Session, SessionMode } from './session.ts'
+
+export interface PartOptions {
+  readonly scope: Scope
+  /** Whose part it is, for messages to people. */
+  readonly where: string
+  readonly mode: SessionMode
+  /** What the mode opens, where one is configured. */
+  readonly session: Session<unknown> | undefined
+  /** Throws why nothing may be committed any more, once there is a reason. */
+  readonly forbid: () => void
+}
+
+/** The one part of a handler or request that stands in a session, where `session: 'manual'` leaves it to them which. */
+export class Part {
+  readonly #options: PartOptions
+  #used = false
+  #opened: { readonly db: unknown } | undefined
+
+  constructor(options: PartOptions) {
+    this.#options = options
+  }
+
+  /** While the part is open. @throws CorebusError NO_SESSION */
+  get db(): unknown {
+    if (this.#opened) return this.#opened.db
+    const { where, mode, session } = this.#options
+    throw noDb(
+      mode === 'manual'
+        ? `${where} says session: 'manual', so it is there in session(async (db) => ...) and nowhere else`
+        : session === undefined && mode !== false
+          ? 'no session is configured. Give the instance one (session: sqliteSession(database))'
+          : `${where} says session: ${JSON.stringify(mode)}`,
+    )
+  }
+
+  /**
+   * Runs `work` in the session, and answers what was recorded meanwhile: it has happened, whatever becomes of the rest.
+   * @throws CorebusError SESSION_TWICE for the second call and where a session is open already, NO_SESSION where there is none
+   */
+  async run<T>(work: (db: unknown) => Promise<T>): Promise<{ readonly result: T; readonly recorded: readonly Recorded[] }> {
+    const { scope, mode, forbid } = this.#options
+    const session = this.#mayOpen()
+    this.#used = true
+    forbid()
+    const { length: before } = scope.recorded
+    try {
+      const result = await inSession(scope, { session, mode }, async (db) => {
+        this.#opened = { db }
+        const worked = await work(db)
+        forbid()
+        return worked
+      })
+      return { result, recorded: scope.recorded.splice(before) }
+    } finally {
+      this.#opened = undefined
+    }
+  }
+
+  #mayOpen(): Session<unknown> {
+    const { scope, where, mode, session } = this.#options
+    if (mode === false || !session)
+      throw new CorebusError(
+        'NO_SESSION',
+        `${where} called session(), and ${mode === false ? 'says session: false' : 'no session is configured'}`,
+      )
+    if (mode !== 'manual')
+      throw new CorebusError('SESSION_TWICE', `${where} called session(), and stands in one: use its db, or say session: 'manual'`)
+    if (this.#used)
+      throw new CorebusError('SESSION_TWICE', `${where} called session() twice: a retry of the second would repeat the first. Open one`)
+    if (scope.over) throw new CorebusError('NO_SESSION', `${where} called session() after it had ended: wait for it inside`)
+    return session
+  }
+}

@@ -1,0 +1,43 @@
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { add, freshDatabase, ids } from './fixtures/database.ts'
+import { sqliteSession } from './session.ts'
+
+test.each(['WAL', 'DELETE'])('who reads waits for no transaction and sees nothing of it (%s)', async (mode) => {
+  const { database } = freshDatabase()
+  database.exec(`PRAGMA journal_mode = ${mode}`)
+  const { write, read } = sqliteSession(database)
+  await write(async (db) => add(db, 1))
+  const inside = Promise.withResolvers<void>()
+  const writing = write(async (db) => {
+    add(db, 2)
+    inside.resolve()
+    await sleep(300)
+  })
+  await inside.promise
+  const startedAt = performance.now()
+  expect(await read(async (db) => ids(db))).toEqual([1])
+  expect(performance.now() - startedAt).toBeLessThan(250)
+  await writing
+  expect(await read(async (db) => ids(db))).toEqual([1, 2])
+})
+
+test('who reads can write nothing', async () => {
+  const { database } = freshDatabase()
+  await expect(sqliteSession(database).read(async (db) => add(db, 1))).rejects.toThrow(/readonly database/)
+})
+
+test('a database in memory has one connection: who reads takes turns with who writes', async () => {
+  const database = new DatabaseSync(':memory:')
+  onTestFinished(() => database.close())
+  database.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY)')
+  const { write, read } = sqliteSession(database)
+  const writing = write(async (db) => {
+    add(db, 1)
+    await sleep(50)
+    throw new Error('no')
+  }).catch(() => undefined)
+  expect(await read(async (db) => ids(db))).toEqual([])
+  await writing
+})
