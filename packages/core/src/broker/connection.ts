@@ -27,10 +27,10 @@ export interface ConnectionOptions {
   readonly load?: (broker: Config['broker'], options: DriverOptions) => Driver | Promise<Driver>
 }
 
-/** One broker connection of one instance: made when first needed, announced once, its troubles said once each way. */
 /** A driver of somebody else's comes with its own way to be made. */
 const loadOurs: NonNullable<ConnectionOptions['load']> = (broker, options) => loadDriver(broker as BrokerName, options)
 
+/** One broker connection of one instance: made when first needed, announced once, its troubles said once each way. */
 export function createConnection({ config, clock, observer, logger, load = loadOurs }: ConnectionOptions): Connection {
   let connecting: Promise<Driver> | undefined
   let current: ReturnType<Connection['state']> = 'idle'
@@ -76,10 +76,12 @@ export function createConnection({ config, clock, observer, logger, load = loadO
 
   /** Once, however often the first connection is tried. */
   function announce(): void {
-    const { broker, where, why, hints } = config
+    const { broker, where, why, hints, instead } = config
     if (said) return
     said = true
-    logger.info({ broker, where, why }, `broker ${broker} at ${where} (${why})`)
+    const line = `broker ${broker} at ${where} (${why})`
+    if (instead === undefined) logger.info({ broker, where, why }, line)
+    else logger.warn({ broker, where, why, instead }, `${line}. ${instead}`)
     for (const hint of hints) logger.warn(hint)
   }
 

@@ -4,6 +4,7 @@ import { redactUrl } from '../options/redact.ts'
 import { didYouMean } from '../options/spelling.ts'
 import { type Address, chooseAddress, namedBroker } from './address.ts'
 import { type Env, envValue, misspelt } from './env.ts'
+import { otherInEnvFile } from './env-file.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, type TlsOptions } from './messaging-options.ts'
 import { appMistakes } from './options.ts'
@@ -26,6 +27,8 @@ export interface Config extends Required<Limits> {
   readonly why: string
   /** Things that are probably not meant, to be said once at start: variables one edit away from ours. */
   readonly hints: readonly string[]
+  /** What a `.env` names instead, said with the broker. */
+  readonly instead?: string
   readonly tls: boolean | TlsOptions
   readonly auth?: AuthOptions
   readonly client?: Readonly<Record<string, unknown>>
@@ -62,7 +65,10 @@ export function readConfig(
   const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
   const logLevel = options.logger ? 'info' : (options.logLevel ?? levelIn(env, mistakes))
   if (mistakes.length > 0 || !place || service === undefined) throw configError(mistakes, hints)
-  return { ...settings(options, env), ...place, hints, service, logLevel }
+  // An environment of its own is a test's, or a tool's.
+  const instead =
+    said && options.env === undefined ? otherInEnvFile({ broker: said.broker as BrokerName, url: said.url }, options, env, cwd) : undefined
+  return { ...settings(options, env), ...place, ...(instead !== undefined && { instead }), hints, service, logLevel }
 }
 
 type Place = Pick<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth'>

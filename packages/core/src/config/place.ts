@@ -29,7 +29,8 @@ function nameIn(file: string): string | undefined {
   }
 }
 
-function above(cwd: string): readonly string[] {
+/** The folder itself, and those around it. */
+export function above(cwd: string): readonly string[] {
   const folders = [resolve(cwd)]
   for (;;) {
     const last = folders[folders.length - 1] as string

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { redactUrl } from '../options/redact.ts'
+import { type Address, chooseAddress } from './address.ts'
+import type { Env } from './env.ts'
+import type { MessagingOptions } from './messaging-options.ts'
+import { above } from './place.ts'
+
+/**
+ * What to say of a `.env` that names another broker, or another address, than the one this process uses: its API and its consumer would miss
+ * each other. The file is the one that `core` reads, beside the nearest package.json. Undefined when there is nothing to say.
+ */
+export function otherInEnvFile(
+  used: Pick<Address, 'broker' | 'url'>,
+  options: MessagingOptions,
+  env: Env,
+  cwd: string,
+): string | undefined {
+  const found = envFileAt(cwd)
+  if (!found) return undefined
+  const named = chooseAddress(options, { ...found.variables, NODE_ENV: undefined }, cwd, [])
+  if (!named || named.level === 'default' || (named.broker === used.broker && named.url === used.url)) return undefined
+  const read = chooseAddress(options, { ...found.variables, ...env }, cwd, [])
+  const isOverruled = read?.broker === used.broker && read.url === used.url
+  const names = `${found.file} names ${named.broker} at ${redactUrl(named.url)}`
+  return isOverruled
+    ? `${names}, and the environment overrules it`
+    : `${names}, and this process has not read it: start it with node --env-file-if-exists=.env, as core consumer does`
+}
+
+function envFileAt(cwd: string): { readonly file: string; readonly variables: Env } | undefined {
+  for (const folder of above(cwd)) {
+    const text = textOf(join(folder, '.env'))
+    if (text !== undefined) return { file: join(folder, '.env'), variables: parseEnv(text) }
+    if (textOf(join(folder, 'package.json')) !== undefined) return undefined
+  }
+  return undefined
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    // Not there, or not to be read: it has told this process nothing.
+    return undefined
+  }
+}
