@@ -21,12 +21,13 @@ import { REQUEST } from '../packages/core/src/scope/request.ts'
 import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
 import { MOUNT } from '../packages/hono/src/mount.ts'
+import { REQUEST_SCOPE } from '../packages/hono/src/request-scope.ts'
 import { SQLITE_SESSION } from '../packages/sql/src/session.ts'
 
 /** Every declaration of options that users give. */
 const DECLARED: Readonly<Record<string, Options>> = {
   ...{ MESSAGING, GROUP, RETRY, CONSUMER, FUNCTION, ON_EVENT, MESSAGE_HANDLER, EVENT_TYPE, EVENT_DECORATOR, EVENT, START, MIDDLEWARE },
-  ...{ EXPONENTIAL, LINEAR, REQUEST, REPLAY, SQLITE_SESSION, MOUNT, ACTION },
+  ...{ EXPONENTIAL, LINEAR, REQUEST, REPLAY, SQLITE_SESSION, MOUNT, ACTION, REQUEST_SCOPE },
 }
 /** What a declaration takes from others, which have tables of their own. */
 const TAKEN: Readonly<Record<string, readonly Options[]>> = {

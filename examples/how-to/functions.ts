@@ -13,9 +13,12 @@ messaging.handle({ topic: ['orders.created', 'orders.updated'], group: 'inventor
   logger.info({ order: message.order_id }, `an order changed, told on ${topic}`)
 })
 
-messageHandler({ topic: 'payments.process', schema: Charge, maxRetries: 3, retryDelayMs: 5_000 }, async (charge, { signal }) => {
-  await fetch('https://gateway.example/charge', { method: 'POST', body: JSON.stringify(charge), signal })
-})
+messageHandler(
+  { topic: 'payments.process', schema: Charge, session: false, maxRetries: 3, retryDelayMs: 5_000 },
+  async (charge, { signal }) => {
+    await fetch('https://gateway.example/charge', { method: 'POST', body: JSON.stringify(charge), signal })
+  },
+)
 
 // #endregion all
 export { emails }

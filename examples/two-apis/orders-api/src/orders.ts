@@ -55,10 +55,7 @@ export function keepEmail(db: DatabaseSync, { id, email }: { id: number; email: 
   ).run(id, email, asOf)
 }
 
-export function isPaid(db: DatabaseSync, orderId: number): boolean {
-  return db.prepare('SELECT 1 FROM payments WHERE order_id = ?').get(orderId) !== undefined
-}
-
+/** Once, however often it is told. */
 export function keepPayment(db: DatabaseSync, orderId: number, amount: number): void {
-  db.prepare('INSERT INTO payments (order_id, amount) VALUES (?, ?)').run(orderId, amount)
+  db.prepare('INSERT INTO payments (order_id, amount) VALUES (?, ?) ON CONFLICT DO NOTHING').run(orderId, amount)
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Charge {
   readonly amount: number
@@ -12,12 +13,15 @@ export type ChargeResult = { readonly success: true } | { readonly success: fals
 /** Stands for a provider's client library. The setting says whether the provider is there. */
 export class PaymentGateway {
   readonly #isAvailable: () => boolean
+  readonly #answersAfterMs: number
 
-  constructor({ isAvailable }: { isAvailable: () => boolean }) {
+  constructor({ isAvailable, answersAfterMs = 0 }: { isAvailable: () => boolean; answersAfterMs?: number }) {
     this.#isAvailable = isAvailable
+    this.#answersAfterMs = answersAfterMs
   }
 
-  async charge(_: Charge): Promise<ChargeResult> {
+  async charge(_: Charge, signal: AbortSignal): Promise<ChargeResult> {
+    if (this.#answersAfterMs > 0) await sleep(this.#answersAfterMs, undefined, { signal })
     return this.#isAvailable() ? { success: true } : { success: false, reason: 'gateway unreachable' }
   }
 }

@@ -15,10 +15,13 @@ type Change = z.infer<typeof Change>
 
 /** What an action returns is answered and, under `@event`, published after the response. An answer of 400 and above publishes nothing. */
 export class UserViewSet extends ViewSet {
-  @action({ method: 'POST', body: Registration })
+  /** A hash takes its time, so it is made outside of the transaction: whoever else writes does not wait for it. */
+  @action({ method: 'POST', body: Registration, session: 'manual' })
   @event(UserCreated)
-  async register(c: Context, { db, body: { email, password } }: ActionContext<DatabaseSync, Registration>) {
-    const id = insertUser(db, { email, password: await hashPassword(password) })
+  async register(c: Context, { session, body }: ActionContext<DatabaseSync, Registration>) {
+    const { email } = body
+    const password = await hashPassword(body.password)
+    const id = await session(async (db) => insertUser(db, { email, password }))
     if (id === undefined) return c.json({ error: `${email} is registered already` }, 409)
     return { id, email }
   }

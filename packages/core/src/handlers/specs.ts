@@ -44,7 +44,7 @@ export const MESSAGE_HANDLER: Readonly<Record<keyof MessageHandlerOptions<unknow
     must: must("'json', 'text', 'bytes' or a function", (value) => typeof value === 'function' || DECODES.includes(value)),
     text: "`'json'`, `'text'`, `'bytes'`, or `(body, headers) => value`",
   },
-  session: SESSION_MODE,
+  session: { ...SESSION_MODE, default: "its class's, else `true`" },
   ...RETRY,
 }
 
@@ -55,7 +55,7 @@ export const ON_EVENT: Readonly<Record<keyof OnEventOptions, Option>> = {
     must: texts,
     text: 'where the event is listened for: one, or an array',
   },
-  session: SESSION_MODE,
+  session: { ...SESSION_MODE, default: "its class's, else `true`" },
   ...RETRY,
 }
 
