@@ -28,7 +28,14 @@ export interface Delivery {
 /** `headers` are laid over the original's. Bytes, key and foreign headers are copied by the driver from its receipt, untouched. */
 export type Settlement =
   | { readonly kind: 'ack'; readonly delivery: Delivery }
-  | { readonly kind: 'retry'; readonly delivery: Delivery; readonly headers: Message['headers']; readonly afterMs: number }
+  | {
+      readonly kind: 'retry'
+      readonly delivery: Delivery
+      readonly headers: Message['headers']
+      readonly afterMs: number
+      /** It is for another member of the group, where a driver decides which one gets it. */
+      readonly elsewhere?: true
+    }
   | {
       readonly kind: 'deadLetter'
       readonly delivery: Delivery
@@ -121,6 +128,22 @@ export interface Capabilities {
   readonly longestHandlingMs: number
 }
 
+/** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */
+export interface MemberNote {
+  readonly member: string
+  readonly note: string
+}
+
+/** What the members of a group tell each other. A note is gone when it was not told again in time: its member is dead. */
+export interface Members {
+  /** Keeps the note, instead of an earlier one of this member, for so long from now. Who asks for the list after it resolves finds it there. */
+  tell(group: string, member: string, note: string, forMs: number): Promise<void>
+  /** The notes that are kept now, ours too. */
+  list(group: string): Promise<readonly MemberNote[]>
+  /** Takes the note back. */
+  leave(group: string, member: string): Promise<void>
+}
+
 export interface TopicSummary {
   readonly topic: string
   readonly groups: readonly string[]
@@ -172,6 +195,8 @@ export interface Driver {
   readonly name: string
   readonly capabilities: Capabilities
   readonly admin: Admin
+  /** Without it the members of a group do not know each other, and each decides for itself what nobody handles. */
+  readonly members?: Members
   /** Resolves at the first connection. A later loss is a state, said again when another thing keeps it away, and the driver comes back by itself. */
   connect(onState: (state: ConnectionState) => void): Promise<void>
   /** 'check' changes nothing; 'create' adds what is missing and never alters or deletes. Returns what differs. */

@@ -8,7 +8,7 @@ import { otherInEnvFile } from './env-file.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, type TlsOptions } from './messaging-options.ts'
 import { appMistakes } from './options.ts'
-import { packageName } from './place.ts'
+import { packageName, packageVersion } from './place.ts'
 import type { RetryOptions } from './retry-options.ts'
 import { type Secured, secure } from './security.ts'
 
@@ -33,6 +33,8 @@ export interface Config extends Required<Limits> {
   readonly auth?: AuthOptions
   readonly client?: Readonly<Record<string, unknown>>
   readonly service: string
+  /** Of the nearest package.json that has one. */
+  readonly version?: string
   readonly defaultTopic?: string
   readonly prefix: string
   readonly publishTimeoutMs: number
@@ -68,7 +70,16 @@ export function readConfig(
   // An environment of its own is a test's, or a tool's.
   const instead =
     said && options.env === undefined ? otherInEnvFile({ broker: said.broker as BrokerName, url: said.url }, options, env, cwd) : undefined
-  return { ...settings(options, env), ...place, ...(instead !== undefined && { instead }), hints, service, logLevel }
+  const version = packageVersion(cwd)
+  return {
+    ...settings(options, env),
+    ...place,
+    ...(version !== undefined && { version }),
+    ...(instead !== undefined && { instead }),
+    hints,
+    service,
+    logLevel,
+  }
 }
 
 type Place = Pick<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth'>
@@ -115,7 +126,7 @@ function settings(
     ...options
   }: MessagingOptions,
   env: Env,
-): Omit<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth' | 'hints' | 'service' | 'logLevel'> {
+): Omit<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth' | 'hints' | 'service' | 'version' | 'instead' | 'logLevel'> {
   const { maxRetries, retryDelayMs, backoff, retryIf, deadLetter } = options
   const retry: RetryOptions = {
     ...(maxRetries !== undefined && { maxRetries }),

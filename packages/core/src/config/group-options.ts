@@ -14,6 +14,8 @@ export interface GroupOptions {
   readonly unknown?: 'skip' | 'deadLetter'
   /** Then the signal aborts, the session rolls back and the message is retried. Default 60,000. Never infinite. */
   readonly handlerTimeoutMs?: number
+  /** Members of other services, and clients that are not ours, may be in the group. Default false: GROUP_SHARED. */
+  readonly shared?: boolean
 }
 
 /** The same at the app, for every group that says nothing else. */
@@ -35,6 +37,11 @@ export const GROUP: Readonly<Record<keyof GroupOptions, Option>> = {
     default: "`'skip'`",
     must: oneOf('skip', 'deadLetter'),
     text: "an event nobody in the group handles: `'skip'` (acknowledged, counted, said once) or `'deadLetter'`",
+  },
+  shared: {
+    default: '`false`',
+    must: flag,
+    text: '`true`: members of other services, and clients that are not ours, may be in the group. Otherwise a service that finds another one there does not start (`GROUP_SHARED`)',
   },
 }
 

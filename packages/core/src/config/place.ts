@@ -11,20 +11,29 @@ export function embeddedFile(cwd: string): string {
 
 /** The name in the nearest package.json that has one, without its scope. */
 export function packageName(cwd: string): string | undefined {
+  return nearest(cwd, 'name')?.replace(/^@[^/]*\//, '')
+}
+
+/** The version in the nearest package.json that has one. */
+export function packageVersion(cwd: string): string | undefined {
+  return nearest(cwd, 'version')
+}
+
+function nearest(cwd: string, field: 'name' | 'version'): string | undefined {
   for (const folder of above(cwd)) {
-    const name = nameIn(join(folder, 'package.json'))
-    if (name !== undefined) return name
+    const said = fieldIn(join(folder, 'package.json'), field)
+    if (said !== undefined) return said
   }
   return undefined
 }
 
-function nameIn(file: string): string | undefined {
+function fieldIn(file: string, field: 'name' | 'version'): string | undefined {
   try {
     const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const name = typeof manifest === 'object' && manifest !== null && 'name' in manifest ? manifest.name : undefined
-    return typeof name === 'string' && name !== '' ? name.replace(/^@[^/]*\//, '') : undefined
+    const said = typeof manifest === 'object' && manifest !== null ? (manifest as Record<string, unknown>)[field] : undefined
+    return typeof said === 'string' && said !== '' ? said : undefined
   } catch {
-    // Missing or unreadable: it has no name to give, and a service without any name is an error of its own.
+    // Missing or unreadable: it says nothing, and a service without any name is an error of its own.
     return undefined
   }
 }

@@ -19,6 +19,8 @@ export interface RetryPolicy {
 /** Most distinct delays a group may declare: each is a place of its own on some brokers. */
 export const MAX_DELAYS = 16
 
+/** What another member of a group handles goes to it after this. */
+export const PASS_ON_MS = 1_000
 /** `RetryLater` is never sooner than this, so a delay of at least this long is always declared. */
 export const SHORTEST_SNOOZE_MS = 100
 

@@ -17,6 +17,8 @@ import type { Outlet } from '../scope/scope.ts'
 import { drain } from './drain.ts'
 import { GroupRun } from './group-run.ts'
 import type { Health } from './health.ts'
+import { Members } from './members.ts'
+import { Minute } from './minute.ts'
 
 export interface StartOptions extends Selection {
   /** Handlers at once per group, instead of what groups and app say. */
@@ -140,7 +142,13 @@ export class Consumers {
   #run(plan: GroupPlan, driver: Driver, bound: ReadonlyMap<HandlerSpec, HandlerFunction>, { onStuck }: StartOptions): GroupRun {
     const { clock, observer, config, options, handleMiddleware, handlersLogger, owner, outlet } = this.#with
     const { session, inbox, outbox } = options
-    return new GroupRun({
+    const { service, version } = config
+    const minute = new Minute()
+    const busy = () => run.health().running
+    const { members: notes } = driver
+    const members = notes && new Members({ plan, notes, service, version, clock, logger: observer.logger, minute, busy })
+    const run: GroupRun = new GroupRun({
+      ...{ members, minute },
       plan,
       driver,
       clock,
@@ -159,9 +167,11 @@ export class Consumers {
         logger: handlersLogger,
         owner,
         outlet,
+        members,
       },
       onStuck: (group, message) => this.#giveUp(group, message, onStuck),
     })
+    return run
   }
 
   /** Nothing new starts; when only handlers are left that cannot be stopped, the process can end. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { RetryPolicy } from '../config/retry.ts'
+import { CorebusError } from '../errors.ts'
 import type { GroupPlan, HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import { type Chance, type Outcome, type OutcomePolicy, outcomeOf, type Settleable } from './outcome.ts'
 import { afterRefusal } from './refusal.ts'
@@ -43,4 +44,10 @@ export class Decisions {
     this.#policies.set(handler ?? topic, policy)
     return policy
   }
+}
+
+/** A message that was handed out so often and never settled. */
+export function crashed(times: number): Settleable {
+  const why = `its handler ended the process ${times} times (crashLimit); it was handed out that often and never settled`
+  return { kind: 'hopeless', reason: 'crash', error: new CorebusError('CRASH', why) }
 }

@@ -13,6 +13,7 @@ import { carried } from '../wire/id.ts'
 import { type Call, Context, type Opened } from './context.ts'
 import { type Found, find } from './find.ts'
 import { Forbidden, forbid } from './forbidden.ts'
+import type { Members } from './members.ts'
 import type { Verdict } from './outcome.ts'
 export interface DispatchOptions {
   readonly group: string
@@ -26,6 +27,8 @@ export interface DispatchOptions {
   /** The instance: what is published inside of a handler is published there, and the outbox takes what is its own. */
   readonly owner: Publishing
   readonly outlet: Outlet
+  /** The others of the group, where they can be known. */
+  readonly members?: Pick<Members, 'handles'> | undefined
 }
 
 /** The verdict, and what of the message was understood on the way. */
@@ -40,7 +43,7 @@ export interface Dispatched {
 export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Dispatched | Promise<Dispatched> {
   const found = find(call.message, topic, options.unknown)
   const { event, plan } = found
-  if (found.kind === 'verdict') return { verdict: found.verdict, event, plan }
+  if (found.kind === 'verdict') return plan ? { verdict: found.verdict, event, plan } : nobodys(found.verdict, event, topic, options)
   const scope = scopeOf(call.message, options)
   try {
     const mode = found.plan.spec.session ?? true
@@ -52,6 +55,29 @@ export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions)
     return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(thrown, call, scope, found)) : dispatched
   } catch (thrown) {
     return failed(thrown, call, scope, found)
+  }
+}
+
+/** None of our handlers takes it. Another member of the group may: of another version, in a rolling deploy. */
+function nobodys(
+  verdict: Verdict,
+  event: string | undefined,
+  { topic }: TopicPlan,
+  { members }: DispatchOptions,
+): Dispatched | Promise<Dispatched> {
+  const dispatched = (elsewhere: boolean): Dispatched => ({ verdict: elsewhere ? passOn(event) : verdict, event, plan: undefined })
+  const elsewhere = members?.handles(topic, event) ?? false
+  return typeof elsewhere === 'boolean' ? dispatched(elsewhere) : elsewhere.then(dispatched)
+}
+
+function passOn(event: string | undefined): Verdict {
+  const what = event === undefined ? 'messages like this one' : `event ${event}`
+  return {
+    kind: 'elsewhere',
+    error: new CorebusError(
+      'UNKNOWN_EVENT',
+      `another member of the group says that it handles ${what}, and none took it within 10 minutes`,
+    ),
   }
 }
 

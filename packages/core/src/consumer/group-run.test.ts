@@ -8,6 +8,7 @@ import { planGroups } from '../handlers/plan.ts'
 import { messageSpec } from '../handlers/specs.ts'
 import { Observer } from '../observe/observer.ts'
 import { GroupRun } from './group-run.ts'
+import { Minute } from './minute.ts'
 
 // What brokers do to a group: crashes that are counted, losses, late answers. What the memory broker can do as well is in messaging.test.ts.
 
@@ -74,6 +75,8 @@ class Bench {
       observer: this.observer,
       crashLimit: 5,
       abortGraceMs: 1_000,
+      members: undefined,
+      minute: new Minute(),
       dispatch: {
         group: 'g',
         unknown: 'skip',

@@ -5,14 +5,16 @@ import type { GroupPlan } from '../handlers/plan.ts'
 import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { Deadlines } from './deadlines.ts'
-import { Decisions } from './decisions.ts'
+import { crashed, Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
 import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
 import { Losses } from './losses.ts'
+import type { Members } from './members.ts'
+import type { Minute } from './minute.ts'
 import { Refusals } from './refusals.ts'
-import { reportHandling, reportOutcome, reportState, reportTrouble } from './report.ts'
+import { reportHandling, reportOutcome, reportState, reportStop, reportTrouble } from './report.ts'
 import { Settler } from './settler.ts'
 import { Work } from './work.ts'
 
@@ -25,6 +27,8 @@ export interface GroupRunOptions {
   readonly dispatch: DispatchOptions
   readonly crashLimit: number
   readonly abortGraceMs: number
+  readonly members: Members | undefined
+  readonly minute: Minute
   /** A handler ran past its time-out and the grace after it. JavaScript cannot stop it. */
   readonly onStuck: (where: string, message: Message) => void
 }
@@ -91,6 +95,7 @@ export class GroupRun {
   async start(): Promise<void> {
     this.#hold.on()
     this.#lastSettledAt = monotonic(this.#options.clock)
+    await this.#options.members?.join()
     const subscription = await this.#subscribe().catch((error: unknown) => {
       this.#subscribed.reject(error)
       throw error
@@ -145,15 +150,10 @@ export class GroupRun {
   }
 
   async #stopFetching(): Promise<void> {
-    try {
-      await this.#subscription?.stop()
-    } catch (thrown) {
-      const { observer, plan } = this.#options
-      observer.logger.warn(
-        { group: plan.group, err: thrown },
-        `${plan.group} could not tell its broker to stop: closing the connection will`,
-      )
-    }
+    const { members, observer, plan } = this.#options
+    const left = members?.leave()
+    await this.#subscription?.stop().catch((error: unknown) => reportStop(observer, plan.group, error))
+    await left
   }
 
   /** Nothing new starts. Resolves when nothing runs but what cannot be stopped, and what was finished is settled. Never rejects. */
@@ -211,9 +211,7 @@ export class GroupRun {
   }
 
   #bury(work: Work, crashes: number): void {
-    const why = `its handler ended the process ${crashes} times (crashLimit); it was handed out that often and never settled`
-    const error = new CorebusError('CRASH', why)
-    this.#settle(work, { verdict: { kind: 'hopeless', reason: 'crash', error }, event: undefined, plan: undefined })
+    this.#settle(work, { verdict: crashed(crashes), event: undefined, plan: undefined })
   }
 
   #lose(deliveries: readonly Delivery[]): void {
@@ -248,6 +246,7 @@ export class GroupRun {
   #finish(work: Work, dispatched: Dispatched, durationMs: number): Rest {
     const { plan, observer } = this.#options
     reportHandling(observer, plan.group, work, dispatched, durationMs)
+    this.#options.minute.count(dispatched.verdict)
     if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined
     work.durationMs = durationMs
     return this.#settle(work, dispatched, plan.ordering === 'key' && work.lane !== undefined)
@@ -280,6 +279,7 @@ export class GroupRun {
     this.#refusals.over(work)
     this.#losses.forget(delivery.message)
     if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
+    if (work.outcome?.kind === 'deadLetter' || work.outcome?.kind === 'drop') this.#options.minute.dead++
     this.#survived(work)
   }
 
@@ -295,6 +295,6 @@ export class GroupRun {
     this.#state = state.kind
     this.#trouble = why
     if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage()
-    reportState(this.#options.observer, this.#options.plan.group, before, state)
+    reportState(this.#options.observer, this.#options.plan, before, state)
   }
 }

@@ -1,4 +1,4 @@
-import { delayMs, MAX_RETRIES, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
+import { delayMs, MAX_RETRIES, PASS_ON_MS, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
 import type { Delay, Delivery, Settlement } from '../driver.ts'
 import { redactText } from '../options/redact.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
@@ -16,6 +16,8 @@ export type Verdict =
   | { readonly kind: 'hopeless'; readonly error: Error; readonly reason: Reason }
   /** `RetryLater`. */
   | { readonly kind: 'later'; readonly afterMs: number; readonly error: Error }
+  /** Another member of the group handles it. */
+  | { readonly kind: 'elsewhere'; readonly error: Error }
   /** No longer ours, or handed back at a shutdown: nothing is settled. */
   | { readonly kind: 'unsettled'; readonly why: 'lost' | 'handed back' }
 
@@ -53,6 +55,9 @@ export interface Chance {
 /** A handler that only ever snoozes fails in the end, or its message would go round for ever. */
 export const MAX_SNOOZES = 1_000
 
+/** Then nobody has taken it, whatever the others say they handle. */
+const PASSED_ON_FOR_MS = 600_000
+
 const MAX_ERROR_BYTES = 8 * 1024
 const MAX_RETRY_ERROR_BYTES = 512
 const MAX_STACK_BYTES = 32 * 1024
@@ -87,6 +92,8 @@ export function outcomeOf(
       return buried(delivery, attempt, verdict.error, verdict.reason, policy, chance)
     case 'later':
       return snoozed(delivery, { attempt, snoozes: snoozes + 1 }, verdict, policy, chance)
+    case 'elsewhere':
+      return passedOn(delivery, { attempt, snoozes: snoozes + 1 }, verdict.error, policy, chance)
     case 'failed':
       return failed(delivery, { attempt, snoozes }, verdict.error, policy, chance)
   }
@@ -136,10 +143,27 @@ function snoozed(
       chance,
     )
   const asked = Math.max(Number.isFinite(verdict.afterMs) ? verdict.afterMs : 0, SHORTEST_SNOOZE_MS)
+  return { kind: 'snooze', ...later(delivery, { attempt, snoozes }, asked, policy) }
+}
+
+/** For another member, without an attempt spent. In the end there is none that takes it. */
+function passedOn(delivery: Delivery, { attempt, snoozes }: Counts, error: Error, policy: OutcomePolicy, chance: Chance): Outcome {
+  const { afterMs, settlement } = later(delivery, { attempt, snoozes }, PASS_ON_MS, policy)
+  if (snoozes * afterMs > PASSED_ON_FOR_MS) return buried(delivery, attempt, error, 'unknown-event', policy, chance)
+  return { kind: 'snooze', settlement: { ...settlement, elsewhere: true }, afterMs }
+}
+
+/** At the next declared delay, or the longest. */
+function later(
+  delivery: Delivery,
+  { attempt, snoozes }: Counts,
+  askedMs: number,
+  policy: OutcomePolicy,
+): { readonly settlement: Settlement & { kind: 'retry' }; readonly afterMs: number } {
   const declared = policy.delays.map((delay) => delay.afterMs)
-  const afterMs = declared.find((ms) => ms >= asked) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)
+  const afterMs = declared.find((ms) => ms >= askedMs) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)
   const headers = { [HEADER.snoozes]: String(snoozes), [HEADER.attempt]: String(attempt) }
-  return { kind: 'snooze', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs }
+  return { settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs }
 }
 
 function buried(delivery: Delivery, attempt: number, error: Error, reason: Reason, policy: OutcomePolicy, { now }: Chance): Outcome {

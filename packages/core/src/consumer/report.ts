@@ -1,4 +1,6 @@
 import type { SubscriptionState } from '../driver.ts'
+import type { CorebusError } from '../errors.ts'
+import type { GroupPlan } from '../handlers/plan.ts'
 import type { Observer } from '../observe/observer.ts'
 import { HEADER } from '../wire/headers.ts'
 import type { Dispatched } from './dispatch.ts'
@@ -25,6 +27,8 @@ export function reportHandling(observer: Observer, group: string, work: Work, { 
     case 'skipped':
       observer.skipped(message, { group, event, why: verdict.why })
       break
+    case 'elsewhere':
+      break // what follows is told
     case 'unsettled':
       observer.handled(message, { ...told, outcome: verdict.why })
       break
@@ -83,10 +87,20 @@ export function reportTrouble(
   logger.error({ group, err: error }, `${count} settlements of ${group} could not be stored, ${then}: ${error.message}`)
 }
 
+export function reportStop({ logger }: Observer, group: string, error: unknown): void {
+  logger.warn({ group, err: error }, `${group} could not tell its broker to stop: closing the connection will`)
+}
+
 /** The group's hold on its broker. */
-export function reportState(observer: Observer, group: string, before: string, state: SubscriptionState): void {
+export function reportState(
+  observer: Observer,
+  { group, shared }: Pick<GroupPlan, 'group' | 'shared'>,
+  before: string,
+  state: SubscriptionState,
+): void {
   if (state.kind === 'consuming') {
     if (state.notice) {
+      if (shared && (state.notice as Partial<CorebusError>).code === 'GROUP_FOREIGN') return
       observer.logger.warn({ group, err: state.notice }, `${group}: ${state.notice.message}`)
       return
     }

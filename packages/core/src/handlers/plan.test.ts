@@ -208,8 +208,15 @@ describe('options of a group', () => {
 
   test('every delay is declared, and one long enough for RetryLater', () => {
     const delays = (specs: HandlerSpec[]) => plan(specs)[0]?.delays.map(({ afterMs }) => afterMs)
-    expect(delays([handle('t', { retryDelayMs: 20 }), on(Created, { retryDelayMs: 10 })])).toEqual([10, 20, 100])
+    expect(delays([handle('t', { retryDelayMs: 20 }), on(Created, { retryDelayMs: 10 })])).toEqual([10, 20, 100, 1_000])
     expect(delays([handle('t', { retryDelayMs: 2_000 })])).toEqual([2_000])
+  })
+
+  test('a delay of a second is declared where another member may handle what this one does not', () => {
+    const delays = (specs: HandlerSpec[]) => plan(specs)[0]?.delays.map(({ afterMs }) => afterMs)
+    expect(delays([on(Created, { retryDelayMs: 5_000 })])).toEqual([1_000, 5_000])
+    expect(delays([on(Created, { retryDelayMs: 1_500 })])).toEqual([1_500])
+    expect(delays([handle('t', { retryDelayMs: 5_000 })])).toEqual([5_000])
   })
 })
 

@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { GroupOptions } from '../config/group-options.ts'
-import { declaredDelays, MAX_DELAYS, type RetryOptions, type RetryPolicy, retryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
+import {
+  declaredDelays,
+  MAX_DELAYS,
+  PASS_ON_MS,
+  type RetryOptions,
+  type RetryPolicy,
+  retryPolicy,
+  SHORTEST_SNOOZE_MS,
+} from '../config/retry.ts'
 import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
@@ -40,7 +48,7 @@ export interface PlanDefaults extends Required<Pick<GroupOptions, 'concurrency' 
   readonly configured: Configured
 }
 
-const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip' } as const
+const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip', shared: false } as const
 
 /**
  * Puts registrations into groups and topics.
@@ -102,7 +110,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   return {
     ...options,
     group,
-    delays,
+    delays: [...topics.values()].some(({ events, rest }) => events.size > 0 && !rest) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map([...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {} }])),
   }
@@ -158,6 +166,12 @@ function twice(spec: HandlerSpec, taken: HandlerSpec, group: string, topic: stri
 /** RetryLater needs a declared delay that is not too short. */
 function withSnooze(delays: readonly Delay[]): readonly Delay[] {
   return delays.some((delay) => delay.afterMs >= SHORTEST_SNOOZE_MS) ? delays : [...delays, { afterMs: SHORTEST_SNOOZE_MS, jitter: 0 }]
+}
+
+/** What another member of the group handles goes to it after a second. */
+function withPassingOn(delays: readonly Delay[]): readonly Delay[] {
+  if (delays.some(({ afterMs }) => afterMs >= PASS_ON_MS && afterMs <= 2 * PASS_ON_MS)) return delays
+  return [...delays, { afterMs: PASS_ON_MS, jitter: 0 }].toSorted((a, b) => a.afterMs - b.afterMs)
 }
 
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */

@@ -4,6 +4,9 @@ import type { Group } from './group.ts'
 import type { Kept } from './member.ts'
 import { Topic } from './topic.ts'
 
+/** By member, each until when on its own clock. */
+export type MemberNotes = Map<string, { readonly note: string; readonly isOver: () => boolean }>
+
 interface Returning {
   readonly group: Group
   readonly kept: Kept
@@ -12,6 +15,8 @@ interface Returning {
 /** What all drivers of one name in this process share. It lives as long as the process; nothing of it outlives that. */
 export class Broker {
   readonly topics: Map<string, Topic> = new Map()
+  /** By group, what its members say of themselves. */
+  readonly notes: Map<string, MemberNotes> = new Map()
   /** One per clock: a delay ends on the clock it was asked on, whatever the others say. */
   readonly #delays: Map<Clock, Delays<Returning>> = new Map()
 
@@ -39,7 +44,7 @@ export class Broker {
 }
 
 // The last part is the layout of what lies there: two versions of this package in one process must not read each other's.
-const BROKERS = Symbol.for('corebus.memory.1')
+const BROKERS = Symbol.for('corebus.memory.2')
 
 /** Modules may be loaded twice (two copies of the package, a test runner): the broker of a name is still one. */
 export function brokerNamed(name: string): Broker {

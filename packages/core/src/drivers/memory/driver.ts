@@ -4,6 +4,7 @@ import { deadLetterPlace } from '../names.ts'
 import { memoryAdmin } from './admin.ts'
 import { brokerNamed } from './broker.ts'
 import type { Group } from './group.ts'
+import { members } from './members.ts'
 import { join, type MemorySubscription } from './subscription.ts'
 import { type Topic, UNCLAIMED_MESSAGES } from './topic.ts'
 import { ensureTopology } from './topology.ts'
@@ -53,6 +54,7 @@ export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Dr
     name: 'memory',
     capabilities: CAPABILITIES,
     admin: memoryAdmin({ broker, prefix, clock }),
+    members: members(broker, prefix, clock),
 
     async connect(onState: (connection: ConnectionState) => void) {
       if (state === 'closed') throw notConnected()

@@ -121,7 +121,12 @@ export class Group {
   handOut(): void {
     this.#scheduled = false
     for (const member of this.members) this.#giveOwnLanes(member)
-    for (let member = this.#nextWithRoom(); member; member = this.#nextWithRoom()) if (!this.#giveNext(member)) break
+    for (let member = this.#nextWithRoom(); member; member = this.#nextWithRoom()) {
+      if (this.#giveNext(member)) continue
+      // It got nothing, so it is still its turn: what comes one by one goes to each of them, and what one passes on to another.
+      this.#turn--
+      break
+    }
     // A copy: what a member does with its deliveries may change who is here.
     for (const member of [...this.members]) member.deliver()
   }

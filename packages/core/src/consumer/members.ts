@@ -1,0 +1,179 @@
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import { monotonic, sleep } from '../clock.ts'
+import type { Clock, Members as Notes } from '../driver.ts'
+import { asError, CorebusError } from '../errors.ts'
+import type { GroupPlan } from '../handlers/plan.ts'
+import { newId } from '../wire/id.ts'
+import { type Note, nameOf, REST, readNotes, takes, writeNote } from './member-note.ts'
+import type { Minute } from './minute.ts'
+
+export interface MembersOptions {
+  readonly plan: GroupPlan
+  readonly notes: Notes
+  readonly service: string
+  readonly version: string | undefined
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly minute: Minute
+  readonly busy: () => number
+}
+
+const TOLD_EVERY_MS = 10_000
+/** Without another word it is taken for dead. */
+const KEPT_MS = 60_000
+/** What nobody handles is decided by a list that began to be read at most so long ago. */
+const FRESH_MS = 2_000
+const READ_AGAIN_MS = 1_000
+/** Who brings handlers that others do not have begins so long after having said so: by then nobody decides by a list without them. */
+const HEEDED_MS = 2_500
+/** Of two services that begin at once one stays. */
+const LOOK_AGAIN_MS = 100
+const MOST_LOOKS = 50
+const LEAVES_WITHIN_MS = 1_000
+
+/** The other members of one group, as this process knows them: who they are, and what they handle that we do not. */
+export class Members {
+  readonly #options: MembersOptions
+  readonly #closing = new AbortController()
+  #ours: Note
+  #others: readonly Note[] = []
+  #readAt = Number.NEGATIVE_INFINITY
+  #reading: Promise<void> | undefined
+  /** Whether the broker has told us of them at all. */
+  #known = false
+  #saidWhy = false
+  #cancel: (() => void) | undefined
+
+  constructor(options: MembersOptions) {
+    this.#options = options
+    const { service, version, clock, plan } = options
+    this.#ours = {
+      ...{ service, host: hostname(), pid: process.pid, member: newId(), since: clock.now(), state: 'joining' },
+      ...(version !== undefined && { version }),
+      ...{ handles: handledBy(plan), minute: { handled: 0, failed: 0, dead: 0 }, slots: plan.concurrency, busy: 0 },
+    }
+  }
+
+  /**
+   * Before the first delivery. Where the members cannot know each other it is said, and nothing else.
+   * @throws CorebusError GROUP_SHARED when members of another service are there and the group does not allow it
+   */
+  async join(): Promise<void> {
+    const { clock, plan } = this.#options
+    try {
+      await this.#tell()
+      await this.#read()
+      if (!plan.shared) await this.#refuseOtherServices()
+      if (this.#others.some((other) => !hasAllOf(other, this.#ours))) await sleep(clock, HEEDED_MS, this.#closing.signal)
+      this.#ours = { ...this.#ours, state: 'joined' }
+      await this.#tell()
+    } catch (thrown) {
+      if (thrown instanceof CorebusError && thrown.code === 'GROUP_SHARED') throw thrown
+      this.#say(asError(thrown))
+    }
+    this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
+  }
+
+  /** Whether another member takes what we have no handler for. At once while the list is fresh. */
+  handles(topic: string, event: string | undefined): boolean | Promise<boolean> {
+    if (!this.#known) return false
+    const isHandled = () => this.#others.some((other) => takes(other, topic, event))
+    const ageMs = monotonic(this.#options.clock) - this.#readAt
+    if (ageMs < FRESH_MS) {
+      if (ageMs >= READ_AGAIN_MS) this.#read().catch(() => {}) // the next one waits for it, and hears of it
+      return isHandled()
+    }
+    // Nobody knows now: then it comes again, and is not lost.
+    return this.#read().then(isHandled, () => true)
+  }
+
+  /** It takes nothing any more. Never rejects. */
+  async leave(): Promise<void> {
+    this.#closing.abort()
+    this.#cancel?.()
+    const { notes, plan, clock } = this.#options
+    const late = new AbortController()
+    const left = notes.leave(plan.group, this.#ours.member).catch(() => {}) // it is forgotten by itself
+    await Promise.race([left, sleep(clock, LEAVES_WITHIN_MS, late.signal)])
+    late.abort()
+  }
+
+  async #refuseOtherServices(): Promise<void> {
+    const { clock, plan } = this.#options
+    for (let look = 0; look < MOST_LOOKS; look++) {
+      const strangers = this.#others.filter(({ service }) => service !== this.#ours.service)
+      const stays = strangers.find((other) => other.state === 'joined' || isBefore(other, this.#ours))
+      if (stays) {
+        await this.leave()
+        throw groupShared(plan.group, this.#ours, stays)
+      }
+      if (strangers.length === 0) return
+      await sleep(clock, LOOK_AGAIN_MS, this.#closing.signal)
+      await this.#read()
+    }
+  }
+
+  #tellAgain(): void {
+    const { clock, minute, busy } = this.#options
+    if (this.#closing.signal.aborted) return
+    this.#ours = { ...this.#ours, state: 'joined', minute: minute.turn(), busy: busy() }
+    const told = this.#tell().then(
+      () => (this.#known ? undefined : this.#read()),
+      () => undefined, // while the broker is away; then it is told again
+    )
+    void told
+      .catch(() => undefined)
+      .then(() => {
+        if (!this.#closing.signal.aborted) this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
+      })
+  }
+
+  #tell(): Promise<void> {
+    const { notes, plan } = this.#options
+    return notes.tell(plan.group, this.#ours.member, writeNote(this.#ours), KEPT_MS)
+  }
+
+  #read(): Promise<void> {
+    this.#reading ??= this.#list().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #list(): Promise<void> {
+    const { notes, plan, clock } = this.#options
+    const beganAt = monotonic(clock)
+    const found = await notes.list(plan.group)
+    this.#others = readNotes(found).filter(({ member }) => member !== this.#ours.member)
+    this.#readAt = beganAt
+    this.#known = true
+  }
+
+  #say(error: Error): void {
+    if (this.#saidWhy || this.#closing.signal.aborted) return
+    this.#saidWhy = true
+    const { plan, logger } = this.#options
+    logger.warn(
+      { group: plan.group, err: error },
+      `the members of group ${plan.group} do not know each other: ${error.message}. What only members of another version handle is skipped here`,
+    )
+  }
+}
+
+function handledBy({ topics }: GroupPlan): Note['handles'] {
+  return Object.fromEntries([...topics].map(([topic, { events, rest }]) => [topic, rest ? [...events.keys(), REST] : [...events.keys()]]))
+}
+
+function hasAllOf(other: Note, { handles }: Note): boolean {
+  return Object.entries(handles).every(([topic, names]) => names.every((name) => takes(other, topic, name)))
+}
+
+const isBefore = (a: Note, b: Note): boolean => a.since < b.since || (a.since === b.since && a.member < b.member)
+
+function groupShared(group: string, ours: Note, other: Note): CorebusError {
+  return new CorebusError(
+    'GROUP_SHARED',
+    `group ${group} of ${nameOf(ours)} has a member of another service, ${nameOf(other)}: each would take messages that are the other's. Give one of them a group of its own, or say shared: true`,
+  )
+}
