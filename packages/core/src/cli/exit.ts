@@ -16,6 +16,7 @@ const MISTAKES = new Set([
   'CONFIGURED',
   'SELECTION',
   'HANDLERS',
+  'GROUP_SHARED',
   'STARTED',
   'OPTION',
   'RESOLVE',

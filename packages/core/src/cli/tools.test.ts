@@ -72,10 +72,19 @@ describe('core topics and core dlq', () => {
       project.core(['dlq', 'list', '--group', 'billing']),
       project.core(['dlq', 'list', '--id', id, '--json']),
     ])
-    expect(table.stdout).toBe(`TOPIC     GROUP       READY  IN FLIGHT  DELAYED  DEAD
-alone     (none yet)      1          -        -     -
-payments  billing         0          0        0     3
+    expect(table.stdout).toBe(`TOPIC     GROUP       READY  IN FLIGHT  DELAYED  DEAD  MEMBERS  MSG/S  FAILED  BUSY
+alone     (none yet)      1          -        -     -        -      -       -     -
+payments  billing         0          0        0     3        0      -       -     -
 `)
+    const [broken, fine, wrong] = await Promise.all([
+      project.core(['topics', '--fail-if', 'dead>2', '--fail-if', 'ready>100']),
+      project.core(['topics', '--json', '--fail-if', 'dead>3', '--fail-if', 'failed>5%']),
+      project.core(['topics', '--fail-if', 'daed>2']),
+    ])
+    expect([broken.code, fine.code, wrong.code]).toEqual([1, 0, 2])
+    expect(broken.stdout).toContain('payments  billing')
+    expect(broken.stderr).toContain("error: topic payments, group billing: dead is 3 (--fail-if 'dead>2')")
+    expect(wrong.stderr).toContain('Did you mean dead?')
     expect(JSON.parse(json.stdout)).toMatchObject([
       { topic: 'alone', group: null },
       { topic: 'payments', group: 'billing', ready: 0, dead: 3 },

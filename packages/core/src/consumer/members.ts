@@ -165,8 +165,11 @@ function handledBy({ topics }: GroupPlan): Note['handles'] {
   return Object.fromEntries([...topics].map(([topic, { events, rest }]) => [topic, rest ? [...events.keys(), REST] : [...events.keys()]]))
 }
 
+/** Of a topic that the other one does not read it decides nothing. */
 function hasAllOf(other: Note, { handles }: Note): boolean {
-  return Object.entries(handles).every(([topic, names]) => names.every((name) => takes(other, topic, name)))
+  return Object.entries(handles).every(
+    ([topic, names]) => !Object.hasOwn(other.handles, topic) || names.every((name) => takes(other, topic, name)),
+  )
 }
 
 const isBefore = (a: Note, b: Note): boolean => a.since < b.since || (a.since === b.since && a.member < b.member)

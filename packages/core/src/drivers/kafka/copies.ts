@@ -9,6 +9,9 @@ import type { Publisher } from './publisher.ts'
 import type { Topology } from './topology.ts'
 import { type Origin, OURS } from './wire.ts'
 
+/** The partitions of what comes back from a topic that this member reads. */
+export type Ours = (topic: string) => ReadonlySet<number>
+
 export interface CopiesOptions {
   readonly names: Names
   readonly topology: Topology
@@ -25,7 +28,7 @@ export class Copies {
   }
 
   /** @throws why it is not stored */
-  async settle(settlement: Exclude<Settlement, { kind: 'ack' }>, receipt: Receipt, group: string): Promise<void> {
+  async settle(settlement: Exclude<Settlement, { kind: 'ack' }>, receipt: Receipt, group: string, ours: Ours): Promise<void> {
     const { names, topology, publisher, clock } = this.#options
     const { record, origin } = receipt
     const { headers } = settlement
@@ -35,7 +38,8 @@ export class Copies {
         const copy = copyOf({ record, origin, headers })
         const place = settlement.afterMs > 0 ? placeFor(declared?.delays ?? [], settlement.afterMs) : undefined
         if (place === undefined) return this.again(origin, group, copy)
-        const delayed = { ...copy, headers: { ...copy.headers, [OURS.delay]: String(settlement.afterMs) } }
+        const to = settlement.elsewhere && String(await this.#elsewhere(origin, group, ours(origin.topic)))
+        const delayed = { ...copy, headers: { ...copy.headers, [OURS.delay]: String(settlement.afterMs), ...(to && { [OURS.to]: to }) } }
         await publisher.store(names.delay(group, place), 0, delayed)
         return
       }
@@ -53,8 +57,15 @@ export class Copies {
     }
   }
 
-  /** Now, in the same partition as the original: whoever has its key has this. */
-  async again({ topic, partition }: Origin, group: string, copy: RecordOut): Promise<void> {
+  /** Any partition that this member does not read, while there is one. */
+  async #elsewhere({ topic, partition }: Origin, group: string, ours: ReadonlySet<number>): Promise<number> {
+    const count = await this.#options.publisher.count(this.#options.names.again(topic, group))
+    const others = Array.from({ length: count }, (_, n) => n).filter((n) => !ours.has(n))
+    return others[Math.floor(Math.random() * others.length)] ?? partition % count
+  }
+
+  /** Now, in the same partition as the original unless it is for another member: whoever has its key has this. */
+  async again({ topic, partition }: Pick<Origin, 'topic' | 'partition'>, group: string, copy: RecordOut): Promise<void> {
     const { names, publisher } = this.#options
     const to = names.again(topic, group)
     const count = await publisher.count(to)

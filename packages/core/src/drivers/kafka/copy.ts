@@ -12,7 +12,7 @@ export interface CopyOptions {
 
 /** The same record for another place: bytes, key and foreign headers untouched, and beside them where it came from. */
 export function copyOf({ record, origin, headers, keeps = 'all' }: CopyOptions): RecordOut {
-  const { [OURS.delay]: _, [OURS.dead]: dead, [OURS.key]: __, [OURS.tombstone]: empty, ...kept } = record.headers
+  const { [OURS.delay]: _, [OURS.to]: ___, [OURS.dead]: dead, [OURS.key]: __, [OURS.tombstone]: empty, ...kept } = record.headers
   const all: Record<string, Buffer | string | readonly Buffer[]> = Object.create(null)
   // kafkajs cannot write a header without a value.
   if (keeps === 'all') for (const name in kept) if (kept[name]) all[name] = kept[name] as Buffer | readonly Buffer[]

@@ -1,4 +1,4 @@
-import type { Admin, Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
+import type { Admin, Driver, DriverOptions, Members, Message, SubscribeOptions } from '../../driver.ts'
 import { asError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
 import { Readers } from '../readers.ts'
 import { addressOf } from './address.ts'
@@ -9,6 +9,7 @@ import { Copies } from './copies.ts'
 import { letters } from './dead-letters.ts'
 import { closed, failureOf, isPermanent } from './failure.ts'
 import { insist } from './insist.ts'
+import { members } from './members.ts'
 import { Metadata } from './metadata.ts'
 import { namesWith } from './names.ts'
 import type { Failed } from './publish-queue.ts'
@@ -92,6 +93,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
     name: 'kafka',
     capabilities: { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
     admin: insistent(admin({ names, prefix, client: asking, letters: dead, entries }), asked),
+    members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),
     async connect(listener) {
       if (closing) throw closed()
       await connection.open(timeoutMs, listener)
@@ -126,5 +128,13 @@ function insistent(admin: Admin, asked: <T>(ask: () => Promise<T>) => Promise<T>
     topics: (names) => asked(() => admin.topics(names)),
     depth: (topic, group) => asked(() => admin.depth(topic, group)),
     deadLetters: (filter, options) => asked(() => admin.deadLetters(filter, options)),
+  }
+}
+
+function insistentMembers(notes: Members, asked: <T>(ask: () => Promise<T>) => Promise<T>): Members {
+  return {
+    tell: (...said) => asked(() => notes.tell(...said)),
+    list: (group) => asked(() => notes.list(group)),
+    leave: (group, member) => notes.leave(group, member),
   }
 }

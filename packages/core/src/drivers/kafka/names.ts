@@ -12,6 +12,8 @@ export interface Names {
   readonly place: (place: string) => string
   /** What was declared here, so that tools know of it. */
   readonly registry: string
+  /** What members of groups say of themselves. */
+  readonly members: string
   /** Asked for the broker's time. */
   readonly clock: string
   readonly isOurs: (name: string) => boolean
@@ -29,6 +31,7 @@ export function namesWith(prefix: string): Names {
     delay: (group, ms) => fitting(`${ours}delay.${group}.${ms}`),
     place: fitting,
     registry: `${ours}topology`,
+    members: `${ours}members`,
     clock: `${ours}clock`,
     isOurs: (name) => name.startsWith(ours),
   }

@@ -17,6 +17,7 @@ function aLine() {
       group: 'g',
       copies: {} as Copies, // acknowledged only
       commits: { store: async () => onStore() } as unknown as Commits,
+      ours: () => new Set(),
       isOurs: () => true,
       onSettled: () => {},
       onLost: (deliveries) => lost.push(...deliveries),

@@ -1,6 +1,6 @@
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, SettleError } from '../../errors.ts'
-import type { Copies } from './copies.ts'
+import type { Copies, Ours } from './copies.ts'
 import { failureOf, isPermanent } from './failure.ts'
 import type { Commits } from './group/commits.ts'
 import { type Line, Receipt } from './group/line.ts'
@@ -9,6 +9,7 @@ export interface SettleOptions {
   readonly group: string
   readonly copies: Copies
   readonly commits: Commits
+  readonly ours: Ours
   /** Whether it was handed out by this subscription. */
   readonly isOurs: (line: Line) => boolean
   readonly onSettled: () => void
@@ -19,7 +20,7 @@ export interface SettleOptions {
 /** Stores the copies, each before its original is done with: a crash in between makes a second one and loses none. */
 export async function settle(
   settlements: readonly Settlement[],
-  { group, copies, commits, isOurs, onSettled, onLost }: SettleOptions,
+  { group, copies, commits, ours, isOurs, onSettled, onLost }: SettleOptions,
 ): Promise<void> {
   const touched = new Set<Line>()
   const done: { readonly delivery: Delivery; readonly line: Line; readonly version: number }[] = []
@@ -47,7 +48,7 @@ export async function settle(
     }
     receipt.state = 'settling'
     storing.push(
-      copies.settle(settlement, receipt, group).then(
+      copies.settle(settlement, receipt, group, ours).then(
         () => finish(settlement.delivery, receipt),
         (thrown: unknown) => {
           // Lost meanwhile: it comes again by itself.

@@ -21,6 +21,7 @@ import type { Names } from './names.ts'
 import { Client } from './protocol/client.ts'
 import { settle } from './settle.ts'
 import type { Topology } from './topology.ts'
+import { dueIn } from './wire.ts'
 
 export interface SubscriptionContext {
   readonly address: Address
@@ -70,7 +71,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     time,
     commits,
     isFresh: () => membership.isFresh,
-    store: ({ origin }, copy) => copies.again(origin, group, copy),
+    store: ({ origin, record }, copy) => copies.again(dueIn(record.headers, origin), group, copy),
     onStuck: stuckRetries({ group, clock, onNotice }),
     onMoved() {
       holdings.release()
@@ -197,7 +198,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     if (others.some((one) => one?.topics.some((topic) => wanted.has(topic)))) throw taken(group)
   }
 
-  /** Until everybody has given up what is ours, and it can be read. */
+  /** Until everybody has given up what is ours: reader.again, and it can be read. */
   async function settled(): Promise<void> {
     const deadline = monotonic(clock) + SETTLES_WITHIN_MS
     while (!closing.signal.aborted) {
@@ -253,7 +254,15 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
 
   async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
     try {
-      await settle(settlements, { group, copies, commits, isOurs: (line) => reader.has(line), onSettled: () => reader.settled(), onLost })
+      await settle(settlements, {
+        group,
+        copies,
+        commits,
+        ours: reader.again,
+        isOurs: (line) => reader.has(line),
+        onSettled: () => reader.settled(),
+        onLost,
+      })
     } finally {
       holdings.release()
     }

@@ -29,6 +29,8 @@ const LARGEST = 'max.message.bytes'
 /** What lies here is stamped by the broker: the times of the originals would let it go too early. */
 const STAMPED = { 'message.timestamp.type': 'LogAppendTime' }
 const KEPT = { 'cleanup.policy': 'compact', 'retention.ms': '-1' }
+/** Said again and again, so only the last hour matters. */
+const NOTES = { 'cleanup.policy': 'compact,delete', 'retention.ms': '3600000', 'segment.ms': '600000', ...STAMPED }
 const SHORT = { 'retention.ms': '3600000', ...STAMPED }
 const PARTITIONS = 12
 const VISIBLE_LOOKS = 100
@@ -51,7 +53,7 @@ export class Topology {
     const { names } = options
     this.#registry = { topic: names.registry, partitions: 1, config: KEPT }
     this.#clock = { topic: names.clock, partitions: 1, config: SHORT }
-    for (const one of [this.#registry, this.#clock]) this.#know(one)
+    for (const one of [this.#registry, this.#clock, { topic: names.members, partitions: 1, config: NOTES }]) this.#know(one)
     const said = Object.entries(options.topics.topics ?? {})
     this.#partitions = new Map(
       said.flatMap(([topic, { partitions }]) => (partitions === undefined ? [] : [[names.topic(topic), partitions]])),

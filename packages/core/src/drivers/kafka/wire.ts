@@ -10,6 +10,8 @@ export const OURS = {
   origin: 'corebus-origin',
   /** Of a copy that waits for its retry: how long, from when the broker stored it. */
   delay: 'corebus-delay-ms',
+  /** Of one that is for another member: the partition in which it is due. */
+  to: 'corebus-to',
   /** Of a dead letter. */
   dead: 'corebus-dead',
   /** Of a dead letter, whose own key says which letter it is. */
@@ -57,6 +59,12 @@ export const originOf = (headers: RawHeaders, otherwise: Origin): Origin => orig
 
 function idFrom(text: string | undefined, { topic, partition, offset }: Origin): string {
   return text ?? `kafka:${topic}/${partition}/${offset}`
+}
+
+/** Where a copy that was waiting is due: in the partition of its original, unless it says another. */
+export function dueIn(headers: RawHeaders, { topic, partition }: Origin): Pick<Origin, 'topic' | 'partition'> {
+  const to = numberOf(headers, OURS.to)
+  return { topic, partition: isCount(to) ? (to as number) : partition }
 }
 
 /** What does not say where it lay is an original, wherever it lies now. */

@@ -9,6 +9,7 @@ import { closed, Link } from './connection.ts'
 import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
 import { type Failure, failureOf } from './failure.ts'
+import { members } from './members.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
 import { Publisher } from './publisher.ts'
@@ -72,6 +73,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
   const entries = () => topology.entries()
   const dead = letters({ names, declarer, publisher, targets, clock, entries })
+  const notes = members({ link: consuming, names, clock, timeoutMs, signal: closing.signal })
   const context: MembershipContext = {
     ...{ link: consuming, names, topology, targets, publisher, declarer, clock, timeoutMs },
     closing: closing.signal,
@@ -136,6 +138,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     await readers.opened()
     if (publishing.model) await publisher.flush()
     await readers.end()
+    await notes.close()
     publisher.close(closed())
     await Promise.all([publishing.close(), consuming.close()])
     readers.letGo()
@@ -145,6 +148,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     name: 'rabbitmq',
     capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: false, longestHandlingMs: LONGEST_HANDLING_MS },
     admin: admin({ names, declarer, letters: dead, entries }),
+    members: notes,
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
       if (closing.signal.aborted) throw closed()

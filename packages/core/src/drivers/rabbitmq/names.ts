@@ -22,6 +22,9 @@ export interface Names {
   readonly registry: string
   /** A queue that is made only to be deleted. */
   readonly spare: (id: string) => string
+  /** The exchange through which the members of groups talk, and the queue of one of them. */
+  readonly members: string
+  readonly member: (id: string) => string
   /** What the broker itself gives up on, after a million deliveries. */
   readonly givenUp: string
 }
@@ -43,6 +46,8 @@ export function namesWith(prefix: string): Names {
     place: fitting,
     registry: name('corebus:topology'),
     spare: (id) => name(`corebus:spare.${id}`),
+    members: name('corebus:members'),
+    member: (id) => name(`corebus:member.${id}`),
     givenUp: name('corebus:given-up'),
   }
 }

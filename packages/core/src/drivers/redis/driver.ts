@@ -8,6 +8,7 @@ import { admin } from './admin.ts'
 import { letters } from './dead-letters.ts'
 import { closed, isForGood, refusalOf } from './failure.ts'
 import type { Link } from './link.ts'
+import { members } from './members.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
 import { Nodes } from './nodes.ts'
@@ -138,6 +139,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     name: 'redis',
     capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
     admin: admin({ names, nodes, topology, letters: dead, where, signal: closing.signal }),
+    members: members({ names, nodes, where, signal: closing.signal }),
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
       if (closing.signal.aborted) throw closed()

@@ -16,6 +16,8 @@ export interface Names {
   readonly place: (topic: string, place: string) => string
   /** What groups and places of a topic were declared, and whether its stream is ours. */
   readonly declared: (topic: string) => string
+  /** What the members of a group say of themselves, of all its topics. */
+  readonly notes: (group: string) => string
   /** Every topic there is. */
   readonly topics: string
 }
@@ -39,6 +41,7 @@ export function namesWith(prefix: string): Names {
     state: ofGroup('state'),
     place: (topic, place) => beside(topic, `dead:${place}`),
     declared: (topic) => beside(topic, 'declared'),
+    notes: (group) => `${prefix}corebus:notes:${group}`,
     topics: `${prefix}corebus:topics`,
   }
 }

@@ -7,6 +7,7 @@ import { letters } from './dead-letters.ts'
 import { closed } from './failure.ts'
 import { filePath, fileSystemOf } from './file.ts'
 import { keepOpen, type Life } from './life.ts'
+import { members } from './members.ts'
 import { publisher } from './publisher.ts'
 import { look, type Reader } from './reader.ts'
 import { type Member, subscribe } from './subscription.ts'
@@ -51,7 +52,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
   const clock: Clock = { now: tuned.now, after: options.clock.after }
   const path = filePath(options.url)
   const readers = new Set<Reader>()
-  const members = new Set<Member>()
+  const joined = new Set<Member>()
   const tails = new Set<Tail>()
   let onState: (state: ConnectionState) => void = () => {}
   let ill = false
@@ -72,13 +73,13 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     expireLetters: dead.expire,
     lookAll,
     onLost(error) {
-      for (const member of members) member.lose(error)
+      for (const member of joined) member.lose(error)
       onState({ kind: 'reconnecting', error })
     },
     async onBack() {
       await declared.again()
       for (const tail of tails) tail.restart()
-      await Promise.all([...members].map((member) => member.rejoin()))
+      await Promise.all([...joined].map((member) => member.rejoin()))
       onState({ kind: 'connected' })
     },
   })
@@ -94,7 +95,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     if (!error?.code.startsWith('BROKER_')) {
       if (error || !ill) return
       ill = false
-      for (const member of members) member.recover()
+      for (const member of joined) member.recover()
       onState({ kind: 'connected' })
       return
     }
@@ -128,11 +129,11 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
   }
 
   async function close(): Promise<void> {
-    for (const member of members) member.mute()
+    for (const member of joined) member.mute()
     for (const tail of tails) tail.stop()
-    await life.end(members)
-    for (const member of members) member.end()
-    members.clear()
+    await life.end(joined)
+    for (const member of joined) member.end()
+    joined.clear()
     connection.end(closed())
   }
 
@@ -140,6 +141,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     name: 'sqlite',
     capabilities: { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
     admin: admin({ connection, topics, letters: dead, clock, prefix, timeoutMs: publishTimeoutMs, ownFile: life.ownFile }),
+    members: members({ connection, clock, prefix, timeoutMs: publishTimeoutMs }),
     async connect(tell) {
       if (closing) throw closed()
       onState = tell
@@ -164,7 +166,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
           placeOf: declared.placeOf,
           ownerFile: life.holdOwnerFile,
         })
-        members.add(member)
+        joined.add(member)
         // What somebody held who died before we came is ours at once.
         life.probe()
         lookSoon()

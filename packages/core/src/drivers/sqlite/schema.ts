@@ -13,6 +13,10 @@ const STORED = 'id TEXT NOT NULL, key, headers TEXT, body BLOB NOT NULL, at INTE
 // partitions split pages in the middle of the tree, 20 to 40 % slower.
 const LOGS = Array.from({ length: PARTITIONS }, (_, part) => `CREATE TABLE log_${part} (seq INTEGER PRIMARY KEY, ${STORED});`).join('\n')
 
+/** What members say of themselves. Files of earlier builds, which know nothing of it, get it when they are opened. */
+const NOTES = `CREATE TABLE IF NOT EXISTS notes (grp TEXT NOT NULL, member TEXT NOT NULL, note TEXT NOT NULL, until INTEGER NOT NULL,
+  PRIMARY KEY (grp, member)) WITHOUT ROWID;`
+
 const SCHEMA = `
 CREATE TABLE topics (topic_id INTEGER PRIMARY KEY, topic TEXT NOT NULL UNIQUE, grouped INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE parts (part_id INTEGER PRIMARY KEY, head INTEGER NOT NULL, base INTEGER NOT NULL);
@@ -32,6 +36,7 @@ CREATE TABLE dead (seq INTEGER PRIMARY KEY AUTOINCREMENT, grp TEXT NOT NULL, top
   expires_at INTEGER, ${STORED});
 CREATE INDEX dead_of ON dead (topic_id, grp);
 CREATE INDEX dead_expiring ON dead (expires_at) WHERE expires_at IS NOT NULL;
+${NOTES}
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${VERSION};
 `
@@ -57,6 +62,7 @@ export function openSchema(db: DatabaseSync, path: string): void {
       `the broker's file ${path} has format ${version}, this version of Corebus reads format ${VERSION}: use the version that made it, or another file`,
     )
   }
+  if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'notes'").get() === undefined) db.exec(NOTES)
 }
 
 function initialise(db: DatabaseSync): void {

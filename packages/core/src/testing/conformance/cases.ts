@@ -7,6 +7,7 @@ import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
 import { hostileCases } from './hostile.ts'
 import { limitCases } from './limit.ts'
+import { memberCases } from './members.ts'
 import { networkCases } from './network.ts'
 import { othersCases } from './others.ts'
 import { outageCases } from './outages.ts'
@@ -34,6 +35,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...poisonCases,
   ...hostileCases,
   ...othersCases,
+  ...memberCases,
   ...stopCases,
   ...shutdownCases,
   ...crashCases,

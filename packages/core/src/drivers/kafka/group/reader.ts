@@ -49,6 +49,10 @@ export class Reader {
     this.#limit = options.limit
   }
 
+  /** The partitions of what comes back from this topic. */
+  readonly again = (topic: string): ReadonlySet<number> =>
+    new Set(this.lines.filter(({ kind, of }) => kind === 'again' && of === topic).map(({ partition }) => partition))
+
   get lines(): readonly Line[] {
     return [...this.#topics.values()].flatMap(({ lines }) => [...lines])
   }

@@ -1,0 +1,55 @@
+import { CorebusError } from '../errors.ts'
+import { didYouMean } from '../options/spelling.ts'
+
+/** What a condition may ask for, of one group on one topic. Undefined where it is not known: then nothing is said of it. */
+export interface Figures {
+  readonly ready?: number | undefined
+  readonly 'in-flight'?: number | undefined
+  readonly delayed?: number | undefined
+  readonly dead?: number | undefined
+  readonly members?: number | undefined
+  /** Messages handled in a second. */
+  readonly rate?: number | undefined
+  /** Of the calls of the last minute, in per cent. */
+  readonly failed?: number | undefined
+  /** Of the handler slots, in per cent. */
+  readonly busy?: number | undefined
+  /** Seconds since the oldest unsettled message was published. */
+  readonly oldest?: number | undefined
+}
+
+const UNITS: Readonly<Record<keyof Figures, string>> = {
+  ...{ ready: '', 'in-flight': '', delayed: '', dead: '', members: '', rate: '', failed: '%', busy: '%', oldest: 's' },
+}
+const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+  '>': (a, b) => a > b,
+  '>=': (a, b) => a >= b,
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+  '=': (a, b) => a === b,
+}
+const CONDITION = /^\s*([a-z-]+)\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*(%|s)?\s*$/
+
+/** Says what of a row is as the condition has it; undefined when it is not. */
+export type Condition = (figures: Figures) => string | undefined
+
+/** @throws CorebusError USAGE for what is no condition */
+export function conditionOf(text: string): Condition {
+  const [, field = '', sign = '', number = '', unit = ''] = CONDITION.exec(text) ?? []
+  const names = Object.keys(UNITS)
+  if (!Object.hasOwn(UNITS, field)) {
+    const hint = field === '' ? ' Write it as in dead>10 or failed>5%.' : didYouMean(field, names)
+    throw new CorebusError('USAGE', `--fail-if ${JSON.stringify(text)}: it begins with one of ${names.join(', ')}.${hint}`)
+  }
+  const known = UNITS[field as keyof Figures]
+  if (unit !== '' && unit !== known)
+    throw new CorebusError(
+      'USAGE',
+      `--fail-if ${JSON.stringify(text)}: ${field} is ${known === '' ? 'a number' : `in ${known}`}, not in ${unit}`,
+    )
+  const holds = COMPARE[sign] as (a: number, b: number) => boolean
+  return (figures) => {
+    const value = figures[field as keyof Figures]
+    return value !== undefined && holds(value, Number(number)) ? `${field} is ${Math.round(value * 100) / 100}${known}` : undefined
+  }
+}

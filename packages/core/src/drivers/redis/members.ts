@@ -1,0 +1,68 @@
+import type { Members } from '../../driver.ts'
+import { refusalOf } from './failure.ts'
+import type { Names } from './names.ts'
+import { listOf, type Nodes } from './nodes.ts'
+import { script } from './script.ts'
+
+export interface MembersOptions {
+  readonly names: Names
+  readonly nodes: Nodes
+  readonly where: string
+  readonly signal: AbortSignal
+}
+
+// A hash of notes, each with the time until which it is believed before it. All times are the server's.
+const NOW = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+`
+
+const tell = script(
+  NOW,
+  `
+redis.call('HSET', KEYS[1], ARGV[1], (now + tonumber(ARGV[3])) .. ' ' .. ARGV[2])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+`,
+)
+
+const list = script(
+  NOW,
+  `
+local found = redis.call('HGETALL', KEYS[1])
+local live = {}
+for i = 1, #found, 2 do
+  local till, note = string.match(found[i + 1], '^(%d+) (.*)$')
+  if till and tonumber(till) > now then
+    live[#live + 1] = found[i]
+    live[#live + 1] = note
+  else
+    redis.call('HDEL', KEYS[1], found[i])
+  end
+end
+return live
+`,
+)
+
+/** What the members of a group say of themselves lies in one hash, which is gone with the last of them. */
+export function members({ names, nodes, where, signal }: MembersOptions): Members {
+  async function said<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await nodes.insist(work, signal)
+    } catch (thrown) {
+      throw refusalOf(thrown, where)
+    }
+  }
+  return {
+    async tell(group, member, note, forMs) {
+      await said(() => nodes.run(tell, [names.notes(group)], [member, note, String(forMs)]))
+    },
+    async list(group) {
+      const live = listOf(await said(() => nodes.run(list, [names.notes(group)], [])))
+      return Array.from({ length: live.length / 2 }, (_, i) => ({ member: String(live[2 * i]), note: String(live[2 * i + 1]) }))
+    },
+    async leave(group, member) {
+      const key = names.notes(group)
+      await said(() => nodes.send(key, ['HDEL', key, member]))
+    },
+  }
+}
