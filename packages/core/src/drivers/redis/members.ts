@@ -11,39 +11,43 @@ export interface MembersOptions {
   readonly signal: AbortSignal
 }
 
-// A hash of notes, each with the time until which it is believed before it. All times are the server's.
-const NOW = `
+// A hash of notes, each with the time until which it is believed before it. All times are the server's. No command is used that the rest does not
+// need: users have their rights by commands.
+const LIVE = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local function isLive(kept)
+  local till = string.match(kept, '^(%d+) ')
+  return till and tonumber(till) > now
+end
+local found = redis.call('HGETALL', KEYS[1])
 `
 
 const tell = script(
-  NOW,
+  LIVE,
   `
-redis.call('HSET', KEYS[1], ARGV[1], (now + tonumber(ARGV[3])) .. ' ' .. ARGV[2])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+for i = 1, #found, 2 do
+  if not isLive(found[i + 1]) then redis.call('HDEL', KEYS[1], found[i]) end
+end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now + tonumber(ARGV[3])) .. ' ' .. ARGV[2])
 `,
 )
 
 const list = script(
-  NOW,
+  LIVE,
   `
-local found = redis.call('HGETALL', KEYS[1])
 local live = {}
 for i = 1, #found, 2 do
-  local till, note = string.match(found[i + 1], '^(%d+) (.*)$')
-  if till and tonumber(till) > now then
+  if isLive(found[i + 1]) then
     live[#live + 1] = found[i]
-    live[#live + 1] = note
-  else
-    redis.call('HDEL', KEYS[1], found[i])
+    live[#live + 1] = string.match(found[i + 1], '^%d+ (.*)$')
   end
 end
 return live
 `,
 )
 
-/** What the members of a group say of themselves lies in one hash, which is gone with the last of them. */
+/** What the members of a group say of themselves lies in one hash, which is gone when the last of them has left. */
 export function members({ names, nodes, where, signal }: MembersOptions): Members {
   async function said<T>(work: () => Promise<T>): Promise<T> {
     try {
