@@ -44,7 +44,7 @@ subscribe(CHANNEL.state, (record) => {
   })
 })
 
-const messaging = createMessaging({ ...placeIn(orders), service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
+const messaging = createMessaging({ ...placeIn(orders), service: 'conformance', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
 const options = {
   topic,
   group: 'g',

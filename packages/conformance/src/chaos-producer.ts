@@ -43,7 +43,7 @@ subscribe(CHANNEL.state, (record) => {
   note({ what: 'state', of: 'connection', state, ...(error && { why: error.message }) })
 })
 
-const messaging = createMessaging({ ...placeIn(orders), service: 'chaos', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
+const messaging = createMessaging({ ...placeIn(orders), service: 'conformance', publish: { timeoutMs: PUBLISH_TIMEOUT_MS } })
 const producer = messaging.getProducer()
 const inFlight = new Set<Promise<void>>()
 let closing = false

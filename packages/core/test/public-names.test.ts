@@ -38,6 +38,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@corebus/core/driver': ['CorebusError', 'PublishError', 'SettleError', 'systemClock'],
   '@corebus/core/events': ['CorebusError', 'defineEvent', 'newId'],
   '@corebus/core/internal': [
+    'SESSION_MODE',
     'callable',
     'checkNames',
     'checkOptions',
