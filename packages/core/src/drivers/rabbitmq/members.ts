@@ -23,7 +23,7 @@ type Word =
   | { readonly kind: 'fence'; readonly id: string }
 
 /** So long are answers to a hello waited for. */
-const ANSWERS_WITHIN_MS = 300
+const ANSWERS_WITHIN_MS = 100
 
 /**
  * The members of a group talk through one exchange, by the group's name: each has a queue of its own there, which is gone with its connection.
