@@ -102,7 +102,7 @@ export function createRequests(options: RequestsOptions): Requests {
       },
       session: async (work) => {
         const { result, recorded } = await runInScope(scope, () => part.run(work))
-        scope.kept.push(...recorded)
+        scope.kept = recorded
         return result
       },
       get db() {
@@ -117,7 +117,7 @@ export function createRequests(options: RequestsOptions): Requests {
       },
       discard: () => {
         discard(scope)
-        if (scope.kept.length === 0) end(scope)
+        if (!scope.kept) end(scope)
         else void releaseInBackground(scope).then(() => end(scope)) // never rejects
       },
     }

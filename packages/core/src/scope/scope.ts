@@ -31,7 +31,7 @@ export interface Scope {
   readonly correlationId: string | undefined
   readonly causationId: string | undefined
   /** Of a part that has committed: it has happened, whatever becomes of the rest. */
-  readonly kept: Recorded[]
+  kept: readonly Recorded[] | undefined
   /** What is open: an outbox can be written where it is no reading one. */
   session: 'none' | 'read' | 'write'
   /** Released or discarded. Code it has started may run on: what that records leaves at once. */
@@ -65,8 +65,18 @@ export function createScope({
   causationId?: string
   owner: Publishing
 }): Scope {
-  const ids = { correlationId, causationId, owner, derivesFrom: undefined, group: '', derived: 0 }
-  return { recorded: [], kept: [], session: 'none', over: false, ...ids }
+  return {
+    recorded: [],
+    kept: undefined,
+    session: 'none',
+    over: false,
+    correlationId,
+    causationId,
+    owner,
+    derivesFrom: undefined,
+    group: '',
+    derived: 0,
+  }
 }
 
 /** The id of the next message that is recorded here, where it must be the same after a redelivery. */
@@ -108,7 +118,8 @@ export async function publishConfirmed(recorded: readonly Recorded[]): Promise<v
 /** Publishes what was recorded, now. Resolves when all is confirmed or has failed, which is logged and counted; never rejects. */
 export async function releaseInBackground(scope: Scope): Promise<void> {
   scope.over = true
-  const all = [...scope.kept.splice(0), ...scope.recorded.splice(0)]
+  const all = [...(scope.kept ?? []), ...scope.recorded.splice(0)]
+  scope.kept = undefined
   await Promise.all([...byOutlet(all)].map(([outlet, recorded]) => outlet.publishInBackground(recorded)))
 }
 

@@ -73,7 +73,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
   const entries = () => topology.entries()
   const dead = letters({ names, declarer, publisher, targets, clock, entries })
-  const notes = members({ link: consuming, names, clock, timeoutMs, signal: closing.signal })
+  const notes = members({ consuming, publishing, names, clock, timeoutMs, signal: closing.signal })
   const context: MembershipContext = {
     ...{ link: consuming, names, topology, targets, publisher, declarer, clock, timeoutMs },
     closing: closing.signal,

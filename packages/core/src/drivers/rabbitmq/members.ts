@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
+import type { Channel, ConsumeMessage } from 'amqplib'
 import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { MemberNote, Members } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { closeChannel } from './close-channel.ts'
 import { closed, type Link } from './connection.ts'
 import { refusalOf } from './failure.ts'
 import type { Names } from './names.ts'
+import { Speaker } from './speaker.ts'
 
 export interface MembersOptions {
-  readonly link: Link
+  /** On which others are heard, and on which we speak. */
+  readonly consuming: Link
+  readonly publishing: Link
   readonly names: Names
   readonly clock: Clock
   readonly timeoutMs: number
@@ -31,8 +35,9 @@ const ANSWERS_WITHIN_MS = 100
  */
 export function members(options: MembersOptions): Members & { close(): Promise<void> } {
   const rooms = new Map<string, Room>()
+  const speaker = new Speaker({ ...options, link: options.publishing })
   const room = (group: string): Room => {
-    const known = rooms.get(group) ?? new Room(group, options)
+    const known = rooms.get(group) ?? new Room(group, options, speaker)
     rooms.set(group, known)
     return known
   }
@@ -41,13 +46,13 @@ export function members(options: MembersOptions): Members & { close(): Promise<v
     list: (group) => room(group).list(),
     leave: (group, member) => room(group).leave(member),
     async close() {
-      await Promise.all([...rooms.values()].map((one) => one.close()))
+      await Promise.all([...[...rooms.values()].map((one) => one.close()), speaker.close()])
     },
   }
 }
 
 interface Line {
-  readonly channel: ConfirmChannel
+  readonly channel: Channel
   readonly queue: string
   readonly openedAt: number
 }
@@ -56,21 +61,25 @@ interface Line {
 class Room {
   readonly #group: string
   readonly #options: MembersOptions
+  readonly #speaker: Speaker
   readonly #heard = new Map<string, { readonly note: string; readonly until: number }>()
   /** Ours, said again to whoever says hello. */
   readonly #ours = new Map<string, Word & { kind: 'note' }>()
   readonly #fences = new Map<string, () => void>()
   #line: Promise<Line> | undefined
+  #current: Line | undefined
 
-  constructor(group: string, options: MembersOptions) {
+  constructor(group: string, options: MembersOptions, speaker: Speaker) {
     this.#group = group
     this.#options = options
+    this.#speaker = speaker
   }
 
   async tell(member: string, note: string, forMs: number): Promise<void> {
     const word: Word = { kind: 'note', member, note, forMs }
     this.#ours.set(member, word)
-    await this.#say(await this.#open(), word)
+    await this.#open()
+    await this.#say(word)
   }
 
   async list(): Promise<readonly MemberNote[]> {
@@ -87,13 +96,13 @@ class Room {
   async leave(member: string): Promise<void> {
     if (!this.#ours.delete(member)) return
     this.#heard.delete(member)
-    if (this.#line) await this.#say(await this.#open(), { kind: 'leave', member })
+    await this.#say({ kind: 'leave', member })
   }
 
   async close(): Promise<void> {
     const line = await this.#line?.catch(() => undefined)
     this.#line = undefined
-    await line?.channel.close().catch(() => {}) // with its connection, then
+    if (line) await closeChannel(line.channel)
   }
 
   #open(): Promise<Line> {
@@ -105,27 +114,36 @@ class Room {
   }
 
   async #join(): Promise<Line> {
-    const { link, names, clock, timeoutMs, signal } = this.#options
-    const model = await link.up(timeoutMs, signal)
+    const { consuming, names, clock, timeoutMs, signal } = this.#options
+    const model = await consuming.up(timeoutMs, signal)
     if (!model) throw signal.aborted ? closed() : new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
-    const channel = await model.createConfirmChannel()
+    const channel = await model.createChannel()
     const queue = names.member(randomUUID())
+    const line: Line = { channel, queue, openedAt: monotonic(clock) }
     const gone = () => {
+      // One that never opened is told to whoever opened it, and another one may be there by now.
+      if (this.#current !== line) return
+      this.#current = undefined
       this.#line = undefined
       for (const pass of this.#fences.values()) pass()
     }
     channel.on('error', () => {}) // told to whoever asked
     channel.on('close', gone)
-    await channel.assertExchange(names.members, 'direct', { durable: true })
-    await channel.assertQueue(queue, { exclusive: true, autoDelete: true, durable: false })
-    await channel.bindQueue(queue, names.members, this.#group)
-    const line: Line = { channel, queue, openedAt: monotonic(clock) }
-    await channel.consume(queue, (message) => (message ? this.#hear(line, message) : gone()), { noAck: true, exclusive: true })
-    await this.#say(line, { kind: 'hello' })
+    try {
+      await channel.assertExchange(names.members, 'direct', { durable: true })
+      await channel.assertQueue(queue, { exclusive: true, autoDelete: true, durable: false })
+      await channel.bindQueue(queue, names.members, this.#group)
+      await channel.consume(queue, (message) => (message ? this.#hear(message) : gone()), { noAck: true, exclusive: true })
+      await this.#say({ kind: 'hello' })
+    } catch (thrown) {
+      await closeChannel(channel)
+      throw thrown
+    }
+    this.#current = line
     return line
   }
 
-  #hear(line: Line, { content }: ConsumeMessage): void {
+  #hear({ content }: ConsumeMessage): void {
     const word = parsed(content)
     switch (word?.kind) {
       case 'note':
@@ -135,7 +153,7 @@ class Room {
         this.#heard.delete(word.member)
         break
       case 'hello':
-        for (const own of this.#ours.values()) this.#say(line, own).catch(() => {}) // said again in a while
+        for (const own of this.#ours.values()) this.#say(own).catch(() => {}) // said again in a while
         break
       case 'fence':
         this.#fences.get(word.id)?.()
@@ -147,27 +165,29 @@ class Room {
     const id = randomUUID()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#fences.set(id, resolve)
+    const cancel = new AbortController()
     try {
-      await this.#send(line, '', line.queue, { kind: 'fence', id })
-      await Promise.race([promise, sleep(this.#options.clock, this.#options.timeoutMs)])
-      if (!this.#line || (await this.#line) !== line)
+      await this.#speaker.say('', line.queue, bytes({ kind: 'fence', id }))
+      let isOver = false
+      const late = sleep(this.#options.clock, this.#options.timeoutMs, cancel.signal).then(() => {
+        isOver = !cancel.signal.aborted
+      })
+      await Promise.race([promise, late])
+      cancel.abort()
+      if (isOver) throw new CorebusError('CONNECTION_LOST', `RabbitMQ did not answer within ${this.#options.timeoutMs} ms`)
+      if (this.#current !== line)
         throw new CorebusError('CONNECTION_LOST', 'the connection to RabbitMQ was lost while the members of a group were asked for')
     } finally {
       this.#fences.delete(id)
     }
   }
 
-  #say(line: Line, word: Word): Promise<void> {
-    return this.#send(line, this.#options.names.members, this.#group, word)
-  }
-
-  #send({ channel }: Line, exchange: string, key: string, word: Word): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const body = Buffer.from(JSON.stringify(word))
-      channel.publish(exchange, key, body, { contentType: 'application/json' }, (error: unknown) => (error ? reject(error) : resolve()))
-    })
+  #say(word: Word): Promise<void> {
+    return this.#speaker.say(this.#options.names.members, this.#group, bytes(word))
   }
 }
+
+const bytes = (word: Word): Buffer => Buffer.from(JSON.stringify(word))
 
 /** Undefined for what somebody else said. */
 function parsed(body: Buffer): Word | undefined {
