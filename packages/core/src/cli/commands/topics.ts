@@ -62,8 +62,8 @@ export function topicsCommand(program: Command): void {
 async function rowsOf(driver: Driver): Promise<readonly Row[]> {
   const { admin } = driver
   const topics = [...(await admin.topics())].sort((a, b) => (a.topic < b.topic ? -1 : 1))
-  const figures = new Map<string, GroupFigures | undefined>()
-  for (const group of new Set(topics.flatMap(({ groups }) => groups))) figures.set(group, await figuresOf(driver, group))
+  const all = [...new Set(topics.flatMap(({ groups }) => groups))]
+  const figures = new Map(await Promise.all(all.map(async (group) => [group, await figuresOf(driver, group)] as const)))
   const rows: Row[] = []
   for (const { topic, groups, kept } of topics) {
     const known = kept === undefined ? {} : { kept }

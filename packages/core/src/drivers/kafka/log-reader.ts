@@ -15,7 +15,8 @@ export async function readLog(
   if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
   const begin = (await client.offsets(topic, leaders, 'begin'))[partition] ?? 0
   const end = (await client.offsets(topic, leaders, 'end'))[partition] ?? 0
-  let offset = Math.max(from, begin)
+  // Past its end: it is another topic of that name, made after the first was deleted.
+  let offset = from > end ? begin : Math.max(from, begin)
   while (offset < end) {
     const [fetched] = await client.fetch(leader, [{ topic, partition, offset }], { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES })
     for (const record of fetched?.records ?? []) if (record.offset < end) onRecord(record)

@@ -51,6 +51,30 @@ export const memberCases: readonly ConformanceCase[] = [
   }),
 
   knowing(
+    'after a restart of the broker the members know each other again',
+    async (room) => {
+      const [one, other] = [await room.connect(), await room.connect()]
+      const group = `g-${newId()}`
+      const listed = async () => [...((await other.members?.list(group)) ?? [])].map(({ member, note }) => `${member} ${note}`).sort()
+      await one.members?.tell(group, 'a', 'before', 120_000)
+      await other.members?.tell(group, 'b', 'before', 120_000)
+      assert.deepEqual(await listed(), ['a before', 'b before'])
+      await room.target.faults?.restart?.()
+      const tellAgain = () =>
+        one.members?.tell(group, 'a', 'after', 120_000).then(
+          () => true,
+          () => false,
+        ) ?? false
+      await until(tellAgain, () => 'it cannot tell')
+      await until(
+        async () => (await listed().catch(() => [])).join() === 'a after,b before',
+        () => listed(),
+      )
+    },
+    { needs: (_, { faults }) => (faults?.restart ? undefined : 'this broker cannot be restarted here'), alone: true, timeoutMs: 120_000 },
+  ),
+
+  knowing(
     'a rolling deploy of two versions with different handlers: nothing is skipped, nothing dead, nothing handled twice',
     async (room) => {
       const place = { topic: room.topic(), group: `g-${newId()}` }

@@ -103,7 +103,8 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
     const noticed = new Set<string>()
     let open = true
     const done = new Set<number>()
-    const options = { topic, group: 'g', maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
+    // Each member has a service of its own, so that what is said of it can be told apart.
+    const options = { topic, group: 'g', shared: true, maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
     const services = Array.from({ length: members }, (_, n) => `member-${n}`)
     const group = services.map((service) => room.messaging({ service, shutdownMs: 100, crashLimit: 2 }))
     for (const messaging of group) {
