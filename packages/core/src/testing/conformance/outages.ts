@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Delivery, Driver, Message } from '../../driver.ts'
 import { PublishError } from '../../errors.ts'
 import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
+import { newId } from '../../wire/id.ts'
 import { type CaseOptions, type ConformanceCase, casesOf } from './case.ts'
 import { idsOf, messages, numberIn, type Room, sorted } from './room.ts'
 import type { ConformanceTarget, Faults } from './target.ts'
@@ -103,8 +104,9 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
     const noticed = new Set<string>()
     let open = true
     const done = new Set<number>()
-    // Each member has a service of its own, so that what is said of it can be told apart.
-    const options = { topic, group: 'g', shared: true, maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
+    // Each member has a service of its own, so that what is said of it can be told apart; no other case has their group.
+    const shared = { group: `g-${newId()}`, shared: true }
+    const options = { topic, ...shared, maxRetries: 0, concurrency: 5, handlerTimeoutMs: 120_000 }
     const services = Array.from({ length: members }, (_, n) => `member-${n}`)
     const group = services.map((service) => room.messaging({ service, shutdownMs: 100, crashLimit: 2 }))
     for (const messaging of group) {
@@ -120,7 +122,7 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
     }
     const onState = (record: unknown) => {
       const { service, state, group } = record as StateRecord // the channel's own
-      if (state === 'reconnecting' && group === 'g') noticed.add(service)
+      if (state === 'reconnecting' && group === shared.group) noticed.add(service)
     }
     subscribe(CHANNEL.state, onState)
     room.onLeave(() => unsubscribe(CHANNEL.state, onState))
@@ -162,7 +164,7 @@ function interrupted(times: number, { fault, members }: { fault: 'restart' | 're
     open = true
     await finished(20)
     const { admin } = await messaging.driver()
-    assert.equal((await admin.depth(topic, 'g')).dead, 0)
+    assert.equal((await admin.depth(topic, shared.group)).dead, 0)
   }
 }
 
