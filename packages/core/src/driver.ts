@@ -126,6 +126,8 @@ export interface Capabilities {
   readonly keepsHistory: boolean
   /** A delivery may stay unsettled this long; longer, the broker takes it back. Infinity where there is no such limit. */
   readonly longestHandlingMs: number
+  /** The members of a group can know each other: `Driver.members` is there. */
+  readonly members: boolean
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */

@@ -29,7 +29,13 @@ function message(body: Uint8Array, more: Partial<Message> = {}): Message {
 }
 
 function planOf(...specs: HandlerSpec[]): TopicPlan {
-  const capabilities = { durable: false, orderedAcrossProcesses: true, keepsHistory: false, longestHandlingMs: Number.POSITIVE_INFINITY }
+  const capabilities = {
+    durable: false,
+    orderedAcrossProcesses: true,
+    keepsHistory: false,
+    longestHandlingMs: Number.POSITIVE_INFINITY,
+    members: false,
+  }
   const defaults = {
     service: 'g',
     defaultTopic: undefined,

@@ -33,7 +33,13 @@ class Bench {
     { subscribed = Promise.resolve(), ...options }: Partial<Parameters<typeof messageSpec>[0]> & { subscribed?: Promise<void> } = {},
   ) {
     const spec = messageSpec({ topic: 't', retryDelayMs: 1_000, ...options }, () => undefined)
-    const capabilities = { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY }
+    const capabilities = {
+      durable: true,
+      orderedAcrossProcesses: true,
+      keepsHistory: true,
+      longestHandlingMs: Number.POSITIVE_INFINITY,
+      members: false,
+    }
     const [plan] = planGroups([spec], {
       service: 'g',
       defaultTopic: undefined,

@@ -23,7 +23,13 @@ function refusing() {
   }
   const driver = {
     name: 'refusing',
-    capabilities: { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
+    capabilities: {
+      durable: true,
+      orderedAcrossProcesses: true,
+      keepsHistory: true,
+      longestHandlingMs: Number.POSITIVE_INFINITY,
+      members: false,
+    },
     admin: { topics: async () => [] },
     connect: async (listener: (state: { kind: 'connected' }) => void) => listener({ kind: 'connected' }),
     ensure: async () => [],

@@ -8,7 +8,7 @@ import { type GroupPlan, type PlanDefaults, planGroups, topologyOf } from './pla
 import { type Selection, select } from './select.ts'
 import { eventSpec, messageSpec } from './specs.ts'
 
-const capabilities = { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: 25 * 60_000 }
+const capabilities = { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: 25 * 60_000, members: false }
 const DEFAULTS: PlanDefaults = {
   service: 'orders',
   defaultTopic: undefined,

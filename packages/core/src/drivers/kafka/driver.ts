@@ -91,7 +91,13 @@ export function kafkaDriver(options: DriverOptions): Driver {
 
   return {
     name: 'kafka',
-    capabilities: { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
+    capabilities: {
+      durable: true,
+      orderedAcrossProcesses: true,
+      keepsHistory: true,
+      longestHandlingMs: Number.POSITIVE_INFINITY,
+      members: true,
+    },
     admin: insistent(admin({ names, prefix, client: asking, letters: dead, entries }), asked),
     members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),
     async connect(listener) {

@@ -14,6 +14,7 @@ const CAPABILITIES: Capabilities = {
   orderedAcrossProcesses: true,
   keepsHistory: false,
   longestHandlingMs: Number.POSITIVE_INFINITY,
+  members: true,
 }
 
 /**

@@ -146,7 +146,13 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
 
   return {
     name: 'rabbitmq',
-    capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: false, longestHandlingMs: LONGEST_HANDLING_MS },
+    capabilities: {
+      durable: true,
+      orderedAcrossProcesses: false,
+      keepsHistory: false,
+      longestHandlingMs: LONGEST_HANDLING_MS,
+      members: true,
+    },
     admin: admin({ names, declarer, letters: dead, entries }),
     members: notes,
     pipelinedBatch: PUBLISHED_AT_ONCE,

@@ -137,7 +137,13 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
 
   return {
     name: 'redis',
-    capabilities: { durable: true, orderedAcrossProcesses: false, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
+    capabilities: {
+      durable: true,
+      orderedAcrossProcesses: false,
+      keepsHistory: true,
+      longestHandlingMs: Number.POSITIVE_INFINITY,
+      members: true,
+    },
     admin: admin({ names, nodes, topology, letters: dead, where, signal: closing.signal }),
     members: members({ names, nodes, where, signal: closing.signal }),
     pipelinedBatch: PUBLISHED_AT_ONCE,

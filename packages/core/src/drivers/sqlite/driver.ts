@@ -139,7 +139,13 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
 
   return {
     name: 'sqlite',
-    capabilities: { durable: true, orderedAcrossProcesses: true, keepsHistory: true, longestHandlingMs: Number.POSITIVE_INFINITY },
+    capabilities: {
+      durable: true,
+      orderedAcrossProcesses: true,
+      keepsHistory: true,
+      longestHandlingMs: Number.POSITIVE_INFINITY,
+      members: true,
+    },
     admin: admin({ connection, topics, letters: dead, clock, prefix, timeoutMs: publishTimeoutMs, ownFile: life.ownFile }),
     members: members({ connection, clock, prefix, timeoutMs: publishTimeoutMs }),
     async connect(tell) {

@@ -10,7 +10,13 @@ import {
 
 const target: ConformanceTarget = {
   name: 'paper',
-  capabilities: { durable: false, orderedAcrossProcesses: true, keepsHistory: false, longestHandlingMs: Number.POSITIVE_INFINITY },
+  capabilities: {
+    durable: false,
+    orderedAcrossProcesses: true,
+    keepsHistory: false,
+    longestHandlingMs: Number.POSITIVE_INFINITY,
+    members: false,
+  },
   options: { broker: 'memory', url: 'memory://paper' },
   exceptions: [],
   connect: () => Promise.reject(new Error('nobody connects here')),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Capabilities } from '../../driver.ts'
 import { newId } from '../../wire/id.ts'
 import { type ConformanceCase, casesOf } from './case.ts'
 import type { Room } from './room.ts'
@@ -27,28 +28,37 @@ function version(room: Room, { topic, group }: { topic: string; group: string },
   return messaging
 }
 
+/** A driver may leave it out. */
+function known({ members }: Capabilities): string | undefined {
+  return members ? undefined : 'members of a group cannot know each other on this broker'
+}
+
 export const memberCases: readonly ConformanceCase[] = [
-  knowing('what a member says of itself is in the list of all until it is said anew, taken back, or too old', async (room) => {
-    const [one, other] = [await room.connect(), await room.connect()]
-    const group = `g-${newId()}`
-    assert.ok(one.members && other.members, 'this driver keeps no notes of members')
-    const listed = async () => [...((await other.members?.list(group)) ?? [])].map(({ member, note }) => `${member} ${note}`).sort()
-    assert.deepEqual(await listed(), [])
-    const long = 'ü'.repeat(20_000)
-    await one.members.tell(group, 'a', 'first', 60_000)
-    await one.members.tell(group, 'b', long, 60_000)
-    await one.members.tell(`${group}2`, 'c', 'of another group', 60_000)
-    assert.deepEqual(await listed(), ['a first', `b ${long}`])
-    await one.members.tell(group, 'a', 'second', 60_000)
-    await other.members.tell(group, 'd', 'short', 700)
-    assert.deepEqual(await listed(), ['a second', `b ${long}`, 'd short'])
-    await one.members.leave(group, 'b')
-    await until(
-      async () => (await listed()).length === 1,
-      () => listed(),
-    )
-    assert.deepEqual(await listed(), ['a second'])
-  }),
+  knowing(
+    'what a member says of itself is in the list of all until it is said anew, taken back, or too old',
+    async (room) => {
+      const [one, other] = [await room.connect(), await room.connect()]
+      const group = `g-${newId()}`
+      assert.ok(one.members && other.members, 'this driver keeps no notes of members')
+      const listed = async () => [...((await other.members?.list(group)) ?? [])].map(({ member, note }) => `${member} ${note}`).sort()
+      assert.deepEqual(await listed(), [])
+      const long = 'ü'.repeat(20_000)
+      await one.members.tell(group, 'a', 'first', 60_000)
+      await one.members.tell(group, 'b', long, 60_000)
+      await one.members.tell(`${group}2`, 'c', 'of another group', 60_000)
+      assert.deepEqual(await listed(), ['a first', `b ${long}`])
+      await one.members.tell(group, 'a', 'second', 60_000)
+      await other.members.tell(group, 'd', 'short', 700)
+      assert.deepEqual(await listed(), ['a second', `b ${long}`, 'd short'])
+      await one.members.leave(group, 'b')
+      await until(
+        async () => (await listed()).length === 1,
+        () => listed(),
+      )
+      assert.deepEqual(await listed(), ['a second'])
+    },
+    { needs: known },
+  ),
 
   knowing(
     'after a restart of the broker the members know each other again',
@@ -71,7 +81,11 @@ export const memberCases: readonly ConformanceCase[] = [
         () => listed(),
       )
     },
-    { needs: (_, { faults }) => (faults?.restart ? undefined : 'this broker cannot be restarted here'), alone: true, timeoutMs: 120_000 },
+    {
+      needs: (capabilities, { faults }) => known(capabilities) ?? (faults?.restart ? undefined : 'this broker cannot be restarted here'),
+      alone: true,
+      timeoutMs: 120_000,
+    },
   ),
 
   knowing(
@@ -120,23 +134,28 @@ export const memberCases: readonly ConformanceCase[] = [
       const passedOn = all.reduce((sum, { counters }) => sum + counters.snoozed, 0)
       assert.ok(passedOn > 0, 'nothing came to a member that does not handle it: this proves nothing')
     },
+    { needs: known },
   ),
 
-  knowing('two services with one group: the second is refused, and both are named; the first goes on', async (room) => {
-    const place = { topic: room.topic(), group: `g-${newId()}` }
-    const [orders, billing, allowed] = ['orders-api', 'billing-api', 'mail-api'].map((service) => room.messaging({ service }))
-    assert.ok(orders && billing && allowed)
-    const handled: string[] = []
-    for (const [name, one] of Object.entries({ orders, billing })) one.handle(place, () => void handled.push(name))
-    allowed.handle({ ...place, shared: true }, () => void handled.push('allowed'))
-    await orders.start()
-    await assert.rejects(billing.start(), { code: 'GROUP_SHARED', message: /billing-api .*orders-api / })
-    await orders.getProducer().send(place.topic, 1)
-    await until(
-      () => handled.length === 1,
-      () => handled,
-    )
-    assert.deepEqual(handled, ['orders'])
-    await allowed.start()
-  }),
+  knowing(
+    'two services with one group: the second is refused, and both are named; the first goes on',
+    async (room) => {
+      const place = { topic: room.topic(), group: `g-${newId()}` }
+      const [orders, billing, allowed] = ['orders-api', 'billing-api', 'mail-api'].map((service) => room.messaging({ service }))
+      assert.ok(orders && billing && allowed)
+      const handled: string[] = []
+      for (const [name, one] of Object.entries({ orders, billing })) one.handle(place, () => void handled.push(name))
+      allowed.handle({ ...place, shared: true }, () => void handled.push('allowed'))
+      await orders.start()
+      await assert.rejects(billing.start(), { code: 'GROUP_SHARED', message: /billing-api .*orders-api / })
+      await orders.getProducer().send(place.topic, 1)
+      await until(
+        () => handled.length === 1,
+        () => handled,
+      )
+      assert.deepEqual(handled, ['orders'])
+      await allowed.start()
+    },
+    { needs: known },
+  ),
 ]
