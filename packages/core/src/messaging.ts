@@ -162,7 +162,9 @@ export function createInstance<T extends Types>(
   const mustHaveSession = (what: string): void => {
     if (!outlet.hasOutbox || currentScope()?.session === 'write') return
     const why =
-      currentScope()?.session === 'read' ? 'and the one here only reads: say session: true' : 'call it in a handler, a request or a session'
+      currentScope()?.session === 'read'
+        ? 'and the one here only reads: say session: true'
+        : 'call it where one is open: in a handler or a request that does not say session: false'
     throw new CorebusError(
       'NO_SESSION',
       `${what} with an outbox needs an open session to be written in${currentScope()?.session === 'read' ? ', ' : ': '}${why}`,

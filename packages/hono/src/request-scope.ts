@@ -23,8 +23,8 @@ export const REQUEST_SCOPE: Readonly<Record<keyof RequestScopeOptions, Option>> 
 export interface RequestVariables<Db = unknown> {
   /** The open session of this request. Where there is none, whatever is asked of it throws NO_SESSION, unless another middleware has set it. */
   db: Db
-  /** With `session: 'manual'`: runs its argument in a session, once. */
-  session: RequestScope<Db>['session']
+  /** With `session: 'manual'`: runs its argument in a session, once. (`session` itself is what many apps call their user's.) */
+  inSession: RequestScope<Db>['session']
   /** What every message published from this request carries as its correlation id. */
   requestId: string
 }
@@ -90,7 +90,7 @@ function remember<Db>(c: Context, messaging: RequestMessaging<Db>, scope: Reques
   }
   const known = opened.get(c) ?? new Map()
   opened.set(c, known.set(messaging, here))
-  c.set('session', session)
+  c.set('inSession', session)
   // Without a session it may be somebody else's.
   if (scope.opens) c.set('db', db)
   else if (c.get('db') === undefined) c.set('db', noDb(scope))

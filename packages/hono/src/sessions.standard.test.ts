@@ -145,7 +145,7 @@ describe('requestScope', () => {
     const { messaging, log } = app()
     const hono = new Hono().use(requestScope(messaging, { session: 'manual' })).post('/', async (c) => {
       log.push('slow call')
-      const db = await c.var.session(async (tx) => `${tx}!`)
+      const db = await c.var.inSession(async (tx) => `${tx}!`)
       return c.text(db)
     })
     expect(await (await hono.request('/', { method: 'POST' })).text()).toBe('writes!')

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorebusError, type Session, type Sessions } from '@corebus/core'
 import { checkOptions, milliseconds, type Option, text } from '@corebus/core/internal'
@@ -23,22 +23,28 @@ export const SQLITE_SESSION: Readonly<Record<keyof SqliteSessionOptions, Option>
 /**
  * Sessions on one connection of node:sqlite, for `configureMessaging({ session })`: BEGIN IMMEDIATE, the work, COMMIT, or ROLLBACK when it
  * throws. One at a time per file, also where several connections share it. While another process has the file locked, the event loop runs on.
- * What only reads gets a second connection, which can do nothing else and waits for nobody; it is opened when it is first needed.
+ * What only reads gets, with `PRAGMA journal_mode = WAL`, a second connection, which can do nothing else and waits for nobody; otherwise it takes its turn.
  * @throws CorebusError SESSION_BUSY when it stays locked, SESSION_NESTED, SESSION_OPEN when the connection is in a transaction of its own
  */
 export function sqliteSession(database: DatabaseSync, options: SqliteSessionOptions = {}): Sessions<DatabaseSync> {
   checkOptions('sqliteSession', options, SQLITE_SESSION)
   const { file, busyTimeoutMs = 5_000 } = options
   const key = file ?? locationOf(database) ?? database
-  return { write: writing(database, key, busyTimeoutMs), read: reading(database, key, busyTimeoutMs) }
+  return { write: writing(database, key, busyTimeoutMs), read: reading(database, key) }
 }
 
-/** A connection of its own, so that nobody who reads waits for a transaction, or sees what it has not committed. A database in memory has one connection. */
-function reading(database: DatabaseSync, key: SessionKey, busyTimeoutMs: number): Session<DatabaseSync> {
-  if (typeof key !== 'string') return serialised(key, (work) => work(database))
+/**
+ * With a write-ahead log a connection of its own, so that nobody who reads waits for a transaction, or sees what it has not committed. Without one,
+ * or in memory, who reads and who writes take turns: a writer may lock readers out, and would have to wait for the event loop that they block.
+ */
+function reading(database: DatabaseSync, key: SessionKey): Session<DatabaseSync> {
+  const inTurn = serialised<DatabaseSync>(key, (work) => work(database))
   let connection: DatabaseSync | undefined
   return (work) => {
-    connection ??= new DatabaseSync(key, { readOnly: true, timeout: busyTimeoutMs })
+    if (typeof key !== 'string' || database.prepare('PRAGMA journal_mode').get()?.journal_mode !== 'wal') return inTurn(work)
+    // By its own class: whoever has no use for SQLite does not load it.
+    const Connection = database.constructor as new (file: string, options: object) => DatabaseSync
+    connection ??= new Connection(key, { readOnly: true, timeout: READ_TIMEOUT_MS })
     return work(connection)
   }
 }
@@ -73,6 +79,8 @@ function locationOf(database: DatabaseSync): string | undefined {
 }
 
 const SQLITE_BUSY = 5
+/** With a write-ahead log readers wait for next to nothing. */
+const READ_TIMEOUT_MS = 100
 const FIRST_WAIT_MS = 2
 const LONGEST_WAIT_MS = 50
 

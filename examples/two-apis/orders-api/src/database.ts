@@ -9,6 +9,8 @@ mkdirSync(dirname(file), { recursive: true })
 /** This service's own file. Its server and its consumer are two processes that share it. */
 export const database = new DatabaseSync(file, { timeout: 5_000 })
 
+// Who reads does not wait for who writes.
+database.exec('PRAGMA journal_mode = WAL')
 database.exec(`
   BEGIN IMMEDIATE;
   CREATE TABLE IF NOT EXISTS customers (

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { event } from '@corebus/core'
+import { emit, event } from '@corebus/core'
 import { type ActionContext, action, ViewSet } from '@corebus/hono'
 import { UserCreated, UserUpdated } from '@two-apis/events'
 import type { Context } from 'hono'
@@ -15,13 +15,16 @@ type Change = z.infer<typeof Change>
 
 /** What an action returns is answered and, under `@event`, published after the response. An answer of 400 and above publishes nothing. */
 export class UserViewSet extends ViewSet {
-  /** A hash takes its time, so it is made outside of the transaction: whoever else writes does not wait for it. */
+  /** A hash takes its time, so it is made outside of the transaction: whoever else writes does not wait for it. The event belongs to the part that inserts. */
   @action({ method: 'POST', body: Registration, session: 'manual' })
-  @event(UserCreated)
   async register(c: Context, { session, body }: ActionContext<DatabaseSync, Registration>) {
     const { email } = body
     const password = await hashPassword(body.password)
-    const id = await session(async (db) => insertUser(db, { email, password }))
+    const id = await session(async (db) => {
+      const inserted = insertUser(db, { email, password })
+      if (inserted !== undefined) emit(UserCreated, { id: inserted, email })
+      return inserted
+    })
     if (id === undefined) return c.json({ error: `${email} is registered already` }, 409)
     return { id, email }
   }

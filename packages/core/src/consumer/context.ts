@@ -4,7 +4,7 @@ import type { HandlerContext, HandlerSpec } from '../handlers/handler.ts'
 import { Part } from '../scope/part.ts'
 import type { EventOptions, Producer, Publishing } from '../scope/publishing.ts'
 import { publishConfirmed, runInScope, type Scope } from '../scope/scope.ts'
-import { type Session, type Sessions, sessionOf } from '../scope/session.ts'
+import { opensIn, type Session, type Sessions } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { HEADER } from '../wire/headers.ts'
 import { forbid } from './forbidden.ts'
@@ -90,7 +90,7 @@ export class Context implements HandlerContext {
   #partOf(): Part {
     const { where, session: mode = true } = this.#spec
     const call = this.#call
-    this.#part ??= new Part({ scope: this.#scope, where, mode, session: sessionOf(mode, this.#session), forbid: () => forbid(call) })
+    this.#part ??= new Part({ scope: this.#scope, where, mode, opens: opensIn(mode, this.#session), forbid: () => forbid(call) })
     return this.#part
   }
 

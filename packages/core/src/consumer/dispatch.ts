@@ -7,7 +7,7 @@ import type { HandleMiddleware, HandlerCall } from '../publish/middleware.ts'
 import { inSession } from '../scope/in-session.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope/scope.ts'
-import { type Inbox, type Outbox, type Session, type SessionMode, type Sessions, sessionOf } from '../scope/session.ts'
+import { type Inbox, type Opens, type Outbox, opensIn, type Session, type Sessions } from '../scope/session.ts'
 import { HEADER } from '../wire/headers.ts'
 import { carried } from '../wire/id.ts'
 import { type Call, Context, type Opened } from './context.ts'
@@ -45,16 +45,16 @@ export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions)
   const { event, plan } = found
   if (found.kind === 'verdict') return plan ? { verdict: found.verdict, event, plan } : nobodys(found.verdict, event, topic, options)
   const scope = scopeOf(call.message, options)
+  const mode = found.plan.spec.session ?? true
+  const opens = mode === 'manual' ? undefined : opensIn(mode, options.session)
   try {
-    const mode = found.plan.spec.session ?? true
-    const session = mode === 'manual' ? undefined : sessionOf(mode, options.session)
-    const handled = session
-      ? runInScope(scope, handleInSession, { session, mode }, call, found, scope, options)
+    const handled = opens
+      ? runInScope(scope, handleInSession, opens, call, found, scope, options)
       : runInScope(scope, handle, call, found, scope, options, undefined)
     const dispatched = isPromise(handled) ? handled.then((verdict) => ended(verdict, scope, found)) : ended(handled, scope, found)
-    return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(thrown, call, scope, found)) : dispatched
+    return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(thrown, call, scope, found, opens)) : dispatched
   } catch (thrown) {
-    return failed(thrown, call, scope, found)
+    return failed(thrown, call, scope, found, opens)
   }
 }
 
@@ -88,15 +88,15 @@ function ended(verdict: Verdict, scope: Scope, { event, plan }: Found): Dispatch
   return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
 }
 
-function failed(thrown: unknown, call: Call, scope: Scope, { event, plan }: Found): Dispatched {
+function failed(thrown: unknown, call: Call, scope: Scope, { event, plan }: Found, opens: Opens | undefined): Dispatched {
   discard(scope)
-  return { verdict: verdictOf(thrown, call), event, plan }
+  return { verdict: verdictOf(thrown, call, opens), event, plan }
 }
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise
 
 function handleInSession(
-  opens: { readonly session: Session<unknown>; readonly mode: SessionMode },
+  opens: Opens,
   call: Call,
   found: Found & { kind: 'handler' },
   scope: Scope,
@@ -146,6 +146,11 @@ function afterHandler(
   opened: Opened | undefined,
 ): Verdict | Promise<Verdict> {
   forbid(call)
+  if (scope.parting)
+    throw new CorebusError(
+      'SESSION',
+      'the handler ended while the session that it opened was still open: wait for session(work) before it returns',
+    )
   return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, opened?.db).then(() => OK) : OK
 }
 
@@ -176,10 +181,15 @@ function throughMiddleware(middleware: readonly HandleMiddleware[], call: Handle
   return step(0)
 }
 
-function verdictOf(thrown: unknown, call: Call): Verdict {
+function verdictOf(thrown: unknown, call: Call, opens: Opens | undefined): Verdict {
   if (call.forbidden() === 'lost') return { kind: 'unsettled', why: 'lost' }
-  if (call.forbidden() === 'timed out')
-    return { kind: 'failed', error: new CorebusError('HANDLER_TIMEOUT', new Forbidden('timed out').message, { cause: thrown }) }
+  if (call.forbidden() === 'timed out') {
+    const undone = opens ? '; what it did in its session was rolled back' : ''
+    return {
+      kind: 'failed',
+      error: new CorebusError('HANDLER_TIMEOUT', `${new Forbidden('timed out').message}${undone}`, { cause: thrown }),
+    }
+  }
   // Stopped by the signal at the end of the shutdown budget: no fault of the message.
   if (call.aborted) return { kind: 'unsettled', why: 'handed back' }
   const error = asError(thrown)

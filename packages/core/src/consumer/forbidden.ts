@@ -2,11 +2,7 @@
 export class Forbidden extends Error {
   readonly why: 'timed out' | 'lost'
   constructor(why: 'timed out' | 'lost') {
-    super(
-      why === 'lost'
-        ? 'the message was taken from us while it was handled'
-        : 'the handler took longer than handlerTimeoutMs; what it did in its session was rolled back',
-    )
+    super(why === 'lost' ? 'the message was taken from us while it was handled' : 'the handler took longer than handlerTimeoutMs')
     this.why = why
   }
 }

@@ -1,26 +1,53 @@
 import { CorebusError } from '../errors.ts'
-import type { Scope } from './scope.ts'
-import type { Session, SessionMode } from './session.ts'
+import type { Recorded, Scope } from './scope.ts'
+import type { Opens } from './session.ts'
 
 /**
- * Runs `work` in a session. What it records belongs to that session: it is forgotten when the session rolls back, and when it runs its work
- * again (after a serialisation failure).
+ * Runs `work` in the session of a whole handler or request. What it records belongs to that session: it is forgotten when the session rolls back,
+ * and when it runs its work again (after a serialisation failure).
  * @throws what the work or the session throws; CorebusError SESSION when the session resolved and its work had not
  */
-export async function inSession<T>(
+export async function inSession<T>(scope: Scope, opens: Opens, work: (db: unknown) => Promise<T>): Promise<T> {
+  try {
+    return await opened(scope, opens, (db) => {
+      scope.recorded.length = 0
+      return work(db)
+    })
+  } catch (thrown) {
+    scope.recorded.length = 0
+    throw thrown
+  }
+}
+
+/** The same of a part: what was recorded before stays, and what is recorded in it is the part's own. */
+export async function inPart<T>(
   scope: Scope,
-  { session, mode }: { readonly session: Session<unknown>; readonly mode: SessionMode },
+  opens: Opens,
   work: (db: unknown) => Promise<T>,
-): Promise<T> {
-  const { length: before } = scope.recorded
+): Promise<{ readonly result: T; readonly recorded: readonly Recorded[] }> {
+  let recorded: Recorded[] = []
+  scope.parting = true
+  try {
+    const result = await opened(scope, opens, (db) => {
+      recorded = []
+      scope.part = recorded
+      return work(db)
+    })
+    return { result, recorded }
+  } finally {
+    scope.part = undefined
+    scope.parting = false
+  }
+}
+
+async function opened<T>(scope: Scope, { session, reads }: Opens, work: (db: unknown) => Promise<T>): Promise<T> {
   const { derived } = scope
   let ended: { readonly result: T } | undefined
   try {
     await session(async (db) => {
       ended = undefined
-      scope.recorded.length = before
       scope.derived = derived
-      scope.session = mode === 'read' ? 'read' : 'write'
+      scope.session = reads ? 'read' : 'write'
       const result = await work(db)
       ended = { result }
       return result
@@ -29,9 +56,6 @@ export async function inSession<T>(
     if (!ended)
       throw new CorebusError('SESSION', 'the session resolved, but its work had not: it must pass on what work returns and throws')
     return ended.result
-  } catch (thrown) {
-    scope.recorded.length = before
-    throw thrown
   } finally {
     scope.session = 'none'
   }

@@ -1,7 +1,7 @@
 import { CorebusError } from '../errors.ts'
-import { inSession, noDb } from './in-session.ts'
+import { inPart, noDb } from './in-session.ts'
 import type { Recorded, Scope } from './scope.ts'
-import type { Session, SessionMode } from './session.ts'
+import type { Opens, SessionMode } from './session.ts'
 
 export interface PartOptions {
   readonly scope: Scope
@@ -9,7 +9,7 @@ export interface PartOptions {
   readonly where: string
   readonly mode: SessionMode
   /** What the mode opens, where one is configured. */
-  readonly session: Session<unknown> | undefined
+  readonly opens: Opens | undefined
   /** Throws why nothing may be committed any more, once there is a reason. */
   readonly forbid: () => void
 }
@@ -27,11 +27,11 @@ export class Part {
   /** While the part is open. @throws CorebusError NO_SESSION */
   get db(): unknown {
     if (this.#opened) return this.#opened.db
-    const { where, mode, session } = this.#options
+    const { where, mode, opens } = this.#options
     throw noDb(
       mode === 'manual'
         ? `${where} says session: 'manual', so it is there in session(async (db) => ...) and nowhere else`
-        : session === undefined && mode !== false
+        : opens === undefined && mode !== false
           ? 'no session is configured. Give the instance one (session: sqliteSession(database))'
           : `${where} says session: ${JSON.stringify(mode)}`,
     )
@@ -42,27 +42,25 @@ export class Part {
    * @throws CorebusError SESSION_TWICE for the second call and where a session is open already, NO_SESSION where there is none
    */
   async run<T>(work: (db: unknown) => Promise<T>): Promise<{ readonly result: T; readonly recorded: readonly Recorded[] }> {
-    const { scope, mode, forbid } = this.#options
-    const session = this.#mayOpen()
+    const { scope, forbid } = this.#options
+    const opens = this.#mayOpen()
     this.#used = true
     forbid()
-    const { length: before } = scope.recorded
     try {
-      const result = await inSession(scope, { session, mode }, async (db) => {
+      return await inPart(scope, opens, async (db) => {
         this.#opened = { db }
         const worked = await work(db)
         forbid()
         return worked
       })
-      return { result, recorded: scope.recorded.splice(before) }
     } finally {
       this.#opened = undefined
     }
   }
 
-  #mayOpen(): Session<unknown> {
-    const { scope, where, mode, session } = this.#options
-    if (mode === false || !session)
+  #mayOpen(): Opens {
+    const { scope, where, mode, opens } = this.#options
+    if (mode === false || !opens)
       throw new CorebusError(
         'NO_SESSION',
         `${where} called session(), and ${mode === false ? 'says session: false' : 'no session is configured'}`,
@@ -72,6 +70,6 @@ export class Part {
     if (this.#used)
       throw new CorebusError('SESSION_TWICE', `${where} called session() twice: a retry of the second would repeat the first. Open one`)
     if (scope.over) throw new CorebusError('NO_SESSION', `${where} called session() after it had ended: wait for it inside`)
-    return session
+    return opens
   }
 }

@@ -8,12 +8,13 @@ import { createScope, discard, type Outlet, releaseInBackground, runInScope, typ
 import {
   checkSessionMode,
   isSessionMode,
+  type Opens,
   type Outbox,
+  opensIn,
   SESSION_MODE,
   type Session,
   type SessionMode,
   type Sessions,
-  sessionOf,
 } from './session.ts'
 
 export interface RequestOptions {
@@ -86,24 +87,31 @@ export function createRequests(options: RequestsOptions): Requests {
     if (!isSessionMode(mode)) checkOptions('openRequest', requestOptions, REQUEST) // throws
     // A GET asks for the reading session wherever it is; only what opens one by itself needs it.
     if (mode === 'manual') checkSessionMode('openRequest', mode, options)
-    const session = sessionOf(mode, options.session)
+    const opens = opensIn(mode, options.session)
     const scope = createScope({ owner, correlationId: carried(correlationId) ?? newId() })
-    const part = new Part({ scope, where: 'the request', mode, session, forbid: () => undefined })
+    const part = new Part({ scope, where: 'the request', mode, opens, forbid: () => undefined })
     let committed = false
+    let parting: Promise<unknown> | undefined
     open.add(scope)
     return {
       mode,
-      opens: session !== undefined && mode !== 'manual',
+      opens: opens !== undefined && mode !== 'manual',
       run: async (work, failed = () => false) => {
-        if (!session || mode === 'manual') return runInScope(scope, () => work(undefined))
-        const ended = await runInScope(scope, () => answered(scope, { session, mode }, options, work, failed))
+        if (!opens || mode === 'manual') return runInScope(scope, () => work(undefined))
+        const ended = await runInScope(scope, () => answered(scope, opens, options, work, failed))
         committed = ended.committed
         return ended.result
       },
-      session: async (work) => {
-        const { result, recorded } = await runInScope(scope, () => part.run(work))
-        scope.kept = recorded
-        return result
+      session: (work) => {
+        const running = runInScope(scope, () => part.run(work)).then(async ({ result, recorded }) => {
+          committed = true
+          scope.kept = recorded
+          // The request was over before its part was: this has happened all the same.
+          if (scope.over) await releaseInBackground(scope)
+          return result
+        })
+        parting ??= running.catch(() => undefined)
+        return running
       },
       get db() {
         return part.db
@@ -113,12 +121,13 @@ export function createRequests(options: RequestsOptions): Requests {
       },
       release: async () => {
         await releaseInBackground(scope)
+        await parting
         end(scope)
       },
       discard: () => {
         discard(scope)
-        if (!scope.kept) end(scope)
-        else void releaseInBackground(scope).then(() => end(scope)) // never rejects
+        if (!scope.kept && !parting) end(scope)
+        else void Promise.all([releaseInBackground(scope), parting]).then(() => end(scope)) // neither rejects
       },
     }
   }
@@ -134,7 +143,7 @@ export function createRequests(options: RequestsOptions): Requests {
 
 async function answered<T>(
   scope: Scope,
-  opens: { readonly session: Session<unknown>; readonly mode: SessionMode },
+  opens: Opens,
   { outbox, outlet }: RequestsOptions,
   work: (db: unknown) => Promise<T>,
   failed: (result: T) => boolean,

@@ -30,6 +30,10 @@ export interface Scope {
   /** Travels on in everything published from here. */
   readonly correlationId: string | undefined
   readonly causationId: string | undefined
+  /** What the part records that is open, also when the rest is over. */
+  part: Recorded[] | undefined
+  /** It was asked for, and has not ended. */
+  parting: boolean
   /** Of a part that has committed: it has happened, whatever becomes of the rest. */
   kept: readonly Recorded[] | undefined
   /** What is open: an outbox can be written where it is no reading one. */
@@ -67,6 +71,8 @@ export function createScope({
 }): Scope {
   return {
     recorded: [],
+    part: undefined,
+    parting: false,
     kept: undefined,
     session: 'none',
     over: false,
@@ -88,7 +94,8 @@ export function nextIdIn(scope: Scope): string | undefined {
 /** Keeps the message in the current scope; without one it leaves now, in the background. */
 export function record(recorded: Recorded): void {
   const scope = currentScope()
-  if (scope && !scope.over) scope.recorded.push(recorded)
+  if (scope?.part) scope.part.push(recorded)
+  else if (scope && !scope.over) scope.recorded.push(recorded)
   else void recorded.outlet.publishInBackground([recorded]) // never rejects
 }
 

@@ -43,11 +43,18 @@ const isFunction = (value: unknown): boolean => typeof value === 'function'
 export const isSession = (value: unknown): boolean =>
   isFunction(value) || (isObject(value) && isFunction(value.write) && isFunction(value.read))
 
+/** What is opened for a handler or request, or a part of it. */
+export interface Opens {
+  readonly session: Session<unknown>
+  /** It is the reading twin. */
+  readonly reads: boolean
+}
+
 /** What a mode opens: by itself, or when it is asked to. */
-export function sessionOf(mode: SessionMode, configured: Session<unknown> | Sessions<unknown> | undefined): Session<unknown> | undefined {
+export function opensIn(mode: SessionMode, configured: Session<unknown> | Sessions<unknown> | undefined): Opens | undefined {
   if (mode === false || configured === undefined) return undefined
-  if (typeof configured === 'function') return configured
-  return mode === 'read' ? configured.read : configured.write
+  if (typeof configured === 'function') return { session: configured, reads: false }
+  return mode === 'read' ? { session: configured.read, reads: true } : { session: configured.write, reads: false }
 }
 
 export interface Configured {
