@@ -16,7 +16,6 @@ const MISTAKES = new Set([
   'CONFIGURED',
   'SELECTION',
   'HANDLERS',
-  'GROUP_SHARED',
   'STARTED',
   'OPTION',
   'RESOLVE',

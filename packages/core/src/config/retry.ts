@@ -21,6 +21,7 @@ export const MAX_DELAYS = 16
 
 /** What another member of a group handles goes to it after this. */
 export const PASS_ON_MS = 1_000
+export const PASS_ON_JITTER = 0.5
 /** `RetryLater` is never sooner than this, so a delay of at least this long is always declared. */
 export const SHORTEST_SNOOZE_MS = 100
 

@@ -91,6 +91,10 @@ export class Consumers {
     const plans = select(this.#plan(specs, driver, startOptions), startOptions)
     const bound = await this.#bind(plans)
     this.#opened = true
+    if (!driver.members)
+      logger.info(
+        `members of a group do not know each other: driver ${driver.name} has no members. What only another version handles is skipped`,
+      )
     await options.onStart?.()
     const fresh = await this.#unlessClosed(this.#unknownGroups(driver, plans))
     await this.#unlessClosed(

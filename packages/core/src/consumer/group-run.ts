@@ -257,10 +257,10 @@ export class GroupRun {
     if (verdict.kind === 'unsettled') return undefined
     const { plan, observer } = this.#options
     const outcome = this.#decisions.on(work, verdict, handler)
-    if (inLane && (outcome.kind === 'retry' || outcome.kind === 'snooze')) {
+    if (inLane && (outcome.kind === 'retry' || outcome.kind === 'snooze' || outcome.kind === 'passOn')) {
       reportOutcome(observer, plan.group, work, outcome, event)
       this.#survived(work)
-      work[outcome.kind === 'retry' ? 'attempt' : 'snoozes']++
+      work.comesBack(outcome)
       work.again()
       return { againAfterMs: outcome.afterMs }
     }

@@ -36,7 +36,7 @@ describe('a group of two versions', () => {
     )
     expect([handled.filter((name) => name === 'a').length, [...attempts]]).toEqual([20, [1]])
     expect([before.counters.skipped + after.counters.skipped, before.counters.dead + after.counters.dead]).toEqual([0, 0])
-    expect(before.counters.snoozed + after.counters.snoozed).toBeGreaterThan(0)
+    expect(before.counters.passedOn + after.counters.passedOn).toBeGreaterThan(0)
   }, 30_000)
 
   test('and what only the one that left had handled is skipped', async () => {
@@ -52,7 +52,7 @@ describe('a group of two versions', () => {
       () => after.counters.skipped === 1,
       () => after.counters,
     )
-    expect(after.counters.snoozed).toBe(0)
+    expect(after.counters.passedOn).toBe(0)
   }, 30_000)
 
   test('also when the other one takes whatever nobody else does: what is no event goes there, and not to the dead letters', async () => {
@@ -187,7 +187,7 @@ describe('the list', () => {
     expect(members.handles('t', 'b')).toBe(false)
     await clock.advance(60_000)
     expect(lines.map(({ msg }) => msg)).toEqual([
-      'the members of group g do not know each other: no right to read it. What only members of another version handle is skipped here',
+      'the members of group g do not know each other: no right to read it. What only one of another version handles may be skipped by the others',
     ])
   })
 
@@ -198,6 +198,90 @@ describe('the list', () => {
     await clock.advance(3_000)
     away = true
     expect(await members.handles('t', 'c')).toBe(true)
+  })
+
+  test('that lacks ourselves lacks others too: who was there before counts until they have had the time to say so anew', async () => {
+    let notes: { member: string; note: string }[] = [other]
+    let ours: { member: string; note: string } | undefined
+    const { members, clock } = bench({
+      tell: async (_, member, note) => {
+        ours = { member, note }
+      },
+      list: async () => [...notes, ...(ours ? [ours] : [])],
+    })
+    const joined = members.join()
+    await clock.advance(2_500)
+    await joined
+    expect(await members.handles('t', 'b')).toBe(true)
+    await clock.advance(5_000)
+    notes = []
+    ours = undefined
+    expect(await members.handles('t', 'b')).toBe(true)
+    expect(await members.handles('t', 'c')).toBe(false)
+    await clock.advance(3_000)
+    expect(await members.handles('t', 'b')).toBe(true)
+    await clock.advance(12_000)
+    expect(await members.handles('t', 'b')).toBe(false)
+  })
+
+  test('that took long to be read decides nothing: it is read once more', async () => {
+    const slow = Promise.withResolvers<void>()
+    let calls = 0
+    let found: { member: string; note: string }[] = []
+    const { members, clock } = bench({
+      list: async () => {
+        const before = found
+        if (++calls === 2) await slow.promise
+        return before
+      },
+    })
+    await members.join()
+    await clock.advance(5_000)
+    const asked = members.handles('t', 'b')
+    found = [other]
+    await clock.advance(4_000)
+    slow.resolve()
+    expect(await asked).toBe(true)
+  })
+
+  test('is not asked for again within a second where it was refused', async () => {
+    let away = false
+    let asked = 0
+    const { members, clock } = bench({
+      list: async () => {
+        asked++
+        return away ? Promise.reject(new Error('away')) : []
+      },
+    })
+    await members.join()
+    await clock.advance(5_000)
+    away = true
+    asked = 0
+    for (let n = 0; n < 20; n++) expect(await members.handles('t', 'c')).toBe(true)
+    expect(asked).toBe(1)
+  })
+
+  test('nobody is on any more after a minute in which nothing could be told: that is said once, until it can be again', async () => {
+    let away = false
+    const { members, clock, lines } = bench({
+      list: async () => [],
+      tell: () => (away ? Promise.reject(new Error('no right to write it')) : Promise.resolve()),
+    })
+    await members.join()
+    away = true
+    await clock.advance(200_000)
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      expect.stringMatching(/^the other members of group g have not heard of this one for a minute: no right to write it/),
+    ])
+  })
+
+  test('whoever leaves while it joins does not say that it has joined', async () => {
+    const { members, clock, told } = bench()
+    const joined = members.join()
+    await clock.advance(1_000)
+    await members.leave()
+    await expect(joined).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(told).toHaveLength(1)
   })
 
   test('of others is read as it is: what is no note is passed over', async () => {

@@ -30,6 +30,7 @@ const HEEDED_MS = 2_500
 /** Of two services that begin at once one stays. */
 const LOOK_AGAIN_MS = 100
 const MOST_LOOKS = 50
+const MOST_READINGS = 3
 const LEAVES_WITHIN_MS = 1_000
 
 /** The other members of one group, as this process knows them: who they are, and what they handle that we do not. */
@@ -39,6 +40,11 @@ export class Members {
   #ours: Note
   #others: readonly Note[] = []
   #readAt = Number.NEGATIVE_INFINITY
+  #failedAt = Number.NEGATIVE_INFINITY
+  #toldAt = Number.NEGATIVE_INFINITY
+  /** As they were when last all was well, and until when they count beside those that are listed. */
+  #steady: readonly Note[] = []
+  #shakyUntil = Number.NEGATIVE_INFINITY
   #reading: Promise<void> | undefined
   /** Whether the broker has told us of them at all. */
   #known = false
@@ -57,7 +63,7 @@ export class Members {
 
   /**
    * Before the first delivery. Where the members cannot know each other it is said, and nothing else.
-   * @throws CorebusError GROUP_SHARED when members of another service are there and the group does not allow it
+   * @throws CorebusError GROUP_SHARED when members of another service are there and the group does not allow it; CLOSED when it left meanwhile
    */
   async join(): Promise<void> {
     const { clock, plan } = this.#options
@@ -67,25 +73,50 @@ export class Members {
       if (!plan.shared) await this.#refuseOtherServices()
       if (this.#others.some((other) => !hasAllOf(other, this.#ours))) await sleep(clock, HEEDED_MS, this.#closing.signal)
       this.#ours = { ...this.#ours, state: 'joined' }
-      await this.#tell()
+      if (!this.#closing.signal.aborted) await this.#tell()
     } catch (thrown) {
       if (thrown instanceof CorebusError && thrown.code === 'GROUP_SHARED') throw thrown
-      this.#say(asError(thrown))
+      this.#say(`the members of group ${plan.group} do not know each other`, asError(thrown))
     }
+    if (this.#closing.signal.aborted) throw new CorebusError('CLOSED', `group ${plan.group} was left while it was joined`)
     this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
   }
 
   /** Whether another member takes what we have no handler for. At once while the list is fresh. */
   handles(topic: string, event: string | undefined): boolean | Promise<boolean> {
     if (!this.#known) return false
-    const isHandled = () => this.#others.some((other) => takes(other, topic, event))
-    const ageMs = monotonic(this.#options.clock) - this.#readAt
-    if (ageMs < FRESH_MS) {
-      if (ageMs >= READ_AGAIN_MS) this.#read().catch(() => {}) // the next one waits for it, and hears of it
-      return isHandled()
+    const ageMs = this.#ageMs()
+    if (ageMs >= FRESH_MS) return this.#asked(topic, event)
+    if (ageMs >= READ_AGAIN_MS) this.#read().catch(() => {}) // the next one waits for it, and hears of it
+    return this.#isHandled(topic, event)
+  }
+
+  /** A reading that took long may be too old when it is there. Where nobody knows now it comes again, and is not lost. */
+  async #asked(topic: string, event: string | undefined): Promise<boolean> {
+    if (monotonic(this.#options.clock) - this.#failedAt < READ_AGAIN_MS) return true
+    for (let n = 0; n < MOST_READINGS; n++) {
+      try {
+        await this.#read()
+      } catch {
+        return true
+      }
+      if (this.#ageMs() < FRESH_MS) return this.#isHandled(topic, event)
     }
-    // Nobody knows now: then it comes again, and is not lost.
-    return this.#read().then(isHandled, () => true)
+    return true
+  }
+
+  #isHandled(topic: string, event: string | undefined): boolean {
+    const takesIt = (other: Note) => takes(other, topic, event)
+    return this.#others.some(takesIt) || (this.#isShaky() && this.#steady.some(takesIt))
+  }
+
+  /** After an outage some have not said anew who they are: who was there before it is believed to be there until they have had the time. */
+  #isShaky(): boolean {
+    return monotonic(this.#options.clock) < this.#shakyUntil
+  }
+
+  #ageMs(): number {
+    return monotonic(this.#options.clock) - this.#readAt
   }
 
   /** It takes nothing any more. Never rejects. */
@@ -115,23 +146,26 @@ export class Members {
   }
 
   #tellAgain(): void {
-    const { clock, minute, busy } = this.#options
+    const { clock, plan, minute, busy } = this.#options
     if (this.#closing.signal.aborted) return
     this.#ours = { ...this.#ours, state: 'joined', minute: minute.turn(), busy: busy() }
-    const told = this.#tell().then(
-      () => (this.#known ? undefined : this.#read()),
-      () => undefined, // while the broker is away; then it is told again
-    )
-    void told
-      .catch(() => undefined)
-      .then(() => {
-        if (!this.#closing.signal.aborted) this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
+    const again = () => {
+      if (!this.#closing.signal.aborted) this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
+    }
+    this.#tell()
+      .then(() => (this.#known ? undefined : this.#read()))
+      .then(again, (thrown: unknown) => {
+        if (monotonic(clock) - this.#toldAt > KEPT_MS)
+          this.#say(`the other members of group ${plan.group} have not heard of this one for a minute`, asError(thrown))
+        again()
       })
   }
 
-  #tell(): Promise<void> {
-    const { notes, plan } = this.#options
-    return notes.tell(plan.group, this.#ours.member, writeNote(this.#ours), KEPT_MS)
+  async #tell(): Promise<void> {
+    const { notes, plan, clock } = this.#options
+    await notes.tell(plan.group, this.#ours.member, writeNote(this.#ours), KEPT_MS)
+    this.#toldAt = monotonic(clock)
+    if (this.#known) this.#saidWhy = false
   }
 
   #read(): Promise<void> {
@@ -144,19 +178,32 @@ export class Members {
   async #list(): Promise<void> {
     const { notes, plan, clock } = this.#options
     const beganAt = monotonic(clock)
-    const found = await notes.list(plan.group)
-    this.#others = readNotes(found).filter(({ member }) => member !== this.#ours.member)
+    let found: readonly Note[]
+    try {
+      found = readNotes(await notes.list(plan.group))
+    } catch (thrown) {
+      this.#failedAt = monotonic(clock)
+      throw thrown
+    }
+    const others = found.filter(({ member }) => member !== this.#ours.member)
+    // A list without ourselves lacks others too: all notes ran out, in an outage or by a clock that was set.
+    if (others.length === found.length && this.#known) {
+      this.#shakyUntil = monotonic(clock) + TOLD_EVERY_MS + FRESH_MS
+      this.#tell().catch(() => {}) // it is told again in a while
+    }
+    if (!this.#isShaky()) this.#steady = others
+    this.#others = others
     this.#readAt = beganAt
     this.#known = true
   }
 
-  #say(error: Error): void {
+  #say(what: string, error: Error): void {
     if (this.#saidWhy || this.#closing.signal.aborted) return
     this.#saidWhy = true
     const { plan, logger } = this.#options
     logger.warn(
       { group: plan.group, err: error },
-      `the members of group ${plan.group} do not know each other: ${error.message}. What only members of another version handle is skipped here`,
+      `${what}: ${error.message}. What only one of another version handles may be skipped by the others`,
     )
   }
 }

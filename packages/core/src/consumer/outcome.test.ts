@@ -35,6 +35,8 @@ const brief = (outcome: Outcome): unknown[] => {
     return ['retry', outcome.afterMs, `of ${outcome.of}`, settlement.kind === 'retry' && settlement.headers['corebus-attempt']]
   if (outcome.kind === 'snooze') return ['snooze', outcome.afterMs, settlement.kind === 'retry' && settlement.headers['corebus-attempt']]
   if (outcome.kind === 'ack') return ['ack', settlement.kind]
+  if (outcome.kind === 'passOn')
+    return ['passOn', outcome.afterMs, settlement.kind === 'retry' && [settlement.elsewhere, settlement.headers]]
   return [outcome.kind, outcome.reason, settlement.kind]
 }
 
@@ -43,6 +45,19 @@ const later = (afterMs: number): Settleable => ({ kind: 'later', afterMs, error:
 const hopeless: Settleable = { kind: 'hopeless', reason: 'rejected', error: new Reject('never') }
 
 describe('what follows a verdict', () => {
+  test('what another member handles goes to it, without an attempt, for ten minutes at most', () => {
+    const elsewhere: Settleable = { kind: 'elsewhere', error: new Error('nobody took it') }
+    const headers = (since: number) => ({ 'corebus-passed-since': String(since) })
+    expect(brief(decide(elsewhere))).toEqual(['passOn', 3_000, [true, headers(NOW)]])
+    expect(brief(decide(elsewhere, { counts: { attempt: 3, snoozes: 900, passedSince: NOW - 599_000 } }))).toEqual([
+      ...['passOn', 3_000],
+      [true, headers(NOW - 599_000)],
+    ])
+    expect(brief(decide(elsewhere, { counts: { passedSince: NOW - 601_000 } }))).toEqual(['deadLetter', 'unknown-event', 'deadLetter'])
+    const policy = { delays: [{ afterMs: 1_000, jitter: 0.5 }] }
+    expect(brief(decide(elsewhere, { policy, random: 0.5 }))).toEqual(['passOn', 1_250, [true, headers(NOW)]])
+  })
+
   test.each<[string, Settleable, Given, unknown[]]>([
     ['ok', { kind: 'ok' }, {}, ['ack', 'ack']],
     ['a duplicate', { kind: 'duplicate' }, {}, ['ack', 'ack']],

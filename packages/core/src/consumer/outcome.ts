@@ -1,5 +1,5 @@
 import { delayMs, MAX_RETRIES, PASS_ON_MS, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
-import type { Delay, Delivery, Settlement } from '../driver.ts'
+import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
 import { redactText } from '../options/redact.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
@@ -30,6 +30,8 @@ export type Outcome =
   | { readonly kind: 'ack'; readonly settlement: Settlement }
   | { readonly kind: 'retry'; readonly settlement: Settlement; readonly afterMs: number; readonly of: number; readonly error: Error }
   | { readonly kind: 'snooze'; readonly settlement: Settlement; readonly afterMs: number }
+  /** For another member of the group. */
+  | { readonly kind: 'passOn'; readonly settlement: Settlement; readonly afterMs: number; readonly since: number }
   | { readonly kind: 'deadLetter' | 'drop'; readonly settlement: Settlement; readonly reason: Reason; readonly error: Error }
 
 export interface OutcomePolicy {
@@ -44,6 +46,8 @@ export interface OutcomePolicy {
 export interface Counts {
   readonly attempt: number
   readonly snoozes: number
+  /** Since when members pass it on, ms since the epoch. */
+  readonly passedSince?: number | undefined
 }
 
 export interface Chance {
@@ -69,16 +73,18 @@ export function countsOf({ original, message: { headers } }: Pick<Delivery, 'ori
   if (original) return FIRST
   const attempt = Number(headers[HEADER.attempt] ?? 1)
   const snoozes = Number(headers[HEADER.snoozes] ?? 0)
+  const passedSince = Number(headers[HEADER.passedSince] || Number.NaN)
   return {
     attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1,
     snoozes: Number.isSafeInteger(snoozes) && snoozes > 0 ? snoozes : 0,
+    ...(Number.isSafeInteger(passedSince) && { passedSince }),
   }
 }
 
 /** The one place that decides what follows a verdict. */
 export function outcomeOf(
   delivery: Delivery,
-  { attempt, snoozes }: Counts,
+  { attempt, snoozes, passedSince }: Counts,
   verdict: Settleable,
   policy: OutcomePolicy,
   chance: Chance,
@@ -93,7 +99,7 @@ export function outcomeOf(
     case 'later':
       return snoozed(delivery, { attempt, snoozes: snoozes + 1 }, verdict, policy, chance)
     case 'elsewhere':
-      return passedOn(delivery, { attempt, snoozes: snoozes + 1 }, verdict.error, policy, chance)
+      return passedOn(delivery, { attempt, passedSince }, verdict.error, policy, chance)
     case 'failed':
       return failed(delivery, { attempt, snoozes }, verdict.error, policy, chance)
   }
@@ -110,6 +116,7 @@ function failed(delivery: Delivery, { attempt, snoozes }: Counts, error: Error, 
     [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
     // The header of a copy is believed, so one that its author wrote into the original must not stay there.
     ...(Object.hasOwn(delivery.message.headers, HEADER.snoozes) && { [HEADER.snoozes]: String(snoozes) }),
+    ...taken(delivery),
   }
   return { kind: 'retry', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs, of: most, error }
 }
@@ -143,27 +150,41 @@ function snoozed(
       chance,
     )
   const asked = Math.max(Number.isFinite(verdict.afterMs) ? verdict.afterMs : 0, SHORTEST_SNOOZE_MS)
-  return { kind: 'snooze', ...later(delivery, { attempt, snoozes }, asked, policy) }
+  const { afterMs } = delayFrom(policy.delays, asked)
+  const headers = { [HEADER.snoozes]: String(snoozes), [HEADER.attempt]: String(attempt), ...taken(delivery) }
+  return { kind: 'snooze', settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs }
 }
 
-/** For another member, without an attempt spent. In the end there is none that takes it. */
-function passedOn(delivery: Delivery, { attempt, snoozes }: Counts, error: Error, policy: OutcomePolicy, chance: Chance): Outcome {
-  const { afterMs, settlement } = later(delivery, { attempt, snoozes }, PASS_ON_MS, policy)
-  if (snoozes * afterMs > PASSED_ON_FOR_MS) return buried(delivery, attempt, error, 'unknown-event', policy, chance)
-  return { kind: 'snooze', settlement: { ...settlement, elsewhere: true }, afterMs }
-}
-
-/** At the next declared delay, or the longest. */
-function later(
+/**
+ * For another member, without an attempt spent. In the end there is none that takes it. The time is never quite the same: where members take turns,
+ * two messages that come together would each go to the wrong one again and again.
+ */
+function passedOn(
   delivery: Delivery,
-  { attempt, snoozes }: Counts,
-  askedMs: number,
+  { attempt, passedSince }: Pick<Counts, 'attempt' | 'passedSince'>,
+  error: Error,
   policy: OutcomePolicy,
-): { readonly settlement: Settlement & { kind: 'retry' }; readonly afterMs: number } {
-  const declared = policy.delays.map((delay) => delay.afterMs)
-  const afterMs = declared.find((ms) => ms >= askedMs) ?? Math.max(...declared, SHORTEST_SNOOZE_MS)
-  const headers = { [HEADER.snoozes]: String(snoozes), [HEADER.attempt]: String(attempt) }
-  return { settlement: { kind: 'retry', delivery, headers, afterMs }, afterMs }
+  { now, random }: Chance,
+): Outcome {
+  const since = passedSince ?? now
+  if (now - since > PASSED_ON_FOR_MS) return buried(delivery, attempt, error, 'unknown-event', policy, { now, random })
+  const { afterMs: shortest, jitter } = delayFrom(policy.delays, PASS_ON_MS)
+  const afterMs = Math.round(shortest * (1 + jitter * random))
+  const headers = { [HEADER.passedSince]: String(since) }
+  return { kind: 'passOn', settlement: { kind: 'retry', delivery, headers, afterMs, elsewhere: true }, afterMs, since }
+}
+
+/** The next declared delay, or the longest. */
+function delayFrom(delays: readonly Delay[], askedMs: number): Delay {
+  return (
+    delays.find(({ afterMs }) => afterMs >= askedMs) ??
+    delays.reduce((longest, delay) => (delay.afterMs > longest.afterMs ? delay : longest), { afterMs: SHORTEST_SNOOZE_MS, jitter: 0 })
+  )
+}
+
+/** A handler has taken it: nobody passes it on any more. The header of a copy is believed, so it must not stay there. */
+function taken({ message }: Delivery): Message['headers'] {
+  return Object.hasOwn(message.headers, HEADER.passedSince) ? { [HEADER.passedSince]: '' } : {}
 }
 
 function buried(delivery: Delivery, attempt: number, error: Error, reason: Reason, policy: OutcomePolicy, { now }: Chance): Outcome {

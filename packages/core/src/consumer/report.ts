@@ -60,6 +60,9 @@ export function reportOutcome(
     case 'snooze':
       observer.snoozed(message, { ...told, afterMs: outcome.afterMs })
       break
+    case 'passOn':
+      observer.passedOn(message, { ...told, afterMs: outcome.afterMs })
+      break
     case 'deadLetter':
       observer.deadLettered(message, { ...told, reason: outcome.reason, error: outcome.error })
       break

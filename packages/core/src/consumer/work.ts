@@ -14,6 +14,7 @@ export class Work implements Job, Call, Counts {
   readonly arrivedAt: number
   attempt: number
   snoozes: number
+  passedSince: number | undefined
   runningSince: number | undefined
   /** As far as its process ran meanwhile. */
   ranMs = 0
@@ -36,7 +37,8 @@ export class Work implements Job, Call, Counts {
     this.lane = delivery.message.key === undefined ? undefined : oneTopic ? delivery.message.key : `${topic.topic}\0${delivery.message.key}`
     this.alone = suspect
     this.arrivedAt = now
-    const { attempt, snoozes } = countsOf(delivery)
+    const { attempt, snoozes, passedSince } = countsOf(delivery)
+    this.passedSince = passedSince
     this.attempt = attempt
     this.snoozes = snoozes
   }
@@ -54,6 +56,16 @@ export class Work implements Job, Call, Counts {
   abort(why: Error): void {
     this.#aborted ??= why
     this.#controller?.abort(why)
+  }
+
+  comesBack(outcome: Outcome): void {
+    if (outcome.kind === 'passOn') {
+      this.passedSince = outcome.since
+      return
+    }
+    this.passedSince = undefined
+    if (outcome.kind === 'retry') this.attempt++
+    else this.snoozes++
   }
 
   /** Its key waits here for the same message: a new call, with a new signal. */

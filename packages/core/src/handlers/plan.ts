@@ -3,6 +3,7 @@ import type { GroupOptions } from '../config/group-options.ts'
 import {
   declaredDelays,
   MAX_DELAYS,
+  PASS_ON_JITTER,
   PASS_ON_MS,
   type RetryOptions,
   type RetryPolicy,
@@ -110,7 +111,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   return {
     ...options,
     group,
-    delays: [...topics.values()].some(({ events, rest }) => events.size > 0 && !rest) ? withPassingOn(delays) : delays,
+    delays: [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map([...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {} }])),
   }
@@ -168,10 +169,11 @@ function withSnooze(delays: readonly Delay[]): readonly Delay[] {
   return delays.some((delay) => delay.afterMs >= SHORTEST_SNOOZE_MS) ? delays : [...delays, { afterMs: SHORTEST_SNOOZE_MS, jitter: 0 }]
 }
 
-/** What another member of the group handles goes to it after a second. */
+/** What another member of the group handles goes to it after a second or a little more. */
 function withPassingOn(delays: readonly Delay[]): readonly Delay[] {
-  if (delays.some(({ afterMs }) => afterMs >= PASS_ON_MS && afterMs <= 2 * PASS_ON_MS)) return delays
-  return [...delays, { afterMs: PASS_ON_MS, jitter: 0 }].toSorted((a, b) => a.afterMs - b.afterMs)
+  const found = delays.find(({ afterMs }) => afterMs >= PASS_ON_MS && afterMs <= 2 * PASS_ON_MS)
+  if (!found) return [...delays, { afterMs: PASS_ON_MS, jitter: PASS_ON_JITTER }].toSorted((a, b) => a.afterMs - b.afterMs)
+  return delays.map((delay) => (delay === found ? { ...delay, jitter: Math.max(delay.jitter, PASS_ON_JITTER) } : delay))
 }
 
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */

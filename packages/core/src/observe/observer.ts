@@ -31,6 +31,8 @@ export interface Counters {
   lost: number
   stale: number
   snoozed: number
+  /** Given back for another member of the group, which handles what this one does not. */
+  passedOn: number
   withoutId: number
 }
 
@@ -45,6 +47,7 @@ export class Observer {
   readonly #service: string
   #saidUnstorableAt = Number.NEGATIVE_INFINITY
   readonly #saidSkipped = new Set<string>()
+  readonly #saidPassedOn = new Set<string>()
   readonly #saidWithoutId = new Set<string>()
   readonly #counters: Counters = {
     published: 0,
@@ -57,6 +60,7 @@ export class Observer {
     lost: 0,
     stale: 0,
     snoozed: 0,
+    passedOn: 0,
     withoutId: 0,
   }
 
@@ -170,6 +174,18 @@ export class Observer {
     this.#counters.snoozed++
     const line = { ...this.#line(message, told), afterMs: told.afterMs }
     this.logger.info(line, `again in ${told.afterMs} ms, as its handler asked: ${told.event ?? 'message'} from ${message.topic}`)
+    this.#settle(message, told, 'retry', { afterMs: told.afterMs })
+  }
+
+  /** Another member of the group handles it. Counted every time, said once for each kind of message. */
+  passedOn(message: Message, told: Told & { afterMs: number }): void {
+    this.#counters.passedOn++
+    const line = { ...this.#line(message, told), afterMs: told.afterMs }
+    const text = `again in ${told.afterMs} ms, for another member of the group: ${told.event ?? 'a message'} from ${message.topic}`
+    const once = `${told.group}\0${message.topic}\0${told.event ?? ''}`.slice(0, LONGEST_NAME)
+    if (this.#saidPassedOn.has(once) || this.#saidPassedOn.size >= MOST_SAID) this.logger.debug(line, text)
+    else this.logger.info(line, `${text} (said once, counted always)`)
+    if (this.#saidPassedOn.size < MOST_SAID) this.#saidPassedOn.add(once)
     this.#settle(message, told, 'retry', { afterMs: told.afterMs })
   }
 

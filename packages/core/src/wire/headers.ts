@@ -5,6 +5,8 @@ export const HEADER = {
   /** The attempt this copy is for, 1 at first. In a dead letter: the attempts made. */
   attempt: 'corebus-attempt',
   snoozes: 'corebus-snoozes',
+  /** Since when it is passed on from member to member, ms since the epoch; empty once one has taken it. */
+  passedSince: 'corebus-passed-since',
   failedAt: 'corebus-failed-at',
   error: 'corebus-error',
   errorStack: 'corebus-error-stack',

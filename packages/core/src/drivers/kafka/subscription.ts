@@ -198,7 +198,7 @@ export async function subscribe(options: SubscribeOptions, context: Subscription
     if (others.some((one) => one?.topics.some((topic) => wanted.has(topic)))) throw taken(group)
   }
 
-  /** Until everybody has given up what is ours: reader.again, and it can be read. */
+  /** Until everybody has given up what is ours, and it can be read. */
   async function settled(): Promise<void> {
     const deadline = monotonic(clock) + SETTLES_WITHIN_MS
     while (!closing.signal.aborted) {

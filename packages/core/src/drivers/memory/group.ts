@@ -201,8 +201,9 @@ export class Group {
     if (!kept) return false
     const { key } = kept.message
     const alone = this.members.length === 1 && this.#lanes.size === 0
-    if (key === undefined || alone) this.#give(kept, undefined, member)
-    else this.#giveKeyed(kept, key, member)
+    const to = kept.notFor === member ? (this.members.find((other) => other !== member && other.hasRoom(this.#position)) ?? member) : member
+    if (key === undefined || alone) this.#give(kept, undefined, to)
+    else this.#giveKeyed(kept, key, to)
     return true
   }
 

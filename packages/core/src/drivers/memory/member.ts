@@ -8,6 +8,8 @@ export interface Kept {
   readonly message: Message
   /** When it was published, ms since the epoch. */
   readonly at: number
+  /** For another member than this one, while there is another with room. */
+  readonly notFor?: Member
 }
 
 /** As on the other brokers: what was published stays as it was, whatever becomes of its publisher's bytes. */

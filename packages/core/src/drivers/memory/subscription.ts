@@ -39,7 +39,11 @@ export function join({ broker, groups, clock, placeOf }: Joining, options: Subsc
       case 'ack':
         break
       case 'retry': {
-        const copy = { message: withHeaders(kept.message, settlement.headers), at: kept.at }
+        const copy = {
+          message: withHeaders(kept.message, settlement.headers),
+          at: kept.at,
+          ...(settlement.elsewhere && { notFor: member }),
+        }
         if (settlement.afterMs > 0) broker.delay(group, copy, settlement.afterMs, clock)
         else group.addAgain(copy)
         break

@@ -26,8 +26,9 @@ type Word =
   | { readonly kind: 'hello' }
   | { readonly kind: 'fence'; readonly id: string }
 
-/** So long are answers to a hello waited for. */
-const ANSWERS_WITHIN_MS = 100
+/** So long are answers waited for: of those that were there, which may be busy, and of one that came in the same moment. */
+const ANSWERS_WITHIN_MS = 1_000
+const NEWCOMERS_WITHIN_MS = 100
 
 /**
  * The members of a group talk through one exchange, by the group's name: each has a queue of its own there, which is gone with its connection.
@@ -54,7 +55,8 @@ export function members(options: MembersOptions): Members & { close(): Promise<v
 interface Line {
   readonly channel: Channel
   readonly queue: string
-  readonly openedAt: number
+  /** By then all that are there have said who they are. */
+  readonly heardAt: number
 }
 
 /** One group, as this process hears it. What it has heard outlives a lost connection, for as long as it was said to hold. */
@@ -78,14 +80,20 @@ class Room {
   async tell(member: string, note: string, forMs: number): Promise<void> {
     const word: Word = { kind: 'note', member, note, forMs }
     this.#ours.set(member, word)
-    await this.#open()
-    await this.#say(word)
+    const line = await this.#open()
+    // We hear it ourselves: where nobody does, our queue or the exchange was deleted.
+    if (!(await this.#say(word).catch((thrown: unknown) => this.#failed(line, thrown)))) this.#failed(line, unheard())
+  }
+
+  #failed(line: Line, thrown: unknown): never {
+    this.#drop(line)
+    throw thrown
   }
 
   async list(): Promise<readonly MemberNote[]> {
     const { clock } = this.#options
     const line = await this.#open()
-    const early = line.openedAt + ANSWERS_WITHIN_MS - monotonic(clock)
+    const early = line.heardAt - monotonic(clock)
     if (early > 0) await sleep(clock, early)
     await this.#fence(line)
     const now = monotonic(clock)
@@ -119,28 +127,44 @@ class Room {
     if (!model) throw signal.aborted ? closed() : new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
     const channel = await model.createChannel()
     const queue = names.member(randomUUID())
-    const line: Line = { channel, queue, openedAt: monotonic(clock) }
+    let line: Line | undefined
+    let isGone = false
     const gone = () => {
+      isGone = true
       // One that never opened is told to whoever opened it, and another one may be there by now.
-      if (this.#current !== line) return
-      this.#current = undefined
-      this.#line = undefined
-      for (const pass of this.#fences.values()) pass()
+      if (line && this.#current === line) this.#drop(line)
     }
     channel.on('error', () => {}) // told to whoever asked
     channel.on('close', gone)
     try {
       await channel.assertExchange(names.members, 'direct', { durable: true })
+      const isAlone = !(await this.#say({ kind: 'hello' }))
       await channel.assertQueue(queue, { exclusive: true, autoDelete: true, durable: false })
       await channel.bindQueue(queue, names.members, this.#group)
-      await channel.consume(queue, (message) => (message ? this.#hear(message) : gone()), { noAck: true, exclusive: true })
+      await channel.consume(queue, (message) => (message ? this.#hear(message) : void closeChannel(channel)), {
+        noAck: true,
+        exclusive: true,
+      })
+      // Now answers arrive, also of one that was binding its queue when we were.
       await this.#say({ kind: 'hello' })
+      if (isGone)
+        throw new CorebusError('CONNECTION_LOST', 'the connection to RabbitMQ was lost while the members of a group were asked for')
+      line = { channel, queue, heardAt: monotonic(clock) + (isAlone ? NEWCOMERS_WITHIN_MS : ANSWERS_WITHIN_MS) }
     } catch (thrown) {
       await closeChannel(channel)
       throw thrown
     }
     this.#current = line
     return line
+  }
+
+  /** The next one who asks opens another. */
+  #drop(line: Line): void {
+    if (this.#current !== line) return
+    this.#current = undefined
+    this.#line = undefined
+    for (const pass of this.#fences.values()) pass()
+    void closeChannel(line.channel) // never rejects
   }
 
   #hear({ content }: ConsumeMessage): void {
@@ -167,7 +191,7 @@ class Room {
     this.#fences.set(id, resolve)
     const cancel = new AbortController()
     try {
-      await this.#speaker.say('', line.queue, bytes({ kind: 'fence', id }))
+      if (!(await this.#speaker.say('', line.queue, bytes({ kind: 'fence', id })))) throw unheard()
       let isOver = false
       const late = sleep(this.#options.clock, this.#options.timeoutMs, cancel.signal).then(() => {
         isOver = !cancel.signal.aborted
@@ -177,15 +201,26 @@ class Room {
       if (isOver) throw new CorebusError('CONNECTION_LOST', `RabbitMQ did not answer within ${this.#options.timeoutMs} ms`)
       if (this.#current !== line)
         throw new CorebusError('CONNECTION_LOST', 'the connection to RabbitMQ was lost while the members of a group were asked for')
+    } catch (thrown) {
+      // It may have been deleted, with its exchange or by itself.
+      this.#drop(line)
+      throw thrown
     } finally {
       this.#fences.delete(id)
     }
   }
 
-  #say(word: Word): Promise<void> {
+  /** Resolves with whether anybody hears it. */
+  #say(word: Word): Promise<boolean> {
     return this.#speaker.say(this.#options.names.members, this.#group, bytes(word))
   }
 }
+
+const unheard = (): CorebusError =>
+  new CorebusError(
+    'CONNECTION_LOST',
+    'nobody hears what members of the group say on RabbitMQ: their exchange, or the queue of this one, was deleted',
+  )
 
 const bytes = (word: Word): Buffer => Buffer.from(JSON.stringify(word))
 

@@ -1,4 +1,5 @@
-import type { ConfirmChannel } from 'amqplib'
+import { randomUUID } from 'node:crypto'
+import type { ConfirmChannel, Message } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { closeChannel } from './close-channel.ts'
@@ -22,15 +23,16 @@ export class Speaker {
     this.#options = options
   }
 
-  /** Resolves when it is in all queues that it is for. @throws CorebusError CONNECTION_LOST, ACCESS_REFUSED */
-  async say(exchange: string, key: string, body: Buffer): Promise<void> {
+  /** Resolves when it is in all queues that it is for, with whether there is any. @throws CorebusError CONNECTION_LOST, ACCESS_REFUSED */
+  async say(exchange: string, key: string, body: Buffer): Promise<boolean> {
     const { clock, timeoutMs } = this.#options
     const answered = new AbortController()
-    const late = sleep(clock, timeoutMs, answered.signal).then(() => {
-      if (!answered.signal.aborted) throw new CorebusError('CONNECTION_LOST', `RabbitMQ did not confirm a note within ${timeoutMs} ms`)
+    const late = sleep(clock, timeoutMs, answered.signal).then((): boolean => {
+      if (answered.signal.aborted) return false
+      throw new CorebusError('CONNECTION_LOST', `RabbitMQ did not confirm a note within ${timeoutMs} ms`)
     })
     try {
-      await Promise.race([this.#confirmed(exchange, key, body), late])
+      return await Promise.race([this.#confirmed(exchange, key, body), late])
     } catch (thrown) {
       throw refusalOf(thrown)?.error ?? thrown
     } finally {
@@ -44,21 +46,32 @@ export class Speaker {
     if (channel) await closeChannel(channel)
   }
 
-  async #confirmed(exchange: string, key: string, body: Buffer): Promise<void> {
+  async #confirmed(exchange: string, key: string, body: Buffer): Promise<boolean> {
     const channel = await this.#open()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const messageId = randomUUID()
+    let isHeard = true
+    // It comes back before it is confirmed.
+    const onReturn = (message: Message) => {
+      if (message.properties.messageId === messageId) isHeard = false
+    }
     let why: Error | undefined
     const onError = (error: Error) => {
       why = error
     }
     const onClose = () =>
       reject(why ?? new CorebusError('CONNECTION_LOST', 'the connection to RabbitMQ was lost before a note was confirmed'))
+    channel.on('return', onReturn)
     channel.once('error', onError)
     channel.once('close', onClose)
     try {
-      channel.publish(exchange, key, body, { contentType: 'application/json' }, (error: unknown) => (error ? reject(error) : resolve()))
+      channel.publish(exchange, key, body, { contentType: 'application/json', messageId, mandatory: true }, (error: unknown) =>
+        error ? reject(error) : resolve(),
+      )
       await promise
+      return isHeard
     } finally {
+      channel.off('return', onReturn)
       channel.off('error', onError)
       channel.off('close', onClose)
     }
@@ -80,6 +93,7 @@ export class Speaker {
     const model = await link.up(timeoutMs, signal)
     if (!model) throw signal.aborted ? closed() : new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
     const channel = await model.createConfirmChannel()
+    channel.setMaxListeners(0) // each that waits has its own
     channel.on('error', () => {}) // told to whoever waits for a confirm
     channel.on('close', onClose)
     return channel
