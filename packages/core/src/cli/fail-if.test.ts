@@ -19,8 +19,8 @@ test.each([
   expect(conditionOf(text)(figures)).toBe(says)
 })
 
-test('of what is not known nothing is said', () => {
-  expect(conditionOf('failed>5%')({ dead: 1 })).toBeUndefined()
+test('what is not known is no answer', () => {
+  expect(conditionOf('failed>5%')({ dead: 1 })).toBe('unknown')
 })
 
 test.each([

@@ -1,7 +1,7 @@
 import { CorebusError } from '../errors.ts'
 import { didYouMean } from '../options/spelling.ts'
 
-/** What a condition may ask for, of one group on one topic. Undefined where it is not known: then nothing is said of it. */
+/** What a condition may ask for, of one group on one topic. Undefined where it is not known. */
 export interface Figures {
   readonly ready?: number | undefined
   readonly 'in-flight'?: number | undefined
@@ -30,7 +30,7 @@ const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
 }
 const CONDITION = /^\s*([a-z-]+)\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*(%|s)?\s*$/
 
-/** Says what of a row is as the condition has it; undefined when it is not. */
+/** Says what of a row is as the condition has it; undefined when it is not, 'unknown' where the figure is not known. */
 export type Condition = (figures: Figures) => string | undefined
 
 /** @throws CorebusError USAGE for what is no condition */
@@ -50,6 +50,7 @@ export function conditionOf(text: string): Condition {
   const holds = COMPARE[sign] as (a: number, b: number) => boolean
   return (figures) => {
     const value = figures[field as keyof Figures]
-    return value !== undefined && holds(value, Number(number)) ? `${field} is ${Math.round(value * 100) / 100}${known}` : undefined
+    if (value === undefined) return 'unknown'
+    return holds(value, Number(number)) ? `${field} is ${Math.round(value * 100) / 100}${known}` : undefined
   }
 }

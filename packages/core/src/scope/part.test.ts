@@ -140,6 +140,25 @@ describe("a handler with session: 'manual'", () => {
     await expect(late?.(async () => undefined)).rejects.toMatchObject({ code: 'NO_SESSION' })
   })
 
+  test('may not end before it: what nobody waits for is a failure, and what the part commits is published all the same', async () => {
+    const dead: unknown[] = []
+    const { log, messaging } = await handled((_, { session, emit }) => {
+      void session(async () => {
+        await quiet(20)
+        emit('inside', 1, { topic: 'out' })
+      })
+    }, {})
+    await until(
+      () => log.includes('out inside') || messaging.counters.published > 1,
+      () => log,
+    )
+    dead.push(...(await (await messaging.driver()).admin.deadLetters({})))
+    expect(log[0]).toBe('commit')
+    expect(dead).toMatchObject([
+      { message: { headers: { 'corebus-error': expect.stringMatching(/wait for session\(work\) before it returns/) } } },
+    ])
+  })
+
   test('commits nothing past its time-out', async () => {
     const { log, messaging } = await handled(
       async (_, { session, signal }) => {
@@ -257,6 +276,25 @@ describe('a request', () => {
     await expect(request.session(async () => undefined)).rejects.toMatchObject({ code: 'SESSION_TWICE' })
   })
 
+  test('that is over before its part keeps what the part commits, and close waits for it', async () => {
+    for (const how of ['discard', 'release'] as const) {
+      const log: string[] = []
+      const messaging = onMemory({ session: sessions(log) })
+      const request = messaging.openRequest({ session: 'manual' })
+      const inside = Promise.withResolvers<void>()
+      const running = request.session(async () => {
+        inside.resolve()
+        await quiet(30)
+        messaging.emit('late', 1, { topic: 'out' })
+      })
+      await inside.promise
+      void request[how]()
+      await messaging.close()
+      await running
+      expect([log, messaging.counters.published]).toEqual([['commit'], 1])
+    }
+  })
+
   test('with session: false stands in none', async () => {
     const log: string[] = []
     const messaging = onMemory({ session: sessions(log) })
@@ -265,6 +303,18 @@ describe('a request', () => {
     expect(() => request.db).toThrow(/the request says session: false/)
     await request.release()
     expect(log).toEqual([])
+  })
+
+  test('that only reads has the session as it is where there is no reading one: an outbox is written', async () => {
+    const written: string[] = []
+    const messaging = onMemory({
+      session: (work) => work('tx' as never),
+      outbox: { write: async (_, messages) => void written.push(...messages.map(({ topic }) => topic)) },
+    })
+    const request = messaging.openRequest({ session: 'read' })
+    await request.run(async () => messaging.emit('x', 1, { topic: 'out' }))
+    await request.release()
+    expect(written).toEqual(['out'])
   })
 
   test('that only reads has no session for an outbox', async () => {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { Depth, Driver } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { figuresOf, type GroupFigures } from '../../operations/group-figures.ts'
+import { figuresOf, type GroupFigures, notesOf } from '../../operations/group-figures.ts'
 import { withBroker } from '../broker.ts'
 import { type Common, common } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
-import { type Condition, conditionOf } from '../fail-if.ts'
+import { type Condition, conditionOf, type Figures } from '../fail-if.ts'
 import { print } from '../report.ts'
 import { table } from '../table.ts'
 
@@ -33,7 +33,8 @@ BUSY       of their handlers at once (concurrency)
 
 --fail-if ends with exit code 1 when a group on a topic is so, and says which:
 ready, in-flight, delayed, dead, members, rate, failed (%), busy (%), oldest
-(seconds), compared by >, >=, <, <= or = with a number.
+(seconds), compared by >, >=, <, <= or = with a number. What neither the
+broker nor any member says is an error (2), not an alarm that never rings.
 
 The broker is the one that .env and the environment name; what the service's
 code says is not seen.
@@ -54,7 +55,7 @@ export function topicsCommand(program: Command): void {
       const conditions = options.failIf.map((text) => ({ text, holds: conditionOf(text) }))
       const rows = await withBroker('core topics', options, ({ driver }) => rowsOf(driver))
       await print(options.json ? JSON.stringify(rows) : asTable(rows))
-      const broken = rows.flatMap((row) => brokenBy(row, conditions))
+      const broken = conditions.flatMap((condition) => brokenIn(rows, condition))
       if (broken.length > 0) throw new CorebusError('FAIL_IF', broken.join('\n'))
     })
 }
@@ -63,36 +64,36 @@ async function rowsOf(driver: Driver): Promise<readonly Row[]> {
   const { admin } = driver
   const topics = [...(await admin.topics())].sort((a, b) => (a.topic < b.topic ? -1 : 1))
   const all = [...new Set(topics.flatMap(({ groups }) => groups))]
-  const figures = new Map(await Promise.all(all.map(async (group) => [group, await figuresOf(driver, group)] as const)))
+  const notes = new Map(await Promise.all(all.map(async (group) => [group, await notesOf(driver, group)] as const)))
   const rows: Row[] = []
   for (const { topic, groups, kept } of topics) {
     const known = kept === undefined ? {} : { kept }
     if (groups.length === 0) rows.push({ topic, group: null, ...known })
-    for (const group of [...groups].sort())
-      rows.push({ topic, group, ...known, ...(await admin.depth(topic, group)), ...figures.get(group) })
+    for (const group of [...groups].sort()) {
+      const told = notes.get(group)
+      rows.push({ topic, group, ...known, ...(await admin.depth(topic, group)), ...(told && figuresOf(told, topic)) })
+    }
   }
   return rows
 }
 
-function brokenBy(row: Row, conditions: readonly { readonly text: string; readonly holds: Condition }[]): readonly string[] {
-  if (row.group === null) return []
-  const { ready, inFlight, delayed, dead, members, perSecond, failedPercent, busyPercent, oldestMs } = row
-  const oldest = oldestMs === undefined ? undefined : oldestMs / 1_000
-  const figures = {
-    ready,
-    'in-flight': inFlight,
-    delayed,
-    dead,
-    members,
-    rate: perSecond,
-    failed: failedPercent,
-    busy: busyPercent,
-    oldest,
+/** What the condition says of all rows. @throws CorebusError USAGE when it can be judged of none: an alarm that cannot ring */
+function brokenIn(rows: readonly Row[], { text, holds }: { readonly text: string; readonly holds: Condition }): readonly string[] {
+  const answers = rows.flatMap((row) => (row.group === null ? [] : [{ row, what: holds(figuresIn(row)) }]))
+  if (answers.length > 0 && answers.every(({ what }) => what === 'unknown'))
+    throw new CorebusError('USAGE', `--fail-if '${text}' cannot be judged: neither this broker nor the members of its groups say it`)
+  return answers.flatMap(({ row, what }) =>
+    what === undefined || what === 'unknown' ? [] : `topic ${row.topic}, group ${row.group}: ${what} (--fail-if '${text}')`,
+  )
+}
+
+function figuresIn({ ready, inFlight, delayed, dead, members, told, perSecond, failedPercent, busyPercent, oldestMs }: Row): Figures {
+  const isEmpty = (ready ?? 0) + (inFlight ?? 0) + (delayed ?? 0) === 0
+  const oldest = oldestMs !== undefined ? oldestMs / 1_000 : isEmpty ? 0 : undefined
+  return {
+    ...{ ready, 'in-flight': inFlight, delayed, dead, members: members ?? told },
+    ...{ rate: perSecond, failed: failedPercent, busy: busyPercent, oldest },
   }
-  return conditions.flatMap(({ text, holds }) => {
-    const what = holds(figures)
-    return what === undefined ? [] : `topic ${row.topic}, group ${row.group}: ${what} (--fail-if '${text}')`
-  })
 }
 
 function asTable(rows: readonly Row[]): string {
@@ -104,19 +105,19 @@ function asTable(rows: readonly Row[]): string {
   ] as const
   return table(
     columns,
-    rows.map(({ topic, group, kept, ready = kept, inFlight, delayed, dead, members, perSecond, failedPercent, busyPercent }) => [
+    rows.map(({ topic, group, kept, ready = kept, inFlight, delayed, dead, members, told = 0, perSecond, failedPercent, busyPercent }) => [
       topic,
       group ?? '(none yet)',
       ...[ready, inFlight, delayed, dead, members].map(count),
-      perSecond === undefined ? '-' : perSecond.toFixed(1),
-      percent(failedPercent),
-      percent(busyPercent),
+      told === 0 ? '-' : (perSecond ?? 0).toFixed(1),
+      told === 0 ? '-' : percent(failedPercent),
+      told === 0 ? '-' : percent(busyPercent),
     ]),
   )
 }
 
-function percent(share: number | undefined): string {
-  return share === undefined ? '-' : `${share < 10 && share > 0 ? share.toFixed(1) : Math.round(share)}%`
+function percent(share = 0): string {
+  return `${share < 10 && share > 0 ? share.toFixed(1) : Math.round(share)}%`
 }
 
 /** By hand: to load Intl takes longer than everything else here. */
