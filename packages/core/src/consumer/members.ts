@@ -224,6 +224,6 @@ const isBefore = (a: Note, b: Note): boolean => a.since < b.since || (a.since ==
 function groupShared(group: string, ours: Note, other: Note): CorebusError {
   return new CorebusError(
     'GROUP_SHARED',
-    `group ${group} of ${nameOf(ours)} has a member of another service, ${nameOf(other)}: each would take messages that are the other's. Give one of them a group of its own, or say shared: true`,
+    `group ${group} of ${nameOf(ours)} has a member of another service, ${nameOf(other)}: each would take messages that are the other's. Give one of them a group of its own, or say shared: true. (Who was killed counts for a minute)`,
   )
 }
