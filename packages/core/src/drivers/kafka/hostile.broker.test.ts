@@ -64,7 +64,7 @@ describe.skipIf(!node).each(MESSAGES)('a message %s', (_, { headers = {}, key = 
       const [letter] = await letters()
       expect(Buffer.from(letter?.message.body ?? []).toString()).toBe(value)
       expect(letter?.message).toMatchObject({ topic, headers: { 'corebus-attempt': String(maxRetries + 1), 'corebus-error': 'no' } })
-      await until(() => handled.length === 1)
+      await until(() => handled.length === 1 && first.health().groups[0]?.unsettled === 0)
       expect(first.health()).toMatchObject({ live: true, ready: true, groups: [{ unsettled: 0, unstorable: [] }] })
       expect(lines.filter(({ level }) => level >= 50)).toEqual([])
       await first.close()
