@@ -4,7 +4,7 @@ import type { Context, Env, Hono, Schema } from 'hono'
 import type { ActionContext } from './action.ts'
 import { inputOf } from './input.ts'
 import { requestIdOf } from './request-id.ts'
-import { inRequestScope, modeFor, type Opened, openIn, type RequestMessaging } from './request-scope.ts'
+import { inRequestScope, modeFor, type Opened, openIn, type RequestMessaging, refuseOther } from './request-scope.ts'
 import { claim, type Route, routesOf } from './routes.ts'
 import type { ViewSet, ViewSetClass } from './view-set.ts'
 
@@ -63,17 +63,11 @@ async function serve(c: Context, route: Route, making: ViewSet | Promise<ViewSet
     return answer(c, await method.call(instance, c, contextOf(c, route, { ...input, opened })))
   }
   const open = openIn(c, messaging)
-  if (open) return call(fitting(open, route))
+  if (open) {
+    refuseOther(open, `@action ${route.where}`, route.options.session)
+    return call(open)
+  }
   return inRequestScope(c, messaging, route.options.session ?? modeFor(c), call)
-}
-
-/** A `requestScope` around the route has decided already how the request stands in a session. @throws CorebusError SESSION_MODE when the route needs another */
-function fitting(open: Opened, { where, options: { session } }: Route): Opened {
-  if (session === undefined || session === open.mode) return open
-  throw new CorebusError(
-    'SESSION_MODE',
-    `@action ${where} says session: ${JSON.stringify(session)}, and the requestScope around it has opened its request with ${JSON.stringify(open.mode)}: give requestScope { session: ${JSON.stringify(session)} }, or leave it out there`,
-  )
 }
 
 function contextOf(

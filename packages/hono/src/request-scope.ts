@@ -49,7 +49,11 @@ export function requestScope<Db = unknown>(
   checkOptions('requestScope', options, REQUEST_SCOPE)
   if (options.session !== undefined) messaging.check?.([{ where: 'requestScope', session: options.session }])
   return async (c, next) => {
-    if (openIn(c, messaging)) return next()
+    const open = openIn(c, messaging)
+    if (open) {
+      refuseOther(open, 'requestScope', options.session)
+      return next()
+    }
     await inRequestScope(c, messaging, options.session ?? modeFor(c), async () => {
       await next()
       return c.res
@@ -63,11 +67,29 @@ export function modeFor({ req: { method } }: Context): SessionMode {
   return method === 'GET' || method === 'HEAD' ? 'read' : true
 }
 
+/**
+ * A `requestScope` further out has decided already how the request stands in a session.
+ * @throws CorebusError SESSION_MODE when `where` needs another
+ */
+export function refuseOther({ mode, opens, reads }: Opened, where: string, wanted: SessionMode | undefined): void {
+  if (wanted === undefined || wanted === mode) return
+  const fits =
+    wanted === 'manual' || mode === 'manual' ? false : wanted === 'read' ? opens : wanted === true ? !reads && mode !== false : !opens
+  if (fits) return
+  throw new CorebusError(
+    'SESSION_MODE',
+    `${where} says session: ${JSON.stringify(wanted)}, and a requestScope around it has opened its request with session: ${JSON.stringify(mode)}. Put that one around the other routes only, or give it { session: ${JSON.stringify(wanted)} }`,
+  )
+}
+
 /** What a route has of its request's session. */
 export interface Opened<Db = unknown> {
   /** Of the whole request, or of the part that is open. @throws CorebusError NO_SESSION */
   readonly db: Db
   readonly mode: SessionMode
+  /** A session is open around the request, and whether it is the reading one. */
+  readonly opens: boolean
+  readonly reads: boolean
   readonly session: RequestScope<Db>['session']
 }
 
@@ -80,9 +102,11 @@ export function openIn<Db>(c: Context, messaging: RequestMessaging<Db>): Opened<
 }
 
 function remember<Db>(c: Context, messaging: RequestMessaging<Db>, scope: RequestScope<Db>, db: Db): Opened<Db> {
-  const { mode, session } = scope
+  const { mode, opens, reads, session } = scope
   const here: Opened<Db> = {
     mode,
+    opens,
+    reads,
     session,
     get db() {
       return scope.opens ? db : scope.db

@@ -127,13 +127,32 @@ describe('an action', () => {
     expect(failures).toMatchObject([
       {
         code: 'SESSION_MODE',
-        message: expect.stringMatching(/^@action Users\.pay says session: "manual", and the requestScope around it/),
+        message: expect.stringMatching(/^@action Users\.pay says session: "manual", and a requestScope around it/),
       },
     ])
   })
 })
 
 describe('requestScope', () => {
+  test('in another one that has decided otherwise is told so; one that fits is fine', async () => {
+    const { app: hono, messaging, failures } = app()
+    hono.use(requestScope(messaging))
+    hono.get('/read', requestScope(messaging, { session: 'read' }), (c) => c.text(c.get('db' as never) as string))
+    hono.post('/none', requestScope(messaging, { session: false }), (c) => c.text('none'))
+    expect(await (await hono.request('/read')).text()).toBe('reads')
+    await hono.request('/none', { method: 'POST' })
+    expect(failures).toMatchObject([
+      { code: 'SESSION_MODE', message: expect.stringMatching(/^requestScope says session: false, and a requestScope around it/) },
+    ])
+  })
+
+  test('with one plain session a GET that says session: true stands in it, also inside of another scope', async () => {
+    const messaging = freshMessaging({ session: sessions([]).write })
+    const hono = new Hono().use(requestScope(messaging))
+    mount(hono, '/users', Users, { messaging })
+    expect(await (await hono.request('/users/refresh')).json()).toEqual({ db: 'writes' })
+  })
+
   test('reads for GET, and writes for all others', async () => {
     const { app: hono, messaging } = app()
     const seen = hono.use(requestScope(messaging)).on(['GET', 'PUT'], '/', (c) => c.text(c.get('db' as never) as string))

@@ -22,9 +22,13 @@ test('who reads waits for no transaction and sees nothing of it', async () => {
   expect(await read(async (db) => ids(db))).toEqual([1, 2])
 })
 
-test('who reads can write nothing', async () => {
-  const { database } = freshDatabase()
-  await expect(sqliteSession(database).read(async (db) => add(db, 1))).rejects.toThrow(/readonly database/)
+test.each(['WAL', 'DELETE', 'in memory'])('who reads can write nothing, and who writes can again after it (%s)', async (mode) => {
+  const { database } = mode === 'in memory' ? { database: new DatabaseSync(':memory:') } : freshDatabase()
+  database.exec(mode === 'in memory' ? 'CREATE TABLE orders (id INTEGER PRIMARY KEY)' : `PRAGMA journal_mode = ${mode}`)
+  const { write, read } = sqliteSession(database)
+  await expect(read(async (db) => add(db, 1))).rejects.toThrow(/readonly database/)
+  await write(async (db) => add(db, 2))
+  expect(await read(async (db) => ids(db))).toEqual([2])
 })
 
 test('without a write-ahead log who reads takes turns: a writer that spills its cache locks readers out, and must not be waited for by the event loop', async () => {

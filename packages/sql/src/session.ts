@@ -38,7 +38,14 @@ export function sqliteSession(database: DatabaseSync, options: SqliteSessionOpti
  * or in memory, who reads and who writes take turns: a writer may lock readers out, and would have to wait for the event loop that they block.
  */
 function reading(database: DatabaseSync, key: SessionKey): Session<DatabaseSync> {
-  const inTurn = serialised<DatabaseSync>(key, (work) => work(database))
+  const inTurn = serialised<DatabaseSync>(key, async (work) => {
+    database.exec('PRAGMA query_only = ON')
+    try {
+      return await work(database)
+    } finally {
+      database.exec('PRAGMA query_only = OFF')
+    }
+  })
   let connection: DatabaseSync | undefined
   return (work) => {
     if (typeof key !== 'string' || database.prepare('PRAGMA journal_mode').get()?.journal_mode !== 'wal') return inTurn(work)

@@ -80,11 +80,7 @@ export class Context implements HandlerContext {
   /** What the part records leaves with its commit, confirmed: it has happened, also when the handler fails after it. */
   get session(): HandlerContext['session'] {
     const part = this.#partOf()
-    return async (work) => {
-      const { result, recorded } = await runInScope(this.#scope, () => part.run(work))
-      await publishConfirmed(recorded)
-      return result
-    }
+    return (work) => runInScope(this.#scope, () => part.run(work, publishConfirmed))
   }
 
   #partOf(): Part {

@@ -5,6 +5,7 @@ import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import type { HandleMiddleware, HandlerCall } from '../publish/middleware.ts'
 import { inSession } from '../scope/in-session.ts'
+import { endedBefore } from '../scope/part.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope/scope.ts'
 import { type Inbox, type Opens, type Outbox, opensIn, type Session, type Sessions } from '../scope/session.ts'
@@ -76,7 +77,7 @@ function passOn(event: string | undefined): Verdict {
     kind: 'elsewhere',
     error: new CorebusError(
       'UNKNOWN_EVENT',
-      `another member of the group says that it handles ${what}, and none took it within 10 minutes`,
+      `another member of the group said that it handles ${what}, or could not be asked, and none took it within 10 minutes`,
     ),
   }
 }
@@ -88,9 +89,18 @@ function ended(verdict: Verdict, scope: Scope, { event, plan }: Found): Dispatch
   return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
 }
 
-function failed(thrown: unknown, call: Call, scope: Scope, { event, plan }: Found, opens: Opens | undefined): Dispatched {
+function failed(
+  thrown: unknown,
+  call: Call,
+  scope: Scope,
+  { event, plan }: Found,
+  opens: Opens | undefined,
+): Dispatched | Promise<Dispatched> {
   discard(scope)
-  return { verdict: verdictOf(thrown, call, opens), event, plan }
+  const dispatched = { verdict: verdictOf(thrown, call, opens), event, plan }
+  // Its session must not commit beside the retry.
+  scope.ended = true
+  return scope.parting ? scope.parting.then(() => dispatched) : dispatched
 }
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise
@@ -146,11 +156,7 @@ function afterHandler(
   opened: Opened | undefined,
 ): Verdict | Promise<Verdict> {
   forbid(call)
-  if (scope.parting)
-    throw new CorebusError(
-      'SESSION',
-      'the handler ended while the session that it opened was still open: wait for session(work) before it returns',
-    )
+  if (scope.parting) throw endedBefore('the handler')
   return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, opened?.db).then(() => OK) : OK
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { collector, deadLetters, onMemory, quiet, until } from '../../test/kit.ts'
 import { VirtualClock } from '../../test/virtual-clock.ts'
 import type { Members as Notes } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
 import type { Messaging } from '../messaging.ts'
 import { newId } from '../wire/id.ts'
 import { Members } from './members.ts'
@@ -187,7 +188,7 @@ describe('the list', () => {
     expect(members.handles('t', 'b')).toBe(false)
     await clock.advance(60_000)
     expect(lines.map(({ msg }) => msg)).toEqual([
-      'the members of group g do not know each other: no right to read it. What only one of another version handles may be skipped by the others',
+      'group g starts without knowing its other members: no right to read it. What only some members of the group handle may be skipped by others',
     ])
   })
 
@@ -282,6 +283,31 @@ describe('the list', () => {
     await members.leave()
     await expect(joined).rejects.toMatchObject({ code: 'CLOSED' })
     expect(told).toHaveLength(1)
+  })
+
+  test('that cannot be had at the start because the broker is in trouble decides nothing until it can', async () => {
+    let away = true
+    const lost = () => Promise.reject(new CorebusError('CONNECTION_LOST', 'away'))
+    const { members, clock } = bench({ tell: () => (away ? lost() : Promise.resolve()), list: async () => [] })
+    await members.join()
+    expect(await members.handles('t', 'b')).toBe(true)
+    away = false
+    await clock.advance(10_000)
+    expect(await members.handles('t', 'b')).toBe(false)
+  })
+
+  test('that does not come holds no message for long, and no close', async () => {
+    let hangs = false
+    const { members, clock } = bench({ list: () => (hangs ? new Promise(() => {}) : Promise.resolve([])) })
+    await members.join()
+    await clock.advance(5_000)
+    hangs = true
+    const asked = members.handles('t', 'b')
+    await clock.advance(2_000)
+    expect(await asked).toBe(true)
+    const again = members.handles('t', 'b')
+    await members.leave()
+    expect(await again).toBe(true)
   })
 
   test('of others is read as it is: what is no note is passed over', async () => {

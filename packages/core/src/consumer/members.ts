@@ -31,6 +31,8 @@ const HEEDED_MS = 2_500
 const LOOK_AGAIN_MS = 100
 const MOST_LOOKS = 50
 const MOST_READINGS = 3
+/** A message waits no longer than this for a list. */
+const ASKED_WITHIN_MS = 2_000
 const LEAVES_WITHIN_MS = 1_000
 
 /** The other members of one group, as this process knows them: who they are, and what they handle that we do not. */
@@ -48,6 +50,8 @@ export class Members {
   #reading: Promise<void> | undefined
   /** Whether the broker has told us of them at all. */
   #known = false
+  /** It may not tell or look, now and later. */
+  #refused = false
   #saidWhy = false
   #cancel: (() => void) | undefined
 
@@ -76,7 +80,8 @@ export class Members {
       if (!this.#closing.signal.aborted) await this.#tell()
     } catch (thrown) {
       if (thrown instanceof CorebusError && thrown.code === 'GROUP_SHARED') throw thrown
-      this.#say(`the members of group ${plan.group} do not know each other`, asError(thrown))
+      this.#refused = !isTrouble(thrown)
+      this.#say(`group ${plan.group} starts without knowing its other members`, asError(thrown))
     }
     if (this.#closing.signal.aborted) throw new CorebusError('CLOSED', `group ${plan.group} was left while it was joined`)
     this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
@@ -84,23 +89,35 @@ export class Members {
 
   /** Whether another member takes what we have no handler for. At once while the list is fresh. */
   handles(topic: string, event: string | undefined): boolean | Promise<boolean> {
-    if (!this.#known) return false
+    // Where nobody can ever be asked each decides for itself; where the broker is in trouble, nobody does.
+    if (!this.#known) return !this.#refused
     const ageMs = this.#ageMs()
     if (ageMs >= FRESH_MS) return this.#asked(topic, event)
     if (ageMs >= READ_AGAIN_MS) this.#read().catch(() => {}) // the next one waits for it, and hears of it
     return this.#isHandled(topic, event)
   }
 
-  /** A reading that took long may be too old when it is there. Where nobody knows now it comes again, and is not lost. */
+  /** Where nobody knows in time it comes again, and is not lost. */
   async #asked(topic: string, event: string | undefined): Promise<boolean> {
-    if (monotonic(this.#options.clock) - this.#failedAt < READ_AGAIN_MS) return true
+    const { clock } = this.#options
+    if (monotonic(clock) - this.#failedAt < READ_AGAIN_MS) return true
+    const answered = new AbortController()
+    const late = sleep(clock, ASKED_WITHIN_MS, AbortSignal.any([answered.signal, this.#closing.signal])).then(() => true)
+    const asked = this.#freshly(() => this.#isHandled(topic, event))
+    const isHandled = await Promise.race([asked, late])
+    answered.abort()
+    return isHandled
+  }
+
+  /** A reading that took long may be too old when it is there. */
+  async #freshly(decide: () => boolean): Promise<boolean> {
     for (let n = 0; n < MOST_READINGS; n++) {
       try {
         await this.#read()
       } catch {
         return true
       }
-      if (this.#ageMs() < FRESH_MS) return this.#isHandled(topic, event)
+      if (this.#ageMs() < FRESH_MS) return decide()
     }
     return true
   }
@@ -139,7 +156,7 @@ export class Members {
         await this.leave()
         throw groupShared(plan.group, this.#ours, stays)
       }
-      if (strangers.length === 0) return
+      if (strangers.length === 0 || this.#closing.signal.aborted) return
       await sleep(clock, LOOK_AGAIN_MS, this.#closing.signal)
       await this.#read()
     }
@@ -187,7 +204,7 @@ export class Members {
     }
     const others = found.filter(({ member }) => member !== this.#ours.member)
     // A list without ourselves lacks others too: all notes ran out, in an outage or by a clock that was set.
-    if (others.length === found.length && this.#known) {
+    if (others.length === found.length && this.#known && !this.#closing.signal.aborted) {
       this.#shakyUntil = monotonic(clock) + TOLD_EVERY_MS + FRESH_MS
       this.#tell().catch(() => {}) // it is told again in a while
     }
@@ -203,7 +220,7 @@ export class Members {
     const { plan, logger } = this.#options
     logger.warn(
       { group: plan.group, err: error },
-      `${what}: ${error.message}. What only one of another version handles may be skipped by the others`,
+      `${what}: ${error.message}. What only some members of the group handle may be skipped by others`,
     )
   }
 }
@@ -218,6 +235,19 @@ function hasAllOf(other: Note, { handles }: Note): boolean {
     ([topic, names]) => !Object.hasOwn(other.handles, topic) || names.every((name) => takes(other, topic, name)),
   )
 }
+
+/** The broker is away, or busy with itself: it passes. */
+const TROUBLE: ReadonlySet<unknown> = new Set([
+  'CONNECTION_LOST',
+  'CONNECT',
+  'PUBLISH_TIMEOUT',
+  'NO_LEADER',
+  'BROKER_BUSY',
+  'BROKER_DISK_FULL',
+  'BACKPRESSURE',
+])
+
+const isTrouble = (thrown: unknown): boolean => TROUBLE.has((thrown as Partial<CorebusError> | null)?.code)
 
 const isBefore = (a: Note, b: Note): boolean => a.since < b.since || (a.since === b.since && a.member < b.member)
 

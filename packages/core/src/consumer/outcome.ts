@@ -211,6 +211,7 @@ export function burial(delivery: Delivery, { attempt, error, reason, group, now 
     [HEADER.reason]: reason,
     [HEADER.topic]: delivery.message.topic,
     [HEADER.group]: group,
+    ...taken(delivery),
   }
   return { kind: 'deadLetter', delivery, headers }
 }

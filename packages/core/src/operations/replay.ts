@@ -64,7 +64,7 @@ async function replayAll(admin: Admin, filter: DeadLetterFilter, letters: readon
     const [first] = ofPlace as [DeadLetter]
     const ids = [...new Set(ofPlace.map(({ message }) => message.id))]
     const these = { ...filter, topic: first.message.topic, group: first.group, ids }
-    replayed += await admin.replay(these, { [HEADER.attempt]: '1', [HEADER.snoozes]: '0' })
+    replayed += await admin.replay(these, { [HEADER.attempt]: '1', [HEADER.snoozes]: '0', [HEADER.passedSince]: '' })
   }
   return replayed
 }

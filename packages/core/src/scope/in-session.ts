@@ -26,7 +26,6 @@ export async function inPart<T>(
   work: (db: unknown) => Promise<T>,
 ): Promise<{ readonly result: T; readonly recorded: readonly Recorded[] }> {
   let recorded: Recorded[] = []
-  scope.parting = true
   try {
     const result = await opened(scope, opens, (db) => {
       recorded = []
@@ -36,16 +35,17 @@ export async function inPart<T>(
     return { result, recorded }
   } finally {
     scope.part = undefined
-    scope.parting = false
   }
 }
 
 async function opened<T>(scope: Scope, { session, reads }: Opens, work: (db: unknown) => Promise<T>): Promise<T> {
-  const { derived } = scope
+  let derived: number | undefined
   let ended: { readonly result: T } | undefined
   try {
     await session(async (db) => {
       ended = undefined
+      // What is emitted while it is being opened has had its ids.
+      derived ??= scope.derived
       scope.derived = derived
       scope.session = reads ? 'read' : 'write'
       const result = await work(db)

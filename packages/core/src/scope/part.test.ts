@@ -140,23 +140,52 @@ describe("a handler with session: 'manual'", () => {
     await expect(late?.(async () => undefined)).rejects.toMatchObject({ code: 'NO_SESSION' })
   })
 
-  test('may not end before it: what nobody waits for is a failure, and what the part commits is published all the same', async () => {
-    const dead: unknown[] = []
-    const { log, messaging } = await handled((_, { session, emit }) => {
-      void session(async () => {
-        await quiet(20)
-        emit('inside', 1, { topic: 'out' })
-      })
-    }, {})
+  test('may not end before it, well or badly: the part is rolled back before anything is settled', async () => {
+    for (const fails of [false, true]) {
+      const { log, messaging } = await handled(
+        (_, { session, emit }) => {
+          const part = session(async () => {
+            await quiet(20)
+            emit('inside', 1, { topic: 'out' })
+          })
+          return fails ? Promise.all([part, Promise.reject(new Error('the gateway is away'))]) : undefined
+        },
+        { maxRetries: 1 },
+      )
+      const dead = await (await messaging.driver()).admin.deadLetters({})
+      await messaging.close()
+      expect([...new Set(log)]).toEqual([expect.stringMatching(/^rollback: .*wait for session\(work\) before that$/)])
+      const error = fails ? 'the gateway is away' : expect.stringMatching(/wait for session\(work\) before that/)
+      expect(dead).toMatchObject([{ message: { headers: { 'corebus-error': error } } }])
+    }
+  })
+
+  test('gives what is emitted while it is being opened an id of its own', async () => {
+    const ids: string[] = []
+    const messaging = onMemory({
+      session: async (work) => {
+        await quiet(10)
+        return work('tx' as never)
+      },
+    })
+    messaging.use({
+      publish: (message, next) => {
+        if (message.topic === 'out') ids.push(message.id)
+        return next(message)
+      },
+    })
+    messaging.handle({ topic: 'in', session: 'manual' }, async (_: unknown, { session, emit }) => {
+      const part = session(async () => emit('inside', 1, { topic: 'out' }))
+      emit('outside', 1, { topic: 'out' })
+      await part
+    })
+    await messaging.start()
+    await messaging.getProducer().send('in', 1)
     await until(
-      () => log.includes('out inside') || messaging.counters.published > 1,
-      () => log,
+      () => ids.length === 2,
+      () => ids,
     )
-    dead.push(...(await (await messaging.driver()).admin.deadLetters({})))
-    expect(log[0]).toBe('commit')
-    expect(dead).toMatchObject([
-      { message: { headers: { 'corebus-error': expect.stringMatching(/wait for session\(work\) before it returns/) } } },
-    ])
+    expect(new Set(ids).size).toBe(2)
   })
 
   test('commits nothing past its time-out', async () => {
@@ -293,6 +322,19 @@ describe('a request', () => {
       await running
       expect([log, messaging.counters.published]).toEqual([['commit'], 1])
     }
+  })
+
+  test('that ends before its part fails, and the part is rolled back', async () => {
+    const log: string[] = []
+    const messaging = onMemory({ session: sessions(log) })
+    const request = messaging.openRequest({ session: 'manual' })
+    const answer = request.run(async () => {
+      void request.session(() => quiet(20))
+      return 201
+    })
+    await expect(answer).rejects.toMatchObject({ code: 'SESSION' })
+    request.discard()
+    expect(log).toEqual([expect.stringMatching(/^rollback: the request ended/)])
   })
 
   test('with session: false stands in none', async () => {

@@ -38,24 +38,52 @@ export class Part {
   }
 
   /**
-   * Runs `work` in the session, and answers what was recorded meanwhile: it has happened, whatever becomes of the rest.
+   * Runs `work` in the session. What was recorded meanwhile has happened with its commit, whatever becomes of the rest: `then` sees to it.
    * @throws CorebusError SESSION_TWICE for the second call and where a session is open already, NO_SESSION where there is none
    */
-  async run<T>(work: (db: unknown) => Promise<T>): Promise<{ readonly result: T; readonly recorded: readonly Recorded[] }> {
-    const { scope, forbid } = this.#options
+  async run<T>(work: (db: unknown) => Promise<T>, then: (recorded: readonly Recorded[]) => Promise<void>): Promise<T> {
+    const { scope } = this.#options
     const opens = this.#mayOpen()
     this.#used = true
-    forbid()
+    const running = this.#run(opens, work, then)
+    const over = running.then(
+      () => undefined,
+      () => undefined,
+    )
+    scope.parting = over
+    void over.then(() => {
+      scope.parting = undefined
+    })
     try {
-      return await inPart(scope, opens, async (db) => {
+      return await running
+    } catch (thrown) {
+      // Told by what ended. Nobody waits for this any more, and a rejection that nobody handles would end the process.
+      if (scope.ended && thrown instanceof EndedBefore) return new Promise<never>(() => {})
+      throw thrown
+    }
+  }
+
+  async #run<T>(opens: Opens, work: (db: unknown) => Promise<T>, then: (recorded: readonly Recorded[]) => Promise<void>): Promise<T> {
+    const { scope } = this.#options
+    this.#mayCommit()
+    try {
+      const { result, recorded } = await inPart(scope, opens, async (db) => {
         this.#opened = { db }
         const worked = await work(db)
-        forbid()
+        this.#mayCommit()
         return worked
       })
+      await then(recorded)
+      return result
     } finally {
       this.#opened = undefined
     }
+  }
+
+  #mayCommit(): void {
+    const { scope, forbid } = this.#options
+    forbid()
+    if (scope.ended) throw endedBefore(this.#options.where)
   }
 
   #mayOpen(): Opens {
@@ -73,3 +101,12 @@ export class Part {
     return opens
   }
 }
+
+/** Nobody waited for the part: it is rolled back, and what it was part of fails. */
+class EndedBefore extends CorebusError {
+  constructor(where: string) {
+    super('SESSION', `${where} ended while the session that it opened was still open: wait for session(work) before that`)
+  }
+}
+
+export const endedBefore = (where: string): CorebusError => new EndedBefore(where)

@@ -2,7 +2,7 @@ import { checkNames, checkOptions } from '../options/check.ts'
 import { type Option, text } from '../options/option.ts'
 import { carried, newId } from '../wire/id.ts'
 import { inSession } from './in-session.ts'
-import { Part } from './part.ts'
+import { endedBefore, Part } from './part.ts'
 import type { Publishing } from './publishing.ts'
 import { createScope, discard, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
 import {
@@ -36,8 +36,9 @@ export interface RequestScope<Db = unknown> {
    * when it rejects or when `failed` says so of its result. Resolves after the commit. Without a session `db` is undefined.
    */
   run<T>(work: (db: Db) => Promise<T>, failed?: (result: T) => boolean): Promise<T>
-  /** Whether `run` opens a session. */
+  /** Whether `run` opens a session, and whether it is the reading one. */
   readonly opens: boolean
+  readonly reads: boolean
   /**
    * With `session: 'manual'`: runs `work` in a session, once. What was recorded meanwhile has happened when it resolves, whatever becomes of the
    * request, and leaves with its release.
@@ -91,28 +92,25 @@ export function createRequests(options: RequestsOptions): Requests {
     const scope = createScope({ owner, correlationId: carried(correlationId) ?? newId() })
     const part = new Part({ scope, where: 'the request', mode, opens, forbid: () => undefined })
     let committed = false
-    let parting: Promise<unknown> | undefined
     open.add(scope)
     return {
       mode,
       opens: opens !== undefined && mode !== 'manual',
+      reads: opens?.reads ?? false,
       run: async (work, failed = () => false) => {
-        if (!opens || mode === 'manual') return runInScope(scope, () => work(undefined))
+        if (!opens || mode === 'manual') return runInScope(scope, () => beside(scope, work))
         const ended = await runInScope(scope, () => answered(scope, opens, options, work, failed))
         committed = ended.committed
         return ended.result
       },
-      session: (work) => {
-        const running = runInScope(scope, () => part.run(work)).then(async ({ result, recorded }) => {
-          committed = true
-          scope.kept = recorded
-          // The request was over before its part was: this has happened all the same.
-          if (scope.over) await releaseInBackground(scope)
-          return result
-        })
-        parting ??= running.catch(() => undefined)
-        return running
-      },
+      session: (work) =>
+        runInScope(scope, () =>
+          part.run(work, async (recorded) => {
+            scope.kept = recorded
+            // The request was over before its part was: this has happened all the same.
+            if (scope.over) await releaseInBackground(scope)
+          }),
+        ),
       get db() {
         return part.db
       },
@@ -121,13 +119,13 @@ export function createRequests(options: RequestsOptions): Requests {
       },
       release: async () => {
         await releaseInBackground(scope)
-        await parting
+        await scope.parting
         end(scope)
       },
       discard: () => {
         discard(scope)
-        if (!scope.kept && !parting) end(scope)
-        else void Promise.all([releaseInBackground(scope), parting]).then(() => end(scope)) // neither rejects
+        if (!scope.kept && !scope.parting) end(scope)
+        else void Promise.all([releaseInBackground(scope), scope.parting]).then(() => end(scope)) // neither rejects
       },
     }
   }
@@ -138,6 +136,19 @@ export function createRequests(options: RequestsOptions): Requests {
     },
     openRequest,
     over: () => (open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  }
+}
+
+/** Without a session around it: a part may be opened, and must have ended. */
+async function beside<T>(scope: Scope, work: (db: undefined) => Promise<T>): Promise<T> {
+  try {
+    const result = await work(undefined)
+    if (scope.parting) throw endedBefore('the request')
+    return result
+  } catch (thrown) {
+    scope.ended = true
+    await scope.parting
+    throw thrown
   }
 }
 

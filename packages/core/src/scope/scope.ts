@@ -32,8 +32,10 @@ export interface Scope {
   readonly causationId: string | undefined
   /** What the part records that is open, also when the rest is over. */
   part: Recorded[] | undefined
-  /** It was asked for, and has not ended. */
-  parting: boolean
+  /** It was asked for. Settles, and never rejects, when it has ended and what it recorded is published or kept. */
+  parting: Promise<void> | undefined
+  /** Nothing more may be committed: the handler or request ended before its part. */
+  ended: boolean
   /** Of a part that has committed: it has happened, whatever becomes of the rest. */
   kept: readonly Recorded[] | undefined
   /** What is open: an outbox can be written where it is no reading one. */
@@ -72,7 +74,8 @@ export function createScope({
   return {
     recorded: [],
     part: undefined,
-    parting: false,
+    parting: undefined,
+    ended: false,
     kept: undefined,
     session: 'none',
     over: false,

@@ -55,8 +55,7 @@ export function topicsCommand(program: Command): void {
       const conditions = options.failIf.map((text) => ({ text, holds: conditionOf(text) }))
       const rows = await withBroker('core topics', options, ({ driver }) => rowsOf(driver))
       await print(options.json ? JSON.stringify(rows) : asTable(rows))
-      const broken = conditions.flatMap((condition) => brokenIn(rows, condition))
-      if (broken.length > 0) throw new CorebusError('FAIL_IF', broken.join('\n'))
+      judge(conditions.map((condition) => answersIn(rows, condition)))
     })
 }
 
@@ -77,22 +76,37 @@ async function rowsOf(driver: Driver): Promise<readonly Row[]> {
   return rows
 }
 
-/** What the condition says of all rows. @throws CorebusError USAGE when it can be judged of none: an alarm that cannot ring */
-function brokenIn(rows: readonly Row[], { text, holds }: { readonly text: string; readonly holds: Condition }): readonly string[] {
-  const answers = rows.flatMap((row) => (row.group === null ? [] : [{ row, what: holds(figuresIn(row)) }]))
-  if (answers.length > 0 && answers.every(({ what }) => what === 'unknown'))
-    throw new CorebusError('USAGE', `--fail-if '${text}' cannot be judged: neither this broker nor the members of its groups say it`)
-  return answers.flatMap(({ row, what }) =>
-    what === undefined || what === 'unknown' ? [] : `topic ${row.topic}, group ${row.group}: ${what} (--fail-if '${text}')`,
-  )
+interface Answers {
+  /** What a condition says of a row. */
+  readonly broken: readonly string[]
+  readonly unknown: readonly string[]
 }
 
-function figuresIn({ ready, inFlight, delayed, dead, members, told, perSecond, failedPercent, busyPercent, oldestMs }: Row): Figures {
+function answersIn(rows: readonly Row[], { text, holds }: { readonly text: string; readonly holds: Condition }): Answers {
+  const told = rows.flatMap((row) =>
+    row.group === null ? [] : [{ of: `topic ${row.topic}, group ${row.group}`, what: holds(figuresIn(row)) }],
+  )
+  return {
+    broken: told.flatMap(({ of, what }) => (what === undefined || what === 'unknown' ? [] : `${of}: ${what} (--fail-if '${text}')`)),
+    unknown: told.flatMap(({ of, what }) => (what === 'unknown' ? `${of}: nobody says what --fail-if '${text}' asks for` : [])),
+  }
+}
+
+/** @throws CorebusError FAIL_IF when a condition holds; USAGE when one cannot be judged: an alarm that cannot ring */
+function judge(answers: readonly Answers[]): void {
+  const [broken, unknown] = [answers.flatMap((one) => one.broken), answers.flatMap((one) => one.unknown)]
+  if (broken.length > 0) throw new CorebusError('FAIL_IF', [...broken, ...unknown].join('\n'))
+  if (unknown.length > 0) throw new CorebusError('USAGE', unknown.join('\n'))
+}
+
+function figuresIn({ ready, inFlight, delayed, dead, members, told = 0, perSecond, failedPercent, busyPercent, oldestMs }: Row): Figures {
   const isEmpty = (ready ?? 0) + (inFlight ?? 0) + (delayed ?? 0) === 0
   const oldest = oldestMs !== undefined ? oldestMs / 1_000 : isEmpty ? 0 : undefined
+  // Members of an earlier build say nothing.
+  const known = told > 0 || members === 0
   return {
-    ...{ ready, 'in-flight': inFlight, delayed, dead, members: members ?? told },
-    ...{ rate: perSecond, failed: failedPercent, busy: busyPercent, oldest },
+    ...{ ready, 'in-flight': inFlight, delayed, dead, members: members ?? told, oldest },
+    ...(known && { rate: perSecond, failed: failedPercent, busy: busyPercent }),
   }
 }
 

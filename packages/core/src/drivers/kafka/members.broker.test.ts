@@ -44,7 +44,7 @@ test.skipIf(!node)(
     await checking.messaging.getProducer().send(topic, 1)
     await until(() => handled.length === 1)
     expect(checking.lines.map(({ msg }) => msg)).toEqual([
-      expect.stringMatching(/^the members of group .* do not know each other: .*corebus\.members/),
+      expect.stringMatching(/^group .* starts without knowing its other members: .*corebus\.members/),
     ])
   },
 )

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createMessaging } from '../../messaging.ts'
 import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
 import { newId } from '../../wire/id.ts'
-import { until } from './fixtures/room.ts'
+import { openRoom, until } from './fixtures/room.ts'
 
 // What a service and whoever watches it see of an alarm. Other brokers have none, so this is not in the list.
 
@@ -62,5 +62,27 @@ describe.skipIf(!running)('a RabbitMQ that is short of memory', () => {
     ])
     expect(lines.filter((line) => line.includes('is back after'))).toHaveLength(1)
     expect(handled[0]).toBe('before')
+  })
+
+  test('keeps no member from closing, also one that has something to say', async () => {
+    const { connected } = openRoom(running?.url ?? '')
+    const driver = await connected({ publishTimeoutMs: 30_000 })
+    await driver.members?.tell('g', 'a', 'before', 60_000)
+    await running?.ctl('set_vm_memory_high_watermark', '0.00001')
+    onTestFinished(() => running?.ctl('set_vm_memory_high_watermark', '0.4').then(() => {}))
+    await until(async () => String(await running?.ctl('eval', 'rabbit_alarm:get_alarms().')).includes('memory'))
+    const telling = driver.members?.tell('g', 'a', 'during', 60_000).then(
+      () => 'told',
+      ({ code }) => code,
+    )
+    const joining = driver.members?.list('other').then(
+      () => 'listed',
+      ({ code }) => code,
+    )
+    await until(() => driver.states.at(-1)?.kind === 'blocked')
+    const startedAt = performance.now()
+    await driver.close()
+    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    expect([await telling, await joining]).toEqual(['CLOSED', 'CLOSED'])
   })
 })

@@ -138,7 +138,6 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     await readers.opened()
     if (publishing.model) await publisher.flush()
     await readers.end()
-    await notes.close()
     publisher.close(closed())
     await Promise.all([publishing.close(), consuming.close()])
     readers.letGo()

@@ -34,7 +34,7 @@ const NEWCOMERS_WITHIN_MS = 100
  * The members of a group talk through one exchange, by the group's name: each has a queue of its own there, which is gone with its connection.
  * A stream would keep what nobody needs, and must be read from its beginning; here each has heard all the others.
  */
-export function members(options: MembersOptions): Members & { close(): Promise<void> } {
+export function members(options: MembersOptions): Members {
   const rooms = new Map<string, Room>()
   const speaker = new Speaker({ ...options, link: options.publishing })
   const room = (group: string): Room => {
@@ -46,9 +46,6 @@ export function members(options: MembersOptions): Members & { close(): Promise<v
     tell: (group, member, note, forMs) => room(group).tell(member, note, forMs),
     list: (group) => room(group).list(),
     leave: (group, member) => room(group).leave(member),
-    async close() {
-      await Promise.all([...[...rooms.values()].map((one) => one.close()), speaker.close()])
-    },
   }
 }
 
@@ -105,12 +102,6 @@ class Room {
     if (!this.#ours.delete(member)) return
     this.#heard.delete(member)
     await this.#say({ kind: 'leave', member })
-  }
-
-  async close(): Promise<void> {
-    const line = await this.#line?.catch(() => undefined)
-    this.#line = undefined
-    if (line) await closeChannel(line.channel)
   }
 
   #open(): Promise<Line> {

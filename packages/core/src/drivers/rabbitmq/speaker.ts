@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { ConfirmChannel, Message } from 'amqplib'
 import { type Clock, sleep } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
-import { closeChannel } from './close-channel.ts'
 import { closed, type Link } from './connection.ts'
 import { refusalOf } from './failure.ts'
 
@@ -14,7 +13,7 @@ export interface SpeakerOptions {
   readonly signal: AbortSignal
 }
 
-/** What members say to each other, confirmed, on a channel of its own. */
+/** What members say to each other, confirmed, on a channel of its own, which ends with its connection: under an alarm nobody would answer its close. */
 export class Speaker {
   readonly #options: SpeakerOptions
   #channel: Promise<ConfirmChannel> | undefined
@@ -25,25 +24,23 @@ export class Speaker {
 
   /** Resolves when it is in all queues that it is for, with whether there is any. @throws CorebusError CONNECTION_LOST, ACCESS_REFUSED */
   async say(exchange: string, key: string, body: Buffer): Promise<boolean> {
-    const { clock, timeoutMs } = this.#options
+    const { clock, timeoutMs, signal } = this.#options
     const answered = new AbortController()
     const late = sleep(clock, timeoutMs, answered.signal).then((): boolean => {
       if (answered.signal.aborted) return false
       throw new CorebusError('CONNECTION_LOST', `RabbitMQ did not confirm a note within ${timeoutMs} ms`)
     })
+    const ended = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(closed()), { once: true, signal: answered.signal })
+      if (signal.aborted) reject(closed())
+    })
     try {
-      return await Promise.race([this.#confirmed(exchange, key, body), late])
+      return await Promise.race([this.#confirmed(exchange, key, body), late, ended])
     } catch (thrown) {
       throw refusalOf(thrown)?.error ?? thrown
     } finally {
       answered.abort()
     }
-  }
-
-  async close(): Promise<void> {
-    const channel = await this.#channel?.catch(() => undefined)
-    this.#channel = undefined
-    if (channel) await closeChannel(channel)
   }
 
   async #confirmed(exchange: string, key: string, body: Buffer): Promise<boolean> {
