@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { createLogger, type LogStream } from './logger.ts'
+import { steady } from './steady.ts'
 
 function collector(terminal: Partial<LogStream> = {}): { stream: LogStream; lines: string[] } {
   const lines: string[] = []
@@ -23,6 +24,23 @@ describe('elsewhere than on a terminal', () => {
     createLogger({ level: 'silent', service: 'x', stream }).fatal('no')
     createLogger({ level: 'debug', service: 'x', stream }).debug('yes')
     expect(parsed(lines)).toEqual([expect.objectContaining({ msg: 'yes' })])
+  })
+
+  test('an error that Corebus itself tells is described once, with its stack and cause', () => {
+    const { stream, lines } = collector()
+    const error = Object.assign(new Error('boom', { cause: new TypeError('deep') }), { code: 'E1' })
+    steady(createLogger({ level: 'info', service: 'x', stream })).warn({ err: error }, 'm')
+    expect(parsed(lines)).toEqual([
+      expect.objectContaining({
+        err: {
+          type: 'Error',
+          message: 'boom',
+          code: 'E1',
+          stack: expect.stringMatching(/^Error: boom\n/),
+          cause: expect.objectContaining({ message: 'deep' }),
+        },
+      }),
+    ])
   })
 
   test('secrets are hidden, at the top and one level down, and nothing else is', () => {
