@@ -86,8 +86,7 @@ export class GroupRun {
       },
       onTrouble: (error, count, again) => {
         reportTrouble(options.observer, plan.group, { error, count, again })
-        // None of these can be what ends processes any more.
-        if ([...this.#ours.values()].every(({ delivery, outcome }) => outcome || delivery.unsettledBefore === 0)) this.#limit.begin()
+        if ([...this.#ours.keys()].every(({ unsettledBefore }) => unsettledBefore === 0)) this.#limit.begin()
       },
     })
   }
