@@ -26,9 +26,11 @@ type Word =
   | { readonly kind: 'hello' }
   | { readonly kind: 'fence'; readonly id: string }
 
-/** So long are answers waited for: of those that were there, which may be busy, and of one that came in the same moment. */
+/** So long the first answer is waited for of those that were there, which may be busy; the others come right behind it. */
 const ANSWERS_WITHIN_MS = 1_000
-const NEWCOMERS_WITHIN_MS = 100
+/** After the first answer, and for one that came in the same moment as we did. */
+const OTHERS_WITHIN_MS = 100
+const LOOK_EVERY_MS = 20
 
 /**
  * The members of a group talk through one exchange, by the group's name: each has a queue of its own there, which is gone with its connection.
@@ -53,7 +55,7 @@ interface Line {
   readonly channel: Channel
   readonly queue: string
   /** By then all that are there have said who they are. */
-  readonly heardAt: number
+  heardAt: number
 }
 
 /** One group, as this process hears it. What it has heard outlives a lost connection, for as long as it was said to hold. */
@@ -67,6 +69,8 @@ class Room {
   readonly #fences = new Map<string, () => void>()
   #line: Promise<Line> | undefined
   #current: Line | undefined
+  /** Since this line began to be opened. */
+  #isAnswered = false
 
   constructor(group: string, options: MembersOptions, speaker: Speaker) {
     this.#group = group
@@ -90,8 +94,7 @@ class Room {
   async list(): Promise<readonly MemberNote[]> {
     const { clock } = this.#options
     const line = await this.#open()
-    const early = line.heardAt - monotonic(clock)
-    if (early > 0) await sleep(clock, early)
+    while (line.heardAt > monotonic(clock)) await sleep(clock, LOOK_EVERY_MS)
     await this.#fence(line)
     const now = monotonic(clock)
     for (const [member, { until }] of this.#heard) if (until <= now) this.#heard.delete(member)
@@ -120,6 +123,7 @@ class Room {
     const queue = names.member(randomUUID())
     let line: Line | undefined
     let isGone = false
+    this.#isAnswered = false
     const gone = () => {
       isGone = true
       // One that never opened is told to whoever opened it, and another one may be there by now.
@@ -140,7 +144,7 @@ class Room {
       await this.#say({ kind: 'hello' })
       if (isGone)
         throw new CorebusError('CONNECTION_LOST', 'the connection to RabbitMQ was lost while the members of a group were asked for')
-      line = { channel, queue, heardAt: monotonic(clock) + (isAlone ? NEWCOMERS_WITHIN_MS : ANSWERS_WITHIN_MS) }
+      line = { channel, queue, heardAt: monotonic(clock) + (isAlone || this.#isAnswered ? OTHERS_WITHIN_MS : ANSWERS_WITHIN_MS) }
     } catch (thrown) {
       await closeChannel(channel)
       throw thrown
@@ -162,6 +166,7 @@ class Room {
     const word = parsed(content)
     switch (word?.kind) {
       case 'note':
+        if (!this.#ours.has(word.member)) this.#answered()
         this.#heard.set(word.member, { note: word.note, until: monotonic(this.#options.clock) + word.forMs })
         break
       case 'leave':
@@ -173,6 +178,12 @@ class Room {
       case 'fence':
         this.#fences.get(word.id)?.()
     }
+  }
+
+  #answered(): void {
+    this.#isAnswered = true
+    const line = this.#current
+    if (line) line.heardAt = Math.min(line.heardAt, monotonic(this.#options.clock) + OTHERS_WITHIN_MS)
   }
 
   /** What was said before this is heard when it resolves. */
