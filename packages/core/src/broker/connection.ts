@@ -30,7 +30,7 @@ export interface ConnectionOptions {
 /** A driver of somebody else's comes with its own way to be made. */
 const loadOurs: NonNullable<ConnectionOptions['load']> = (broker, options) => loadDriver(broker as BrokerName, options)
 
-/** One broker connection of one instance: made when first needed, announced once, its troubles said once each way. */
+/** Makes the one broker connection of an instance. It connects when it is first needed, is announced once, and its troubles are said once each way. */
 export function createConnection({ config, clock, observer, logger, load = loadOurs }: ConnectionOptions): Connection {
   let connecting: Promise<Driver> | undefined
   let current: ReturnType<Connection['state']> = 'idle'

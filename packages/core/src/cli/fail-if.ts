@@ -10,9 +10,9 @@ export interface Figures {
   readonly members?: number | undefined
   /** Messages handled in a second. */
   readonly rate?: number | undefined
-  /** Of the calls of the last minute, in per cent. */
+  /** The share of calls that failed in the last minute, in per cent. */
   readonly failed?: number | undefined
-  /** Of the handler slots, in per cent. */
+  /** The share of handler slots that are busy, in per cent. */
   readonly busy?: number | undefined
   /** Seconds since the oldest unsettled message was published. */
   readonly oldest?: number | undefined

@@ -33,7 +33,7 @@ export interface Config extends Required<Limits> {
   readonly auth?: AuthOptions
   readonly client?: Readonly<Record<string, unknown>>
   readonly service: string
-  /** Of the nearest package.json that has one. */
+  /** The service's version, from the nearest package.json that has one. */
   readonly version?: string
   readonly defaultTopic?: string
   readonly prefix: string
@@ -68,8 +68,7 @@ export function readConfig(
   const logLevel = options.logger ? 'info' : (options.logLevel ?? levelIn(env, mistakes))
   if (mistakes.length > 0 || !place || service === undefined) throw configError(mistakes, hints)
   // An environment of its own is a test's, or a tool's.
-  const instead =
-    said && options.env === undefined ? otherInEnvFile({ broker: said.broker as BrokerName, url: said.url }, options, env, cwd) : undefined
+  const instead = said && options.env === undefined ? otherInEnvFile(options, env, cwd) : undefined
   const version = packageVersion(cwd)
   return {
     ...settings(options, env),

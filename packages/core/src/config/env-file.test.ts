@@ -33,6 +33,13 @@ test.each<[string, string, Record<string, string>, MessagingOptions, RegExp | un
   ],
   ['another broker, overruled', REDIS, { MESSAGING_BROKER: 'kafka' }, {}, /names redis .*, and the environment overrules it$/],
   ['the same, read', REDIS, { MESSAGING_BROKER: 'redis', REDIS_URL: 'redis://:secret@cache:6379' }, {}, undefined],
+  [
+    'the same, read, with a user beside it',
+    `${REDIS}MESSAGING_USERNAME=ana\nMESSAGING_PASSWORD=secret\n`.replace(':secret@', ''),
+    { MESSAGING_BROKER: 'redis', REDIS_URL: 'redis://cache:6379', MESSAGING_USERNAME: 'ana', MESSAGING_PASSWORD: 'secret' },
+    {},
+    undefined,
+  ],
   ['another, where the code names its own', REDIS, {}, { broker: 'memory' }, undefined],
   ['nothing of a broker', 'LOG_LEVEL=debug\n', {}, {}, undefined],
   ['nothing: there is none', '', {}, {}, undefined],

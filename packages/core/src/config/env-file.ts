@@ -11,23 +11,22 @@ import { above } from './place.ts'
  * What to say of a `.env` that names another broker, or another address, than the one this process uses: its API and its consumer would miss
  * each other. The file is the one that `core` reads, beside the nearest package.json. Undefined when there is nothing to say.
  */
-export function otherInEnvFile(
-  used: Pick<Address, 'broker' | 'url'>,
-  options: MessagingOptions,
-  env: Env,
-  cwd: string,
-): string | undefined {
+export function otherInEnvFile(options: MessagingOptions, env: Env, cwd: string): string | undefined {
   const found = envFileAt(cwd)
   if (!found) return undefined
-  const named = chooseAddress(options, { ...found.variables, NODE_ENV: undefined }, cwd, [])
-  if (!named || named.level === 'default' || (named.broker === used.broker && named.url === used.url)) return undefined
-  const read = chooseAddress(options, { ...found.variables, ...env }, cwd, [])
-  const isOverruled = read?.broker === used.broker && read.url === used.url
+  // As they are named, before user, password and TLS are put into an address.
+  const addressIn = (variables: Env): Address | undefined => chooseAddress(options, variables, cwd, [])
+  const [used, named] = [addressIn(env), addressIn({ ...found.variables, NODE_ENV: undefined })]
+  if (!used || !named || named.level === 'default' || isSame(named, used)) return undefined
+  const read = addressIn({ ...found.variables, ...env })
+  const isOverruled = read !== undefined && isSame(read, used)
   const names = `${found.file} names ${named.broker} at ${redactUrl(named.url)}`
   return isOverruled
     ? `${names}, and the environment overrules it`
     : `${names}, and this process has not read it: start it with node --env-file-if-exists=.env, as core consumer does`
 }
+
+const isSame = (a: Address, b: Address): boolean => a.broker === b.broker && a.url === b.url
 
 function envFileAt(cwd: string): { readonly file: string; readonly variables: Env } | undefined {
   for (const folder of above(cwd)) {

@@ -15,7 +15,7 @@ export interface Note {
   readonly since: number
   /** Before it reads, it may still be refused. */
   readonly state: 'joining' | 'joined'
-  /** By topic: the names of the events it handles; `*` stands for whatever no other handler takes. */
+  /** The names of the events that the member handles, by topic; `*` stands for whatever no other handler takes. */
   readonly handles: Readonly<Record<string, readonly string[]>>
   readonly minute: Rates
   /** Handlers at once, and how many of them run. */

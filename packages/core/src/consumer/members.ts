@@ -20,14 +20,14 @@ export interface MembersOptions {
 }
 
 const TOLD_EVERY_MS = 10_000
-/** Without another word it is taken for dead. */
+/** A member that has told nothing for so long is taken for dead. */
 const KEPT_MS = 60_000
 /** What nobody handles is decided by a list that began to be read at most so long ago. */
 const FRESH_MS = 2_000
 const READ_AGAIN_MS = 1_000
 /** Who brings handlers that others do not have begins so long after having said so: by then nobody decides by a list without them. */
 const HEEDED_MS = 2_500
-/** Of two services that begin at once one stays. */
+/** While two services begin at once, each looks so often whether the other stays. */
 const LOOK_AGAIN_MS = 100
 const MOST_LOOKS = 50
 const MOST_READINGS = 3
@@ -80,7 +80,7 @@ export class Members {
       if (!this.#closing.signal.aborted) await this.#tell()
     } catch (thrown) {
       if (thrown instanceof CorebusError && thrown.code === 'GROUP_SHARED') throw thrown
-      this.#refused = !isTrouble(thrown)
+      this.#refused = isRefusal(thrown)
       this.#say(`group ${plan.group} starts without knowing its other members`, asError(thrown))
     }
     if (this.#closing.signal.aborted) throw new CorebusError('CLOSED', `group ${plan.group} was left while it was joined`)
@@ -229,25 +229,17 @@ function handledBy({ topics }: GroupPlan): Note['handles'] {
   return Object.fromEntries([...topics].map(([topic, { events, rest }]) => [topic, rest ? [...events.keys(), REST] : [...events.keys()]]))
 }
 
-/** Of a topic that the other one does not read it decides nothing. */
+/** Whether the other member handles all that we handle of the topics that both read: of any other topic it decides nothing. */
 function hasAllOf(other: Note, { handles }: Note): boolean {
   return Object.entries(handles).every(
     ([topic, names]) => !Object.hasOwn(other.handles, topic) || names.every((name) => takes(other, topic, name)),
   )
 }
 
-/** The broker is away, or busy with itself: it passes. */
-const TROUBLE: ReadonlySet<unknown> = new Set([
-  'CONNECTION_LOST',
-  'CONNECT',
-  'PUBLISH_TIMEOUT',
-  'NO_LEADER',
-  'BROKER_BUSY',
-  'BROKER_DISK_FULL',
-  'BACKPRESSURE',
-])
+/** This user may not tell or look here, or nothing may be made for it: asking again cannot help. Any other error of a driver passes. */
+const REFUSALS: ReadonlySet<string> = new Set(['ACCESS_REFUSED', 'REFUSED', 'TOPOLOGY'])
 
-const isTrouble = (thrown: unknown): boolean => TROUBLE.has((thrown as Partial<CorebusError> | null)?.code)
+const isRefusal = (thrown: unknown): boolean => !(thrown instanceof CorebusError) || REFUSALS.has(thrown.code)
 
 const isBefore = (a: Note, b: Note): boolean => a.since < b.since || (a.since === b.since && a.member < b.member)
 

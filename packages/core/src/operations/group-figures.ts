@@ -7,7 +7,7 @@ export interface GroupFigures {
   readonly told: number
   /** Messages handled in a second, over the last minute, in all topics of the group. */
   readonly perSecond: number
-  /** Of the calls of the last minute. */
+  /** The share of calls that failed in the last minute. */
   readonly failedPercent: number
   readonly busyPercent: number
   readonly versions: readonly string[]

@@ -1,6 +1,7 @@
 import type { Admin, Depth, TopicSummary } from '../../driver.ts'
+import { answersOf } from './answers.ts'
 import type { Letters } from './dead-letters.ts'
-import { isGone, refusalOf } from './failure.ts'
+import { isGone } from './failure.ts'
 import type { Reply } from './link.ts'
 import type { Names } from './names.ts'
 import { keysOf } from './names.ts'
@@ -33,13 +34,7 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
     return { ready, dead, inFlight, delayed, members, ...(oldestMs >= 0 && { oldestMs }) }
   }
 
-  async function said<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await nodes.insist(work, signal)
-    } catch (thrown) {
-      throw refusalOf(thrown, where)
-    }
-  }
+  const said = answersOf({ nodes, where, signal })
 
   return {
     async topics(only) {

@@ -1,5 +1,5 @@
 import type { Members } from '../../driver.ts'
-import { refusalOf } from './failure.ts'
+import { answersOf } from './answers.ts'
 import type { Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { script } from './script.ts'
@@ -49,13 +49,7 @@ return live
 
 /** What the members of a group say of themselves lies in one hash, which is gone when the last of them has left. */
 export function members({ names, nodes, where, signal }: MembersOptions): Members {
-  async function said<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await nodes.insist(work, signal)
-    } catch (thrown) {
-      throw refusalOf(thrown, where)
-    }
-  }
+  const said = answersOf({ nodes, where, signal })
   return {
     async tell(group, member, note, forMs) {
       await said(() => nodes.run(tell, [names.notes(group)], [member, note, String(forMs)]))
