@@ -45,6 +45,17 @@ const later = (afterMs: number): Settleable => ({ kind: 'later', afterMs, error:
 const hopeless: Settleable = { kind: 'hopeless', reason: 'rejected', error: new Reject('never') }
 
 describe('what follows a verdict', () => {
+  test.each([
+    ['a retry', { kind: 'failed', error } as Settleable],
+    ['a snooze', { kind: 'later', afterMs: 1, error } as Settleable],
+    ['a dead letter', { kind: 'hopeless', reason: 'rejected', error } as Settleable],
+  ])('%s of what was passed on says that it is not passed on any more', (_, verdict) => {
+    const policy = { retry: { maxRetries: 1, delaysMs: [10], jitter: 0 }, delays: [], keepsDeadLetters: true, group: 'g' }
+    const passed = delivery({ 'corebus-passed-since': '5' })
+    const { settlement } = outcomeOf(passed, countsOf(passed), verdict, policy, { now: NOW, random: 0 })
+    expect(settlement).toMatchObject({ headers: { 'corebus-passed-since': '' } })
+  })
+
   test('what another member handles goes to it, without an attempt, for ten minutes at most', () => {
     const elsewhere: Settleable = { kind: 'elsewhere', error: new Error('nobody took it') }
     const headers = (since: number) => ({ 'corebus-passed-since': String(since) })
