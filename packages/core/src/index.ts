@@ -49,5 +49,6 @@ export type { HandleMiddleware, HandlerCall, Middleware, PublishMiddleware } fro
 export type { EventOptions, Producer, Publishing, SendOptions } from './scope/publishing.ts'
 export type { RequestOptions, RequestScope } from './scope/request.ts'
 export type { Inbox, Outbox, Session, SessionMode, Sessions } from './scope/session.ts'
+export { type CodecOptions, codec } from './wire/codec.ts'
 export { defineEvent, type Event, type EventOf, type EventType, type EventTypeOptions } from './wire/event-type.ts'
 export type { Schema } from './wire/schema.ts'

@@ -12,6 +12,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'brokerUrl',
     'close',
     'closeOnSignal',
+    'codec',
     'configureMessaging',
     'consumer',
     'createMessaging',
@@ -36,7 +37,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'use',
   ],
   '@corebus/core/driver': ['CorebusError', 'PublishError', 'SettleError', 'systemClock'],
-  '@corebus/core/events': ['CorebusError', 'defineEvent', 'newId'],
+  '@corebus/core/events': ['CorebusError', 'codec', 'defineEvent', 'newId'],
   '@corebus/core/internal': [
     'SESSION_MODE',
     'callable',

@@ -6,7 +6,8 @@ import { isTexts, must, needed, type Option, type Options, text, texts } from '.
 import { callSite } from '../process/call-site.ts'
 import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
-import { isSchema, type Schema, wireOf } from '../wire/schema.ts'
+import { isSchema, type Schema } from '../wire/schema.ts'
+import { wireOf } from '../wire/wire-of.ts'
 import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from './handler.ts'
 
 export interface MessageHandlerOptions<In> extends RetryOptions {

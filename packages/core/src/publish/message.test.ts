@@ -126,6 +126,13 @@ describe('what cannot leave is an error that says why', () => {
     ['a function', plain(() => 1), 'PAYLOAD_NOT_JSON', /the message for t cannot be written as JSON: it is function/],
     ['nothing', plain(undefined), 'PAYLOAD_NOT_JSON', /it is undefined/],
     ['a BigInt', plain({ n: 1n }), 'PAYLOAD_NOT_JSON', /BigInt/],
+    ['a Map', plain({ m: new Map() }), 'PAYLOAD_NOT_JSON', /the message for t would be changed by JSON: m: a Map becomes \{\}/],
+    [
+      'NaN in an event by name',
+      event('x', { n: [Number.NaN] }, { topic: 't' }),
+      'PAYLOAD_NOT_JSON',
+      /the data of event x would be changed by JSON: n\[0\]: NaN/,
+    ],
     ['a tombstone without a key', plain(null), 'KEY_MISSING', /a tombstone for t needs a key/],
     [
       'a reserved header',

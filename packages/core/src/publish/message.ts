@@ -33,7 +33,7 @@ export function eventMessage(
     )
   const wire = typeof type === 'string' ? data : encoded(type, data)
   const key = options.key ?? (typeof type !== 'string' && type.key !== undefined ? keyOf(wire, type.key, name) : undefined)
-  const body = encodeEnvelope(name, wire, defaults.service, defaults.now())
+  const body = encodeEnvelope(name, wire, defaults.service, defaults.now(), typeof type !== 'string')
   return { ...outgoing(`event ${name}`, topic, body, { ...options, key }, defaults), event: name }
 }
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { asError, CorebusError } from '../errors.ts'
+import { changedByJson } from './plain.ts'
 
 /** The body of every event on every broker, exactly these four. */
 export interface Envelope {
@@ -12,17 +13,29 @@ export interface Envelope {
 
 const encoder = new TextEncoder()
 
-/** @throws CorebusError PAYLOAD_NOT_JSON as `encodeJson` does; without data it would be no event to those who read it. */
-export function encodeEnvelope(name: string, data: unknown, source: string, now: number): Uint8Array {
-  const text = jsonOf(data, `the data of event ${name}`)
+/**
+ * `isPlain`: a schema has seen to it that JSON changes nothing.
+ * @throws CorebusError PAYLOAD_NOT_JSON as `encodeJson` does; without data it would be no event to those who read it.
+ */
+export function encodeEnvelope(name: string, data: unknown, source: string, now: number, isPlain: boolean): Uint8Array {
+  const what = `the data of event ${name}`
+  const text = isPlain ? jsonOf(data, what) : unchanged(data, what)
   return encoder.encode(
     `{"name":${JSON.stringify(name)},"data":${text},"timestamp":"${new Date(now).toISOString()}","source":${JSON.stringify(source)}}`,
   )
 }
 
-/** @throws CorebusError PAYLOAD_NOT_JSON for BigInt, cycles, and what JSON has no word for; `what` names the message. */
+/** @throws CorebusError PAYLOAD_NOT_JSON for BigInt, cycles, and what JSON has no word for or would change; `what` names the message. */
 export function encodeJson(value: unknown, what: string): Uint8Array {
-  return encoder.encode(jsonOf(value, what))
+  return encoder.encode(unchanged(value, what))
+}
+
+/** Written first, because whatever cannot be written at all, such as a circle, is found there. */
+function unchanged(value: unknown, what: string): string {
+  const text = jsonOf(value, what)
+  const change = changedByJson(value, 'kept')
+  if (change) throw new CorebusError('PAYLOAD_NOT_JSON', `${what} would be changed by JSON: ${change}`)
+  return text
 }
 
 function jsonOf(value: unknown, what: string): string {

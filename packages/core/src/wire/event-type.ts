@@ -1,8 +1,10 @@
 import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { isText, must, type Option, text } from '../options/option.ts'
-import { isSchema, type Schema, wireOf } from './schema.ts'
+import { changedByJson } from './plain.ts'
+import { isSchema, type Schema } from './schema.ts'
 import { checkTravels } from './travels.ts'
+import { wireOf } from './wire-of.ts'
 
 /** What a handler receives. `data` is the code side of the schema. */
 export interface Event<Name extends string = string, Data = unknown> {
@@ -64,7 +66,15 @@ export function defineEvent<const Name extends string, Data>(
     throw new CorebusError('EVENT_TYPE', `event ${name} needs a schema of zod 4.1 or later, or of a library that speaks Standard Schema`)
   checkOptions(`event ${name}`, options, EVENT_TYPE)
   const { topic, key } = options
-  checkTravels(`event ${name}`, schema)
-  const { encode, decode } = wireOf(schema)
+  const travels = checkTravels(`event ${name}`, schema)
+  const { encode: encodeAny, decode } = wireOf(schema)
+  const encode = travels === 'open' ? (data: unknown) => unchanged(encodeAny(data)) : encodeAny
   return { name, ...(topic !== undefined && { topic }), ...(key !== undefined && { key }), encode, decode }
+}
+
+/** Where a schema takes anything, it is asked of the data. */
+function unchanged(wire: unknown): unknown {
+  const change = changedByJson(wire, 'kept')
+  if (change) throw new CorebusError('PAYLOAD_NOT_JSON', `the payload would be changed by JSON: ${change}`)
+  return wire
 }

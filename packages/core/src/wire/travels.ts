@@ -1,5 +1,7 @@
 import { type $ZodType, type $ZodTypes, toJSONSchema } from 'zod/v4/core'
 import { asError, CorebusError } from '../errors.ts'
+import { codecIn } from './codec.ts'
+import { oneWayIn } from './one-way.ts'
 import { isZod, type Schema } from './schema.ts'
 
 /** `wire`: must survive JSON. `code`: only has to find its way back, as behind a codec. */
@@ -11,6 +13,8 @@ interface Walk {
   readonly above: Set<$ZodType>
   /** Schemas without an offence, so that many that refer to each other are walked once. */
   readonly clean: Record<Side, Set<$ZodType>>
+  /** It takes anything somewhere: z.any(), z.unknown(), fields it does not know. */
+  open: boolean
 }
 
 const MOST_OFFENCES = 20
@@ -34,12 +38,19 @@ const INSTEAD_OF: Partial<Record<$ZodTypes['_zod']['def']['type'], string>> = {
 }
 
 /**
- * At definition, before the first message: does every field survive JSON, there and back? Schemas of other libraries cannot be asked.
+ * At definition, before the first message: does every field survive JSON, there and back? Of other libraries those can be asked that describe both
+ * ways as JSON Schema; with the rest it is seen when something is published. Returns 'open' where the schema lets anything travel.
  * @throws CorebusError SCHEMA_NOT_JSON that names each offending field and what to use instead; `name` says whose schema it is.
  */
-export function checkTravels(name: string, schema: Schema): void {
-  if (!isZod(schema)) return
-  const walk: Walk = { offences: [], above: new Set(), clean: { wire: new Set(), code: new Set() } }
+export function checkTravels(name: string, schema: Schema): 'open' | 'closed' {
+  const codec = codecIn(schema)
+  if (codec) return checkTravels(name, codec.schema)
+  if (!isZod(schema)) {
+    const offences = oneWayIn(schema)
+    if (offences.length > 0) throw notJson(name, offences)
+    return 'closed'
+  }
+  const walk: Walk = { offences: [], above: new Set(), clean: { wire: new Set(), code: new Set() }, open: false }
   try {
     if (mayBeUndefined(schema)) walk.offences.push('the payload itself is optional, and JSON has no undefined: use .nullable()')
     visit(schema, '', 'wire', walk)
@@ -48,6 +59,7 @@ export function checkTravels(name: string, schema: Schema): void {
     throw notJson(name, [`its schema cannot be read yet (${why}): define what it refers to above it`], cause)
   }
   if (walk.offences.length > 0) throw notJson(name, walk.offences)
+  return walk.open ? 'open' : 'closed'
 }
 
 function notJson(name: string, offences: readonly string[], cause?: unknown): CorebusError {
@@ -143,11 +155,14 @@ function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): voi
     case 'null':
     case 'enum':
     case 'template_literal':
-    case 'any':
-    case 'unknown':
     case 'never':
       return
+    case 'any':
+    case 'unknown':
+      walk.open = true
+      return
   }
+  walk.open = true
   // A kind that came with a later zod than ours.
   if (side === 'wire' && !representable(schema)) offends('zod has no JSON Schema for it: use a schema of plain data, or z.codec')
 }
