@@ -7,7 +7,7 @@ import { CorebusError } from './errors.ts'
 import type { HandlerFunction, HandlerSpec } from './handlers/handler.ts'
 import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './handlers/specs.ts'
 import { eventSpec, messageSpec } from './handlers/specs.ts'
-import { createInstance, type Messaging, type OnOptions, type Types } from './messaging.ts'
+import { createInstance, type DbOf, type Messaging, type OnOptions, type Types } from './messaging.ts'
 import { callSite } from './process/call-site.ts'
 import { registry } from './process/registry.ts'
 import type { Middleware } from './publish/middleware.ts'
@@ -29,11 +29,11 @@ const existing = (): Default | undefined => registry.messaging as Default | unde
  * Makes the default instance. Call it once, before the first use.
  * @throws CorebusError CONFIG with every mistake at once; CONFIGURED when the first use came before it, or when it was called with other options.
  */
-export function configureMessaging<T extends Types = Types>(
-  options: MessagingOptions<T extends { readonly db: infer Db } ? Db : unknown> = {},
-): Messaging<T> {
+export function configureMessaging<T extends Types = Types, Db = DbOf<T>>(
+  options: MessagingOptions<Db> = {},
+): Messaging<T & { readonly db: Db }> {
   const before = existing()
-  if (before?.options && sameOptions(before.options, options)) return before.messaging as Messaging<T>
+  if (before?.options && sameOptions(before.options, options)) return before.messaging as Messaging<T & { readonly db: Db }>
   if (before)
     throw new CorebusError(
       'CONFIGURED',
@@ -41,7 +41,7 @@ export function configureMessaging<T extends Types = Types>(
         ? `configureMessaging was called before with other options, at ${before.where}. Call it once, or use createMessaging for a second instance`
         : `configureMessaging comes after the first use of messaging, at ${before.where}, which read the environment. Call it before`,
     )
-  return makeDefault<T>(options as MessagingOptions<never>, options as MessagingOptions<never>)
+  return makeDefault<T & { readonly db: Db }>(options as MessagingOptions<never>, options as MessagingOptions<never>)
 }
 
 /** The configured instance; without `configureMessaging` the first use makes one from the environment. */
@@ -72,13 +72,16 @@ function sameOptions(a: object, b: object): boolean {
   return [...names].every((name) => isDeepStrictEqual(left[name], right[name]))
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: what its session gives is not known here, so the handler says what it takes
+type Unknown = Messaging<{ db: any }>
+
 /** `messaging.on` of the default instance: registers only, so it may come before `configureMessaging`. */
-export const on: Messaging['on'] = (type: EventType | string, options: OnOptions, handler: unknown): void => {
+export const on: Unknown['on'] = (type: EventType | string, options: OnOptions, handler: unknown): void => {
   recordFunction(eventSpec(type, options, handler))
 }
 
 /** `messaging.handle` of the default instance: registers only. */
-export const handle: Messaging['handle'] = (
+export const handle: Unknown['handle'] = (
   options: MessageHandlerOptions<unknown> & FunctionOptions,
   handler: MessageFunction<never>,
 ): void => {

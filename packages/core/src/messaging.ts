@@ -35,7 +35,8 @@ import type { Schema } from './wire/schema.ts'
 export interface Types {
   readonly db?: unknown
 }
-type DbOf<T extends Types> = T extends { readonly db: infer Db } ? Db : unknown
+/** What handlers and requests get as `db`. */
+export type DbOf<T extends Types> = T extends { readonly db: infer Db } ? Db : unknown
 
 export interface OnOptions extends OnEventOptions, FunctionOptions {}
 
@@ -46,12 +47,11 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   readonly logger: Logger
   readonly counters: Readonly<Counters>
   /** Handles one event, decoded and checked. */
-  on<Name extends string, Data>(
-    type: EventType<Name, Data>,
+  on<Name extends string, Data = unknown>(
+    type: EventType<Name, Data> | Name,
     options: OnOptions,
-    handler: (event: Event<Name, Data>, context: HandlerContext<DbOf<T>>) => unknown,
+    handler: (event: Event<NoInfer<Name>, NoInfer<Data>>, context: HandlerContext<DbOf<T>>) => unknown,
   ): void
-  on(name: string, options: OnOptions, handler: (event: Event, context: HandlerContext<DbOf<T>>) => unknown): void
   /** Handles the messages of a topic as they are. */
   handle<In>(options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> }, handler: MessageFunction<In, DbOf<T>>): void
   // biome-ignore lint/suspicious/noExplicitAny: without a schema nothing is known of the message, and the handler says what it takes
@@ -77,9 +77,15 @@ export interface Messaging<T extends Types = Types> extends Publishing {
  * Makes an instance of its own, beside the default one. Reads the environment once; connects at the first use.
  * @throws CorebusError CONFIG that lists every mistake of options and environment.
  */
-export function createMessaging<T extends Types = Types>(options: MessagingOptions<DbOf<T>> = {}): Messaging<T> {
+export function createMessaging<T extends Types = Types, Db = DbOf<T>>(
+  options: MessagingOptions<Db> = {},
+): Messaging<T & { readonly db: Db }> {
   for (const type of (options as MessagingOptions | null)?.handlers ?? []) registry.elsewhere.add(type) // plain JavaScript may give null
-  return createInstance<T>(options, { classes: () => options.handlers ?? [], functions: () => [], ownsEvents: false })
+  return createInstance<T & { readonly db: Db }>(options as never, {
+    classes: () => options.handlers ?? [],
+    functions: () => [],
+    ownsEvents: false,
+  })
 }
 
 /** What an instance runs besides what is registered on it. Asked at start: what is registered until then counts. */

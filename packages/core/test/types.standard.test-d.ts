@@ -3,6 +3,7 @@ import { consumer, onEvent } from '../src/decorators/consumer.ts'
 import { event } from '../src/decorators/event.ts'
 import { traced } from '../src/decorators/fixtures/traced.ts'
 import { messageHandler } from '../src/decorators/message-handler.ts'
+import { configureMessaging, handle, on } from '../src/default.ts'
 import type { HandlerContext } from '../src/handlers/handler.ts'
 import { createMessaging } from '../src/messaging.ts'
 import { defineEvent, type EventOf } from '../src/wire/event-type.ts'
@@ -214,4 +215,55 @@ export function functions(): void {
   createMessaging<{ db: Tx }>({ session: (work) => work('tx') })
   // @ts-expect-error a broker that does not exist
   createMessaging({ broker: 'nats' })
+}
+
+/** The error stands where the mistake is: each marker is on the line of the payload, of the context, of the option. */
+export function places(supplier: URL): void {
+  const messaging = createMessaging()
+  messaging.emit(
+    UserCreated,
+    // @ts-expect-error the payload, and not the type before it
+    { id: 'one', email: '' },
+  )
+  void messaging.publishEvent(
+    UserCreated,
+    // @ts-expect-error the same
+    { id: 'one', email: '' },
+  )
+  messaging.on(
+    UserCreated,
+    {},
+    // @ts-expect-error the handler, and not the type
+    (_: PaymentDone) => undefined,
+  )
+
+  class Bookings {
+    readonly supplier: URL
+    constructor(at: URL) {
+      this.supplier = at
+    }
+  }
+  createMessaging({ resolve: (C) => (C === Bookings ? new Bookings(supplier) : new C()) })
+  createMessaging({ resolve: async (C) => new C(supplier) })
+  createMessaging({ resolve: <T extends object>(type: new (...args: never[]) => T) => new (type as new () => T)() })
+  // @ts-expect-error no instance
+  createMessaging({ resolve: () => 'Bookings' })
+}
+
+/** What the session gives is known without saying it. */
+export function sessions(tx: Tx): void {
+  const session = async <T>(work: (db: Tx) => Promise<T>): Promise<T> => work(tx)
+  for (const messaging of [createMessaging({ session }), configureMessaging({ session: { write: session, read: session } })]) {
+    messaging.on(UserCreated, {}, (_, { db }) => db.insert({}))
+    messaging.on(UserCreated, {}, (_, { db }: HandlerContext<Tx>) => db.insert({}))
+    // @ts-expect-error the session gives something else
+    messaging.on(UserCreated, {}, (_, { db }: HandlerContext<string>) => db.length)
+    // @ts-expect-error the same
+    messaging.handle({ topic: 't' }, (_, { db }: HandlerContext<string>) => db.length)
+  }
+  // Of the default instance nothing is known here: the handler says what it takes.
+  on(UserCreated, {}, (_, { db }: HandlerContext<Tx>) => db.insert({}))
+  handle({ topic: 't' }, (_, { db }: HandlerContext<Tx>) => db.insert({}))
+  messageHandler({ topic: 't' }, (_, { db }: HandlerContext<Tx>) => db.insert({}))
+  messageHandler({ topic: 't', schema: Charge }, ({ amount }, { db }: HandlerContext<Tx>) => db.insert({ amount }))
 }

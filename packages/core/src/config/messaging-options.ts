@@ -59,7 +59,10 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits {
   /** SQLite only: 'normal' (default) survives a crash of the process, 'full' also of the machine. */
   readonly durability?: 'normal' | 'full'
   /** Makes the instance of a consumer class or ViewSet. Default: `new Class()`. */
-  readonly resolve?: <T extends object>(type: new (...args: never[]) => T) => T | Promise<T>
+  readonly resolve?: (
+    // biome-ignore lint/suspicious/noExplicitAny: what the constructors take is known where the classes are told apart
+    type: new (...args: any[]) => object,
+  ) => object | Promise<object>
   /** Before the first handler runs, and after the last. */
   readonly onStart?: () => void | Promise<void>
   readonly onClose?: () => void | Promise<void>

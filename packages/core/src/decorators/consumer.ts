@@ -84,7 +84,7 @@ export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
   })
 }
 
-function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, kind, options: own }: MethodRecord): HandlerSpec {
+function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, key, kind, options: own }: MethodRecord): HandlerSpec {
   const where = `${type.name}.${method}`
   const { on, retry, session } =
     kind === 'onEvent'
@@ -99,7 +99,7 @@ function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, k
     groupOptions: pickGroupOptions(options),
     autoStart: options.autoStart ?? true,
     session: session ?? options.session,
-    bind: async (resolve) => bindMethod(await instanceOf(type, resolve), method, where),
+    bind: async (resolve) => bindMethod(await instanceOf(type, resolve), key, where),
   }
 }
 
@@ -122,8 +122,8 @@ async function instanceOf(type: Class, resolve: Resolve): Promise<object> {
   return resolve(type as new (...args: never[]) => object)
 }
 
-function bindMethod(instance: object, method: string, where: string): HandlerFunction {
-  const fn = (instance as Record<string, unknown>)[method]
+function bindMethod(instance: object, key: string | symbol, where: string): HandlerFunction {
+  const fn = (instance as Record<string | symbol, unknown>)[key]
   if (typeof fn !== 'function')
     throw new CorebusError('HANDLERS', `${where} is not a method of what resolve returned (${instance.constructor?.name})`)
   return (input, context) => fn.call(instance, input, context)

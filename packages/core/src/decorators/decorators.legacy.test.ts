@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Reject } from '../errors.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
 import { consumer, onEvent } from './consumer.ts'
 import { event } from './event.ts'
@@ -68,6 +69,19 @@ class Redecorates extends Base {
   @onEvent('c')
   override one() {
     this.log.push('redecorated one')
+  }
+}
+
+const HIDDEN = Symbol('hidden')
+
+@consumer('symbols', { topics: ['t'] })
+class Symbols {
+  readonly log: string[] = []
+
+  @onEvent('c')
+  [HIDDEN]() {
+    this.log.push('by symbol')
+    throw new Reject('once')
   }
 }
 
@@ -194,7 +208,8 @@ class Child extends Parent {
   }
 }
 
-describe('@consumer, @onEvent and @messageHandler', () => consumerCases({ Orders, Inherits, Overrides, Redecorates, orphan, misplaced }))
+describe('@consumer, @onEvent and @messageHandler', () =>
+  consumerCases({ Symbols, Orders, Inherits, Overrides, Redecorates, orphan, misplaced }))
 
 describe('@event', () => {
   const [users, child] = [new Users(), new Child()]

@@ -25,12 +25,13 @@ export function messageHandler(options: MessageHandlerOptions<unknown> & { schem
 /** As a function, for the default instance. */
 export function messageHandler<In>(
   options: MessageHandlerOptions<In> & FunctionOptions & { schema: Schema<In> },
-  handler: MessageFunction<In>,
+  // biome-ignore lint/suspicious/noExplicitAny: what the default instance's session gives is not known here
+  handler: MessageFunction<In, any>,
 ): void
 export function messageHandler(
   options: MessageHandlerOptions<unknown> & FunctionOptions & { schema?: never },
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  handler: MessageFunction<any>,
+  handler: MessageFunction<any, any>,
 ): void
 export function messageHandler(options: MessageHandlerOptions<unknown> & FunctionOptions, ...handler: HandlerFunction[]): unknown {
   // Not by its value: a handler that is undefined, as in a circular import, must not make a decorator of this.

@@ -1,15 +1,19 @@
 import { CorebusError } from '../errors.ts'
+import { callSite } from '../process/call-site.ts'
 import { type Class, registry } from '../process/registry.ts'
 import 'reflect-metadata'
 
 /** What a method decorator left behind. `kind` says which decorator, `options` are its own. */
 export interface MethodRecord {
+  /** Its name, for messages to people: of a symbol `Symbol(handle)`. */
   readonly method: string
+  /** What it is called by. */
+  readonly key: string | symbol
   readonly kind: string
   readonly options: unknown
 }
 
-type MethodRecords = Record<string, readonly MethodRecord[]>
+type MethodRecords = Record<string | symbol, readonly MethodRecord[]>
 
 const METHODS = Symbol.for('corebus.methods')
 
@@ -28,34 +32,38 @@ function isContext(x: unknown): x is DecoratorContext {
 /** Records a method under its name, in the class's metadata and never on the function: another decorator may replace that. */
 export function recordMethod([target, contextOrKey, descriptor]: Decorated, kind: string, options: unknown): void {
   if (isContext(contextOrKey)) {
-    const { name, metadata } = contextOrKey
+    const { name = '', metadata } = contextOrKey
     const { private: isPrivate, static: isStatic } = contextOrKey as ClassMethodDecoratorContext
-    if (contextOrKey.kind !== 'method' || isPrivate || isStatic) throw notAMethod(kind, String(name))
+    if (contextOrKey.kind !== 'method' || isPrivate || isStatic) throw notAMethod(kind, `${isStatic ? 'static ' : ''}${String(name)}`)
     const own = Object.hasOwn(metadata, METHODS)
-    const records = (metadata[METHODS] ?? {}) as MethodRecords
+    const records = (metadata[METHODS] ?? null) as MethodRecords
     metadata[METHODS] = own ? records : Object.create(records)
-    add(metadata[METHODS] as MethodRecords, { method: String(name), kind, options })
+    add(metadata[METHODS] as MethodRecords, { method: String(name), key: name, kind, options })
     registry.holders.add(metadata)
     return
   }
   // A static method's target is the class itself, a field has no descriptor, an accessor's has no value.
   if (typeof target !== 'object' || target === null || typeof (descriptor as PropertyDescriptor | undefined)?.value !== 'function')
-    throw notAMethod(kind, String(contextOrKey))
-  const method = String(contextOrKey)
-  const own = (Reflect.getOwnMetadata(METHODS, target) ?? []) as string[]
-  if (!own.includes(method)) Reflect.defineMetadata(METHODS, [...own, method], target)
-  const records = (Reflect.getOwnMetadata(METHODS, target, method) ?? []) as readonly MethodRecord[]
-  Reflect.defineMetadata(METHODS, [...records, { method, kind, options }], target, method)
+    throw notAMethod(kind, typeof target === 'function' ? `static ${target.name}.${String(contextOrKey)}` : String(contextOrKey))
+  const key = contextOrKey as string | symbol
+  const own = (Reflect.getOwnMetadata(METHODS, target) ?? []) as (string | symbol)[]
+  if (!own.includes(key)) Reflect.defineMetadata(METHODS, [...own, key], target)
+  const records = (Reflect.getOwnMetadata(METHODS, target, key) ?? []) as readonly MethodRecord[]
+  Reflect.defineMetadata(METHODS, [...records, { method: String(key), key, kind, options }], target, key)
   registry.holders.add(target)
 }
 
 function add(records: MethodRecords, record: MethodRecord): void {
-  const own = Object.hasOwn(records, record.method) ? (records[record.method] ?? []) : []
-  records[record.method] = [...own, record]
+  const own = Object.hasOwn(records, record.key) ? (records[record.key] ?? []) : []
+  records[record.key] = [...own, record]
 }
 
 function notAMethod(kind: string, name: string): CorebusError {
-  return new CorebusError('DECORATOR', `@${kind} on ${name}: it decorates public instance methods only`)
+  const at = callSite()
+  return new CorebusError(
+    'DECORATOR',
+    `@${kind} on ${name}${at === undefined ? '' : ` (${at})`}: it decorates public instance methods only`,
+  )
 }
 
 /** A handler of the default instance. @throws CorebusError STARTED when that runs already. */
@@ -71,13 +79,13 @@ export function recordClass(type: Class, options: unknown): void {
 
 /** The records of one kind of decorator on a class and its ancestors; a method decorated again replaces the ancestor's records of it. */
 export function methodsOf(type: Class, kind: string): readonly MethodRecord[] {
-  const found = new Map<string, readonly MethodRecord[]>()
+  const found = new Map<string | symbol, readonly MethodRecord[]>()
   const metadata = (type as unknown as Record<symbol, Record<symbol, MethodRecords> | undefined>)[METADATA]
-  const standard = metadata?.[METHODS]
-  if (standard) for (const method in standard) found.set(method, standard[method] ?? [])
+  for (let records = metadata?.[METHODS] ?? null; records; records = Object.getPrototypeOf(records) as MethodRecords | null)
+    for (const key of Reflect.ownKeys(records)) if (!found.has(key)) found.set(key, records[key] ?? [])
   for (let proto: object | null = type.prototype; proto && proto !== Object.prototype; proto = Object.getPrototypeOf(proto))
-    for (const method of (Reflect.getOwnMetadata(METHODS, proto) ?? []) as string[])
-      if (!found.has(method)) found.set(method, Reflect.getOwnMetadata(METHODS, proto, method) as readonly MethodRecord[])
+    for (const key of (Reflect.getOwnMetadata(METHODS, proto) ?? []) as (string | symbol)[])
+      if (!found.has(key)) found.set(key, Reflect.getOwnMetadata(METHODS, proto, key) as readonly MethodRecord[])
   return [...found.values()].flat().filter((record) => record.kind === kind)
 }
 
@@ -101,10 +109,10 @@ function named(holder: object, kinds: readonly string[]): readonly string[] {
 function recordsOf(holder: object): readonly { where: string; record: MethodRecord }[] {
   const standard = (holder as Record<symbol, MethodRecords | undefined>)[METHODS]
   const legacy = (): readonly MethodRecord[] =>
-    ((Reflect.getOwnMetadata(METHODS, holder) ?? []) as string[]).flatMap(
-      (m) => Reflect.getOwnMetadata(METHODS, holder, m) as readonly MethodRecord[],
+    ((Reflect.getOwnMetadata(METHODS, holder) ?? []) as (string | symbol)[]).flatMap(
+      (key) => Reflect.getOwnMetadata(METHODS, holder, key) as readonly MethodRecord[],
     )
-  const records = standard ? Object.values(standard).flat() : legacy()
+  const records = standard ? Reflect.ownKeys(standard).flatMap((key) => standard[key] ?? []) : legacy()
   // A metadata object does not know its class.
   const owner = standard ? '' : `${holder.constructor.name}.`
   return records.map((record) => ({ where: `${owner}${record.method}`, record }))

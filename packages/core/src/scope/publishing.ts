@@ -55,13 +55,18 @@ export interface Producer {
   sendAll(topic: string, messages: readonly ({ readonly message: unknown } & SendOptions)[]): Promise<void>
 }
 
-/** What an instance publishes with. Code inside of a scope and a handler's context reach that of the instance which runs them. */
+/**
+ * What an instance publishes with. Code inside of a scope and a handler's context reach that of the instance which runs them.
+ * One signature for a type and for a name: of two overloads the compiler explains the last, and a wrong payload would be called a wrong name.
+ */
 export interface Publishing {
   /** Records an event: it leaves when the request or session around it has succeeded, or now in the background. Throws at once for a wrong payload. */
-  emit<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): void
-  emit(name: string, data: unknown, options?: EventOptions): void
+  emit<Name extends string, Data = unknown>(type: EventType<Name, Data> | string, data: NoInfer<Data>, options?: EventOptions): void
   /** Publishes an event and waits for the confirm; with an outbox it is written in the open session instead. */
-  publishEvent<Name extends string, Data>(type: EventType<Name, Data>, data: NoInfer<Data>, options?: EventOptions): Promise<void>
-  publishEvent(name: string, data: unknown, options?: EventOptions): Promise<void>
+  publishEvent<Name extends string, Data = unknown>(
+    type: EventType<Name, Data> | string,
+    data: NoInfer<Data>,
+    options?: EventOptions,
+  ): Promise<void>
   getProducer(): Producer
 }

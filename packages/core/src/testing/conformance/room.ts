@@ -70,7 +70,7 @@ export function openRoom(target: ConformanceTarget): Room {
         ...options,
       })
       onLeave(() => messaging.close())
-      return messaging
+      return messaging as Messaging<never>
     },
     child(script, orders, changes) {
       const child = startChild(script, orders, target, changes)
