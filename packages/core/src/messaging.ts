@@ -110,6 +110,7 @@ export function createInstance<T extends Types>(
   const publisher = createPublisher({
     driver: connection.driver,
     ensureTopic: connection.ensureTopic,
+    trouble: connection.trouble,
     clock,
     timeoutMs: config.publishTimeoutMs,
     maxPending: config.maxPending,

@@ -7,6 +7,10 @@ import { CorebusError } from '../errors.ts'
 import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { loadDriver } from './load-driver.ts'
+import { whatAnswers } from './what-answers.ts'
+
+/** How long a first connection may take before it is said that it is awaited. */
+const QUIET_MS = 1_000
 
 export interface Connection {
   /** Connects on first use. A failed first connection is tried anew by the next call. */
@@ -16,6 +20,8 @@ export interface Connection {
   /** @throws CorebusError TOPOLOGY when something is missing or differs. */
   ensure(topology: Topology): Promise<void>
   state(): ConnectionState['kind'] | 'idle' | 'connecting' | 'closed'
+  /** What keeps the broker away, where that is known. */
+  trouble(): string | undefined
   close(): Promise<void>
 }
 
@@ -62,16 +68,41 @@ export function createConnection({ config, clock, observer, logger, load = loadO
     const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...given })
     if (state() === 'closed') throw closed()
     made = loaded
+    const wait = sayWhatIsAwaited()
     try {
       await loaded.connect(changeState)
     } catch (thrown) {
       made = undefined
       await loaded.close().catch(() => undefined) // what went wrong is told by the connect
-      throw thrown
+      throw withReason(thrown, await (wait.found ?? whatAnswers(broker, url, tls !== false)))
+    } finally {
+      wait.stop()
     }
     if (state() === 'closed') throw closed()
     if (state() === 'connecting') changeState({ kind: 'connected' })
     return loaded
+  }
+
+  /** A broker that is not there is tried for many seconds before that is an error: whoever looks on is told after one. */
+  function sayWhatIsAwaited(): { readonly found: Promise<string | undefined> | undefined; readonly stop: () => void } {
+    const { broker, where, url, tls } = config
+    let found: Promise<string | undefined> | undefined
+    const stop = clock.after(QUIET_MS, () => {
+      if (state() !== 'connecting') return
+      logger.warn({ broker, where }, `waiting for broker ${broker} at ${where}: no connection after ${QUIET_MS / 1_000} s, still trying`)
+      found = whatAnswers(broker, url, tls !== false)
+      void found.then((answer) => {
+        if (answer === undefined || state() !== 'connecting') return
+        trouble = answer
+        logger.warn({ broker, where }, answer)
+      })
+    })
+    return {
+      get found() {
+        return found
+      },
+      stop,
+    }
   }
 
   /** Once, however often the first connection is tried. */
@@ -135,7 +166,12 @@ export function createConnection({ config, clock, observer, logger, load = loadO
     await made?.close()
   }
 
-  return { driver, ensureTopic, ensure, state, close }
+  return { driver, ensureTopic, ensure, state, trouble: () => trouble, close }
+}
+
+function withReason(thrown: unknown, reason: string | undefined): unknown {
+  if (reason === undefined || !(thrown instanceof CorebusError)) return thrown
+  return new CorebusError(thrown.code, `${thrown.message}. ${reason}`, { cause: thrown })
 }
 
 export function topologyError(differences: readonly Difference[], mode: 'create' | 'check'): CorebusError {

@@ -13,6 +13,8 @@ interface Call {
   left: number
   failures: PublishFailure[] | undefined
   over: boolean
+  /** Handed to a driver: from then on the broker may have it. */
+  sent: boolean
 }
 
 /** Messages, each with the call it belongs to. */
@@ -38,6 +40,8 @@ export interface PublisherOptions {
   readonly driver: () => Promise<Driver>
   /** Declares a topic, once. */
   readonly ensureTopic: (topic: string) => Promise<void> | undefined
+  /** What keeps the broker away, where that is known. */
+  readonly trouble?: () => string | undefined
   readonly clock: Clock
   readonly timeoutMs: number
   readonly maxPending: number
@@ -52,7 +56,14 @@ const MOST_FINISHED = 1_000
  * Collects single publishes into batches that leave on the next microtask, so an idle producer adds no delay. One batch a topic is out at a time,
  * and a busy producer pays for a round trip once a batch; where the driver keeps the order of several by itself, none waits for another.
  */
-export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPending }: PublisherOptions): Publisher {
+export function createPublisher({
+  driver,
+  ensureTopic,
+  trouble = () => undefined,
+  clock,
+  timeoutMs,
+  maxPending,
+}: PublisherOptions): Publisher {
   const queues = new Map<string, Queue>()
   const hold = new Hold()
   // Oldest first: every call has the same time-out, so the first is the next to expire.
@@ -84,6 +95,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
         left: messages.length,
         failures: undefined,
         over: false,
+        sent: false,
       }
       if (pending === 0) hold.on()
       pending += messages.length
@@ -163,6 +175,7 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     const owners = whole ? queue.calls : queue.calls.slice(0, n)
     queue.messages = whole ? [] : queue.messages.slice(n)
     queue.calls = whole ? [] : queue.calls.slice(n)
+    for (const call of owners) call.sent = true
     if (!owners.some((call) => call.over)) return { messages, calls: owners }
     // Its caller was told that it failed: it must not be published after that.
     const live = owners.map((call) => !call.over)
@@ -222,15 +235,19 @@ export function createPublisher({ driver, ensureTopic, clock, timeoutMs, maxPend
     cancelTimer = first && clock.after(Math.max(first.deadline - monotonic(clock), 1), expire)
   }
 
+  const unconfirmed = `no confirm within ${timeoutMs} ms (publish.timeoutMs); the message may still be on the broker`
+
+  function unsent(): string {
+    const why = trouble()
+    return `not sent within ${timeoutMs} ms (publish.timeoutMs), the broker was away${why === undefined ? '' : `: ${why}`}`
+  }
+
   function expire(): void {
     const now = monotonic(clock)
     for (const call of calls) {
       if (call.deadline > now) break
       if (call.over) continue
-      const cause = new CorebusError(
-        'PUBLISH_TIMEOUT',
-        `no confirm within ${timeoutMs} ms (publish.timeoutMs); the message may still be on the broker`,
-      )
+      const cause = new CorebusError('PUBLISH_TIMEOUT', call.sent ? unconfirmed : unsent())
       const waiting = call.messages.filter((message) => !call.done?.has(message))
       const failures = waiting.map((message) => ({ id: message.id, permanent: false, cause }))
       end(call, new PublishError([...(call.failures ?? []), ...failures], 'PUBLISH_TIMEOUT'))
