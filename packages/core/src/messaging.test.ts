@@ -377,7 +377,7 @@ describe('start', () => {
 
   test('that failed on a mistake may be tried again', async () => {
     const messaging = onMemory()
-    await expect(messaging.start()).rejects.toMatchObject({ code: 'SELECTION' })
+    await expect(messaging.start()).rejects.toMatchObject({ code: 'NO_HANDLERS' })
     messaging.handle({ topic: 't' }, () => undefined)
     await expect(messaging.start({ concurrency: 0 })).rejects.toMatchObject({ code: 'OPTION' })
     await messaging.start()

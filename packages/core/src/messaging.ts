@@ -13,6 +13,7 @@ import type { HandlerContext, HandlerSpec } from './handlers/handler.ts'
 import { singletons } from './handlers/instances.ts'
 import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
+import { awaitsStart, endsWaiting, noHandlers, waitingElsewhere } from './handlers/unstarted.ts'
 import { createLogger } from './observe/logger.ts'
 import { type Counters, Observer } from './observe/observer.ts'
 import { steady } from './observe/steady.ts'
@@ -161,10 +162,14 @@ export function createInstance<T extends Types>(
     return { message, event: typeof type === 'string' ? type : type.name, outlet }
   }
 
+  const key: object = ownsEvents ? registry : own
+
   const register = (spec: HandlerSpec): void => {
     if (consumers.started) throw new CorebusError('STARTED', `${spec.where} was registered after start: register every handler before`)
     own.push(spec)
+    if (spec.autoStart) awaitsStart(spec, { owner: key, where: spec.where, logger })
   }
+  for (const type of options.handlers ?? []) awaitsStart(type, { owner: key, where: `@consumer ${type.name}`, logger })
 
   const mustHaveSession = (what: string): void => {
     if (!outlet.hasOutbox || currentScope()?.session === 'write') return
@@ -203,10 +208,14 @@ export function createInstance<T extends Types>(
     start: async (startOptions = {}) => {
       if (closing) throw new CorebusError('CLOSED', 'this instance is closed: make a new one')
       checkOptions('start', startOptions, START)
+      endsWaiting(key)
       if (ownsEvents) messaging.check()
-      await held(() => inFrameAsLoaded(() => consumers.start(handlerSpecs([...classes()], [...functions(), ...own]), startOptions)))
+      const specs = handlerSpecs([...classes()], [...functions(), ...own])
+      if (specs.length === 0) throw noHandlers(waitingElsewhere(key), ownsEvents)
+      await held(() => inFrameAsLoaded(() => consumers.start(specs, startOptions)))
     },
     close: () => {
+      endsWaiting(key)
       closing ??= held(() => inFrameAsLoaded(closeAll))
       return closing
     },

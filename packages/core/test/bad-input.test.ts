@@ -205,7 +205,7 @@ export const Paid = defineEvent('order.paid', z.object({ at: z.date() }), { topi
     expect(errorOf(none)).toContain('error: no entry found: tried corebus.entry in package.json, src/consumer.ts and src/main.ts in ')
     expect(errorOf(missing)).toContain('error: there is no file src/nope.ts to load handlers from')
     expect(errorOf(typescript)).toBe('error: handlers.ts is TypeScript, and that needs the package "tsx": npm install tsx')
-    expect(errorOf(empty)).toContain('error: there are no handlers: register some with')
+    expect(errorOf(empty)).toContain('error: empty.js was loaded, and there are no handlers: register some with')
     expect([none, missing, typescript, empty].map(({ code }) => code)).toEqual([2, 2, 2, 2])
   })
 })

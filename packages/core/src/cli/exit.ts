@@ -16,6 +16,7 @@ const MISTAKES = new Set([
   'CONFIGURED',
   'SELECTION',
   'HANDLERS',
+  'NO_HANDLERS',
   'STARTED',
   'OPTION',
   'RESOLVE',

@@ -53,7 +53,9 @@ interface ConsumerRecord {
 
 /** Makes the class a consumer: its handlers form the group, one instance per process, started by `core consumer` or `messaging.start()`. */
 export function consumer(group: string, options: ConsumerOptions = {}): ClassDecorator {
-  return (value) => recordClass(value, { group, options } satisfies ConsumerRecord)
+  // Plain JavaScript may give null, which is said at start.
+  const autoStart = (options as ConsumerOptions | null)?.autoStart ?? true
+  return (value) => recordClass(value, { group, options } satisfies ConsumerRecord, autoStart)
 }
 
 /** Handles one event: decoded and checked by its schema. By name, without a definition, in every topic of the class. */

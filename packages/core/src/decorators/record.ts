@@ -1,4 +1,5 @@
 import { CorebusError } from '../errors.ts'
+import { awaitsStart } from '../handlers/unstarted.ts'
 import { callSite } from '../process/call-site.ts'
 import { type Class, registry } from '../process/registry.ts'
 import 'reflect-metadata'
@@ -67,14 +68,16 @@ function notAMethod(kind: string, name: string): CorebusError {
 }
 
 /** A handler of the default instance. @throws CorebusError STARTED when that runs already. */
-export function recordFunction(spec: { readonly where: string }): void {
+export function recordFunction(spec: { readonly where: string; readonly autoStart: boolean }): void {
   if (registry.started) throw new CorebusError('STARTED', `${spec.where} was registered after start: register every handler before`)
   registry.functions.push(spec)
+  if (spec.autoStart) awaitsStart(spec, { owner: registry, where: spec.where, logger: undefined })
 }
 
 /** Records a class under a class decorator. */
-export function recordClass(type: Class, options: unknown): void {
+export function recordClass(type: Class, options: unknown, autoStart: boolean): void {
   registry.classes.set(type, options)
+  if (autoStart) awaitsStart(type, { owner: registry, where: `@consumer ${type.name}`, logger: undefined })
 }
 
 /** The records of one kind of decorator on a class and its ancestors; a method decorated again replaces the ancestor's records of it. */

@@ -34,13 +34,7 @@ export function select(plans: readonly GroupPlan[], { topics = [], groups = [] }
   const selected = plans
     .map((plan) => ({ ...plan, topics: new Map([...plan.topics].filter(([, topic]) => wanted(plan, topic))) }))
     .filter((plan) => plan.topics.size > 0)
-  if (selected.length === 0)
-    throw new CorebusError(
-      'SELECTION',
-      plans.length === 0
-        ? 'there are no handlers: register some with @consumer, messageHandler or messaging.on before start'
-        : `nothing to run. ${there}`,
-    )
+  if (selected.length === 0) throw new CorebusError('SELECTION', `nothing to run. ${there}`)
   const idle = [
     ...topics.filter((topic) => !selected.some((plan) => plan.topics.has(topic))),
     ...groups.filter((group) => !selected.some((plan) => plan.group === group)),

@@ -25,6 +25,12 @@ const redact: LoggerOptions['redact'] = {
   censor: (value, path) => (URLS.includes(String(path.at(-1))) && typeof value === 'string' ? redactUrl(value) : '***'),
 }
 
+/** What `LOG_LEVEL` says, for who may not fail because of it: a wrong one is an error of the configuration, told where that is read. */
+export function levelIn(env: NodeJS.ProcessEnv): string {
+  const level = env.LOG_LEVEL?.trim().toLowerCase() ?? ''
+  return level === 'silent' || Object.hasOwn(pino.levels.values, level) ? level : 'info'
+}
+
 /** Readable lines on a terminal, in colour if it has them; elsewhere JSON, a line each. Both are written at once, so that none is lost at exit. */
 export function createLogger({ level, service, stream }: LogOptions): Logger {
   const terminal: Partial<LogStream> = stream ?? process.stdout

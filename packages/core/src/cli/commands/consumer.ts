@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { packageName } from '../../config/place.ts'
-import { createLogger } from '../../observe/logger.ts'
+import { createLogger, levelIn } from '../../observe/logger.ts'
 import { onSignals } from '../../process/signals.ts'
 import { type Common, collect, common, wholeNumber } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
@@ -76,7 +76,7 @@ async function consume(given: string | undefined, options: Options): Promise<num
 
 async function supervise(entry: string, options: Options, address: HealthAddress | undefined, env: NodeJS.ProcessEnv): Promise<number> {
   const logger = createLogger({
-    level: logLevel(),
+    level: levelIn(process.env),
     service: process.env.SERVICE_NAME ?? process.env.API_NAME ?? packageName(process.cwd()) ?? 'core',
   })
   const watching = options.watch === true
@@ -115,10 +115,4 @@ function workerArgs(entry: string, { topic, group, concurrency, envFile, verbose
 function portNumber(text: string): number {
   if (!isPort(text)) throw new InvalidArgumentError('It must be a port, 0 to 65535.')
   return Number(text)
-}
-
-/** A wrong LOG_LEVEL is an error that the worker tells. */
-function logLevel(): string {
-  const level = process.env.LOG_LEVEL?.trim().toLowerCase() ?? ''
-  return ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(level) ? level : 'info'
 }

@@ -75,6 +75,8 @@ async function start(
   try {
     await messaging.start({ topics, groups, onStuck, ...(concurrency !== undefined && { concurrency }) })
   } catch (error) {
+    if (codeOf(error) === 'NO_HANDLERS')
+      throw new CorebusError('NO_HANDLERS', `${shown(entry)} was loaded, and ${asError(error).message}`, { cause: error })
     if (codeOf(error) !== 'STARTED') throw error
     const advice = `${shown(entry)} starts messaging itself. Leave that out: an entry only registers handlers, and core consumer starts them`
     throw new CorebusError('STARTED', advice, { cause: error })

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { collector, onMemory } from '../../test/kit.ts'
+import { makeProject } from '../../test/project.ts'
+import { consumer, onEvent } from '../decorators/consumer.ts'
+import { awaitsStart, endsWaiting } from './unstarted.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const entry = (owner: object, where: string, logger = collector('warn').logger) => ({ owner, where, logger })
+
+test('what nothing starts is said once, after ten seconds, with the first five places', async () => {
+  const { logger, lines } = collector('warn')
+  const [started, forgotten] = [{}, {}]
+  awaitsStart({}, entry(started, 'Started.one', logger))
+  for (let i = 1; i <= 7; i++) awaitsStart({}, entry(forgotten, `Forgotten.${i}`, logger))
+  endsWaiting(started)
+  await vi.advanceTimersByTimeAsync(9_999)
+  expect(lines).toEqual([])
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    expect.stringMatching(
+      /^handlers are registered and nothing has started them: Forgotten\.1, .*Forgotten\.5 and 2 more\. Call start\(\)/,
+    ),
+  ])
+})
+
+test('nothing is said of an instance that was started or closed', async () => {
+  vi.useRealTimers()
+  const { logger, lines } = collector('warn')
+  const [started, closed] = [onMemory({ logger }), onMemory({ logger })]
+  for (const messaging of [started, closed]) messaging.handle({ topic: 't' }, () => undefined)
+  await started.start()
+  await closed.close()
+  process.emit('beforeExit', 0)
+  expect(lines).toEqual([])
+})
+
+test('an instance without handlers names those that others have', async () => {
+  vi.useRealTimers()
+  @consumer('decorated', { topics: ['t'] })
+  class Decorated {
+    @onEvent('x')
+    method() {}
+  }
+  await expect(onMemory().start()).rejects.toMatchObject({
+    code: 'NO_HANDLERS',
+    message: `there are no handlers: those there are belong to another instance: @consumer ${Decorated.name}. An instance of createMessaging runs what is registered on it, and the classes in its option handlers`,
+  })
+})
+
+const FORGOTTEN = `import { handle, messageHandler } from '@corebus/core'
+handle({ topic: 'orders.created', group: 'inventory' }, function reserve() {})
+messageHandler({ topic: 'nightly', autoStart: false }, () => {})
+`
+
+test('a script that registers and does not start ends with a line that says so', async () => {
+  vi.useRealTimers()
+  const { code, stdout } = await makeProject({ 'main.js': FORGOTTEN }).node(['main.js'])
+  expect(code).toBe(0)
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines).toEqual([
+    expect.objectContaining({
+      level: 40,
+      handlers: 1,
+      msg: expect.stringMatching(/nothing has started them: reserve \(messageHandler\(orders\.created\)\) at .*main\.js:2\./),
+    }),
+  ])
+})
+
+test('core consumer names the file that it loaded, and whose the handlers are that it found', async () => {
+  vi.useRealTimers()
+  const project = makeProject({
+    'mine.js': `import { createMessaging } from '@corebus/core'\nexport const mine = createMessaging({ service: 's' })\nmine.handle({ topic: 't' }, function charge() {})\n`,
+    'types.ts': `import type { X } from './handlers.ts'\nexport type Y = X\n`,
+    'handlers.ts': `${FORGOTTEN}\nexport type X = string`,
+  })
+  const [mine, types] = await Promise.all([project.core(['consumer', 'mine.js']), project.core(['consumer', 'types.ts'])])
+  expect(mine.stderr).toMatch(
+    /^error: mine\.js was loaded, and there are no handlers: those there are belong to an instance made by createMessaging, .*: charge \(/,
+  )
+  expect(types.stderr).toMatch(
+    /^error: types\.ts was loaded, and there are no handlers: .*a compiler drops an import of which only types are used/,
+  )
+  expect([mine.code, types.code]).toEqual([2, 2])
+})

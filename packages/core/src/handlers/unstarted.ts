@@ -1,0 +1,71 @@
+import type { Logger } from 'pino'
+import { CorebusError } from '../errors.ts'
+import { createLogger, levelIn } from '../observe/logger.ts'
+
+/** Something that would handle messages, until it runs. */
+interface Waiting {
+  /** The instance it belongs to. */
+  readonly owner: object
+  /** For messages to people. */
+  readonly where: string
+  /** Of its instance, where there is one already. */
+  readonly logger: Pick<Logger, 'warn'> | undefined
+}
+
+/** A start comes in the first seconds of a process, or was forgotten. */
+const LONGEST_WAIT_MS = 10_000
+const MOST_NAMED = 5
+
+/** By the class or the registration itself: a class may be taken over by another instance. */
+const waiting = new Map<object, Waiting>()
+let watching = false
+
+/** A handler was registered. When nothing starts it, that is said once: after ten seconds, or when the process ends because it has nothing to do. */
+export function awaitsStart(handler: object, entry: Waiting): void {
+  waiting.set(handler, entry)
+  if (watching) return
+  watching = true
+  process.once('beforeExit', say)
+  setTimeout(say, LONGEST_WAIT_MS).unref()
+}
+
+/** The instance runs its handlers, or never will: it was closed. */
+export function endsWaiting(owner: object): void {
+  for (const [handler, entry] of waiting) if (entry.owner === owner) waiting.delete(handler)
+}
+
+/** The places of handlers that other instances have and do not run yet. */
+export function waitingElsewhere(owner: object): readonly string[] {
+  return [...waiting.values()].filter((entry) => entry.owner !== owner).map(({ where }) => where)
+}
+
+/** An instance was started that has none: usually they were not imported, or belong to another one. */
+export function noHandlers(elsewhere: readonly string[], isDefault: boolean): CorebusError {
+  const there =
+    elsewhere.length === 0
+      ? 'register some with @consumer, messageHandler or messaging.on before start. If you have some, import their files: a compiler drops an import of which only types are used, and `import "./orders.js"` stays'
+      : isDefault
+        ? `those there are belong to an instance made by createMessaging, which starts them itself: ${named(elsewhere)}`
+        : `those there are belong to another instance: ${named(elsewhere)}. An instance of createMessaging runs what is registered on it, and the classes in its option handlers`
+  return new CorebusError('NO_HANDLERS', `there are no handlers: ${there}`)
+}
+
+/** As many of them as a line holds. */
+function named(places: readonly string[]): string {
+  const more = places.length > MOST_NAMED ? ` and ${places.length - MOST_NAMED} more` : ''
+  return `${places.slice(0, MOST_NAMED).join(', ')}${more}`
+}
+
+function say(): void {
+  process.off('beforeExit', say)
+  const entries = [...waiting.values()]
+  waiting.clear()
+  const [first] = entries
+  if (!first) return
+  const known = entries.find(({ logger }) => logger)?.logger
+  const logger = known ?? createLogger({ level: levelIn(process.env), service: process.env.SERVICE_NAME ?? 'corebus' })
+  logger.warn(
+    { handlers: entries.length },
+    `handlers are registered and nothing has started them: ${named(entries.map(({ where }) => where))}. Call start() of their instance, or run them with the command core consumer; those that this process is not to run say autoStart: false`,
+  )
+}
