@@ -19,6 +19,7 @@ import { GroupRun } from './group-run.ts'
 import type { Health } from './health.ts'
 import { Members } from './members.ts'
 import { Minute } from './minute.ts'
+import { backlogs, newsOf, sayNewTopics } from './news.ts'
 
 export interface StartOptions extends Selection {
   /** Handlers at once per group, instead of what groups and app say. */
@@ -96,12 +97,12 @@ export class Consumers {
         `members of a group do not know each other: driver ${driver.name} has no members. What only another version handles is skipped`,
       )
     await options.onStart?.()
-    const fresh = await this.#unlessClosed(this.#unknownGroups(driver, plans))
+    const news = await this.#unlessClosed(newsOf(driver, plans))
     await this.#unlessClosed(
       connection.ensure({ topics: [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))], groups: plans.flatMap(topologyOf) }),
     )
     // Counted before the first is handled.
-    const waiting = await this.#unlessClosed(Promise.all(fresh.map(([topic, group]) => this.#backlog(driver, topic, group))))
+    const waiting = await this.#unlessClosed(backlogs(driver, news.groups))
     this.#runs = plans.map((plan) => this.#run(plan, driver, bound, startOptions))
     await this.#unlessClosed(Promise.all(this.#runs.map((run) => run.start())))
     for (const plan of plans) {
@@ -110,7 +111,8 @@ export class Consumers {
       const what = `group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`
       logger.info({ group: plan.group, topics }, `consumer started: pid ${process.pid}, ${what}`)
     }
-    for (const { line, ...fields } of waiting.filter((backlog) => backlog !== undefined)) logger.info(fields, line)
+    for (const { line, ...fields } of waiting) logger.info(fields, line)
+    sayNewTopics(logger, news)
   }
 
   /** A close does not wait for a broker that is away. */
@@ -190,26 +192,6 @@ export class Consumers {
     this.#stuck ??= what
     const others = this.#runs.map((run) => run.stopBesideStuck())
     if (onStuck && first) void Promise.all(others).then(() => onStuck(what)) // stopBesideStuck never rejects
-  }
-
-  /** Groups the broker does not know yet: worth a line about what waits for them. */
-  async #unknownGroups(driver: Driver, plans: readonly GroupPlan[]): Promise<readonly (readonly [topic: string, group: string])[]> {
-    const fromStart = plans.filter((plan) => plan.from === 'earliest')
-    const pairs = fromStart.flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
-    const there = await driver.admin.topics([...new Set(pairs.map(([topic]) => topic))])
-    const known = new Map(there.map(({ topic, groups }) => [topic, groups]))
-    return pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group))
-  }
-
-  async #backlog(
-    driver: Driver,
-    topic: string,
-    group: string,
-  ): Promise<{ group: string; topic: string; waiting: number; line: string } | undefined> {
-    const { ready: waiting, oldestMs } = await driver.admin.depth(topic, group)
-    if (waiting === 0) return undefined
-    const oldest = oldestMs === undefined ? '' : `, the oldest for ${Math.round(oldestMs / 1000)} s`
-    return { group, topic, waiting, line: `group ${group} joins ${topic} for the first time: ${waiting} messages wait${oldest}` }
   }
 
   health(): Health {

@@ -28,6 +28,20 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return close[0] ? ` Did you mean ${close[0].name}?` : ''
 }
 
+/**
+ * One of `known` that is spelt nearly as `name` is: for names that people choose, of which many are alike. What differs in its digits only
+ * (`orders.v1`, `orders.v2`) is another one.
+ */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const most = Math.min(2, Math.floor(name.length / 4))
+  const undigited = (text: string) => text.replace(/\d+/g, '0')
+  return known
+    .filter((other) => other !== name && undigited(other) !== undigited(name) && Math.abs(other.length - name.length) <= most)
+    .map((other) => ({ other, far: edits(name, other) }))
+    .filter(({ far }) => far <= most)
+    .sort((a, b) => a.far - b.far)[0]?.other
+}
+
 // `rabit` is far from rabbitmq, and near its beginning.
 function distance(word: string, name: string): number {
   const beginning = word.length < 4 ? Number.POSITIVE_INFINITY : edits(word, name.slice(0, word.length + 1))
