@@ -17,6 +17,8 @@ export interface Call {
   readonly aborted: boolean
   /** Why its work must not be committed, once there is a reason. */
   forbidden(): 'timed out' | 'lost' | undefined
+  /** How long its handler kept the event loop from turning, where that was longer than it may take; else 0. */
+  readonly blockedMs: number
 }
 
 /** The session that the whole handler stands in. */

@@ -1,6 +1,6 @@
 import { type Clock, monotonic } from '../clock.ts'
 import { CorebusError } from '../errors.ts'
-import type { Work } from './work.ts'
+import type { Loop, Work } from './work.ts'
 
 export interface DeadlinesOptions {
   readonly clock: Clock
@@ -18,7 +18,7 @@ const TICK_MS = 250
  * a handler ran, and not how late it is: a tick that comes late counts as two ticks at most, because the process or its event loop stood still, and a
  * handler must have its signal and its grace before it is called stuck.
  */
-export class Deadlines {
+export class Deadlines implements Loop {
   readonly #options: DeadlinesOptions
   readonly #everyMs: number
   #cancel: (() => void) | undefined
@@ -36,6 +36,17 @@ export class Deadlines {
 
   stop(): void {
     this.#cancel?.()
+  }
+
+  get handlerTimeoutMs(): number {
+    return this.#options.handlerTimeoutMs
+  }
+
+  /** Since the last tick, which comes as long as the loop turns. What runs beside a handler that blocks may be called to account with it. */
+  stoodStillFor({ runningSince }: Pick<Work, 'runningSince'>): number {
+    const now = monotonic(this.#options.clock)
+    const stillMs = now - Math.max(this.#tickedAt, runningSince ?? now)
+    return stillMs > 2 * this.#everyMs ? stillMs : 0
   }
 
   #tick(): void {

@@ -74,7 +74,7 @@ function dispatched(
   { call, ...options }: Given,
 ): Dispatched | Promise<Dispatched> {
   return dispatch(
-    { message: to, attempt: 1, signal: new AbortController().signal, aborted: false, forbidden: () => undefined, ...call },
+    { message: to, attempt: 1, signal: new AbortController().signal, aborted: false, blockedMs: 0, forbidden: () => undefined, ...call },
     planOf(...specs),
     {
       group: 'g',

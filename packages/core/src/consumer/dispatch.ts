@@ -190,7 +190,11 @@ function throughMiddleware(middleware: readonly HandleMiddleware[], call: Handle
 function verdictOf(thrown: unknown, call: Call, opens: Opens | undefined): Verdict {
   if (call.forbidden() === 'lost') return { kind: 'unsettled', why: 'lost' }
   if (call.forbidden() === 'timed out') {
-    const undone = opens ? '; what it did in its session was rolled back' : ''
+    const blocked =
+      call.blockedMs === 0
+        ? ''
+        : `: it kept the event loop from turning for ${Math.round(call.blockedMs)} ms, and nothing else ran in this process`
+    const undone = `${blocked}${opens ? '; what it did in its session was rolled back' : ''}`
     return {
       kind: 'failed',
       error: new CorebusError('HANDLER_TIMEOUT', `${new Forbidden('timed out').message}${undone}`, { cause: thrown }),

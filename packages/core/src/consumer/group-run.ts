@@ -200,7 +200,7 @@ export class GroupRun {
       observer.delivered(message, plan.group, delivery.unsettledBefore)
       if (message.id === '' && dispatch.inbox) observer.withoutId(message, plan.group)
       const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - this.#losses.of(message)
-      const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1 })
+      const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1, loop: this.#deadlines })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
       if (crashes >= crashLimit && !this.#losses.chance(delivery)) this.#bury(work, crashes)
@@ -231,11 +231,12 @@ export class GroupRun {
     if (work.lost) return undefined
     const startedAt = performance.now()
     work.runningSince = monotonic(this.#options.clock)
+    // Before the call: a handler may block from its first line.
+    this.#deadlines.watch()
     // Each in a frame of its own: several may start one after another here, and none may see what another has entered.
     const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)
     if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
     this.#running.add(work)
-    this.#deadlines.watch()
     return dispatched.then((ended) => {
       this.#running.delete(work)
       return this.#finish(work, ended, performance.now() - startedAt)

@@ -4,6 +4,13 @@ import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'
 
+/** Who knows for how long the event loop stood still. */
+export interface Loop {
+  /** In ms, within the time that this handler runs; 0 when it turned. */
+  stoodStillFor(work: { readonly runningSince: number | undefined }): number
+  readonly handlerTimeoutMs: number
+}
+
 /** A delivery from its arrival to its settlement. */
 export class Work implements Job, Call, Counts {
   readonly delivery: Delivery
@@ -26,16 +33,24 @@ export class Work implements Job, Call, Counts {
   unstorable: Error | undefined
   lost = false
   timedOut = false
+  /** How long its handler kept the event loop from turning, where that was longer than it may take. */
+  blockedMs = 0
   stuck = false
+  readonly #loop: Loop
   #controller: AbortController | undefined
   #aborted: Error | undefined
 
-  constructor(delivery: Delivery, topic: TopicPlan, { suspect, now, oneTopic }: { suspect: boolean; now: number; oneTopic: boolean }) {
+  constructor(
+    delivery: Delivery,
+    topic: TopicPlan,
+    { suspect, now, oneTopic, loop }: { suspect: boolean; now: number; oneTopic: boolean; loop: Loop },
+  ) {
     this.delivery = delivery
     this.message = delivery.message
     this.topic = topic
     this.lane = delivery.message.key === undefined ? undefined : oneTopic ? delivery.message.key : `${topic.topic}\0${delivery.message.key}`
     this.alone = suspect
+    this.#loop = loop
     this.arrivedAt = now
     const { attempt, snoozes, passedSince } = countsOf(delivery)
     this.passedSince = passedSince
@@ -71,6 +86,7 @@ export class Work implements Job, Call, Counts {
   /** Its key waits here for the same message: a new call, with a new signal. */
   again(): void {
     this.timedOut = false
+    this.blockedMs = 0
     this.stuck = false
     this.ranMs = 0
     this.#controller = undefined
@@ -79,6 +95,14 @@ export class Work implements Job, Call, Counts {
 
   forbidden(): 'timed out' | 'lost' | undefined {
     if (this.lost) return 'lost'
+    if (!this.timedOut) {
+      // No timer can tell a handler that its time is over while it blocks the event loop: it is seen when it comes to its end.
+      const stoodStillMs = this.#loop.stoodStillFor(this)
+      if (stoodStillMs >= this.#loop.handlerTimeoutMs) {
+        this.timedOut = true
+        this.blockedMs = stoodStillMs
+      }
+    }
     return this.timedOut ? 'timed out' : undefined
   }
 }
