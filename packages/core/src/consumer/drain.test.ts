@@ -15,7 +15,7 @@ function closing({ settlesAfterMs, isUp }: { settlesAfterMs: number; isUp: (at: 
     abort: () => {},
     giveUp: () => void given++,
     end: () => new Promise((resolve) => clock.after(settlesAfterMs, resolve)),
-    health: () => ({ group: 'g', state: 'consuming', running: 0, stuck: 0, unsettled: 7, unstorable: [], waitingMs: 0 }),
+    health: () => ({ group: 'g', state: 'consuming', running: 0, handling: [], stuck: 0, unsettled: 7, unstorable: [], waitingMs: 0 }),
   }
   let endedAt: number | undefined
   void drain([run], { clock, shutdownMs: SHUTDOWN_MS, abortGraceMs: 100, logger, isUp: () => isUp(clock.now()) }).then(() => {

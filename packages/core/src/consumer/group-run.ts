@@ -51,6 +51,7 @@ export class GroupRun {
   readonly #deadlines: Deadlines
   readonly #subscribed = Promise.withResolvers<Subscription>()
   #subscription: Subscription | undefined
+  #current: Work | undefined
   #ended = false
   #state: GroupHealth['state'] = 'starting'
   #trouble: string | undefined
@@ -131,13 +132,9 @@ export class GroupRun {
 
   health(): GroupHealth {
     const { clock, plan } = this.#options
-    const now = monotonic(clock)
     return healthOf([...this.#ours.values()], {
-      group: plan.group,
-      state: this.#state,
-      running: this.#running,
-      now,
-      lastSettledAt: this.#lastSettledAt,
+      ...{ group: plan.group, state: this.#state, now: monotonic(clock) },
+      ...{ running: this.#running, current: this.#current, lastSettledAt: this.#lastSettledAt },
     })
   }
 
@@ -234,7 +231,9 @@ export class GroupRun {
     // Before the call: a handler may block from its first line.
     this.#deadlines.watch()
     // Each in a frame of its own: several may start one after another here, and none may see what another has entered.
+    this.#current = work
     const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)
+    this.#current = undefined
     if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
     this.#running.add(work)
     return dispatched.then((ended) => {

@@ -18,6 +18,8 @@ export interface GroupHealth {
   readonly group: string
   readonly state: SubscriptionState['kind'] | 'starting' | 'stopped'
   readonly running: number
+  /** What runs: the messages and for how long; at most five of them, the longest first. */
+  readonly handling: readonly string[]
   readonly stuck: number
   /** Handled, while the broker has not taken the settlement yet. */
   readonly unsettled: number
@@ -33,8 +35,9 @@ const MOST_WORDS = 1_000
 /** What a group says of all that was handed to it and is not settled. */
 export function healthOf(
   ours: readonly Work[],
-  { group, state, running, now, lastSettledAt }: Pick<GroupHealth, 'group' | 'state'> & Moment,
+  { group, state, running, current, now, lastSettledAt }: Pick<GroupHealth, 'group' | 'state'> & Moment,
 ): GroupHealth {
+  const runningWorks = [...new Set(current ? [...running, current] : running)].sort((a, b) => (a.runningSince ?? 0) - (b.runningSince ?? 0))
   const oldest = ours.reduce((at, { arrivedAt }) => Math.min(at, arrivedAt), Number.POSITIVE_INFINITY)
   const unstorable = ours.flatMap(({ unstorable: why, message }) =>
     why ? oneLine(told(`message ${message.id} of ${message.topic}: ${why.message}`, MOST_WORDS)) : [],
@@ -43,6 +46,11 @@ export function healthOf(
     group,
     state,
     running: running.size,
+    handling: runningWorks
+      .slice(0, MOST_NAMED)
+      .map(({ message, runningSince = now }) =>
+        oneLine(told(`message ${message.id} of ${message.topic}, for ${Math.round(now - runningSince)} ms`, MOST_WORDS)),
+      ),
     stuck: [...running].filter((work) => work.stuck).length,
     unsettled: ours.filter(({ outcome }) => outcome !== undefined).length,
     unstorable: unstorable.slice(0, MOST_NAMED),
@@ -52,6 +60,8 @@ export function healthOf(
 
 interface Moment {
   readonly running: ReadonlySet<Work>
+  /** Of which the call is being made at this very moment. */
+  readonly current: Work | undefined
   readonly now: number
   readonly lastSettledAt: number
 }

@@ -90,6 +90,49 @@ handle({ topic: 'stuck', group: 'g', handlerTimeoutMs: 200 }, () => new Promise(
     expect(code).toBe(70)
   })
 
+  test.each([
+    [
+      'process.exit(0)',
+      /^error: process\.exit\(0\) was called \(handlers\.js:6:\d+\), while it handled message \S+ of killer, for \d+ ms in group g\. Nothing was drained/,
+    ],
+    [
+      'setTimeout(() => process.exit(0), 1); await new Promise(() => {})',
+      /^error: process\.exit\(0\) was called \(handlers\.js:6:\d+\), while it handled message \S+ of killer, for \d+ ms in group g\./,
+    ],
+    [
+      "void Promise.reject(new TypeError('detached')); await new Promise(() => {})",
+      /^error: a promise was rejected and nobody awaits it: TypeError: detached \(handlers\.js:6:\d+\), while it handled message \S+ of killer, for \d+ ms in group g\./,
+    ],
+    [
+      "setTimeout(() => { throw new Error('late') }, 1); await new Promise(() => {})",
+      /^error: an error was thrown where nobody could catch it: Error: late \(handlers\.js:6:\d+\), while it handled message/,
+    ],
+  ])('whose handler says %s names what was handled, ends with 1, and the message comes again', async (statement, message) => {
+    const source = `
+import { handle } from '@corebus/core'
+let calls = 0
+handle({ topic: 'killer', group: 'g' }, async (what) => {
+  if (!what.deadly) return console.log('harmless')
+  ${statement}
+})
+`
+    const project = makeProject({ 'handlers.js': source })
+    await project.core(['publish', 'killer', '{"deadly":true}'])
+    const { code, stderr } = await project.start(['consumer', 'handlers.js']).result()
+    expect(stderr).toMatch(message)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(code).toBe(1)
+    // Still with the process that is gone, until somebody looks.
+    const [killer] = JSON.parse((await project.core(['topics', '--json'])).stdout)
+    expect([killer.ready + killer.inFlight, killer.dead]).toEqual([1, 0])
+  })
+
+  test('whose entry calls process.exit while it is loaded says so', async () => {
+    const { code, stderr } = await makeProject({ 'handlers.js': `${HANDLER}\nprocess.exit(0)\n` }).core(['consumer', 'handlers.js'])
+    expect(stderr).toMatch(/^error: process\.exit\(0\) was called \(handlers\.js:\d+:\d+\) while the entry was loaded/)
+    expect(code).toBe(1)
+  })
+
   test('whose subscription is dead says why and exits with 1', async () => {
     const source = `${HANDLER}
 import { channel } from 'node:diagnostics_channel'

@@ -7,6 +7,7 @@ import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
 import { importCore } from '../copy.ts'
 import { checkDurable } from '../durable.ts'
 import { codeOf, EXIT, exitCodeOf } from '../exit.ts'
+import { tellDeaths } from './deaths.ts'
 import { loadEntry } from './entry.ts'
 import type { Host } from './host.ts'
 import { shown } from './place.ts'
@@ -37,10 +38,12 @@ export async function runConsumer(options: RunOptions): Promise<number> {
   let stopping = false
   // While the entry loads nothing of ours keeps the process up: one that never finishes loading is noticed by that.
   const hold = new Hold()
+  const deaths = tellDeaths({ messaging: () => messaging, failed: host.failed })
   const fail = (error: unknown): void => end.resolve({ kind: 'failed', error })
 
   const run = async (): Promise<void> => {
     await loadEntry(options.entry, fail)
+    deaths.errorsToo()
     hold.on()
     messaging = (await importCore(options.entry)).defaultMessaging()
     if (options.worker) checkDurable('--workers', await messaging.driver())
@@ -54,6 +57,10 @@ export async function runConsumer(options: RunOptions): Promise<number> {
   run().catch(fail)
   const ended = await end.promise
   stopping = true
+  return exitCode(ended, messaging, host).finally(deaths.end)
+}
+
+async function exitCode(ended: End, messaging: Messaging | undefined, host: Host): Promise<number> {
   switch (ended.kind) {
     case 'stuck':
       await host.failed(new CorebusError('STUCK', ended.what))
