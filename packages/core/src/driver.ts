@@ -128,6 +128,8 @@ export interface Capabilities {
   readonly longestHandlingMs: number
   /** The members of a group can know each other: `Driver.members` is there. */
   readonly members: boolean
+  /** How many messages of a topic that no group reads are kept, and how long. Without it the broker's own rules hold. */
+  readonly unclaimed?: { readonly messages: number; readonly keepMs: number }
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */

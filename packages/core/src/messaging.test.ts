@@ -614,7 +614,7 @@ describe('health', () => {
       live: true,
       ready: true,
       reasons: [],
-      groups: [{ group: 'g', state: 'consuming', running: 0, stuck: 0, unsettled: 0, unstorable: [], waitingMs: 0 }],
+      groups: [{ group: 'g', state: 'consuming', running: 0, handling: [], stuck: 0, unsettled: 0, unstorable: [], waitingMs: 0 }],
     })
     await messaging.close()
     expect(messaging.health()).toMatchObject({ live: true, ready: false })

@@ -25,6 +25,7 @@ import { type HandleMiddleware, MIDDLEWARE, type Middleware, type PublishMiddlew
 import { createOutlet } from './publish/outlet.ts'
 import { createProducer } from './publish/producer.ts'
 import { createPublisher } from './publish/publisher.ts'
+import { watchUnclaimed } from './publish/unclaimed.ts'
 import type { EventOptions, Publishing } from './scope/publishing.ts'
 import { createRequests, type RequestOptions, type RequestScope } from './scope/request.ts'
 import { currentScope, nextIdIn, type Recorded, record } from './scope/scope.ts'
@@ -108,10 +109,12 @@ export function createInstance<T extends Types>(
   const observer = new Observer({ service: config.service, logger })
   const { driver: theirs } = options
   const connection = createConnection({ config, clock, observer, logger, ...(theirs && { load: (_, given) => theirs(given) }) })
+  const unclaimed = watchUnclaimed({ clock, logger, group: config.service })
   const publisher = createPublisher({
     driver: connection.driver,
     ensureTopic: connection.ensureTopic,
     trouble: connection.trouble,
+    onStored: (driver, messages) => unclaimed.stored(driver, messages[0]?.topic ?? '', messages.length),
     clock,
     timeoutMs: config.publishTimeoutMs,
     maxPending: config.maxPending,
@@ -246,6 +249,7 @@ export function createInstance<T extends Types>(
       await outlet.drain()
       await publisher.drain()
     } finally {
+      unclaimed.end()
       await connection.close().finally(() => consumers.end())
     }
   }

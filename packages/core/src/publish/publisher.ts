@@ -42,6 +42,8 @@ export interface PublisherOptions {
   readonly ensureTopic: (topic: string) => Promise<void> | undefined
   /** What keeps the broker away, where that is known. */
   readonly trouble?: () => string | undefined
+  /** Told of each batch, all of one topic, that the broker has. Must not throw. */
+  readonly onStored?: (driver: Driver, messages: readonly Message[]) => void
   readonly clock: Clock
   readonly timeoutMs: number
   readonly maxPending: number
@@ -60,6 +62,7 @@ export function createPublisher({
   driver,
   ensureTopic,
   trouble = () => undefined,
+  onStored = () => {},
   clock,
   timeoutMs,
   maxPending,
@@ -147,6 +150,7 @@ export function createPublisher({
     try {
       if (to instanceof Error) throw to
       await to.publish(messages)
+      onStored(to, messages)
       confirm(messages, owners)
     } catch (thrown) {
       fail(messages, owners, asError(thrown))

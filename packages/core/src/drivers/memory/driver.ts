@@ -6,7 +6,7 @@ import { brokerNamed } from './broker.ts'
 import type { Group } from './group.ts'
 import { members } from './members.ts'
 import { join, type MemorySubscription } from './subscription.ts'
-import { type Topic, UNCLAIMED_MESSAGES } from './topic.ts'
+import { type Topic, UNCLAIMED_MESSAGES, UNCLAIMED_MS } from './topic.ts'
 import { ensureTopology } from './topology.ts'
 
 const CAPABILITIES: Capabilities = {
@@ -15,6 +15,7 @@ const CAPABILITIES: Capabilities = {
   keepsHistory: false,
   longestHandlingMs: Number.POSITIVE_INFINITY,
   members: true,
+  unclaimed: { messages: UNCLAIMED_MESSAGES, keepMs: UNCLAIMED_MS },
 }
 
 /**

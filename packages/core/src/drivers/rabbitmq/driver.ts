@@ -151,6 +151,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       keepsHistory: false,
       longestHandlingMs: LONGEST_HANDLING_MS,
       members: true,
+      unclaimed: { messages: maxMessages, keepMs },
     },
     admin: admin({ names, declarer, letters: dead, entries }),
     members: notes,

@@ -143,6 +143,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
       keepsHistory: true,
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
+      unclaimed: { messages: kept.unclaimedMessages, keepMs: kept.unclaimedKeepMs },
     },
     admin: admin({ names, nodes, topology, letters: dead, where, signal: closing.signal }),
     members: members({ names, nodes, where, signal: closing.signal }),

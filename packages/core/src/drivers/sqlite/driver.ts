@@ -145,6 +145,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
       keepsHistory: true,
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
+      unclaimed: { messages: tuned.ungroupedMessages, keepMs: tuned.ungroupedKeepMs },
     },
     admin: admin({ connection, topics, letters: dead, clock, prefix, timeoutMs: publishTimeoutMs, ownFile: life.ownFile }),
     members: members({ connection, clock, prefix, timeoutMs: publishTimeoutMs }),
