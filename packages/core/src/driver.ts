@@ -102,7 +102,10 @@ export type SubscriptionState =
   | { readonly kind: 'reconnecting'; readonly error: Error }
   | { readonly kind: 'dead'; readonly error: Error }
 
-export type ConnectionState = { readonly kind: 'connected' } | { readonly kind: 'blocked' | 'reconnecting' | 'dead'; readonly error: Error }
+/** Connected with a `notice`: the driver found something that stops nobody and has to be said. */
+export type ConnectionState =
+  | { readonly kind: 'connected'; readonly notice?: Error }
+  | { readonly kind: 'blocked' | 'reconnecting' | 'dead'; readonly error: Error }
 
 export interface Subscription {
   /**

@@ -126,6 +126,7 @@ export function createConnection({ config, clock, observer, logger, load = loadO
     trouble = why
     if (state.kind === 'connected') {
       observer.state('connected')
+      if (state.notice) logger.warn({ broker, where, err: state.notice }, state.notice.message)
       if (troubleSince !== undefined)
         logger.info(
           { broker, where },

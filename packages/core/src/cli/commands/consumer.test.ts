@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { makeProject } from '../../../test/project.ts'
 
@@ -125,6 +126,22 @@ handle({ topic: 'killer', group: 'g' }, async (what) => {
     // Still with the process that is gone, until somebody looks.
     const [killer] = JSON.parse((await project.core(['topics', '--json'])).stdout)
     expect([killer.ready + killer.inFlight, killer.dead]).toEqual([1, 0])
+  })
+
+  test('on a file that does not exist says that it begins with an empty one; later, and in the folder of the project, it does not', async () => {
+    const project = makeProject({ 'handlers.js': HANDLER })
+    const path = join(project.folder, 'nosuch', 'dir', 'm.db')
+    const started = async (env: Record<string, string>): Promise<readonly unknown[]> => {
+      const consumer = project.start(['consumer', 'handlers.js'], { env })
+      await consumer.says(/consumer started/)
+      await consumer.stop()
+      return consumer.lines.filter(({ level }) => level === 40).map(({ msg }) => msg)
+    }
+    expect(await started({ SQLITE_PATH: path })).toEqual([
+      `the broker's file ${path} did not exist: a new one was made, without any messages. If there should be some, check SQLITE_PATH and the volume`,
+    ])
+    expect(await started({ SQLITE_PATH: path })).toEqual([])
+    expect(await started({})).toEqual([])
   })
 
   test('whose entry calls process.exit while it is loaded says so', async () => {

@@ -4,8 +4,8 @@ import { type CorebusError, noneTaken } from '../../errors.ts'
 import { admin } from './admin.ts'
 import { Connection } from './connection.ts'
 import { letters } from './dead-letters.ts'
-import { closed } from './failure.ts'
-import { filePath, fileSystemOf } from './file.ts'
+import { closed, fileNew } from './failure.ts'
+import { filePath, fileSystemOf, isToBeMade } from './file.ts'
 import { keepOpen, type Life } from './life.ts'
 import { members } from './members.ts'
 import { publisher } from './publisher.ts'
@@ -152,8 +152,9 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     async connect(tell) {
       if (closing) throw closed()
       onState = tell
+      const isNew = isToBeMade(path)
       await life.start()
-      onState({ kind: 'connected' })
+      onState({ kind: 'connected', ...(isNew && { notice: fileNew(path) }) })
     },
     ensure: declared.ensure,
     async publish(messages) {

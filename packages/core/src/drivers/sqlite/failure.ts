@@ -33,6 +33,13 @@ export function fileGone(path: string): CorebusError {
   return new CorebusError('BROKER_FILE_GONE', `the broker's file ${path} was deleted or replaced while in use; a new one is being made`)
 }
 
+export function fileNew(path: string): CorebusError {
+  return new CorebusError(
+    'BROKER_FILE_NEW',
+    `the broker's file ${path} did not exist: a new one was made, without any messages. If there should be some, check SQLITE_PATH and the volume`,
+  )
+}
+
 export function fileLocked(path: string): CorebusError {
   return new CorebusError(
     'BROKER_FILE_LOCKED',

@@ -52,6 +52,8 @@ export function fileSystemOf(folder: string): number {
   return statfsSync(folder).type >>> 0
 }
 
+const OUR_FOLDER = '.core'
+
 /** Opens the file, making it and its directory when they are missing. Throws a CorebusError, or SQLite's "busy", which goes away. */
 export function openFile(options: OpenOptions): DatabaseSync {
   const { path } = options
@@ -65,10 +67,15 @@ export function openFile(options: OpenOptions): DatabaseSync {
   }
 }
 
+/** Nobody has used the broker here before. The folder that is ours in each project is no surprise; any other file was named by somebody. */
+export function isToBeMade(path: string): boolean {
+  return !existsSync(path) && basename(dirname(path)) !== OUR_FOLDER
+}
+
 function prepareFolder(folder: string): void {
   if (existsSync(folder)) return
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (basename(folder) === '.core') writeFileSync(resolve(folder, '.gitignore'), '*\n')
+  if (basename(folder) === OUR_FOLDER) writeFileSync(resolve(folder, '.gitignore'), '*\n')
 }
 
 function refuseNetwork({ path, fileSystemOf }: OpenOptions): void {
