@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { makeProject } from '../../../test/project.ts'
+import { isAlive, makeProject } from '../../../test/project.ts'
 
 const HANDLER = `
 import { handle } from '@corebus/core'
@@ -142,6 +142,29 @@ handle({ topic: 'killer', group: 'g' }, async (what) => {
     ])
     expect(await started({ SQLITE_PATH: path })).toEqual([])
     expect(await started({})).toEqual([])
+  })
+
+  test('run by npm stops when npm is stopped, which tells only its shell', async () => {
+    const project = makeProject({
+      'handlers.js': SLOW,
+      'package.json': JSON.stringify({
+        name: 'shop',
+        type: 'module',
+        scripts: { consumer: 'node node_modules/@corebus/core/bin/core.js consumer handlers.js' },
+      }),
+    })
+    const npm = project.run([
+      '-e',
+      "require('node:child_process').spawn('npm', ['run', 'consumer'], { stdio: 'inherit' }).on('spawn', function () { process.on('SIGTERM', () => this.kill('SIGTERM')) })",
+    ])
+    await npm.says(/consumer started: pid (\d+)/)
+    const pid = Number(/consumer started: pid (\d+)/.exec(npm.stdout)?.[1])
+    await project.core(['publish', 'slow', '{"ms":900}'])
+    await npm.says(/begun/)
+    npm.signal('SIGTERM')
+    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false)
+    await npm.end
+    expect(npm.stdout).toContain('finished')
   })
 
   test('whose entry calls process.exit while it is loaded says so', async () => {
