@@ -39,6 +39,7 @@ describe('the log', () => {
         topics: ['user-events'],
         msg: expect.stringMatching(/^consumer started: pid \d+, group orders, topics user-events, concurrency 10$/),
       }),
+      expect.objectContaining({ topics: ['user-events'], msg: expect.stringMatching(/^topic user-events did not exist and was made/) }),
       retry('m1', '7', 1),
       retry('m2', '8', 1),
       retry('m2', '8', 2),
