@@ -1,7 +1,7 @@
 // #region setup
 import { randomUUID } from 'node:crypto'
 import { createMessaging, type Messaging } from '@corebus/core'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { UserCreated } from './events.ts'
 import { OrderEvents, type Orders } from './order-events.ts'
 import { nextSettlement } from './settlement.ts'
@@ -50,3 +50,22 @@ test('an event that does not fit its schema goes to the dead letters', async () 
   expect(await settled).toMatchObject({ settlement: 'deadLetter', reason: 'schema' })
 })
 // #endregion failure
+
+// #region time
+test('a welcome order that failed is made 2 s later, and nobody waits for that', async () => {
+  vi.useFakeTimers()
+  let calls = 0
+  await startWith({
+    async addWelcome() {
+      if (++calls === 1) throw new Error('the database is away')
+    },
+  })
+  const failed = nextSettlement()
+  await messaging.publishEvent(UserCreated, { id: 1, email: 'ana@example.com' })
+  expect(await failed).toMatchObject({ settlement: 'retry', afterMs: 2_000 })
+  const settled = nextSettlement()
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(await settled).toMatchObject({ settlement: 'ack', attempt: 2 })
+  vi.useRealTimers()
+})
+// #endregion time

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { createConnection } from './broker/connection.ts'
-import { type Clock, held, sleep, systemClock } from './clock.ts'
+import { type Clock, held, runtimeOf, sleep, systemClock } from './clock.ts'
 import { type Config, readConfig } from './config/config.ts'
 import type { MessagingOptions } from './config/messaging-options.ts'
 import { Consumers, START, type StartOptions } from './consumer/consumers.ts'
@@ -115,7 +115,7 @@ export function createInstance<T extends Types>(
     ensureTopic: connection.ensureTopic,
     trouble: connection.trouble,
     onStored: (driver, messages) => unclaimed.stored(driver, messages[0]?.topic ?? '', messages.length),
-    clock,
+    clock: runtimeOf(clock),
     timeoutMs: config.publishTimeoutMs,
     maxPending: config.maxPending,
   })
@@ -235,7 +235,7 @@ export function createInstance<T extends Types>(
   /** A client that has gone keeps no server open, and its handler still runs. */
   async function requestsOver(): Promise<void> {
     const timer = new AbortController()
-    await Promise.race([requests.over(), sleep(clock, config.shutdownMs, timer.signal)])
+    await Promise.race([requests.over(), sleep(runtimeOf(clock), config.shutdownMs, timer.signal)])
     timer.abort()
     if (requests.open > 0)
       logger.warn(

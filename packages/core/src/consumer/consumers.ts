@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Connection } from '../broker/connection.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, runtimeOf } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { CONCURRENCY } from '../config/group-options.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
@@ -152,7 +152,7 @@ export class Consumers {
     const minute = new Minute()
     const busy = () => run.health().running
     const { members: notes } = driver
-    const members = notes && new Members({ plan, notes, service, version, clock, logger: observer.logger, minute, busy })
+    const members = notes && new Members({ plan, notes, service, version, clock: runtimeOf(clock), logger: observer.logger, minute, busy })
     const run: GroupRun = new GroupRun({
       ...{ members, minute },
       plan,
@@ -226,7 +226,7 @@ export class Consumers {
   async #drainRuns(): Promise<void> {
     const { clock, config, connection, logger } = this.#with
     const { shutdownMs, abortGraceMs } = config
-    await drain(this.#runs, { clock, shutdownMs, abortGraceMs, logger, isUp: () => connection.state() === 'connected' })
+    await drain(this.#runs, { clock: runtimeOf(clock), shutdownMs, abortGraceMs, logger, isUp: () => connection.state() === 'connected' })
   }
 
   async end(): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Clock, Hold, monotonic, sleep } from '../clock.ts'
+import { type Clock, Hold, monotonic, real, runtimeOf, sleep } from '../clock.ts'
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { GroupPlan } from '../handlers/plan.ts'
@@ -76,7 +76,7 @@ export class GroupRun {
     this.#subscribed.promise.catch(() => undefined) // start rejects with it
     this.#settler = new Settler({
       subscription: () => this.#subscription ?? this.#subscribed.promise,
-      clock,
+      clock: runtimeOf(clock),
       onSettled: (settlements) => {
         this.#lastSettledAt = monotonic(clock)
         for (const { delivery } of settlements) this.#settled(delivery)
@@ -156,7 +156,7 @@ export class GroupRun {
   async stopBesideStuck(): Promise<void> {
     this.#lanes.stop()
     await this.#stopFetching()
-    while ([...this.#running].some((work) => !work.stuck)) await sleep(this.#options.clock, TICK_MS)
+    while ([...this.#running].some((work) => !work.stuck)) await sleep(runtimeOf(this.#options.clock), TICK_MS)
     await this.#settler.drain()
   }
 
@@ -226,7 +226,7 @@ export class GroupRun {
 
   #run(work: Work): Rest | Promise<Rest> {
     if (work.lost) return undefined
-    const startedAt = performance.now()
+    const startedAt = real.now()
     work.runningSince = monotonic(this.#options.clock)
     // Before the call: a handler may block from its first line.
     this.#deadlines.watch()
@@ -234,11 +234,11 @@ export class GroupRun {
     this.#current = work
     const dispatched = inFrameAsLoaded(dispatch, work, work.topic, this.#options.dispatch)
     this.#current = undefined
-    if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, performance.now() - startedAt)
+    if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, real.now() - startedAt)
     this.#running.add(work)
     return dispatched.then((ended) => {
       this.#running.delete(work)
-      return this.#finish(work, ended, performance.now() - startedAt)
+      return this.#finish(work, ended, real.now() - startedAt)
     })
   }
 

@@ -1,4 +1,4 @@
-import { type Clock, monotonic, sleep } from '../clock.ts'
+import { type Clock, monotonic, real, sleep } from '../clock.ts'
 import type { Settlement, Subscription } from '../driver.ts'
 import { asError, SettleError } from '../errors.ts'
 import { Spell } from './spell.ts'
@@ -80,7 +80,7 @@ export class Settler {
   #begin(): void {
     this.#out++
     // Not a microtask: handlers that do not wait for anything all finish before it, and their settlements make one batch.
-    setImmediate(() => {
+    real.setImmediate(() => {
       void this.#flush() // never rejects
     })
   }
@@ -99,7 +99,7 @@ export class Settler {
         this.#unstored(batch, asError(thrown))
       }
       // In the midst of many that do not wait for anything: the others of them go with the next batch.
-      if (this.#waiting.length > 0) await new Promise<void>((resolve) => setImmediate(resolve))
+      if (this.#waiting.length > 0) await new Promise<void>((resolve) => real.setImmediate(resolve))
     }
     this.#out--
     this.#idle()

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { real } from '../clock.ts'
 import type { Message } from '../driver.ts'
 import { HEADER } from '../wire/headers.ts'
 import {
@@ -220,7 +221,7 @@ export class Observer {
 
   /** Nothing of it can be stored. It is tried again, and said once a minute. */
   unstorable(message: Message, told: Told & { error: Error }): void {
-    const now = performance.now()
+    const now = real.now()
     if (now - this.#saidUnstorableAt < UNSTORABLE_EVERY_MS) return
     this.#saidUnstorableAt = now
     const line = { ...this.#line(message, told), err: told.error }

@@ -1,4 +1,4 @@
-import { type Clock, Hold, monotonic } from '../clock.ts'
+import { type Clock, Hold, monotonic, real } from '../clock.ts'
 import type { Driver, Message } from '../driver.ts'
 import { asError, CorebusError, PublishError, type PublishFailure } from '../errors.ts'
 
@@ -122,7 +122,7 @@ export function createPublisher({
   function schedule(topic: string, queue: Queue): void {
     if (queue.publishing || queue.scheduled) return
     queue.scheduled = true
-    queueMicrotask(() => {
+    real.queueMicrotask(() => {
       queue.scheduled = false
       void flush(topic, queue) // never rejects
     })

@@ -1,4 +1,4 @@
-import { monotonic } from '../../clock.ts'
+import { monotonic, real } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
@@ -61,7 +61,7 @@ export class Publisher {
     if (known) return known.length
     const lookup = this.#lookup(topic)
     this.#lookups.set(topic, lookup)
-    const over = () => void setImmediate(() => this.#lookups.delete(topic))
+    const over = () => void real.setImmediate(() => this.#lookups.delete(topic))
     lookup.then(over, over)
     return lookup
   }
@@ -133,7 +133,7 @@ export class Publisher {
 
   #ready(queue: Queue): void {
     queue.busy = true
-    if (this.#toSend.push(queue) === 1) queueMicrotask(() => this.#flush())
+    if (this.#toSend.push(queue) === 1) real.queueMicrotask(() => this.#flush())
   }
 
   #flush(): void {

@@ -1,3 +1,4 @@
+import { runtimeOf } from '../../clock.ts'
 import type { Capabilities, ConnectionState, Driver, DriverOptions, Message } from '../../driver.ts'
 import { CorebusError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
 import { deadLetterPlace } from '../names.ts'
@@ -56,7 +57,7 @@ export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Dr
     name: 'memory',
     capabilities: CAPABILITIES,
     admin: memoryAdmin({ broker, prefix, clock }),
-    members: members(broker, prefix, clock),
+    members: members(broker, prefix, runtimeOf(clock)),
 
     async connect(onState: (connection: ConnectionState) => void) {
       if (state === 'closed') throw notConnected()

@@ -1,12 +1,9 @@
+import { real } from '../../clock.ts'
 import type { DeadLetterPlace } from '../../driver.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { hasParked, type Lane, newLane, park, parkFirst } from './lane.ts'
 import type { Kept, Member, Receipt } from './member.ts'
 import { Queue } from './queue.ts'
-
-// Taken when loaded, so that a test's fake timers do not stop the broker. After I/O rather than on a microtask: a handler that publishes to
-// its own topic must not starve the process, and many small publishes leave as one batch.
-const { setImmediate } = globalThis
 
 /** One group's view of one topic: what waits, who is there, and who gets what next. */
 export class Group {
@@ -115,7 +112,9 @@ export class Group {
   schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(handOut, this)
+    // After I/O rather than on a microtask: a handler that publishes to its own topic must not starve the process, and many small publishes
+    // leave as one batch.
+    real.setImmediate(handOut, this)
   }
 
   handOut(): void {

@@ -1,3 +1,4 @@
+import { real } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
 import { Group } from './group.ts'
 import { type Kept, ownCopy } from './member.ts'
@@ -6,9 +7,6 @@ import { Queue } from './queue.ts'
 /** What is published while no group has started to read a topic waits for the first one, within these bounds. */
 export const UNCLAIMED_MESSAGES = 1_000_000
 export const UNCLAIMED_MS: number = 7 * 24 * 60 * 60_000
-
-// Taken when loaded, as in group.ts.
-const { setImmediate } = globalThis
 
 /** One topic: its groups, what no group has taken, and who only watches. */
 export class Topic {
@@ -94,7 +92,7 @@ class Tail {
 
   add(message: Message): void {
     if (this.#batch.length === 0)
-      setImmediate(() => {
+      real.setImmediate(() => {
         const batch = this.#batch
         this.#batch = []
         if (!this.#stopped) this.#onMessages(batch)

@@ -1,5 +1,5 @@
 import type { Channel } from 'amqplib'
-import { type Clock, monotonic, sleep } from '../../clock.ts'
+import { type Clock, monotonic, real, sleep } from '../../clock.ts'
 
 export interface AcksOptions {
   readonly channel: Channel
@@ -91,5 +91,5 @@ export class Acks {
 }
 
 function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+  return new Promise((resolve) => real.setImmediate(resolve))
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { ChannelModel } from 'amqplib'
+import { real } from '../../clock.ts'
 
 /**
  * The client writes every message to its socket by itself: a system call for each, and a packet. Returns a function to call before one is
@@ -13,8 +14,8 @@ export function corkFor(model: ChannelModel): () => void {
     corked = true
     stream.cork()
     // The client collects in the first and hands over before the second.
-    setImmediate(() =>
-      setImmediate(() => {
+    real.setImmediate(() =>
+      real.setImmediate(() => {
         corked = false
         stream.uncork()
       }),

@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, real, sleep } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { Acks } from './acks.ts'
@@ -197,7 +197,7 @@ export class Reader {
     line.credit.delivered()
     this.#held.set(receipt.tag, receipt)
     if (this.#stopped) return
-    if (this.#batch.length === 0) queueMicrotask(() => this.#handOut())
+    if (this.#batch.length === 0) real.queueMicrotask(() => this.#handOut())
     this.#batch.push(receipt)
     if (this.#tooFarAhead || receipt.tag - this.#lowest(line) < SPAN_LIMITS * this.#limit) return
     this.#tooFarAhead = true

@@ -1,5 +1,5 @@
 import type { Channel } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import { type Clock, real, sleep } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
 import { backOff } from '../back-off.ts'
 import type { Tail } from '../readers.ts'
@@ -89,7 +89,7 @@ export async function openTail({ topic, onMessages, link, declarer, names, clock
 
   function take(message: Message): void {
     if (batch.length === 0)
-      queueMicrotask(() => {
+      real.queueMicrotask(() => {
         const given = batch
         batch = []
         if (!stopping.signal.aborted) onMessages(given)

@@ -1,4 +1,4 @@
-import { monotonic } from '../../clock.ts'
+import { monotonic, real } from '../../clock.ts'
 import type { Clock, Message } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { blocked, isBlocked, isLost, isTemporary, refusalOf } from './failure.ts'
@@ -171,7 +171,7 @@ export class Publisher {
       })
     }
     // There may be a connection already.
-    if (this.#inFlight.size === 0) queueMicrotask(() => this.pump())
+    if (this.#inFlight.size === 0) real.queueMicrotask(() => this.pump())
   }
 
   /** What was in flight when a connection was lost, or met no stream. */

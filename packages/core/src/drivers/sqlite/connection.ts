@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import { monotonic } from '../../clock.ts'
+import { monotonic, real } from '../../clock.ts'
 import type { Clock } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { Alive } from './alive.ts'
@@ -169,7 +169,7 @@ export class Connection {
     if (this.#scheduled || this.#cancelWait || !this.#file) return
     this.#scheduled = true
     // Not a microtask: what handlers and publishers do in one round of the event loop becomes one transaction.
-    setImmediate(() => {
+    real.setImmediate(() => {
       this.#scheduled = false
       this.#turn()
     })

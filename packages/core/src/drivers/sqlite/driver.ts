@@ -1,4 +1,4 @@
-import { monotonic } from '../../clock.ts'
+import { monotonic, real } from '../../clock.ts'
 import type { Clock, ConnectionState, Driver, DriverOptions, SubscribeOptions } from '../../driver.ts'
 import { type CorebusError, noneTaken } from '../../errors.ts'
 import { admin } from './admin.ts'
@@ -42,7 +42,7 @@ const DEFAULTS: Tuning = {
   readOnly: false,
   watching: true,
   fileSystemOf,
-  now: Date.now,
+  now: () => Date.now(),
 }
 
 /** The embedded broker: one SQLite file that any number of processes on one machine share. `url` is a path, with or without `sqlite:` or `file:`. */
@@ -106,7 +106,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
   function lookSoon(): void {
     if (looking || readers.size + tails.size === 0) return
     looking = true
-    setImmediate(() => {
+    real.setImmediate(() => {
       looking = false
       lookAll()
     })

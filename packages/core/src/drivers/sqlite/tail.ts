@@ -1,3 +1,4 @@
+import { real } from '../../clock.ts'
 import type { Clock, Message } from '../../driver.ts'
 import type { Connection } from './connection.ts'
 import { PARTITIONS } from './schema.ts'
@@ -74,7 +75,7 @@ export function openTail({ connection, topics, stored, topic: name, from, onMess
   function pump(): void {
     if (scheduled || stopped) return
     scheduled = true
-    setImmediate(() => {
+    real.setImmediate(() => {
       scheduled = false
       if (stopped || !connection.isOpen) return
       // A read that finds the file busy is made up for with the next look, a second later at most.

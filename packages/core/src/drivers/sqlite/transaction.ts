@@ -1,3 +1,4 @@
+import { real } from '../../clock.ts'
 /** One write transaction. Memory is changed along with the tables; what undoes it is kept until the commit. */
 export class Transaction {
   readonly #undos: (() => void)[] = []
@@ -25,7 +26,7 @@ export class Transaction {
         fn()
       } catch (error) {
         // A callback of the core failed. What is committed stays so, and the others are called; the error is nobody's to catch.
-        queueMicrotask(() => {
+        real.queueMicrotask(() => {
           throw error
         })
       }

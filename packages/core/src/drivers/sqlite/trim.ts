@@ -1,3 +1,4 @@
+import { real } from '../../clock.ts'
 import type { Connection } from './connection.ts'
 import { PARTITIONS } from './schema.ts'
 import { rowOf, type Topic, type Topics } from './topics.ts'
@@ -24,7 +25,7 @@ export async function trim(options: TrimOptions): Promise<void> {
     for (let part = 0; part < PARTITIONS; part++) {
       while (isDue(topic, part, options)) await connection.write(() => trimChunk(topic, part, options), { rows: ROWS_AT_ONCE })
     }
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await new Promise<void>((resolve) => real.setImmediate(resolve))
     if (!connection.isOpen) return
   }
 }
