@@ -33,12 +33,13 @@ export function configureMessaging<T extends Types = Types, Db = DbOf<T>>(
   options: MessagingOptions<Db> = {},
 ): Messaging<T & { readonly db: Db }> {
   const before = existing()
+  const where = callSite()
   if (before?.options && sameOptions(before.options, options)) return before.messaging as Messaging<T & { readonly db: Db }>
   if (before)
     throw new CorebusError(
       'CONFIGURED',
       before.options
-        ? `configureMessaging was called before with other options, at ${before.where}. Call it once, or use createMessaging for a second instance`
+        ? `configureMessaging was called before with other options, at ${before.where}${where === before.where ? ', which was evaluated twice (hot reload, a test runner that resets modules, an import with a query)' : ''}. Call it once, or use createMessaging for a second instance`
         : `configureMessaging comes after the first use of messaging, at ${before.where}, which read the environment. Call it before`,
     )
   return makeDefault<T & { readonly db: Db }>(options as MessagingOptions<never>, options as MessagingOptions<never>)

@@ -13,11 +13,12 @@ import {
 } from '../handlers/specs.ts'
 import { checkOptions } from '../options/check.ts'
 import { isText, must, type Option } from '../options/option.ts'
+import { callSite } from '../process/call-site.ts'
 import { type Class, registry } from '../process/registry.ts'
 import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
 import type { Event, EventType } from '../wire/event-type.ts'
 import type { HandlerDecorator } from './message-handler.ts'
-import { type MethodRecord, methodsOf, orphans, recordClass, recordMethod } from './record.ts'
+import { classRecordOf, type MethodRecord, methodsOf, orphans, recordClass, recordMethod } from './record.ts'
 export interface ConsumerOptions extends GroupOptions, RetryOptions {
   /** Default: the topics of its handlers. A handler whose event travels elsewhere is an error at start. */
   readonly topics?: readonly string[]
@@ -47,6 +48,9 @@ const OF_THE_CLASS = Object.fromEntries(
 export type ClassDecorator = (value: Class, context?: ClassDecoratorContext) => void
 
 interface ConsumerRecord {
+  /** As it was written: another decorator may have put a class without a name in its place. */
+  readonly name: string
+  readonly at: string | undefined
   readonly group: string
   readonly options: ConsumerOptions
 }
@@ -55,7 +59,21 @@ interface ConsumerRecord {
 export function consumer(group: string, options: ConsumerOptions = {}): ClassDecorator {
   // Plain JavaScript may give null, which is said at start.
   const autoStart = (options as ConsumerOptions | null)?.autoStart ?? true
-  return (value) => recordClass(value, { group, options } satisfies ConsumerRecord, autoStart)
+  return (value, context) => {
+    const record: ConsumerRecord = { name: value.name, at: callSite(), group, options }
+    sayIfAgain(record)
+    recordClass(value, record, { autoStart, context })
+  }
+}
+
+/** Of a function that is an error; a class may belong to an instance that is yet to start. */
+function sayIfAgain({ name, at }: ConsumerRecord): void {
+  if (!registry.started || at === undefined) return
+  if (![...registry.classes.values()].some((one) => (one as ConsumerRecord).at === at && (one as ConsumerRecord).name === name)) return
+  const running = registry.messaging as { readonly messaging: { readonly logger: { warn(line: string): void } } } | undefined
+  running?.messaging.logger.warn(
+    `@consumer ${name} at ${at} was registered before, and runs as it was: its module was evaluated again after the start. Restart the process to run what has changed`,
+  )
 }
 
 /** Handles one event: decoded and checked by its schema. By name, without a definition, in every topic of the class. */
@@ -76,24 +94,29 @@ export function onEvent(type: EventType | string, options: OnEventOptions = {}):
  */
 export function classSpecs(classes: Iterable<Class>): readonly HandlerSpec[] {
   return [...classes].flatMap((type) => {
-    const record = registry.classes.get(type) as ConsumerRecord | undefined
+    const record = classRecordOf(type) as ConsumerRecord | undefined
     if (!record) throw new CorebusError('HANDLERS', `${type.name} is listed as a handler, but has no @consumer(group)`)
     const methods = [...methodsOf(type, 'onEvent'), ...methodsOf(type, 'messageHandler')]
     if (methods.length === 0)
-      throw new CorebusError('HANDLERS', `@consumer ${type.name} has no handlers: give it a method with @onEvent or @messageHandler`)
-    checkOptions(`@consumer ${type.name}`, record.options, CONSUMER)
+      throw new CorebusError('HANDLERS', `@consumer ${record.name} has no handlers: give it a method with @onEvent or @messageHandler`)
+    checkOptions(`@consumer ${record.name}`, record.options, CONSUMER)
     return methods.map((method) => methodSpec(type, record, method))
   })
 }
 
-function methodSpec(type: Class, { group, options }: ConsumerRecord, { method, key, kind, options: own }: MethodRecord): HandlerSpec {
-  const where = `${type.name}.${method}`
+function methodSpec(
+  type: Class,
+  { name, at, group, options }: ConsumerRecord,
+  { method, key, kind, options: own }: MethodRecord,
+): HandlerSpec {
+  const where = `${name}.${method}`
   const { on, retry, session } =
     kind === 'onEvent'
       ? eventOn(where, own as { type: EventType | string; options: OnEventOptions })
       : messagesOn(where, own as MessageHandlerOptions<unknown>)
   return {
     where,
+    at,
     group,
     on,
     classTopics: options.topics,

@@ -1,5 +1,5 @@
 import { CorebusError } from '../errors.ts'
-import { awaitsStart } from '../handlers/unstarted.ts'
+import { awaitsInPlaceOf, awaitsStart } from '../handlers/unstarted.ts'
 import { callSite } from '../process/call-site.ts'
 import { type Class, registry } from '../process/registry.ts'
 import 'reflect-metadata'
@@ -69,15 +69,70 @@ function notAMethod(kind: string, name: string): CorebusError {
 
 /** A handler of the default instance. @throws CorebusError STARTED when that runs already. */
 export function recordFunction(spec: { readonly where: string; readonly autoStart: boolean }): void {
-  if (registry.started) throw new CorebusError('STARTED', `${spec.where} was registered after start: register every handler before`)
+  if (registry.started) {
+    const again = registry.functions.some((one) => (one as typeof spec).where === spec.where)
+    const why = again ? '. It was registered before, and runs: its module was evaluated again, and what that changed does not run' : ''
+    throw new CorebusError('STARTED', `${spec.where} was registered after start: register every handler before${why}`)
+  }
   registry.functions.push(spec)
   if (spec.autoStart) awaitsStart(spec, { owner: registry, where: spec.where, logger: undefined })
 }
 
-/** Records a class under a class decorator. */
-export function recordClass(type: Class, options: unknown, autoStart: boolean): void {
+/** Records a class under a class decorator, or what decorators above ours put in its place: that is what its name means, to a container too. */
+export function recordClass(
+  type: Class,
+  options: { readonly name: string },
+  { autoStart, context }: { readonly autoStart: boolean; readonly context: ClassDecoratorContext | undefined },
+): void {
   registry.classes.set(type, options)
-  if (autoStart) awaitsStart(type, { owner: registry, where: `@consumer ${type.name}`, logger: undefined })
+  if (autoStart) awaitsStart(type, { owner: registry, where: `@consumer ${options.name}`, logger: undefined })
+  underDecoration?.push(type)
+  context?.addInitializer?.(function (this: unknown) {
+    replaceClass(type, this)
+  })
+}
+
+function replaceClass(type: unknown, by: unknown): void {
+  if (by === type || typeof by !== 'function' || !registry.classes.has(type as Class)) return
+  registry.classes.set(by as unknown as Class, registry.classes.get(type as Class))
+  registry.classes.delete(type as Class)
+  awaitsInPlaceOf(type as Class, by)
+}
+
+/** What was recorded by the decorators that are being applied now: to one class, or to a member of it. */
+let underDecoration: Class[] | undefined
+
+const DECORATE = Symbol.for('corebus.decorate')
+const reflect = Reflect as { decorate?: ((decorators: unknown, target: unknown, ...rest: unknown[]) => unknown) & { [DECORATE]?: true } }
+
+/**
+ * Experimental decorators have no initializers. TypeScript and SWC apply them with `Reflect.decorate` where it exists, and reflect-metadata, which
+ * is loaded, has made it: it alone knows what has become of the class. (esbuild does not use it: there ours must stand on top.)
+ */
+function followReplacements(): void {
+  const { decorate } = reflect
+  if (!decorate || decorate[DECORATE]) return
+  const following = (decorators: unknown, target: unknown, ...rest: unknown[]): unknown => {
+    const outer = underDecoration
+    const own: Class[] = []
+    underDecoration = own
+    try {
+      const result = decorate(decorators, target, ...rest)
+      for (const type of own) replaceClass(type, result)
+      return result
+    } finally {
+      underDecoration = outer
+    }
+  }
+  reflect.decorate = Object.assign(following, { [DECORATE]: true as const })
+}
+followReplacements()
+
+/** What was recorded of a class. One that another decorator put in its place extends it. */
+export function classRecordOf(type: Class): unknown {
+  for (let one: unknown = type; typeof one === 'function'; one = Object.getPrototypeOf(one))
+    if (registry.classes.has(one as unknown as Class)) return registry.classes.get(one as unknown as Class)
+  return undefined
 }
 
 /** The records of one kind of decorator on a class and its ancestors; a method decorated again replaces the ancestor's records of it. */

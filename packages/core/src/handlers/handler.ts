@@ -44,6 +44,8 @@ export type Decode = 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Me
 export interface HandlerSpec {
   /** For messages to people: `OrderEvents.welcome`, or where `on` was called. */
   readonly where: string
+  /** The line that registered it: `/app/src/orders.ts:12`. */
+  readonly at: string | undefined
   /** Default: the service's name. */
   readonly group: string | undefined
   readonly on:

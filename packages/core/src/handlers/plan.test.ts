@@ -80,9 +80,15 @@ describe('mistakes are errors that name who made them', () => {
   test.each<[string, HandlerSpec[], Partial<PlanDefaults>, RegExp]>([
     [
       'two handlers of one event',
-      [on(Created), on(Created)],
+      [on(Created), { ...on(Created), at: '/app/other.ts:3' }],
       {},
       /welcome \(on\(user\.created\)\) at .* and welcome .* both handle event user\.created of topic user-events in group orders\. Give one of them its own group/,
+    ],
+    [
+      'one registered twice from the same line',
+      [on(Created), on(Created)],
+      {},
+      /^the handlers cannot be started: registered twice: welcome \(on\(user\.created\)\) at .*, from .*plan\.test\.ts:\d+\. That module was evaluated twice .* or the same line registers it in a loop/,
     ],
     [
       'two message handlers of one topic',

@@ -14,6 +14,7 @@ import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../dri
 import { asError, CorebusError } from '../errors.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
 import { checkName } from '../wire/names.ts'
+import { evaluatedAgain, registeredOnce } from './again.ts'
 import type { HandlerSpec } from './handler.ts'
 
 /** One handler in its place, with the policy that holds for it. */
@@ -58,7 +59,9 @@ const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip', sh
  */
 export function planGroups(specs: readonly HandlerSpec[], defaults: PlanDefaults): readonly GroupPlan[] {
   const mistakes: string[] = []
-  const byGroup = Map.groupBy(specs, (spec) => spec.group ?? defaults.service)
+  const { once, again } = registeredOnce(specs)
+  if (again.length > 0) mistakes.push(evaluatedAgain(again))
+  const byGroup = Map.groupBy(once, (spec) => spec.group ?? defaults.service)
   const plans = [...byGroup].map(([group, members]) => planGroup(group, members, defaults, mistakes))
   if (mistakes.length > 0) throw new CorebusError('HANDLERS', listed('the handlers cannot be started', mistakes))
   return plans

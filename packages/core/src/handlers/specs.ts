@@ -81,10 +81,12 @@ export function messageOn({ topic, schema, decode = 'json' }: MessageHandlerOpti
 export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOptions, handler: HandlerFunction | undefined): HandlerSpec {
   const what = `messageHandler(${String((options as typeof options | null)?.topic)})` // plain JavaScript may give null
   if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `${what} needs a function as its second argument`)
-  const where = placeOf(handler, what)
+  const at = callSite()
+  const where = placeOf(handler, what, at)
   checkOptions(where, options, { ...MESSAGE_HANDLER, ...FUNCTION })
   return {
     where,
+    at,
     group: options.group,
     on: messageOn(options),
     classTopics: undefined,
@@ -97,9 +99,9 @@ export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOp
 }
 
 /** For error messages: the function's name, else the line where it was registered. */
-export function placeOf(handler: HandlerFunction, what: string): string {
-  const at = callSite()?.split('/').slice(-2).join('/')
-  return `${handler.name ? `${handler.name} (${what})` : what}${at ? ` at ${at}` : ''}`
+function placeOf(handler: HandlerFunction, what: string, at: string | undefined): string {
+  const short = at?.split('/').slice(-2).join('/')
+  return `${handler.name ? `${handler.name} (${what})` : what}${short ? ` at ${short}` : ''}`
 }
 
 export interface OnEventOptions extends RetryOptions {
@@ -113,10 +115,12 @@ export interface OnEventOptions extends RetryOptions {
 export function eventSpec(type: EventType | string, options: OnEventOptions & FunctionOptions, handler: unknown): HandlerSpec {
   const name = typeof type === 'string' ? type : type.name
   if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `on(${name}) needs a function as its third argument`)
-  const where = placeOf(handler as HandlerFunction, `on(${name})`)
+  const at = callSite()
+  const where = placeOf(handler as HandlerFunction, `on(${name})`, at)
   checkOptions(where, options, { ...ON_EVENT, ...FUNCTION })
   return {
     where,
+    at,
     group: options.group,
     on: {
       kind: 'event',

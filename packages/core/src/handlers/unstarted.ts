@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { CorebusError } from '../errors.ts'
 import { createLogger, levelIn } from '../observe/logger.ts'
+import { registry } from '../process/registry.ts'
 
 /** Something that would handle messages, until it runs. */
 interface Waiting {
@@ -16,8 +17,11 @@ interface Waiting {
 const LONGEST_WAIT_MS = 10_000
 const MOST_NAMED = 5
 
-/** By the class or the registration itself: a class may be taken over by another instance. */
-const waiting = new Map<object, Waiting>()
+/**
+ * By the class or the registration itself: a class may be taken over by another instance. In the registry: what one copy of the package has recorded
+ * another may start.
+ */
+const waiting = registry.waiting as Map<object, Waiting>
 let watching = false
 
 /** A handler was registered. When nothing starts it, that is said once: after ten seconds, or when the process ends because it has nothing to do. */
@@ -27,6 +31,14 @@ export function awaitsStart(handler: object, entry: Waiting): void {
   watching = true
   process.once('beforeExit', say)
   setTimeout(say, LONGEST_WAIT_MS).unref()
+}
+
+/** Another class stands for it now. */
+export function awaitsInPlaceOf(handler: object, by: object): void {
+  const entry = waiting.get(handler)
+  if (!entry) return
+  waiting.delete(handler)
+  waiting.set(by, entry)
 }
 
 /** The instance runs its handlers, or never will: it was closed. */

@@ -17,6 +17,8 @@ export interface Registry {
   readonly holders: Set<object>
   /** Classes that another instance lists as its handlers. */
   readonly elsewhere: Set<Class>
+  /** What nothing has started yet. */
+  readonly waiting: Map<object, unknown>
   /** The default instance runs: what is registered now would never be called. */
   started?: boolean
   scopes?: unknown
@@ -42,6 +44,7 @@ function shared(): Registry {
     functions: [],
     holders: new Set(),
     elsewhere: new Set(),
+    waiting: new Map(),
   }
   return holder[REGISTRY]
 }
