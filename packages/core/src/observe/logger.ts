@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
 import type * as pretty from 'pino-pretty'
 import { redactUrl } from '../options/redact.ts'
+import { here } from '../process/version.ts'
 import { described } from './described.ts'
 import { visible } from './readable.ts'
 
@@ -48,7 +48,9 @@ function standardOutput(): DestinationStream {
 
 function readable(destination: DestinationStream, colorize: boolean): DestinationStream {
   // Loaded only where somebody looks: a service in a container need not wait for it.
-  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof pretty
+  const prettyFactory = prettyFactoryOf()
+  // It is not beside a bundle, unless somebody has put it there.
+  if (!prettyFactory) return destination
   const format = prettyFactory({
     colorize,
     singleLine: true,
@@ -57,6 +59,16 @@ function readable(destination: DestinationStream, colorize: boolean): Destinatio
     messageFormat: '{service} {msg}',
   })
   return { write: (line) => destination.write(format(shown(JSON.parse(line)))) }
+}
+
+function prettyFactoryOf(): typeof pretty.prettyFactory | undefined {
+  try {
+    // Not imported by that name: what bundlers are told to put on top of a file of ES modules declares it too.
+    const { createRequire } = process.getBuiltinModule('node:module')
+    return (createRequire(here)('pino-pretty') as typeof pretty).prettyFactory
+  } catch {
+    return undefined // JSON is a line too
+  }
 }
 
 function shown(value: unknown): object {

@@ -1,7 +1,8 @@
-import { packageRoot } from './version.ts'
+import { isPackage, packageRoot } from './version.ts'
 
 // The helpers that compilers call a decorator through.
 const HELPERS = /node_modules\/(tslib|@swc\/helpers|@babel\/runtime|reflect-metadata)\//
+const OURS_BY_MAP = /@corebus\/core\/(src|dist)\//
 const LINE = /((?:file:\/\/)?[^\s(]+:\d+):\d+\)?$/
 
 /** Where a user called us, for messages: `/app/src/messaging.ts:12`, the first line of the stack outside of this package. */
@@ -15,9 +16,8 @@ export function callSite(): string | undefined {
 }
 
 function isOurs(line: string): boolean {
-  return (
-    line.includes('node:') ||
-    HELPERS.test(line) ||
-    ((line.includes(`${packageRoot}/src/`) || line.includes(`${packageRoot}/dist/`)) && !/\.test\.ts/.test(line))
-  )
+  if (line.includes('node:') || HELPERS.test(line)) return true
+  // In a bundle a line is the user's only where a source map says so.
+  if (!isPackage) return line.includes(packageRoot) || OURS_BY_MAP.test(line)
+  return (line.includes(`${packageRoot}/src/`) || line.includes(`${packageRoot}/dist/`)) && !/\.test\.ts/.test(line)
 }

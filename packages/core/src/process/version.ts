@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** The folder of this copy of @corebus/core. */
-export const packageRoot: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+/** A constant and not read from package.json: bundled into one file of an app there is none beside it. A test holds the two together. */
+export const packageVersion = '0.1.0'
 
-const manifest: unknown = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8'))
+/** This module; bundled, the file of the app. (In a bundle of CommonJS `import.meta` is empty.) */
+export const here: string = (import.meta.url as string | undefined) ?? pathToFileURL(__filename).href
 
-export const packageVersion: string =
-  typeof manifest === 'object' && manifest !== null && 'version' in manifest && typeof manifest.version === 'string'
-    ? manifest.version
-    : 'unknown'
+/** Not when all of us lies in one file with the app. */
+export const isPackage: boolean = /\/process\/version\.[jt]s$/.test(here)
+
+/** The folder of this copy of @corebus/core; bundled, the file. */
+export const packageRoot: string = isPackage ? dirname(dirname(dirname(fileURLToPath(here)))) : fileURLToPath(here)

@@ -20,6 +20,8 @@ import { openTail } from './tail.ts'
 import { Topology } from './topology.ts'
 import { toRecord } from './wire.ts'
 
+export { loadLibrary } from './protocol/client.ts'
+
 /** Apache Kafka. `durability` has nothing to apply to: a confirm means that all replicas in sync have it. */
 export function kafkaDriver(options: DriverOptions): Driver {
   const { clock, service, prefix, publishTimeoutMs: timeoutMs, topics = {} } = options

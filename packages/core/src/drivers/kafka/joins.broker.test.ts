@@ -5,7 +5,9 @@ import { addressOf } from './address.ts'
 import { outOfOrder, publishAt } from './fixtures/load.ts'
 import { messages, openRoom, quiet, until } from './fixtures/room.ts'
 import { encodeShare, encodeWish, PROTOCOL } from './group/assigner.ts'
-import { Client } from './protocol/client.ts'
+import { Client, loadLibrary } from './protocol/client.ts'
+
+await loadLibrary()
 
 const node = await startKafka()
 afterAll(() => node?.stop())

@@ -5,7 +5,9 @@ import { createMessaging } from '../../messaging.ts'
 import { addressOf } from './address.ts'
 import { messages, openRoom, quiet, until } from './fixtures/room.ts'
 import { encodeShare, encodeWish, PROTOCOL } from './group/assigner.ts'
-import { Client, type Joined } from './protocol/client.ts'
+import { Client, type Joined, loadLibrary } from './protocol/client.ts'
+
+await loadLibrary()
 
 const port = await freePort()
 const proxy = await chaosProxy({ port })

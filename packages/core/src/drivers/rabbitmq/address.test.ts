@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
 import { addressOf } from './address.ts'
+import { loadLibrary } from './library.ts'
+
+await loadLibrary()
 
 const at = (url: string, options: Partial<Parameters<typeof addressOf>[0]> = {}) => addressOf({ url, tls: false, ...options })
 

@@ -1,6 +1,7 @@
-import { credentials, type Options, type SocketOptions } from 'amqplib'
+import type { Options, SocketOptions } from 'amqplib'
 import type { DriverOptions } from '../../driver.ts'
 import { clientOptions } from './client-options.ts'
+import { amqpLibrary } from './library.ts'
 
 export interface Address {
   readonly url: Options.Connect
@@ -16,6 +17,7 @@ export function addressOf({ url, tls, auth, client }: Pick<DriverOptions, 'url' 
   const port = parsed.port === '' ? (secure ? 5671 : 5672) : Number(parsed.port)
   const hostname = parsed.hostname.replace(/^\[|\]$/g, '')
   const where = `${parsed.hostname}:${port}`
+  const { credentials } = amqpLibrary()
   const { connection, socket, external } = clientOptions(parsed, client, where)
   // amqplib's own reading of a URL does not decode UTF-8 in user and password.
   const { username, password } = auth ?? {

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
-import { type ChannelModel, connect } from 'amqplib'
+import type { ChannelModel } from 'amqplib'
 import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
+import { amqpLibrary } from './library.ts'
 import { type CountHeader, countHeaderOf } from './wire.ts'
 
 export interface LinkOptions {
@@ -84,7 +85,7 @@ export class Link {
 
   async #connect(): Promise<void> {
     const { address, onUp, onBlocked } = this.#options
-    const model = await connect(address.url, { ...address.socket })
+    const model = await amqpLibrary().connect(address.url, { ...address.socket })
     let cause: Error | undefined
     model.on('error', (error: Error) => {
       cause = error

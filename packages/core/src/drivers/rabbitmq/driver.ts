@@ -21,6 +21,8 @@ import { createTargets } from './targets.ts'
 import { Topology } from './topology.ts'
 import { toAmqp } from './wire.ts'
 
+export { loadLibrary } from './library.ts'
+
 /** What tests change; users have no reason to. */
 export interface Tuning {
   /** Most messages kept of a topic that no group reads. */

@@ -1,7 +1,8 @@
-import { createClient } from 'redis'
+import type { createClient } from 'redis'
 import type { DriverOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { clientOptions } from './client-options.ts'
+import { redisLibrary } from './library.ts'
 
 export interface Node {
   readonly host: string
@@ -70,7 +71,7 @@ type Given = NonNullable<Parameters<typeof createClient>[0]>
 
 /** RESP 2: the replies of all versions are arrays. A command has no time-out of its own: it costs a timer each, and covers only the wait for the socket. */
 function makeClient(options: Omit<Given, 'RESP' | 'commandOptions' | 'modules' | 'functions' | 'scripts'>): Client {
-  return createClient({
+  return redisLibrary().createClient({
     ...options,
     RESP: 2,
     maintNotifications: 'disabled',

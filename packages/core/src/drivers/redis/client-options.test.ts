@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import { addressOf } from './address.ts'
 import { clientOptions } from './client-options.ts'
-import { redisDriver } from './driver.ts'
+import { loadLibrary, redisDriver } from './driver.ts'
+
+await loadLibrary()
 
 test.each([
   [{ RESP: 3 }, 'client.RESP cannot be given: the driver relies on'],

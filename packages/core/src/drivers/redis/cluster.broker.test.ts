@@ -6,9 +6,11 @@ import { deadLetterCases } from '../../testing/conformance/dead-letters.ts'
 import { conformanceResults } from '../../testing/conformance/index.ts'
 import { publishCases } from '../../testing/conformance/publish.ts'
 import { retryCases } from '../../testing/conformance/retry.ts'
-import { redisDriver } from './driver.ts'
+import { loadLibrary, redisDriver } from './driver.ts'
 import { member, messages, openRoom, until } from './fixtures/room.ts'
 import { slotOf } from './slot.ts'
+
+await loadLibrary()
 
 const cluster = await startRedisCluster(3, { config: ['appendfsync everysec'] })
 afterAll(() => cluster?.stop())

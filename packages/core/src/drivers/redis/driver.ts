@@ -18,6 +18,8 @@ import { subscribe } from './subscription.ts'
 import { openTail } from './tail.ts'
 import { Topology } from './topology.ts'
 
+export { loadLibrary } from './library.ts'
+
 /** What tests change; users have no reason to. */
 export interface Tuning {
   /** Most messages kept of a topic that no group reads. */

@@ -1,9 +1,9 @@
-import { ErrorReply, RESP_TYPES } from 'redis'
 import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address, Client, Node } from './address.ts'
 import { closed, inWords, isHopeless, isLost, unreachable } from './failure.ts'
+import { redisLibrary } from './library.ts'
 
 export type Argument = string | Buffer
 /** What Redis answers, as RESP 2 has it. With `bytes` every string is a Buffer. */
@@ -33,7 +33,6 @@ const LOOK_EVERY_MS = 1_000
 const SILENT_LOOKS = 6
 const DOUBTED_SILENT_LOOKS = 2
 const PING_AFTER_LOOKS = 3
-const BYTES = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
 /** One connection that comes back by itself, for ever: a new client each time, so that what was in flight on the old one is known to be. */
 export class Link {
@@ -42,6 +41,7 @@ export class Link {
   readonly #options: LinkOptions
   readonly #closing = new AbortController()
   readonly #waitMs = backOff()
+  readonly #asBytes = { typeMapping: { [redisLibrary().RESP_TYPES.BLOB_STRING]: Buffer } }
   #client: Client | undefined
   #hello: Hello = { id: '0', address: '', mode: '', since: '0-0' }
   #waiting = new Set<() => void>()
@@ -60,7 +60,7 @@ export class Link {
     this.#pending--
     const error = asError(thrown)
     // Redis said it, and not the client.
-    if (!(error instanceof ErrorReply)) throw this.#lostBy(error)
+    if (!(error instanceof redisLibrary().ErrorReply)) throw this.#lostBy(error)
     this.#silentLooks = 0
     throw error
   }
@@ -118,7 +118,7 @@ export class Link {
     const client = this.#client
     if (!client) return Promise.reject(this.#lostBy(new Error('there is none now')))
     this.#pending++
-    return client.sendCommand(args as Argument[], bytes ? BYTES : undefined).then(this.#heard, this.#failed)
+    return client.sendCommand(args as Argument[], bytes ? this.#asBytes : undefined).then(this.#heard, this.#failed)
   }
 
   /** Another connection to the same place is gone: this one has to answer soon. */
@@ -233,6 +233,6 @@ export class Link {
 }
 
 function mayNot(thrown: unknown): string {
-  if (thrown instanceof ErrorReply) return ''
+  if (thrown instanceof redisLibrary().ErrorReply) return ''
   throw thrown
 }

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { loadLibrary } from '../protocol/client.ts'
 import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitions, type Share, type Wish } from './assigner.ts'
+
+await loadLibrary()
 
 const wish = (id: string, topics: readonly string[], owned: Partitions = {}, rest: Partial<Wish> = {}): Wish => ({
   id,

@@ -1,4 +1,4 @@
-import { AssignerProtocol } from '../protocol/client.ts'
+import { assignerProtocol } from '../protocol/client.ts'
 
 /** The protocol's name, which members of another kind do not speak. */
 export const PROTOCOL = 'corebus'
@@ -87,12 +87,12 @@ export function assign(wishes: readonly Wish[], partitionsOf: (topic: string) =>
 
 export function encodeWish({ topics, owned, exclusive, since }: Omit<Wish, 'id'>): Buffer {
   const userData = Buffer.from(JSON.stringify({ owned, exclusive, since }))
-  return AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics: [...topics], userData })
+  return assignerProtocol().MemberMetadata.encode({ version: VERSION, topics: [...topics], userData })
 }
 
 export function decodeWish(id: string, metadata: Buffer): Wish | undefined {
   try {
-    const { topics = [], userData } = AssignerProtocol.MemberMetadata.decode(metadata) ?? {}
+    const { topics = [], userData } = assignerProtocol().MemberMetadata.decode(metadata) ?? {}
     const { owned = {}, exclusive = false, since = 0 } = JSON.parse(userData?.toString() || '{}')
     return { id, topics, owned, exclusive, since }
   } catch {
@@ -103,11 +103,11 @@ export function decodeWish(id: string, metadata: Buffer): Wish | undefined {
 export function encodeShare({ partitions, unfinished, taken }: Share): Buffer {
   const userData = Buffer.from(JSON.stringify({ unfinished, taken }))
   const assignment = Object.fromEntries(Object.entries(partitions).map(([topic, of]) => [topic, [...of]]))
-  return AssignerProtocol.MemberAssignment.encode({ version: VERSION, assignment, userData })
+  return assignerProtocol().MemberAssignment.encode({ version: VERSION, assignment, userData })
 }
 
 export function decodeShare(assignment: Buffer): Share {
-  const { assignment: partitions = {}, userData } = AssignerProtocol.MemberAssignment.decode(assignment) ?? {}
+  const { assignment: partitions = {}, userData } = assignerProtocol().MemberAssignment.decode(assignment) ?? {}
   const { unfinished = false, taken = false } = JSON.parse(userData?.toString() || '{}')
   return { partitions, unfinished, taken }
 }

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../../clock.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Fetched, Position } from '../protocol/client.ts'
+import { loadLibrary } from '../protocol/client.ts'
 import { Fetcher, type Source } from './fetcher.ts'
+
+await loadLibrary()
 
 interface Asked {
   readonly topics: readonly string[]

@@ -1,9 +1,12 @@
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { readBatches } from './batches.ts'
+import { loadLibrary } from './kafkajs.ts'
 import { encodeBatch } from './record-batch.ts'
 import type { RecordIn } from './record-in.ts'
 import type { RecordOut } from './records.ts'
+
+await loadLibrary()
 
 const AT = 1_700_000_000_123
 const RECORDS_AT = 61

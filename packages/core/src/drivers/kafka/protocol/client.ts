@@ -2,7 +2,8 @@ import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from '../address.ts'
 import { closed, failureOf } from '../failure.ts'
 import { encodeFetch, READ_COMMITTED, readAnswer } from './fetch.ts'
-import { fetchRequest, Kafka, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
+import { fetchRequest, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
+import { kafkaLibrary } from './library.ts'
 import { type Parcel, produceRequest, type Stored } from './produce.ts'
 import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
 import type { RecordIn } from './record-in.ts'
@@ -10,7 +11,8 @@ import { readable } from './records.ts'
 import { Sockets } from './sockets.ts'
 
 // The one door of this folder: what the driver works on beside requests.
-export { AssignerProtocol } from './kafkajs.ts'
+export { loadLibrary } from './kafkajs.ts'
+export { assignerProtocol } from './library.ts'
 export type { Parcel } from './produce.ts'
 export type { Joined } from './protocol.ts'
 export { encodeBatch } from './record-batch.ts'
@@ -63,7 +65,7 @@ export class Client {
 
   constructor({ address, onLost = () => {} }: ClientOptions) {
     this.#sockets = new Sockets(onLost, address.openSocket)
-    const kafka = new Kafka({ ...address.kafka, retry: { retries: 0 }, socketFactory: this.#sockets.factory })
+    const kafka = new (kafkaLibrary().kafkajs.Kafka)({ ...address.kafka, retry: { retries: 0 }, socketFactory: this.#sockets.factory })
     let cluster: PublicCluster | undefined
     // An assigner is handed the cluster: the one door to single requests.
     const consumer = kafka.consumer({

@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { encodeFetch } from './fetch.ts'
+import { loadLibrary } from './kafkajs.ts'
+
+await loadLibrary()
 
 const require = createRequire(import.meta.url)
 const READ_COMMITTED = 1

@@ -3,7 +3,9 @@ import { createRequire } from 'node:module'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { mustBeKnown } from './kafkajs.ts'
+import { loadLibrary, mustBeKnown } from './kafkajs.ts'
+
+await loadLibrary()
 
 interface Connection {
   connect(): Promise<unknown>

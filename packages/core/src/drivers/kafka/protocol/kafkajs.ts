@@ -1,9 +1,8 @@
-import { createRequire } from 'node:module'
-import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import kafkajs from 'kafkajs'
 import { CorebusError } from '../../../errors.ts'
+import type { Codec, Connection, OldMessage, RequestQueue } from './inside.ts'
+import { kafkaLibrary, type Library, loadLibraryWith } from './library.ts'
 
 /**
  * What is put right in kafkajs before it is used. The version is exact: these reach inside.
@@ -26,33 +25,6 @@ const SYNC_TIMEOUT_MS = 35_000
 const LENGTH_BYTES = 4
 /** So late a request may be found not to be answered in time. */
 const LATE_LOOK_MS = 500
-const require = createRequire(import.meta.url)
-
-interface RequestQueue {
-  readonly pending: readonly unknown[]
-  readonly inflight: ReadonlyMap<number, { readonly sentAt: number; readonly requestTimeout: number; timeoutRequest(): void }>
-  readonly enforceRequestTimeout: boolean
-  isConnected(): boolean
-  scheduleCheckPendingRequests(): void
-  scheduleRequestTimeoutCheck(): void
-}
-
-interface SyncGroup {
-  protocol: (of: { readonly version: number }) => (asked: object) => object
-}
-
-interface Connection {
-  socket?: Socket
-  chunks: Buffer[]
-  bytesBuffered: number
-  bytesNeeded: number
-  isConnected(): boolean
-  connect(): Promise<unknown>
-}
-
-interface Prototype<T> {
-  readonly prototype: T
-}
 
 /** @throws CorebusError PEER_VERSION: without what is put right here it loses answers, and nobody has looked whether another version can be. */
 export function mustBeKnown({ version }: { readonly version: string }): void {
@@ -90,16 +62,16 @@ function startAfresh(connection: Connection): void {
   connection.bytesNeeded = LENGTH_BYTES
 }
 
-function patch(): void {
-  mustBeKnown(require('kafkajs/package.json'))
-  const queue: Prototype<RequestQueue> = require('kafkajs/src/network/requestQueue')
+function patch({ kafkajs, inside }: Library): void {
+  mustBeKnown(inside)
+  const queue = inside.RequestQueue
   const { scheduleCheckPendingRequests } = queue.prototype
   queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.pending.length > 0) scheduleCheckPendingRequests.call(this)
   }
   queue.prototype.scheduleRequestTimeoutCheck = watchTimeouts
 
-  const connection: Prototype<Connection> = require('kafkajs/src/network/connection')
+  const connection = inside.Connection
   const { connect } = connection.prototype
   const connecting = new WeakMap<Connection, Promise<unknown>>()
   connection.prototype.connect = function (this: Connection) {
@@ -111,7 +83,7 @@ function patch(): void {
     return begun
   }
 
-  const sync: SyncGroup = require('kafkajs/src/protocol/requests/syncGroup')
+  const sync = inside.syncGroup
   const { protocol } = sync
   sync.protocol = (of) => (asked) => ({ ...protocol(of)(asked), requestTimeout: SYNC_TIMEOUT_MS })
 
@@ -123,7 +95,8 @@ function patch(): void {
   })
 }
 
-patch()
+/** Before a driver is made. @throws CorebusError PEER_MISSING, PEER_VERSION */
+export const loadLibrary = (): Promise<void> => loadLibraryWith(patch)
 
 /** A request of the protocol, and how its answer is read. */
 export interface Request<T> {
@@ -134,7 +107,7 @@ export interface Request<T> {
 }
 
 /** A broker of kafkajs, as far as this reaches inside. */
-export interface Inside {
+export interface BrokerInside {
   metadata: (topics: readonly string[]) => Promise<unknown>
   /** In the newest version that both sides know. */
   lookupRequest(
@@ -146,23 +119,13 @@ export interface Inside {
 }
 
 /** As its own requests are sent. */
-export async function send<T>(broker: Inside, request: Request<T>): Promise<T> {
+export async function send<T>(broker: BrokerInside, request: Request<T>): Promise<T> {
   try {
     return (await broker.connectionPool.send(request)) as T // what `parse` has made
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'KafkaJSConnectionClosedError') await broker.disconnect()
     throw thrown
   }
-}
-
-interface Requests {
-  readonly Metadata: object
-  readonly Fetch: object
-}
-
-function requestsOf(): Requests {
-  const { requests }: { requests: Requests } = require('kafkajs/src/protocol/requests')
-  return requests
 }
 
 const FETCH = 1
@@ -175,9 +138,12 @@ const METADATA = 3
 export function keepMetadata(pool: { createBroker: (options: object) => object }): void {
   const { createBroker } = pool
   pool.createBroker = (options) => {
-    const broker = createBroker(options) as Inside // what its types leave out
+    const broker = createBroker(options) as BrokerInside // what its types leave out
     broker.metadata = (topics) => {
-      const { request, response } = broker.lookupRequest(METADATA, requestsOf().Metadata)({ topics, allowAutoTopicCreation: false })
+      const { request, response } = broker.lookupRequest(
+        METADATA,
+        kafkaLibrary().inside.requests.Metadata,
+      )({ topics, allowAutoTopicCreation: false })
       return send(broker, { request, response: { ...response, parse: async (told) => told } })
     }
     return broker
@@ -186,11 +152,11 @@ export function keepMetadata(pool: { createBroker: (options: object) => object }
 
 /** A fetch in the newest version that both sides know: written and read here. */
 export function fetchRequest<T>(
-  broker: Inside,
+  broker: BrokerInside,
   maxWaitTime: number,
   { encode, read }: { readonly encode: (version: number) => Buffer; readonly read: (raw: Buffer, version: number) => Promise<T> },
 ): Request<T> {
-  const { request, requestTimeout } = broker.lookupRequest(FETCH, requestsOf().Fetch)({ maxWaitTime, topics: [] })
+  const { request, requestTimeout } = broker.lookupRequest(FETCH, kafkaLibrary().inside.requests.Fetch)({ maxWaitTime, topics: [] })
   const buffer = encode(request.apiVersion)
   return {
     request: { ...request, encode: async () => ({ buf: buffer, buffer }) },
@@ -199,28 +165,15 @@ export function fetchRequest<T>(
   }
 }
 
-interface Codec {
-  decompress(compressed: Buffer): Promise<Buffer>
-}
-
 /** @throws KafkaJSNotImplemented when it has none for this type of the protocol. */
 export function codecOf(type: number): Codec | null {
-  const { lookupCodec }: { lookupCodec: (type: number) => Codec | null } = require('kafkajs/src/protocol/message/compression')
-  return lookupCodec(type)
-}
-
-interface OldMessage {
-  readonly offset: string
-  readonly timestamp?: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
+  return kafkaLibrary().inside.compression.lookupCodec(type)
 }
 
 /** The layout from before Kafka 0.11. */
 export function readMessageSet(bytes: Buffer): Promise<readonly OldMessage[]> {
-  const Decoder: new (bytes: Buffer) => object = require('kafkajs/src/protocol/decoder')
-  const decode: (decoder: object, size: number) => Promise<readonly OldMessage[]> = require('kafkajs/src/protocol/messageSet/decoder')
-  return decode(new Decoder(bytes), bytes.length)
+  const { Decoder, messageSetDecoder } = kafkaLibrary().inside
+  return messageSetDecoder(new Decoder(bytes), bytes.length)
 }
 
 /** @throws what this code of the protocol means; nothing for 0. */
@@ -229,9 +182,5 @@ export function throwIfRefused(code: number): void {
 }
 
 export function errorFrom(code: number): Error {
-  const { createErrorFromCode }: { createErrorFromCode: (code: number) => Error } = require('kafkajs/src/protocol/error')
-  return createErrorFromCode(code)
+  return kafkaLibrary().inside.error.createErrorFromCode(code)
 }
-
-export const Kafka: typeof kafkajs.Kafka = kafkajs.Kafka
-export const AssignerProtocol: typeof kafkajs.AssignerProtocol = kafkajs.AssignerProtocol

@@ -1,5 +1,5 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
-import type { Inside } from './kafkajs.ts'
+import type { BrokerInside } from './kafkajs.ts'
 
 /** kafkajs's cluster, as it gives it to an assigner, with what its types leave out. */
 export interface Cluster extends Pick<PublicCluster, 'connect' | 'disconnect'> {
@@ -31,7 +31,7 @@ export interface PartitionsOf<T> {
   readonly partitions: readonly T[]
 }
 
-export interface Node extends Inside {
+export interface Node extends BrokerInside {
   metadata: (topics: readonly string[]) => Promise<Metadata>
   apiVersions(): Promise<unknown>
   listOffsets(request: object): Promise<{ responses: PartitionsOf<{ partition: number; offset: string }>[] }>

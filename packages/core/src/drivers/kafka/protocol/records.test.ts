@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { recordIn } from '../fixtures/records.ts'
 import type { RecordBatch } from './batches.ts'
+import { loadLibrary } from './kafkajs.ts'
 import { readable } from './records.ts'
+
+await loadLibrary()
 
 const batch = (offsets: readonly number[], rest: Partial<RecordBatch> = {}): RecordBatch => ({
   last: offsets.at(-1) ?? 0,
