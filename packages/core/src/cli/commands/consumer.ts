@@ -5,7 +5,7 @@ import { createLogger, levelIn } from '../../observe/logger.ts'
 import { onSignals } from '../../process/signals.ts'
 import { type Common, collect, common, wholeNumber } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
-import { findEntry } from '../host/entry.ts'
+import { findEntry, findTsconfig } from '../host/entry.ts'
 import { type HealthAddress, healthAddress, isPort, serveHealth } from '../host/health-server.ts'
 import { standalone, supervised } from '../host/host.ts'
 import { shown } from '../host/place.ts'
@@ -20,6 +20,7 @@ interface Options extends Common {
   readonly concurrency?: number
   readonly workers?: number
   readonly watch?: true
+  readonly tsconfig?: string
   readonly healthPort?: number
   readonly healthHost?: string
   /** Set by the supervisor that forked this process. */
@@ -51,6 +52,7 @@ export function consumerCommand(program: Command, onEnd: (exitCode: number) => v
     .option('--group <group>', 'only handlers of this group (repeatable)', collect, [])
     .option('--concurrency <n>', "handlers at once per group, instead of the app's", wholeNumber)
     .option('--workers <n>', 'so many processes; one that dies is started again, with back-off', wholeNumber)
+    .option('--tsconfig <file>', 'for TypeScript: instead of the nearest tsconfig.json above the entry')
     .option('--watch', "restart when code in the entry's folder changes")
     .option('--health-port <port>', 'answer /livez and /readyz there (HEALTH_PORT)', portNumber)
     .option('--health-host <host>', 'and on this address (HEALTH_HOST, default 127.0.0.1)')
@@ -68,10 +70,11 @@ async function consume(given: string | undefined, options: Options): Promise<num
   const originalEnv = { ...process.env }
   loadEnv(project, options.envFile)
   const entry = findEntry(given, project)
+  const tsconfig = options.tsconfig === undefined ? undefined : findTsconfig(options.tsconfig, entry)
   const address = healthAddress({ port: options.healthPort, host: options.healthHost })
   if (below === undefined && (options.workers !== undefined || options.watch)) return supervise(entry, options, address, originalEnv)
   const host = below === undefined ? standalone({ address, verbose }) : supervised({ verbose })
-  return runConsumer({ entry, topics, groups, concurrency, worker: below === 'workers', host })
+  return runConsumer({ entry, tsconfig, topics, groups, concurrency, worker: below === 'workers', host })
 }
 
 async function supervise(entry: string, options: Options, address: HealthAddress | undefined, env: NodeJS.ProcessEnv): Promise<number> {
@@ -97,12 +100,13 @@ async function supervise(entry: string, options: Options, address: HealthAddress
   return supervisor.run()
 }
 
-function workerArgs(entry: string, { topic, group, concurrency, envFile, verbose, workers }: Options): readonly string[] {
+function workerArgs(entry: string, { topic, group, concurrency, tsconfig, envFile, verbose, workers }: Options): readonly string[] {
   return [
     'consumer',
     ...topic.flatMap((name) => ['--topic', name]),
     ...group.flatMap((name) => ['--group', name]),
     ...(concurrency === undefined ? [] : ['--concurrency', String(concurrency)]),
+    ...(tsconfig === undefined ? [] : ['--tsconfig', tsconfig]),
     ...envFile.flatMap((file) => ['--env-file', file]),
     ...(verbose ? ['--verbose'] : []),
     '--below',

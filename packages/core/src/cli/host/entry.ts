@@ -9,6 +9,7 @@ import { nearest, type Project } from '../project.ts'
 import { placeIn, shown } from './place.ts'
 import { withoutPorts } from './ports.ts'
 
+const TYPESCRIPT = /\.[cm]?tsx?$/
 const FALLBACKS = ['src/consumer.ts', 'src/main.ts']
 
 /**
@@ -36,12 +37,26 @@ function isFile(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false
 }
 
+/** @throws CorebusError USAGE when there is none, or nothing it could be for. */
+export function findTsconfig(given: string, entry: string, cwd: string = process.cwd()): string {
+  if (!TYPESCRIPT.test(entry))
+    throw new CorebusError('USAGE', `--tsconfig is for an entry in TypeScript, and ${shown(entry)} is none: leave it out`)
+  return existing(resolve(cwd, given), `there is no file ${given} to take the settings of TypeScript from (looked in ${cwd})`)
+}
+
+export interface LoadOptions {
+  /** Default: the nearest tsconfig.json above the entry. */
+  readonly tsconfig: string | undefined
+  /** Gets what goes wrong beside the import: a port, an error in something nobody awaits. */
+  readonly onFailure: (error: CorebusError) => void
+}
+
 /**
- * Imports the entry, TypeScript through tsx. `onFailure` gets what goes wrong beside the import: a port, an error in something nobody awaits.
+ * Imports the entry, TypeScript through tsx.
  * @throws CorebusError with the user's own message and the line in their file.
  */
-export async function loadEntry(file: string, onFailure: (error: CorebusError) => void): Promise<void> {
-  if (/\.[cm]?tsx?$/.test(file)) await registerTsx(file)
+export async function loadEntry(file: string, { tsconfig, onFailure }: LoadOptions): Promise<void> {
+  if (TYPESCRIPT.test(file)) await registerTsx(file, tsconfig)
   const unfinished = (): void =>
     onFailure(new CorebusError('ENTRY', `${shown(file)} never finished loading: it awaits something that never comes`))
   const thrown = (error: unknown): void => onFailure(entryError(error, file))
@@ -59,14 +74,15 @@ export async function loadEntry(file: string, onFailure: (error: CorebusError) =
   }
 }
 
-async function registerTsx(file: string): Promise<void> {
+async function registerTsx(file: string, given: string | undefined): Promise<void> {
   const path = resolveFrom(file, 'tsx/esm/api')
   if (path === undefined)
     throw new CorebusError('PEER_MISSING', `${shown(file)} is TypeScript, and that needs the package "tsx": npm install tsx`)
   const { register } = (await import(pathToFileURL(path).href)) as { register(options: { tsconfig?: string }): void }
   // By itself tsx looks from the working directory, which may be that of a whole repository.
   const folder = nearest('tsconfig.json', dirname(file))
-  register(folder === undefined ? {} : { tsconfig: join(folder, 'tsconfig.json') })
+  const tsconfig = given ?? (folder === undefined ? undefined : join(folder, 'tsconfig.json'))
+  register(tsconfig === undefined ? {} : { tsconfig })
 }
 
 function entryError(thrown: unknown, file: string): CorebusError {

@@ -14,6 +14,8 @@ import { shown } from './place.ts'
 
 export interface RunOptions {
   readonly entry: string
+  /** Instead of the nearest above the entry. */
+  readonly tsconfig: string | undefined
   readonly topics: readonly string[]
   readonly groups: readonly string[]
   readonly concurrency: number | undefined
@@ -42,7 +44,7 @@ export async function runConsumer(options: RunOptions): Promise<number> {
   const fail = (error: unknown): void => end.resolve({ kind: 'failed', error })
 
   const run = async (): Promise<void> => {
-    await loadEntry(options.entry, fail)
+    await loadEntry(options.entry, { tsconfig: options.tsconfig, onFailure: fail })
     deaths.errorsToo()
     hold.on()
     messaging = (await importCore(options.entry)).defaultMessaging()
