@@ -2,7 +2,6 @@ import { transform } from 'esbuild'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-// #region standard-decorators
 // The file's name says which decorators it is written with, whatever the nearest tsconfig says. Vite 8 compiles no standard ones; esbuild both.
 const decorators = {
   name: 'decorators',
@@ -15,7 +14,6 @@ const decorators = {
     return { code: out, map }
   },
 }
-// #endregion standard-decorators
 
 /** As in testing/conformance/patience.ts: `npm run soak -- load` asks for more. */
 const patience = Number(process.env.COREBUS_PATIENCE) || 1
@@ -44,7 +42,14 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/**/*.test.ts', 'scripts/**/*.test.ts'],
-          exclude: ['**/*.broker.test.ts', '**/layers.test.ts', '**/node_modules/**', '**/dist/**', 'packages/bench/**'],
+          exclude: [
+            '**/*.broker.test.ts',
+            '**/layers.test.ts',
+            '**/node_modules/**',
+            '**/dist/**',
+            'packages/bench/**',
+            'scripts/packed/**',
+          ],
           maxWorkers: 2,
         },
       },

@@ -2,36 +2,27 @@
 import { execFile, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { APPS, PUBLISHED, packAll, runApp, strangersEnv } from './apps.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
-const published = ['core', 'sql', 'hono', 'conformance']
 const [reportTo] = process.argv.slice(2)
 const INSTALL_MS = 5 * 60_000
 
 const folder = mkdtempSync(join(tmpdir(), 'corebus-packed-'))
-// No setting of this repository reaches the project: only the machine's own, and the pinned Node first on the PATH.
-const machine = Object.entries(process.env).filter(([name]) => !/^(npm_|MESSAGING_|BROKER_|SQLITE_|KAFKA_|RABBITMQ_|REDIS_)/.test(name))
-const env = { ...Object.fromEntries(machine), PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`, LOG_LEVEL: 'warn' }
-/** Of all tarballs: package/path. */
-const contents: string[] = []
+// Beside it: what is installed there must not be found by an app.
+const apps = mkdtempSync(join(tmpdir(), 'corebus-apps-'))
+const env = strangersEnv()
+const { tarballs, contents } = await packAll(folder)
 const checks: { name: string; run: () => Promise<void> }[] = []
 const check = (name: string, work: () => Promise<void>): void => {
   checks.push({ name, run: work })
 }
 
 async function install(): Promise<void> {
-  const tarballs = await Promise.all(
-    published.map(async (name) => {
-      const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: join(root, 'packages', name) })
-      const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[]
-      for (const { path } of packed?.files ?? []) contents.push(`${name}/${path}`)
-      return `./${packed?.filename}`
-    }),
-  )
-  cpSync(join(root, 'scripts/packed'), folder, { recursive: true })
+  cpSync(join(root, 'scripts/packed'), folder, { recursive: true, filter: (path) => !path.endsWith('/packed/apps') })
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> }
   const { typescript, tsx } = manifest.devDependencies
   const peers = JSON.parse(readFileSync(join(root, 'packages/hono/package.json'), 'utf8')) as { devDependencies: Record<string, string> }
@@ -45,7 +36,11 @@ async function install(): Promise<void> {
     '@types/node@24',
     'typescript-5@npm:typescript@5.9',
   ]
-  await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...libraries], { cwd: folder, env, timeout: INSTALL_MS })
+  await run('npm', ['install', '--no-audit', '--no-fund', ...Object.values(tarballs), ...libraries], {
+    cwd: folder,
+    env,
+    timeout: INSTALL_MS,
+  })
 }
 
 /** Starts a consumer, waits for its line "ready", publishes, and waits for the line that says it was handled. */
@@ -114,7 +109,7 @@ for (const [compiler, module, resolution] of [
     await run(process.execPath, [tsc, ...FLAGS, '--module', module, '--moduleResolution', resolution, 'commonjs.cts'], { cwd: folder, env })
   })
 check('every door of every package can be imported, and ends nobody', async () => {
-  for (const name of published) {
+  for (const name of PUBLISHED) {
     const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
     const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'))
     const names = doors.map((door) => `@corebus/${name}${door.slice(1)}`)
@@ -125,7 +120,7 @@ check('every door of every package can be imported, and ends nobody', async () =
 })
 check('each package has its licence and its sources, and the core carries no process of the conformance suite', async () => {
   const of = (name: string, end: RegExp): boolean => contents.some((file) => file.startsWith(`${name}/`) && end.test(file))
-  const bare = published.filter((name) => !of(name, /LICENSE$/) || !of(name, /README\.md$/) || !of(name, /src\/.*\.ts$/))
+  const bare = PUBLISHED.filter((name) => !of(name, /LICENSE$/) || !of(name, /README\.md$/) || !of(name, /src\/.*\.ts$/))
   if (bare.length > 0 || of('core', /chaos-member|children/) || !of('conformance', /chaos-member\.js$/))
     throw new Error(`${bare} of ${contents.join(' ')}`)
 })
@@ -147,6 +142,12 @@ check('the core command runs', async () => {
   if (!stdout.includes('consumer')) throw new Error(`its help does not name the consumer: ${stdout}`)
 })
 
+// The others take longer: `npm run soak -- apps`.
+for (const app of APPS.filter(({ quick }) => quick))
+  check(`an app of its own, ${app.name}: ${app.what}`, async () => {
+    await runApp(app, { tarballs, folder: apps, env })
+  })
+
 let failed = 0
 try {
   await install()
@@ -161,7 +162,7 @@ try {
     }
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true })
+  for (const made of [folder, apps]) rmSync(made, { recursive: true, force: true })
 }
 if (reportTo)
   writeFileSync(reportTo, JSON.stringify({ numPassedTests: checks.length - failed, numFailedTests: failed, numPendingTests: 0 }))

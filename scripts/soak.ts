@@ -1,12 +1,13 @@
 // The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, chaos, and every
-// suite on a machine that is busy with something else. What came out is kept in docs/soak/.
-// Usage: npm run soak [-- row parallel long chaos load] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
+// suite on a machine that is busy with something else, and the apps outside of the repository. What came out is kept in docs/soak/.
+// Usage: npm run soak [-- row parallel long chaos load apps] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SOAK_SEEDS } from '../packages/core/src/testing/conformance/chaos.ts'
+import { appsOn } from './soak/apps.ts'
 import { chaosOn } from './soak/chaos.ts'
 import { busy, PATIENCE } from './soak/load.ts'
 
@@ -122,6 +123,13 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
       return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
     },
   },
+  apps: {
+    title: 'apps outside of the repository, with the packed packages',
+    async run() {
+      const lines = await appsOn({ ...(only !== undefined && { only }), onLine: ({ text }) => console.log(text) })
+      return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
+    },
+  },
   load: {
     title: 'every suite on a machine that is busy with something else',
     async run() {
@@ -158,7 +166,9 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
 }
 /** Those that need no server. */
 const USUAL = ['row', 'parallel', 'long']
-const TELLS_AS_IT_GOES = ['row', 'chaos', 'load']
+const TELLS_AS_IT_GOES = ['row', 'chaos', 'load', 'apps']
+const HAS_NO_TIMES = ['apps']
+const NO_CONFORMANCE = ['chaos', 'load', 'apps']
 
 function doneWith(runs: readonly Run[]): Done {
   return { lines: runs.map(line), failed: runs.reduce((sum, run) => sum + run.failed, 0) }
@@ -185,14 +195,16 @@ try {
     const command = [
       'npm run soak --',
       name,
-      ...(name === 'chaos' ? ['--seeds', seeds] : name === 'load' && values.times === undefined ? [] : ['--times', times]),
-      ...(only && (name === 'chaos' || name === 'load') ? ['--only', only] : []),
+      ...(name === 'chaos'
+        ? ['--seeds', seeds]
+        : HAS_NO_TIMES.includes(name) || (name === 'load' && values.times === undefined)
+          ? []
+          : ['--times', times]),
+      ...(only && NO_CONFORMANCE.includes(name) ? ['--only', only] : []),
       ...(broker === undefined ? [] : ['--broker', broker]),
     ]
     const text = [`# ${suite.title}`, '', `${new Date().toISOString().slice(0, 16)}Z, ${machine}`, command.join(' '), '', ...done.lines, '']
-    const file = [...(name === 'chaos' || name === 'load' ? [] : ['conformance']), name, ...(broker === undefined ? [] : [broker])].join(
-      '-',
-    )
+    const file = [...(NO_CONFORMANCE.includes(name) ? [] : ['conformance']), name, ...(broker === undefined ? [] : [broker])].join('-')
     writeFileSync(join(root, 'docs/soak', `${file}.txt`), text.join('\n'))
     if (!TELLS_AS_IT_GOES.includes(name)) console.log(done.lines.join('\n'))
   }
