@@ -21,6 +21,8 @@ interface Real extends Pick<typeof globalThis, Timers> {
   now(): number
 }
 
+/** What instruments a process (an APM agent) may have wrapped the timers before us: those are as real as ours. */
+const loadedSetTimeout = unfaked('setTimeout', globalThis.setTimeout)
 const loadedDate = globalThis.Date
 // Of the prototype: a fake one lies on the object, or in an object of its own that has none. (In Bun that of node:perf_hooks has no prototype with it.)
 const [measured, performanceNow] = [globalThis.performance, performance]
@@ -84,7 +86,8 @@ const runtimeClock: Clock = {
 export const runtimeOf = (clock: Clock): Clock => (clock === systemClock ? runtimeClock : clock)
 
 function areFaked(): boolean {
-  return globalThis.setTimeout !== real.setTimeout
+  const { setTimeout } = globalThis
+  return setTimeout !== real.setTimeout && setTimeout !== loadedSetTimeout
 }
 
 /** Goes on from where it was when its source changes: what is due in a second must not be due in fifty years, or since. */

@@ -171,3 +171,20 @@ test('the monotonic clock goes on from where it was when its source changes, and
   expect(back).toBeGreaterThanOrEqual(advanced)
   expect(back - advanced).toBeLessThan(100)
 })
+
+test('timers that were wrapped before the package was loaded, as an APM agent does, are no fake ones: nothing looks for their end', async () => {
+  const { setTimeout } = globalThis
+  vi.stubGlobal(
+    'setTimeout',
+    Object.assign((...args: Parameters<typeof setTimeout>) => setTimeout(...args), {}),
+  )
+  vi.resetModules()
+  const fresh: { real: { setInterval: unknown }; systemClock: typeof systemClock } = await import('../src/clock.ts')
+  let looks = 0
+  fresh.real.setInterval = () => {
+    looks++
+    return { unref: () => undefined }
+  }
+  await new Promise<void>((done) => fresh.systemClock.after(5, done))
+  expect(looks).toBe(0)
+})
