@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import { CorebusError } from '../errors.ts'
+import { COMMAND } from '../process/command.ts'
 import { resolveFrom } from './copy.ts'
 import { findProject } from './project.ts'
 
@@ -20,7 +21,7 @@ export async function addCommandsOf(name: string | undefined, program: Command):
       'PEER_MISSING',
       isThere
         ? `the installed ${owner} has no command ${name} yet: npm install ${owner}@latest`
-        : `core ${name} belongs to the package ${owner}: npm install ${owner}`,
+        : `${COMMAND} ${name} belongs to the package ${owner}: npm install ${owner}`,
     )
   }
   const { commands } = (await import(pathToFileURL(path).href)) as { commands(program: Command): void }

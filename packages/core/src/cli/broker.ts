@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import { type Logger, pino } from 'pino'
 import type { Driver } from '../driver.ts'
 import type { Messaging } from '../messaging.ts'
+import { COMMAND } from '../process/command.ts'
 import type { Common } from './common.ts'
 import { type Core, importCore } from './copy.ts'
 import { checkDurable } from './durable.ts'
@@ -25,7 +26,7 @@ export async function withBroker<T>(command: string, { envFile, verbose }: Commo
   const messaging = core.createMessaging({ logger: stderrLogger(verbose === true) })
   try {
     const driver = await messaging.driver()
-    checkDurable(command, driver)
+    checkDurable(`${COMMAND} ${command}`, driver)
     return await work({ core, messaging, driver })
   } finally {
     await messaging.close()

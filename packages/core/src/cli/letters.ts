@@ -15,6 +15,8 @@ export interface LetterJson {
   /** Calls made before it was given up. */
   readonly attempts: number
   readonly reason: string | null
+  /** Of the error, where it had one, such as ECONNREFUSED. */
+  readonly code: string | null
   readonly error: string | null
   readonly stack: string | null
   /** The author's own. */
@@ -39,6 +41,7 @@ export function asJson({ message, group, place, at }: DeadLetter): LetterJson {
     at: timeOf(at),
     attempts: attemptsOf(headers[HEADER.attempt]),
     reason: headers[HEADER.reason] ?? null,
+    code: headers[HEADER.errorCode] || null,
     error: headers[HEADER.error] ?? null,
     stack: headers[HEADER.errorStack] ?? null,
     headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(RESERVED_PREFIX))),
@@ -93,7 +96,8 @@ export function asTable(letters: readonly DeadLetter[], now: number, width: numb
   return [head, ...lines.flatMap((line, i) => [line, details[i] ?? ''])].join('\n')
 }
 
-function age(ms: number): string {
+/** How long ago, in the largest unit that says enough. */
+export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000))
   if (seconds < 120) return `${seconds} s`
   if (seconds < 2 * 3_600) return `${Math.round(seconds / 60)} min`

@@ -10,6 +10,8 @@ on(Paid, { group: 'billing', maxRetries: 0 }, ({ data }) => {
   throw new Error('card declined')
 })
 `
+/** Before it stands which broker is used. */
+const said = ({ stderr }: { readonly stderr: string }) => stderr.trimEnd().split('\n').at(-1)
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/
 
 describe('core publish', () => {
@@ -113,9 +115,27 @@ payments  billing         0          0        0     3        0      -       -   
     ])
     expect(all.stderr).toContain('error: which dead letters? Choose with --topic, --group or --id, or say --all')
     expect(both.stderr).toContain('error: --all and a filter')
-    expect([none.code, none.stdout]).toEqual([0, 'no dead letters to hand back\n'])
+    expect([none.code, said(none)]).toEqual([2, 'error: no such topic: nothing; there are alone, payments'])
     expect(ghost.stderr).toContain('error: there is no dead letter with the id ghost')
     expect([all, both, ghost].map(({ code }) => code)).toEqual([2, 2, 1])
+
+    const [typo, elsewhere, nobody, quiet, two, shown, missing] = await Promise.all([
+      project.core(['dlq', 'list', '--topic', 'paymnets']),
+      project.core(['dlq', 'list', '--topic', 'alone', '--group', 'billing']),
+      project.core(['dlq', 'list', '--group', 'biling']),
+      project.core(['dlq', 'list', '--topic', 'alone']),
+      project.core(['dlq', 'list', '--limit', '2']),
+      project.core(['dlq', 'show', id]),
+      project.core(['dlq', 'show', 'ghost', '--topic', 'payments']),
+    ])
+    expect([typo.code, said(typo)]).toEqual([2, 'error: no such topic: paymnets; did you mean payments?'])
+    expect([elsewhere.code, said(elsewhere)]).toEqual([2, 'error: group billing does not read topic alone; it reads payments'])
+    expect([nobody.code, said(nobody)]).toEqual([2, 'error: no such group: biling; did you mean billing?'])
+    expect([quiet.code, quiet.stdout]).toEqual([0, 'no dead letters\n'])
+    expect([two.stdout.split('\n').length, two.stdout.split('\n')[5]]).toEqual([7, 'and 1 more'])
+    for (const part of [`id           ${id}`, 'group        billing', 'card declined', '"name": "payment.completed"'])
+      expect(shown.stdout).toContain(part)
+    expect([missing.code, said(missing)]).toEqual([1, 'error: there is no dead letter with the id ghost'])
 
     const one = await project.core(['dlq', 'retry', '--id', id, '--json'])
     expect([one.code, one.stdout]).toEqual([0, '{"replayed":1}\n'])
@@ -134,7 +154,7 @@ payments  billing         0          0        0     3        0      -       -   
 describe('core', () => {
   test('has help with examples and exit codes for every command', async () => {
     const project = makeProject({})
-    const commands = [[], ['consumer'], ['publish'], ['dlq'], ['dlq', 'list'], ['dlq', 'retry'], ['topics']]
+    const commands = [[], ['consumer'], ['publish'], ['dlq'], ['dlq', 'list'], ['dlq', 'show'], ['dlq', 'retry'], ['topics']]
     const helps = await Promise.all(commands.map((command) => project.core([...command, '--help'])))
     for (const [i, { code, stdout }] of helps.entries()) {
       expect(code).toBe(0)
@@ -159,7 +179,7 @@ describe('core', () => {
     expect(command.stderr).toMatch(/^error: unknown command 'consume'\n\(Did you mean consumer\?\)/)
     expect(option.stderr).toMatch(/^error: unknown option '--topics'\n\(Did you mean --topic\?\)/)
     expect(number.stderr).toMatch(/^error: option '--workers <n>' argument '0' is invalid\. It must be a whole number of at least 1\./)
-    expect(outbox.stderr).toBe('error: core outbox belongs to the package @corebus/sql: npm install @corebus/sql\n')
+    expect(outbox.stderr).toBe('error: npx corebus outbox belongs to the package @corebus/sql: npm install @corebus/sql\n')
     expect([command, option, number, outbox].map(({ code }) => code)).toEqual([2, 2, 2, 2])
   })
 

@@ -64,6 +64,7 @@ const PASSED_ON_FOR_MS = 600_000
 
 const MAX_ERROR_BYTES = 8 * 1024
 const MAX_RETRY_ERROR_BYTES = 512
+const MAX_CODE_BYTES = 200
 const MAX_STACK_BYTES = 32 * 1024
 
 const FIRST: Counts = { attempt: 1, snoozes: 0 }
@@ -207,6 +208,7 @@ export function burial(delivery: Delivery, { attempt, error, reason, group, now 
     [HEADER.attempt]: String(attempt),
     [HEADER.failedAt]: new Date(now).toISOString(),
     [HEADER.error]: cut(error.message, MAX_ERROR_BYTES),
+    ...codeHeader(error, delivery),
     [HEADER.errorStack]: cut(error.stack ?? '', MAX_STACK_BYTES),
     [HEADER.reason]: reason,
     [HEADER.topic]: delivery.message.topic,
@@ -214,6 +216,13 @@ export function burial(delivery: Delivery, { attempt, error, reason, group, now 
     ...taken(delivery),
   }
   return { kind: 'deadLetter', delivery, headers }
+}
+
+/** Empty where the error of an earlier death had a code and this one has none: headers of a copy are laid over, never taken off. */
+function codeHeader(error: Error, { message }: Delivery): Message['headers'] {
+  const code: unknown = 'code' in error ? error.code : undefined
+  if (typeof code === 'string' || typeof code === 'number') return { [HEADER.errorCode]: cut(code, MAX_CODE_BYTES) }
+  return Object.hasOwn(message.headers, HEADER.errorCode) ? { [HEADER.errorCode]: '' } : {}
 }
 
 /** At most so many bytes of UTF-8, without half a character at the end and without what looks like a secret. */

@@ -9,6 +9,8 @@ export const HEADER = {
   passedSince: 'corebus-passed-since',
   failedAt: 'corebus-failed-at',
   error: 'corebus-error',
+  /** Of the error that ended it, where it had one. */
+  errorCode: 'corebus-error-code',
   errorStack: 'corebus-error-stack',
   reason: 'corebus-reason',
   tombstone: 'corebus-tombstone',

@@ -9,6 +9,7 @@ import type { Driver, Topology } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { Messaging } from '../../messaging.ts'
 import { type Bridged, bridge } from '../../operations/bridge.ts'
+import { COMMAND } from '../../process/command.ts'
 import { onSignals } from '../../process/signals.ts'
 import { stderrLogger } from '../broker.ts'
 import { type Common, collect, common } from '../common.ts'
@@ -89,7 +90,7 @@ async function run(options: Options): Promise<void> {
   const bridged: Bridged = { copied: 0, refused: 0 }
   try {
     const [reading, publishing] = await Promise.all([source.driver(), target.driver()])
-    for (const driver of [reading, publishing]) checkDurable('core bridge', driver)
+    for (const driver of [reading, publishing]) checkDurable(`${COMMAND} bridge`, driver)
     await make(publishing, { topics, groups: [] })
     await make(reading, { topics, groups: topics.map((topic) => ({ topic, group, delays: [], deadLetter: {} })) })
     if (!reading.capabilities.keepsHistory)

@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { asError, CorebusError } from '../../errors.ts'
+import { COMMAND } from '../../process/command.ts'
 import { HEADER } from '../../wire/headers.ts'
 import { newId } from '../../wire/id.ts'
 import { withBroker } from '../broker.ts'
@@ -40,12 +41,12 @@ async function publish(topic: string, json: string | undefined, options: Options
   if (json === undefined && event === undefined)
     throw new CorebusError(
       'USAGE',
-      `what is to be published? Give JSON, or - to read it from stdin, as in: core publish ${topic} '{"id": 1}'`,
+      `what is to be published? Give JSON, or - to read it from stdin, as in: ${COMMAND} publish ${topic} '{"id": 1}'`,
     )
   const data = json === undefined ? {} : parsed(json)
   const id = newId()
   const options_ = { id, ...(key !== undefined && { key }) }
-  await withBroker('core publish', options, async ({ messaging }) => {
+  await withBroker('publish', options, async ({ messaging }) => {
     if (event !== undefined) await messaging.publishEvent(event, data, { ...options_, topic })
     else if (data === null || json === undefined) await messaging.getProducer().send(topic, null, options_)
     // As it was typed: a number of more than 15 digits would not survive being read and written.

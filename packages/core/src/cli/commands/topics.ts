@@ -53,7 +53,7 @@ export function topicsCommand(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (options: Options) => {
       const conditions = options.failIf.map((text) => ({ text, holds: conditionOf(text) }))
-      const rows = await withBroker('core topics', options, ({ driver }) => rowsOf(driver))
+      const rows = await withBroker('topics', options, ({ driver }) => rowsOf(driver))
       await print(options.json ? JSON.stringify(rows) : asTable(rows))
       judge(conditions.map((condition) => answersIn(rows, condition)))
     })
