@@ -133,6 +133,8 @@ export interface Capabilities {
   readonly members: boolean
   /** How many messages of a topic that no group reads are kept, and how long. Without it the broker's own rules hold. */
   readonly unclaimed?: { readonly messages: number; readonly keepMs: number }
+  /** A topic has so many partitions as it was made with, and `TopicOptions.partitions` counts. Without it there is nothing to choose. */
+  readonly partitions?: true
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */
@@ -178,6 +180,9 @@ export interface DeadLetter {
   readonly at: number
 }
 
+/** What is to be a dead letter of a group without having failed here: its headers say what they say. */
+export type Burying = Pick<DeadLetter, 'message' | 'group'>
+
 /** All given fields must match. */
 export interface DeadLetterFilter {
   readonly topic?: string
@@ -196,6 +201,17 @@ export interface Admin {
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
   /** Deletes the letters. Returns how many. */
   purge(filter: DeadLetterFilter): Promise<number>
+  /**
+   * Stores dead letters of groups that were declared here, in their places, with id, key, headers and bytes as given. What is there already is not
+   * looked for. @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS for a group that keeps none: before anything is stored
+   */
+  bury(letters: readonly Burying[]): Promise<void>
+  /**
+   * Forgets what a group has of a topic: its position, what waits for it, and what waits for its retry there. Its dead letters stay, and so does
+   * everything of other groups; one of this name that comes again begins like a new one. Returns whether it was there.
+   * @throws CorebusError GROUP_HAS_MEMBERS
+   */
+  removeGroup(topic: string, group: string): Promise<boolean>
 }
 
 export interface Driver {

@@ -1,18 +1,18 @@
 import type { Admin, Depth } from '../../driver.ts'
+import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
 import { failureOf, isUnknownTopic } from './failure.ts'
 import { decodeWish } from './group/assigner.ts'
 import { decodeNote } from './group/position.ts'
-import type { Names } from './names.ts'
 import type { Client } from './protocol/client.ts'
-import type { Entry } from './registry.ts'
+import type { Registry } from './registry.ts'
+import { removeGroup } from './remove-group.ts'
 
-export interface AdminOptions {
-  readonly names: Names
+export interface AdminOptions extends BuryOptions {
   readonly prefix: string
   readonly client: Client
   readonly letters: Letters
-  readonly entries: () => Promise<readonly Entry[]>
+  readonly registry: Registry
 }
 
 interface Lag {
@@ -20,7 +20,8 @@ interface Lag {
   readonly inFlight: number
 }
 
-export function admin({ names, prefix, client, letters, entries }: AdminOptions): Admin {
+export function admin(options: AdminOptions): Admin {
+  const { names, prefix, client, letters, registry, entries } = options
   /** Of a group that has not begun: all of it. */
   async function lag(topic: string, group: string): Promise<Lag> {
     let leaders: readonly number[]
@@ -65,11 +66,11 @@ export function admin({ names, prefix, client, letters, entries }: AdminOptions)
       return found.flatMap((name) => {
         const topic = name.slice(prefix.length)
         if (wanted && !wanted.includes(topic)) return []
-        return { topic, groups: [...new Set(all.filter((entry) => entry.topic === topic).map(({ group }) => group))] }
+        return { topic, groups: [...new Set(all.filter((entry) => entry.topic === topic && !entry.gone).map(({ group }) => group))] }
       })
     },
     async depth(topic, group): Promise<Depth> {
-      const declared = (await entries()).filter((entry) => entry.group === group)
+      const declared = (await entries()).filter((entry) => entry.group === group && !entry.gone)
       const [work, again, dead, there] = await Promise.all([
         lag(names.topic(topic), group),
         lag(names.again(topic, group), group),
@@ -86,5 +87,7 @@ export function admin({ names, prefix, client, letters, entries }: AdminOptions)
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),
     purge: (filter) => letters.purge(filter),
+    bury: (all) => bury(all, options),
+    removeGroup: (topic, group) => removeGroup(topic, group, { names, client, registry, members }),
   }
 }

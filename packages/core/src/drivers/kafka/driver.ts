@@ -99,8 +99,9 @@ export function kafkaDriver(options: DriverOptions): Driver {
       keepsHistory: true,
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
+      partitions: true,
     },
-    admin: insistent(admin({ names, prefix, client: asking, letters: dead, entries }), asked),
+    admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters: dead, registry, entries }), asked),
     members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),
     async connect(listener) {
       if (closing) throw closed()

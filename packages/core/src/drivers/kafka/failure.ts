@@ -21,6 +21,14 @@ export function failureOf(thrown: unknown): Failure {
   }
 }
 
+/** Of what is asked for together each may be refused. @throws the first that is, for another reason than `type` */
+export function throwBut(thrown: unknown, type: string): void {
+  const errors: readonly unknown[] =
+    thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors) ? thrown.errors : [thrown]
+  const refused = errors.find((one) => failureOf(one).type !== type)
+  if (refused) throw refused
+}
+
 function hasType(error: Error): error is Error & { readonly type: string } {
   return 'type' in error && typeof error.type === 'string'
 }

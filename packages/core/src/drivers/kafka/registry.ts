@@ -6,6 +6,8 @@ import type { Publisher } from './publisher.ts'
 /** What was declared for one group on one topic. */
 export interface Entry extends Pick<GroupTopology, 'group' | 'topic' | 'delays'> {
   readonly place?: { readonly name: string; readonly ttlMs?: number }
+  /** The group was removed: its dead letters are found, and nothing else is its own. */
+  readonly gone?: true
 }
 
 export interface RegistryOptions {

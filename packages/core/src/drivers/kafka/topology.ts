@@ -91,7 +91,8 @@ export class Topology {
     if (mode === 'check') differences.push(...missing.map(lacking))
     for (const entry of entries) {
       const key = JSON.stringify([entry.group, entry.topic])
-      const before = declared.get(key)?.place
+      const earlier = declared.get(key)
+      const before = earlier?.gone ? undefined : earlier?.place
       if (before && before.name === entry.place?.name && before.ttlMs !== entry.place.ttlMs) {
         const what = `the dead letters of ${entry.group} on ${entry.topic} (${before.name})`
         differences.push({ what, wanted: kept(entry.place.ttlMs), found: kept(before.ttlMs) })

@@ -1,8 +1,9 @@
-import type { Admin, Clock, DeadLetterFilter, Depth } from '../../driver.ts'
+import type { Admin, Burying, Clock, DeadLetterFilter, Depth, Message } from '../../driver.ts'
+import { hasMembers, keepsNone, notDeclared } from '../groups.ts'
 import type { Broker } from './broker.ts'
 import type { Group } from './group.ts'
 import { ownCopy } from './member.ts'
-import { withHeaders } from './subscription.ts'
+import { type Joining, withHeaders } from './subscription.ts'
 import type { Topic } from './topic.ts'
 
 export interface AdminOptions {
@@ -10,9 +11,10 @@ export interface AdminOptions {
   /** Topics without it belong to somebody else. */
   readonly prefix: string
   readonly clock: Clock
+  readonly placeOf: Joining['placeOf']
 }
 
-export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
+export function memoryAdmin({ broker, prefix, clock, placeOf }: AdminOptions): Admin {
   const ours = (): readonly Topic[] => [...broker.topics.values()].filter(({ name }) => name.startsWith(prefix))
 
   // A filter's topic is a name without the prefix, as in messages; letters hold those too.
@@ -21,10 +23,19 @@ export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
       .filter(({ name }) => topic === undefined || name === `${prefix}${topic}`)
       .flatMap(({ groups }) => [...groups.values()].filter(({ name }) => group === undefined || name === group))
 
+  /** @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS */
+  const declared = ({ message, group: name }: Burying): { readonly message: Message; readonly group: Group } => {
+    const { topic } = message
+    const group = broker.topics.get(`${prefix}${topic}`)?.groups.get(name)
+    if (!group?.known) throw notDeclared({ topic, group: name })
+    if (group.deadLetterPlace === false) throw keepsNone({ topic, group: name })
+    return { message, group }
+  }
+
   return {
     async topics(names) {
       const wanted = ours().filter(({ name }) => names?.includes(name.slice(prefix.length)) ?? true)
-      return wanted.map(({ name, groups, kept }) => ({ topic: name.slice(prefix.length), groups: [...groups.keys()], kept }))
+      return wanted.map(({ name, groups, kept }) => ({ topic: name.slice(prefix.length), groups: namesOf(groups), kept }))
     },
     async depth(topic, group) {
       const found = broker.topics.get(`${prefix}${topic}`)
@@ -41,6 +52,7 @@ export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
       let replayed = 0
       for (const group of groupsOf(filter))
         for (const message of group.dead.take(filter, clock.now())) {
+          group.known = true
           group.addAgain({ message: withHeaders(message, headers), at: clock.now() })
           replayed++
         }
@@ -49,7 +61,27 @@ export function memoryAdmin({ broker, prefix, clock }: AdminOptions): Admin {
     async purge(filter) {
       return groupsOf(filter).reduce((purged, { dead }) => purged + dead.take(filter, clock.now()).length, 0)
     },
+    async bury(letters) {
+      const at = clock.now()
+      for (const { group, message } of letters.map(declared)) {
+        const { place, ttlMs } = placeOf(group)
+        group.dead.add({ message: ownCopy(message), group: group.name, place, at }, ttlMs)
+      }
+    },
+    async removeGroup(topic, name) {
+      const found = broker.topics.get(`${prefix}${topic}`)
+      const group = found?.groups.get(name)
+      if (!found || !group?.known) return false
+      if (group.members.length > 0) throw hasMembers({ topic, group: name }, group.members.length)
+      broker.forget(group)
+      found.remove(group)
+      return true
+    },
   }
+}
+
+function namesOf(groups: ReadonlyMap<string, Group>): readonly string[] {
+  return [...groups.values()].filter(({ known }) => known).map(({ name }) => name)
 }
 
 /** Of a group that has not started: what it would find. */
@@ -58,7 +90,7 @@ function depthOf(broker: Broker, topic: Topic | undefined, group: Group | undefi
     const waiting = topic?.unclaimed(now)
     const oldest = waiting?.peek()
     return {
-      ready: waiting?.length ?? 0,
+      ready: (waiting?.length ?? 0) + (group?.ready ?? 0),
       dead: group?.dead.count(now) ?? 0,
       inFlight: 0,
       delayed: 0,

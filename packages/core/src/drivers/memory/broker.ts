@@ -38,6 +38,10 @@ export class Broker {
     delays.add({ group, kept }, afterMs)
   }
 
+  forget(group: Group): void {
+    for (const delays of this.#delays.values()) delays.remove((due) => due.group === group)
+  }
+
   delayed(group: Group): readonly Kept[] {
     return [...this.#delays.values()].flatMap((delays) => [...delays].filter((due) => due.group === group).map(({ kept }) => kept))
   }

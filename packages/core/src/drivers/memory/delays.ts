@@ -29,6 +29,16 @@ export class Delays<T> {
     this.#arm()
   }
 
+  /** Takes out what does not come back. */
+  remove(isGone: (item: T) => boolean): void {
+    const left = this.#heap.filter(({ item }) => !isGone(item))
+    this.#heap.length = 0
+    for (const waiting of left) {
+      this.#heap.push(waiting)
+      this.#rise(this.#heap.length - 1)
+    }
+  }
+
   *[Symbol.iterator](): Iterator<T> {
     for (const { item } of this.#heap) yield item
   }

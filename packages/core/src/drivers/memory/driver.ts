@@ -56,7 +56,7 @@ export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Dr
   return {
     name: 'memory',
     capabilities: CAPABILITIES,
-    admin: memoryAdmin({ broker, prefix, clock }),
+    admin: memoryAdmin({ broker, prefix, clock, placeOf }),
     members: members(broker, prefix, runtimeOf(clock)),
 
     async connect(onState: (connection: ConnectionState) => void) {

@@ -11,9 +11,11 @@ export class Group {
   readonly topic: string
   /** From its first subscription on. Before that it is only known, and receives nothing. */
   started = false
+  /** Not after it was removed: then it is here for its dead letters alone. */
+  known = true
   /** As first declared; `false` and undefined take the default place. */
   deadLetterPlace: DeadLetterPlace | false | undefined
-  readonly dead: DeadLetters = new DeadLetters()
+  readonly dead: DeadLetters
   /** Every member, also one that has stopped and still holds something. */
   readonly members: Member[] = []
   #ready: Queue<Kept> = new Queue()
@@ -27,9 +29,10 @@ export class Group {
   #turn = 0
   #scheduled = false
 
-  constructor(topic: string, name: string) {
+  constructor(topic: string, name: string, dead: DeadLetters = new DeadLetters()) {
     this.topic = topic
     this.name = name
+    this.dead = dead
   }
 
   start(backlog: Queue<Kept>): void {

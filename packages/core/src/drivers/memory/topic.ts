@@ -27,7 +27,17 @@ export class Topic {
       group = new Group(this.name, name)
       this.groups.set(name, group)
     }
+    group.known = true
     return group
+  }
+
+  /** Its dead letters stay. Without a group that reads the topic, what comes is kept for the next one. */
+  remove(group: Group): void {
+    const at = this.#readers.indexOf(group)
+    if (at >= 0) this.#readers.splice(at, 1)
+    const left = new Group(this.name, group.name, group.dead)
+    left.known = false
+    this.groups.set(group.name, left)
   }
 
   /** A group's first subscription. The first that wants everything takes what was kept; with 'latest' a group leaves it to another. */

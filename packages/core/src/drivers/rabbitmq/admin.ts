@@ -1,17 +1,14 @@
 import type { Admin, TopicSummary } from '../../driver.ts'
+import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
-import type { Declarer } from './declare.ts'
-import type { Names } from './names.ts'
-import type { Entry } from './registry.ts'
+import { removeGroup } from './remove-group.ts'
 
-export interface AdminOptions {
-  readonly names: Names
-  readonly declarer: Declarer
+export interface AdminOptions extends BuryOptions {
   readonly letters: Letters
-  readonly entries: () => Promise<readonly Entry[]>
 }
 
-export function admin({ names, declarer, letters, entries }: AdminOptions): Admin {
+export function admin(options: AdminOptions): Admin {
+  const { names, declarer, letters, entries } = options
   const exists = async (queue: string) => (await declarer.count(queue)) !== undefined
 
   return {
@@ -38,5 +35,7 @@ export function admin({ names, declarer, letters, entries }: AdminOptions): Admi
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),
     purge: (filter) => letters.purge(filter),
+    bury: (all) => bury(all, options),
+    removeGroup: (topic, group) => removeGroup(topic, group, options),
   }
 }

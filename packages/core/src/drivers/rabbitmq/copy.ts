@@ -13,7 +13,7 @@ const MOST_KEY_BYTES = 4 * 1024
 const CUT = ['corebus-error-stack', 'corebus-error']
 
 /** `over`, its error cut so far that it fits beside what the message has. @throws CorebusError TOO_LARGE */
-function cutToFit(headers: Headers, over: Headers): Headers {
+export function cutToFit(headers: Headers, over: Headers): Headers {
   let tooMany = headerBytes(headers) + headerBytes(over) - MOST_HEADER_BYTES
   const cut: Record<string, unknown> = { ...over }
   for (const name of CUT) {

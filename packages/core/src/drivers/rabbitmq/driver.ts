@@ -155,7 +155,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       members: true,
       unclaimed: { messages: maxMessages, keepMs },
     },
-    admin: admin({ names, declarer, letters: dead, entries }),
+    admin: admin({ names, declarer, publisher, targets, clock, letters: dead, entries }),
     members: notes,
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {

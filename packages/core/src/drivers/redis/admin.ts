@@ -1,4 +1,5 @@
 import type { Admin, Depth, TopicSummary } from '../../driver.ts'
+import { hasMembers } from '../groups.ts'
 import { answersOf } from './answers.ts'
 import type { Letters } from './dead-letters.ts'
 import { isGone } from './failure.ts'
@@ -7,6 +8,7 @@ import type { Names } from './names.ts'
 import { keysOf } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { depthOf } from './scripts/depth.ts'
+import { removeGroup } from './scripts/remove.ts'
 import type { Topology } from './topology.ts'
 
 export interface AdminOptions {
@@ -44,6 +46,13 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),
     purge: (filter) => letters.purge(filter),
+    bury: (all) => letters.bury(all),
+    async removeGroup(topic, group) {
+      const [what, count] = listOf(await said(() => nodes.run(removeGroup, keysOf(names, topic, group), [group])))
+      if (what === 'members') throw hasMembers({ topic, group }, Number(count))
+      await topology.retire(topic, group)
+      return count === 1
+    },
   }
 }
 

@@ -1,11 +1,12 @@
-import type { Clock, DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import type { Burying, Clock, DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import { keepsNone, notDeclared } from '../groups.ts'
 import { refusalOf } from './failure.ts'
 import type { Argument, Reply } from './link.ts'
 import type { Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { replay } from './scripts/topic.ts'
 import type { Place, Topology } from './topology.ts'
-import { DEAD, type Entry, fieldIn, fieldOf, fromEntry } from './wire.ts'
+import { DEAD, type Entry, fieldIn, fieldOf, fromEntry, toFields } from './wire.ts'
 
 export interface LettersOptions {
   readonly names: Names
@@ -21,6 +22,7 @@ export interface Letters {
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
   purge(filter: DeadLetterFilter): Promise<number>
   count(topic: string, group: string): Promise<number>
+  bury(letters: readonly Burying[]): Promise<void>
 }
 
 /** The part of one topic of a place, and who has letters there. */
@@ -94,6 +96,15 @@ export function letters({ names, nodes, topology, clock, where, signal }: Letter
     return done
   }
 
+  /** @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS */
+  async function declaredBy(topic: string, group: string): Promise<Place> {
+    const places = (await topology.places(topic)).filter((place) => place.group === group && !place.gone)
+    if (places.length === 0) throw notDeclared({ topic, group })
+    const place = places.find(({ name }) => name !== undefined)
+    if (!place) throw keepsNone({ topic, group })
+    return place
+  }
+
   return {
     async list(filter, limit = Number.POSITIVE_INFINITY) {
       let oldest: DeadLetter[] = []
@@ -119,6 +130,19 @@ export function letters({ names, nodes, topology, clock, where, signal }: Letter
       })
     },
     purge: (filter) => each(filter, ({ entry }, { key }) => send(key, ['XDEL', key, entry])),
+    async bury(all) {
+      const declared = new Map<string, Place>()
+      for (const { message, group } of all) {
+        const key = JSON.stringify([message.topic, group])
+        if (!declared.has(key)) declared.set(key, await declaredBy(message.topic, group))
+      }
+      for (const { message, group } of all) {
+        const { name = '', ttlMs } = declared.get(JSON.stringify([message.topic, group])) as Place
+        const [at, key] = [clock.now(), names.place(message.topic, name)]
+        const until = ttlMs === undefined ? [] : [`${DEAD}until`, String(at + ttlMs)]
+        await send(key, ['XADD', key, '*', ...toFields(message), `${DEAD}group`, group, `${DEAD}at`, String(at), ...until])
+      }
+    },
     async count(topic, group) {
       let dead = 0
       for (const shelf of await shelvesFor({ topic, group })) {

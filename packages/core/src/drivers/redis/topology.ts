@@ -22,6 +22,8 @@ export interface Place {
   /** In full, as people name it. Without one the group has no dead letters. */
   readonly name?: string
   readonly ttlMs?: number
+  /** Its group was removed: what lies there is found, and who declares it again says anew how long it is kept. */
+  readonly gone?: true
 }
 
 /** What there is: streams, groups and places come into being when they are needed, so what was declared is written down. */
@@ -128,18 +130,34 @@ export class Topology {
     const { names, nodes } = this.#options
     const key = names.declared(place.topic)
     const made = await nodes.send(key, ['HSETNX', key, fieldOf(place), asValue(place)])
-    return made === 1 ? undefined : this.#look(place)
+    if (made === 1) return undefined
+    const before = await this.#find(place)
+    if (!before?.gone) return this.#look(place)
+    await nodes.send(key, ['HSET', key, fieldOf(place), asValue(place)])
+    return undefined
+  }
+
+  /** What a removed group had declared. */
+  async retire(topic: string, group: string): Promise<void> {
+    const { names, nodes } = this.#options
+    const key = names.declared(topic)
+    for (const place of await this.places(topic))
+      if (place.group === group) await this.#insist(() => nodes.send(key, ['HSET', key, fieldOf(place), asValue({ ...place, gone: true })]))
+  }
+
+  async #find(place: Place): Promise<Place | undefined> {
+    const { names, nodes } = this.#options
+    const key = names.declared(place.topic)
+    const value = await nodes.send(key, ['HGET', key, fieldOf(place)])
+    return typeof value === 'string' ? placeIn(place.topic, fieldOf(place), value)[0] : undefined
   }
 
   async #look(place: Place): Promise<Difference | undefined> {
-    const { names, nodes } = this.#options
     const { topic, group, name } = place
-    const key = names.declared(topic)
-    const value = await nodes.send(key, ['HGET', key, fieldOf(place)])
     const what = `group ${group} on topic ${topic}`
-    if (typeof value !== 'string') return { what, wanted: 'declared', found: 'missing' }
-    const [found] = placeIn(topic, fieldOf(place), value)
-    if (found?.ttlMs === place.ttlMs) return undefined
+    const found = await this.#find(place)
+    if (!found || found.gone) return { what, wanted: 'declared', found: 'missing' }
+    if (found.ttlMs === place.ttlMs) return undefined
     return { what: `${what}, dead letters ${name}`, wanted: keptFor(place), found: keptFor(found) }
   }
 
@@ -158,15 +176,15 @@ function keyOf({ topic, group }: { readonly topic: string; readonly group: strin
 }
 
 const fieldOf = ({ group, name }: Place): string => JSON.stringify(name === undefined ? [group] : [group, name])
-const asValue = ({ ttlMs }: Place): string => JSON.stringify(ttlMs === undefined ? {} : { ttlMs })
+const asValue = ({ ttlMs, gone }: Place): string => JSON.stringify({ ...(ttlMs !== undefined && { ttlMs }), ...(gone && { gone }) })
 const keptFor = (place: Place | undefined): string => (place?.ttlMs === undefined ? 'kept for ever' : `kept for ${place.ttlMs} ms`)
 
 /** None for what somebody else wrote. */
 function placeIn(topic: string, field: string, value: string): readonly Place[] {
   try {
     const [group, name]: [string, string?] = JSON.parse(field)
-    const { ttlMs }: { ttlMs?: number } = JSON.parse(value)
-    return [{ topic, group, ...(name !== undefined && { name }), ...(ttlMs !== undefined && { ttlMs }) }]
+    const { ttlMs, gone }: { ttlMs?: number; gone?: true } = JSON.parse(value)
+    return [{ topic, group, ...(name !== undefined && { name }), ...(ttlMs !== undefined && { ttlMs }), ...(gone && { gone }) }]
   } catch {
     return []
   }

@@ -3,6 +3,7 @@ import type { Admin, Clock, Depth, TopicSummary } from '../../driver.ts'
 import type { Connection } from './connection.ts'
 import type { Letters } from './dead-letters.ts'
 import { ownerIsDead } from './owner.ts'
+import { removeGroup } from './remove-group.ts'
 import { PARTITIONS } from './schema.ts'
 import { decodeSpan, isDone } from './span.ts'
 import { partId, rowOf, type Topic, type Topics } from './topics.ts'
@@ -115,6 +116,11 @@ export function admin({ connection, topics, letters, clock, prefix, timeoutMs, o
     deadLetters: (filter, { limit } = {}) => read(() => letters.list(filter, limit)),
     replay: letters.replay,
     purge: letters.purge,
+    bury: letters.bury,
+    async removeGroup(name, group) {
+      const topic = await read(() => topics.find(prefix + name))
+      return topic !== undefined && removeGroup(topic, group, { connection, ownFile, name })
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import type { Burying, DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import { bury } from './bury.ts'
 import type { Connection } from './connection.ts'
 import { LAID_OVER } from './delays.ts'
 import type { Receipt } from './reader.ts'
@@ -63,6 +64,7 @@ export interface Letters {
   list(filter: DeadLetterFilter, limit?: number): readonly DeadLetter[]
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
   purge(filter: DeadLetterFilter): Promise<number>
+  bury(letters: readonly Burying[]): Promise<void>
   expire(): Promise<void>
 }
 
@@ -133,6 +135,7 @@ export function letters({ connection, prefix, now }: LettersOptions): Letters {
       return count
     },
     purge: (filter) => eachChunk(where(filter, prefix, now()), remove),
+    bury: (all) => bury(all, { connection, prefix, now }),
     async expire() {
       const cutoff = now()
       if (!connection.row('SELECT 1 FROM dead WHERE expires_at <= ? LIMIT 1', cutoff)) return

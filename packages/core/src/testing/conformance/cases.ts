@@ -1,3 +1,4 @@
+import { buryCases } from './bury.ts'
 import type { ConformanceCase } from './case.ts'
 import { chaosCases } from './chaos.ts'
 import { consumeCases } from './consume.ts'
@@ -15,6 +16,7 @@ import { poisonCases } from './poison.ts'
 import { policyCases } from './policy.ts'
 import { publishCases } from './publish.ts'
 import { refusalCases } from './refusal.ts'
+import { removeGroupCases } from './remove-group.ts'
 import { replayCases } from './replay.ts'
 import { retryCases } from './retry.ts'
 import { shutdownCases } from './shutdown.ts'
@@ -32,6 +34,8 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...refusalCases,
   ...deadLetterCases,
   ...replayCases,
+  ...buryCases,
+  ...removeGroupCases,
   ...poisonCases,
   ...hostileCases,
   ...othersCases,

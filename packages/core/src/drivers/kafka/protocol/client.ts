@@ -1,11 +1,13 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from '../address.ts'
-import { closed, failureOf } from '../failure.ts'
+import { closed, failureOf, isUnknownTopic, throwBut } from '../failure.ts'
 import { encodeFetch, READ_COMMITTED, readAnswer } from './fetch.ts'
 import { fetchRequest, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
 import { kafkaLibrary } from './library.ts'
+import { type Forgotten, offsetDeleteRequest } from './offset-delete.ts'
+import { grouped, shuffled } from './positions.ts'
 import { type Parcel, produceRequest, type Stored } from './produce.ts'
-import type { Cluster, Committed, Described, Joined, Node, PartitionsOf } from './protocol.ts'
+import type { Cluster, Committed, Described, Joined, Node } from './protocol.ts'
 import type { RecordIn } from './record-in.ts'
 import { readable } from './records.ts'
 import { Sockets } from './sockets.ts'
@@ -193,10 +195,18 @@ export class Client {
         })),
       })
     } catch (thrown) {
-      const errors: readonly unknown[] =
-        thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors) ? thrown.errors : [thrown]
-      const refused = errors.find((one) => failureOf(one).type !== 'TOPIC_ALREADY_EXISTS')
-      if (refused) throw refused
+      throwBut(thrown, 'TOPIC_ALREADY_EXISTS')
+    }
+  }
+
+  /** Not there is fine. @throws what the broker says of the others. */
+  async delete(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      try {
+        await (await this.#any()).deleteTopics({ topics: [topic], timeout: SERVER_TIMEOUT_MS })
+      } catch (thrown) {
+        if (!isUnknownTopic(failureOf(thrown))) throw thrown
+      }
     }
   }
 
@@ -266,6 +276,11 @@ export class Client {
     return found
   }
 
+  /** Takes off what the group has committed for topics, each with so many partitions. */
+  forget(groupId: string, partitions: ReadonlyMap<string, number>): Promise<Forgotten> {
+    return this.#coordinator(groupId, (node) => send(node, offsetDeleteRequest(groupId, partitions)))
+  }
+
   /** Another client of the same server has lost it. */
   letGo(): void {
     this.#sockets.letGo()
@@ -283,17 +298,4 @@ export class Client {
     clearTimeout(timer)
     this.#sockets.destroy()
   }
-}
-
-function grouped<T extends Place>(places: readonly T[]): readonly PartitionsOf<T>[] {
-  return [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, partitions]) => ({ topic, partitions }))
-}
-
-function shuffled<T>(all: readonly T[]): readonly T[] {
-  const copy = [...all]
-  for (let n = copy.length - 1; n > 0; n--) {
-    const other = Math.floor(Math.random() * (n + 1))
-    ;[copy[n], copy[other]] = [copy[other] as T, copy[n] as T]
-  }
-  return copy
 }

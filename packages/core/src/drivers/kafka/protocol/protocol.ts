@@ -44,6 +44,7 @@ export interface Node extends BrokerInside {
   offsetCommit(request: object): Promise<unknown>
   offsetFetch(request: object): Promise<{ responses: PartitionsOf<Committed & { partition: number }>[] }>
   createTopics(request: object): Promise<unknown>
+  deleteTopics(request: object): Promise<unknown>
   describeConfigs(request: object): Promise<{ resources: { configEntries: { configName: string; configValue: string }[] }[] }>
 }
 

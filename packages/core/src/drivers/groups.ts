@@ -1,0 +1,25 @@
+import { CorebusError } from '../errors.ts'
+
+interface Of {
+  readonly topic: string
+  readonly group: string
+}
+
+/** For the removal of a group that somebody still reads. */
+export function hasMembers({ topic, group }: Of, count: number): CorebusError {
+  const who = count === 1 ? 'a member' : `${count} members`
+  return new CorebusError('GROUP_HAS_MEMBERS', `group ${group} has ${who} on topic ${topic}: stop them first, and remove it then`)
+}
+
+/** For a dead letter of a group that nobody has declared here. */
+export function notDeclared({ topic, group }: Of): CorebusError {
+  return new CorebusError(
+    'NO_SUCH_GROUP',
+    `there is no group ${group} on topic ${topic} here that could have dead letters: start its service once, and do it again then`,
+  )
+}
+
+/** For a dead letter of a group that says `deadLetter: false`. */
+export function keepsNone({ topic, group }: Of): CorebusError {
+  return new CorebusError('NO_DEAD_LETTERS', `group ${group} on topic ${topic} keeps no dead letters: it says deadLetter: false`)
+}
