@@ -133,8 +133,6 @@ export interface Capabilities {
   readonly members: boolean
   /** How many messages of a topic that no group reads are kept, and how long. Without it the broker's own rules hold. */
   readonly unclaimed?: { readonly messages: number; readonly keepMs: number }
-  /** A topic has so many partitions as it was made with, and `TopicOptions.partitions` counts. Without it there is nothing to choose. */
-  readonly partitions?: true
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { type Logger, pino } from 'pino'
+import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { Driver } from '../driver.ts'
 import type { Messaging } from '../messaging.ts'
 import { COMMAND } from '../process/command.ts'
@@ -19,11 +20,16 @@ export interface Broker {
  * Connects to the broker that the environment names, for one command. What is configured in the service's code is not seen: that would mean
  * to run it. @throws CorebusError USAGE where no other process could meet us there.
  */
-export async function withBroker<T>(command: string, { envFile, verbose }: Common, work: (broker: Broker) => Promise<T>): Promise<T> {
+export async function withBroker<T>(
+  command: string,
+  { envFile, verbose }: Common,
+  work: (broker: Broker) => Promise<T>,
+  configured: Pick<MessagingOptions, 'topology'> = {},
+): Promise<T> {
   const project = findProject()
   loadEnv(project, envFile)
   const core = await importCore(join(project.folder, 'package.json'))
-  const messaging = core.createMessaging({ logger: stderrLogger(verbose === true) })
+  const messaging = core.createMessaging({ ...configured, logger: stderrLogger(verbose === true) })
   try {
     const driver = await messaging.driver()
     checkDurable(`${COMMAND} ${command}`, driver)

@@ -59,7 +59,7 @@ function headersOf({ headers }: LetterJson): readonly string[] {
 function bodyOf({ message }: DeadLetter, told: LetterJson, full: boolean): readonly [title: string, text: string] {
   const cut = (text: string) => (full ? text : bounded(text, MOST_BODY))
   if (message.tombstone) return ['body', 'none: it is a tombstone']
-  const title = `body, ${message.body.byteLength} bytes`
+  const title = `body, ${message.body.byteLength} ${message.body.byteLength === 1 ? 'byte' : 'bytes'}`
   if ('body' in told) return [title, cut(JSON.stringify(told.body, null, 2))]
   if (told.bodyText !== undefined) return [`${title}, no JSON`, cut(told.bodyText)]
   return [`${title}, no text`, dump(message.body, full)]

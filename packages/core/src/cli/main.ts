@@ -6,6 +6,7 @@ import { addCommandsOf } from './add-ons.ts'
 import { bridgeCommand } from './commands/bridge.ts'
 import { consumerCommand } from './commands/consumer.ts'
 import { dlqCommand } from './commands/dlq.ts'
+import { groupsCommand } from './commands/groups.ts'
 import { publishCommand } from './commands/publish.ts'
 import { topicsCommand } from './commands/topics.ts'
 import type { Common } from './common.ts'
@@ -22,6 +23,7 @@ Examples:
   $ npx corebus topics                               what waits where
   $ npx corebus dlq list                             what failed, and why
   $ npx corebus dlq retry --topic orders.created     try that again
+  $ npx corebus groups remove billing-old            forget a renamed group
   $ npx corebus bridge --help                        move to another broker
 ${EXIT_HELP}`
 
@@ -58,6 +60,8 @@ function programNamed(name: string, onConsumed: (exitCode: number) => void): Com
   const program = new Command(name)
     .description('Messaging on Kafka, RabbitMQ, Redis Streams, SQLite or memory')
     .version(packageVersion, '-V, --version')
+    // What stands behind a command is that command's: `topics create --json`.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError(`Run ${name} --help, or ${name} <command> --help.`)
     .configureHelp({ styleTitle: (title) => styleText('bold', title) })
@@ -69,6 +73,7 @@ function programNamed(name: string, onConsumed: (exitCode: number) => void): Com
   publishCommand(program)
   dlqCommand(program)
   topicsCommand(program)
+  groupsCommand(program)
   bridgeCommand(program)
   return program
 }

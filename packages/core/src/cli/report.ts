@@ -23,6 +23,11 @@ export function detailOf(error: unknown): string {
   return inspect(cause instanceof Error ? cause : error, { colors: false })
 }
 
+/** Beside the result, for whoever typed the command. */
+export function say(text: string): void {
+  process.stderr.write(`${styleText('dim', visible(text), { stream: process.stderr })}\n`)
+}
+
 /** The result of a command. Resolves when it is written: what follows may be the end of the process. */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -46,3 +46,8 @@ export function cut(text: string, width: number): string {
 export function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
 }
+
+/** By hand: to load Intl takes longer than everything else here. */
+export function count(n: number | undefined): string {
+  return n === undefined ? '-' : String(n).replace(/\B(?=(\d{3})+$)/g, ',')
+}

@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
+import { exportCommand } from './dlq/export.ts'
+import { importCommand } from './dlq/import.ts'
 import { listCommand } from './dlq/list.ts'
+import { purgeCommand } from './dlq/purge.ts'
 import { retryCommand } from './dlq/retry.ts'
 import { showCommand } from './dlq/show.ts'
 
@@ -20,4 +23,7 @@ export function dlqCommand(program: Command): void {
   listCommand(dlq)
   showCommand(dlq)
   retryCommand(dlq)
+  purgeCommand(dlq)
+  exportCommand(dlq)
+  importCommand(dlq)
 }

@@ -1,24 +1,17 @@
 import type { Command } from 'commander'
-import type { Depth, Driver } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { figuresOf, type GroupFigures, notesOf } from '../../operations/group-figures.ts'
+import { type Row, rowsOf } from '../../operations/topic-rows.ts'
 import { withBroker } from '../broker.ts'
 import { type Common, common } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
 import { type Condition, conditionOf, type Figures } from '../fail-if.ts'
 import { print } from '../report.ts'
-import { table } from '../table.ts'
+import { count, table } from '../table.ts'
+import { createCommand } from './topics/create.ts'
 
 interface Options extends Common {
   readonly json?: true
   readonly failIf: readonly string[]
-}
-
-/** One group of one topic. A topic that no group reads has a row without one: what it keeps waits for the first. */
-interface Row extends Partial<Depth>, Partial<GroupFigures> {
-  readonly topic: string
-  readonly group: string | null
-  readonly kept?: number
 }
 
 const HELP = `
@@ -47,7 +40,7 @@ ${EXIT_HELP}`
 
 export function topicsCommand(program: Command): void {
   const collect = (one: string, before: readonly string[]) => [...before, one]
-  common(program.command('topics').description('topics, their groups, and what waits for each'))
+  const topics = common(program.command('topics').description('topics, their groups, and what waits for each'))
     .option('--json', 'as JSON, with everything the broker and the members say')
     .option('--fail-if <condition>', "ends with 1 when it holds, as in 'dead>10' (repeatable)", collect, [])
     .addHelpText('after', HELP)
@@ -57,23 +50,7 @@ export function topicsCommand(program: Command): void {
       await print(options.json ? JSON.stringify(rows) : asTable(rows))
       judge(conditions.map((condition) => answersIn(rows, condition)))
     })
-}
-
-async function rowsOf(driver: Driver): Promise<readonly Row[]> {
-  const { admin } = driver
-  const topics = [...(await admin.topics())].sort((a, b) => (a.topic < b.topic ? -1 : 1))
-  const all = [...new Set(topics.flatMap(({ groups }) => groups))]
-  const notes = new Map(await Promise.all(all.map(async (group) => [group, await notesOf(driver, group)] as const)))
-  const rows: Row[] = []
-  for (const { topic, groups, kept } of topics) {
-    const known = kept === undefined ? {} : { kept }
-    if (groups.length === 0) rows.push({ topic, group: null, ...known })
-    for (const group of [...groups].sort()) {
-      const told = notes.get(group)
-      rows.push({ topic, group, ...known, ...(await admin.depth(topic, group)), ...(told && figuresOf(told, topic)) })
-    }
-  }
-  return rows
+  createCommand(topics)
 }
 
 interface Answers {
@@ -132,9 +109,4 @@ function asTable(rows: readonly Row[]): string {
 
 function percent(share = 0): string {
   return `${share < 10 && share > 0 ? share.toFixed(1) : Math.round(share)}%`
-}
-
-/** By hand: to load Intl takes longer than everything else here. */
-function count(n: number | undefined): string {
-  return n === undefined ? '-' : String(n).replace(/\B(?=(\d{3})+$)/g, ',')
 }

@@ -14,6 +14,7 @@ export interface BuryOptions {
   readonly entries: () => Promise<readonly Entry[]>
 }
 
+const LETTERS_AT_ONCE = 100
 /** Of a message that never lay in its topic here: no other letter has it. */
 const MOST_OFFSET = 2 ** 48 - 1
 
@@ -27,18 +28,19 @@ export async function bury(letters: readonly Burying[], { names, publisher, cloc
     if (!entry.place) throw keepsNone({ topic, group })
     return { message, group, place: entry.place }
   })
-  await Promise.all(
-    placed.map(async ({ message, group, place: { name, ttlMs } }) => {
-      const { topic } = message
-      const at = clock.now()
-      const record = toRecord(message)
-      const [partition = 0] = publisher.partitions(await publisher.count(names.topic(topic)), [
-        record.key === null ? null : Buffer.from(record.key),
-      ])
-      const origin = { topic, partition, offset: randomInt(MOST_OFFSET), at }
-      const headers = { ...record.headers, [OURS.origin]: JSON.stringify(origin) }
-      const burial = { topic, group, at, ...(ttlMs !== undefined && { until: at + ttlMs }) }
-      await publisher.store(names.place(name), 0, letterOf({ ...record, headers }, burial, origin))
-    }),
-  )
+  for (let from = 0; from < placed.length; from += LETTERS_AT_ONCE)
+    await Promise.all(
+      placed.slice(from, from + LETTERS_AT_ONCE).map(async ({ message, group, place: { name, ttlMs } }) => {
+        const { topic } = message
+        const at = clock.now()
+        const record = toRecord(message)
+        const [partition = 0] = publisher.partitions(await publisher.count(names.topic(topic)), [
+          record.key === null ? null : Buffer.from(record.key),
+        ])
+        const origin = { topic, partition, offset: randomInt(MOST_OFFSET), at }
+        const headers = { ...record.headers, [OURS.origin]: JSON.stringify(origin) }
+        const burial = { topic, group, at, ...(ttlMs !== undefined && { until: at + ttlMs }) }
+        await publisher.store(names.place(name), 0, letterOf({ ...record, headers }, burial, origin))
+      }),
+    )
 }

@@ -99,7 +99,6 @@ export function kafkaDriver(options: DriverOptions): Driver {
       keepsHistory: true,
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
-      partitions: true,
     },
     admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters: dead, registry, entries }), asked),
     members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),

@@ -18,6 +18,7 @@ export interface BuryOptions {
   readonly entries: () => Promise<readonly Entry[]>
 }
 
+const LETTERS_AT_ONCE = 100
 const OURS = 'corebus-'
 
 /** Into the places that the groups declared last. All are looked up before the first is stored. */
@@ -29,7 +30,10 @@ export async function bury(letters: readonly Burying[], options: BuryOptions): P
     const key = JSON.stringify([message.topic, group])
     if (!places.has(key)) places.set(key, await placeOf(message.topic, group, entries, options))
   }
-  for (const { message, group } of letters) {
+  for (let from = 0; from < letters.length; from += LETTERS_AT_ONCE)
+    await Promise.all(letters.slice(from, from + LETTERS_AT_ONCE).map(store))
+
+  async function store({ message, group }: Burying): Promise<void> {
     const { topic, headers } = message
     const place = places.get(JSON.stringify([topic, group])) as Place
     const ttlMs = place.shared ? place.ttlMs : undefined

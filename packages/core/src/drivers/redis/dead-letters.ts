@@ -136,12 +136,13 @@ export function letters({ names, nodes, topology, clock, where, signal }: Letter
         const key = JSON.stringify([message.topic, group])
         if (!declared.has(key)) declared.set(key, await declaredBy(message.topic, group))
       }
-      for (const { message, group } of all) {
+      const store = async ({ message, group }: Burying) => {
         const { name = '', ttlMs } = declared.get(JSON.stringify([message.topic, group])) as Place
         const [at, key] = [clock.now(), names.place(message.topic, name)]
         const until = ttlMs === undefined ? [] : [`${DEAD}until`, String(at + ttlMs)]
         await send(key, ['XADD', key, '*', ...toFields(message), `${DEAD}group`, group, `${DEAD}at`, String(at), ...until])
       }
+      for (let from = 0; from < all.length; from += PAGE) await Promise.all(all.slice(from, from + PAGE).map(store))
     },
     async count(topic, group) {
       let dead = 0

@@ -61,5 +61,7 @@ for which = 1, 2 do
   end
 end
 local age = oldest and math.max(0, now() - parts(oldest)) or -1
-return { ready, out, redis.call('ZCARD', KEYS[4]), redis.call('ZCARD', KEYS[3]), age }`,
+-- Of those that were killed while nobody else was there nobody has ended the membership.
+local living = redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', now()), '+inf')
+return { ready, out, redis.call('ZCARD', KEYS[4]), living, age }`,
 )

@@ -1,0 +1,133 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { makeProject, type Project, type Result } from '../../test/project.ts'
+
+const FAILING = `
+import { handle } from '@corebus/core'
+handle({ topic: 'payments', group: 'billing', decode: 'text', maxRetries: 0 }, (text, { id }) => {
+  if (process.env.WORKS) return console.log('paid', id, text)
+  throw Object.assign(new Error('card declined'), { code: 'ECARD' })
+})
+`
+
+/** Before it stands which broker is used. */
+const said = ({ stderr }: Result): string | undefined => stderr.trimEnd().split('\n').at(-1)
+
+/** A project whose group billing has given up on so many messages, and has no member any more. */
+async function withDead(count: number): Promise<{ project: Project; ids: readonly string[] }> {
+  const project = makeProject({ 'handlers.js': FAILING })
+  const published = []
+  for (let n = 1; n <= count; n++) published.push(await project.core(['publish', 'payments', String(n)]))
+  const failing = project.start(['consumer', 'handlers.js'])
+  await failing.says(new RegExp(`(moved to dead letters[\\s\\S]*){${count}}`))
+  await failing.stop()
+  return { project, ids: published.map(({ stdout }) => stdout.split(' ')[0] as string) }
+}
+
+test('letters are exported, purged, put back with their ids, and handled then', async () => {
+  const { project, ids } = await withDead(2)
+  const file = join(project.folder, 'letters.jsonl')
+  const out = await project.core(['dlq', 'export', '--out', file])
+  expect([out.code, out.stdout, said(out)]).toEqual([0, '', `2 exported to ${file}`])
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  const [again, piped] = await Promise.all([
+    project.core(['dlq', 'export', '--out', file]),
+    project.core(['dlq', 'export', '--id', ids[0] as string]),
+  ])
+  expect([again.code, said(again)]).toEqual([2, `error: --out ${file} cannot be written: it is there already, name another`])
+  expect(JSON.parse(piped.stdout)).toMatchObject({
+    ...{ format: 1, id: ids[0], topic: 'payments', group: 'billing', bodyText: '1' },
+    headers: { 'corebus-error': 'card declined', 'corebus-error-code': 'ECARD' },
+  })
+
+  const [unasked, unchosen, typo] = await Promise.all([
+    project.core(['dlq', 'purge', '--topic', 'payments']),
+    project.core(['dlq', 'purge']),
+    project.core(['dlq', 'purge', '--topic', 'payment', '--yes']),
+  ])
+  expect([unasked.code, said(unasked)]).toEqual([2, 'error: 2 dead letters would be deleted for good. Say --yes to do it'])
+  expect([unchosen.code, typo.code, said(typo)]).toEqual([2, 2, 'error: no such topic: payment; did you mean payments?'])
+  const purged = await project.core(['dlq', 'purge', '--topic', 'payments', '--yes', '--json'])
+  expect([purged.code, purged.stdout]).toEqual([0, '{"purged":2}\n'])
+  expect((await project.core(['dlq', 'list'])).stdout).toBe('no dead letters\n')
+
+  const text = readFileSync(file, 'utf8')
+  const [foreign, broken] = await Promise.all([
+    project.core(['dlq', 'import', '-'], { input: text.replace('"group":"billing"', '"group":"nobody"') }),
+    project.core(['dlq', 'import', '-'], { input: `${text}{"format":2}\n` }),
+  ])
+  expect([foreign.code, said(foreign)]).toEqual([
+    2,
+    'error: there is no group nobody on topic payments here that could have dead letters: start its service once, and do it again then',
+  ])
+  expect(said(broken)).toBe('error: line 3 is no dead letter that was exported: its format is 2, and this version reads 1')
+  expect((await project.core(['dlq', 'list'])).stdout).toBe('no dead letters\n')
+
+  const back = await project.core(['dlq', 'import', file])
+  expect([back.code, back.stdout]).toEqual([0, '2 imported\n'])
+  const shown = await project.core(['dlq', 'show', ids[1] as string])
+  for (const part of ['group        billing', 'code         ECARD', 'card declined', 'body, 1 byte\n']) expect(shown.stdout).toContain(part)
+  await project.core(['dlq', 'retry', '--all'])
+  const working = project.start(['consumer', 'handlers.js'], { env: { WORKS: '1' } })
+  await working.says(/(paid [\s\S]*){2}/)
+  await working.stop()
+  for (const [n, id] of ids.entries()) expect(working.stdout).toContain(`paid ${id} ${n + 1}`)
+})
+
+test('a group is removed with what waits for it once it has no members, and its letters when that is said', async () => {
+  const { project } = await withDead(1)
+  const idle = project.start(['consumer', 'handlers.js'])
+  await idle.says(/ready|consuming|started/)
+  const member = await project.core(['groups', 'remove', 'billing', '--yes'])
+  expect(member.code).toBe(2)
+  expect(said(member)).toMatch(/^error: group billing has members: 1 on topic payments \(shop.*\)\. Stop them first/)
+  await idle.stop()
+  await project.core(['publish', 'payments', '2'])
+  await project.core(['publish', 'audit', '1'])
+
+  const [list, typo, elsewhere, unasked] = await Promise.all([
+    project.core(['groups', 'list']),
+    project.core(['groups', 'remove', 'biling']),
+    project.core(['groups', 'remove', 'billing', '--topic', 'audit']),
+    project.core(['groups', 'remove', 'billing']),
+  ])
+  expect(list.stdout).toBe('GROUP    TOPIC     WAITING  DEAD  MEMBERS\nbilling  payments        1     1        0\n')
+  expect([typo.code, said(typo)]).toEqual([2, 'error: no such group: biling; did you mean billing?'])
+  expect([elsewhere.code, said(elsewhere)]).toEqual([2, 'error: group billing does not read topic audit; it reads payments'])
+  expect([unasked.code, said(unasked)]).toEqual([
+    2,
+    'error: 1 message that group billing has not handled on payments, and 0 that wait for their retry, are lost to it; its 1 dead letter stays. Say --yes to do it',
+  ])
+  const removed = await project.core(['groups', 'remove', 'billing', '--yes'])
+  expect([removed.code, removed.stdout]).toEqual([0, 'billing removed from payments\n'])
+  const [none, dead] = await Promise.all([project.core(['groups', 'list']), project.core(['dlq', 'list', '--group', 'billing'])])
+  expect([none.stdout, dead.stdout.split('\n').length]).toEqual(['no groups yet\n', 4])
+})
+
+test('with --dead-letters those of the removed group are gone too', async () => {
+  const { project } = await withDead(1)
+  expect((await project.core(['groups', 'remove', 'billing', '--dead-letters', '--yes', '--json'])).stdout).toBe(
+    '{"group":"billing","topics":["payments"]}\n',
+  )
+  expect((await project.core(['dlq', 'list'])).stdout).toBe('no dead letters\n')
+})
+
+test('topics are made once, and what is there already is said', async () => {
+  const project = makeProject({})
+  const first = await project.core(['topics', 'create', 'orders', 'clicks', '--partitions', '3'])
+  expect([first.code, first.stdout]).toEqual([0, 'orders made\nclicks made\n'])
+  expect(first.stderr).toContain('topology.partitions and topology.topics do nothing with the sqlite broker')
+  const second = await project.core(['topics', 'create', 'orders', 'refunds', '--json'])
+  expect(JSON.parse(second.stdout)).toEqual([
+    { topic: 'orders', made: false },
+    { topic: 'refunds', made: true },
+  ])
+  const wrong = await project.core(['topics', 'create', 'a b'])
+  expect([wrong.code, existsSync(join(project.folder, '.core'))]).toEqual([2, true])
+  expect(JSON.parse((await project.core(['topics', '--json'])).stdout)).toMatchObject([
+    { topic: 'clicks' },
+    { topic: 'orders' },
+    { topic: 'refunds' },
+  ])
+})
