@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createMessaging } from '@corebus/core'
 import { expect, test } from 'vitest'
-import { listFailedPayments, retryFailedPayments } from './dead-letters.ts'
+import { listFailedPayments, pagingService, retryFailedPayments } from './dead-letters.ts'
 import { Charge } from './events.ts'
 import { nextSettlement } from './settlement.ts'
 
@@ -30,5 +30,18 @@ test('a dead letter is listed with its error, and handled when it is retried', a
   expect(await retryFailedPayments(messaging)).toBe(1)
   expect(await settled).toMatchObject({ settlement: 'ack', attempt: 1, id: 'charge-7' })
   expect(await listFailedPayments(messaging)).toEqual([])
+  await messaging.close()
+})
+
+test('whoever is on call is told of a dead letter', async () => {
+  const pages: string[] = []
+  const page = async (text: string) => void pages.push(text)
+  const messaging = pagingService(page, { broker: 'memory', url: `memory://${randomUUID()}`, env: { LOG_LEVEL: 'silent' } })
+  messaging.handle({ topic: 'payments.process', group: 'payments', schema: Charge, maxRetries: 0 }, () => {
+    throw new Error('the gateway is closed')
+  })
+  await messaging.start()
+  await messaging.getProducer().send('payments.process', { order_id: 7, amount: 12, card_token: 'tok' }, { id: 'charge-7' })
+  await expect.poll(() => pages).toEqual(['payments gave up on charge-7 of payments.process (failed): the gateway is closed'])
   await messaging.close()
 })

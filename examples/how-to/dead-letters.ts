@@ -1,4 +1,4 @@
-import { type Messaging, replayDeadLetters } from '@corebus/core'
+import { createMessaging, type Messaging, type MessagingOptions, replayDeadLetters } from '@corebus/core'
 
 // #region list
 export async function listFailedPayments(messaging: Messaging): Promise<readonly string[]> {
@@ -17,3 +17,12 @@ export async function retryFailedPayments(messaging: Messaging, ids?: readonly s
   return replayDeadLetters(admin, { topic: 'payments.process', group: 'payments', ...(ids && { ids }) }, { perSecond: 10 })
 }
 // #endregion retry
+
+// #region told
+export function pagingService(page: (text: string) => Promise<void>, options: MessagingOptions = {}): Messaging {
+  return createMessaging({
+    ...options,
+    onDeadLetter: ({ topic, group, id, reason, error }) => page(`${group} gave up on ${id} of ${topic} (${reason}): ${error.message}`),
+  })
+}
+// #endregion told

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { createConnection } from './broker/connection.ts'
-import { type Clock, held, runtimeOf, sleep, systemClock } from './clock.ts'
+import { type Clock, held, monotonic, runtimeOf, sleep, systemClock } from './clock.ts'
 import { type Config, readConfig } from './config/config.ts'
 import type { MessagingOptions } from './config/messaging-options.ts'
 import { Consumers, START, type StartOptions } from './consumer/consumers.ts'
@@ -14,6 +14,7 @@ import { singletons } from './handlers/instances.ts'
 import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
 import { awaitsStart, endsWaiting, noHandlers, waitingElsewhere } from './handlers/unstarted.ts'
+import { DeadLetterCalls } from './observe/dead-letter-calls.ts'
 import { createLogger } from './observe/logger.ts'
 import { type Counters, Observer } from './observe/observer.ts'
 import { steady } from './observe/steady.ts'
@@ -106,7 +107,9 @@ export function createInstance<T extends Types>(
   const clock: Clock = options.clock ?? systemClock
   const given = options.logger ?? createLogger({ level: config.logLevel, service: config.service })
   const logger = steady(given)
-  const observer = new Observer({ service: config.service, logger })
+  const { onDeadLetter } = options
+  const deadLetterCalls = onDeadLetter && new DeadLetterCalls({ call: onDeadLetter, logger, clock: runtimeOf(clock) })
+  const observer = new Observer({ service: config.service, logger, onDeadLetter: deadLetterCalls })
   const { driver: theirs } = options
   const connection = createConnection({ config, clock, observer, logger, ...(theirs && { load: (_, given) => theirs(given) }) })
   const unclaimed = watchUnclaimed({ clock, logger, group: config.service })
@@ -244,8 +247,10 @@ export function createInstance<T extends Types>(
   }
 
   async function closeAll(): Promise<void> {
+    const until = monotonic(runtimeOf(clock)) + config.shutdownMs
     try {
       await Promise.all([consumers.drain(), requestsOver()])
+      await deadLetterCalls?.drain(Math.max(until - monotonic(runtimeOf(clock)), 0))
       await outlet.drain()
       await publisher.drain()
     } finally {

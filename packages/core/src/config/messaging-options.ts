@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Clock, Driver, DriverOptions } from '../driver.ts'
+import type { OnDeadLetter } from '../observe/dead-letter-calls.ts'
 import { callable, having, isObject, isText, must, type Option, objectOf, objectOr, oneOf, secretly, text } from '../options/option.ts'
 import { type Inbox, isSession, type Outbox, type Session, type Sessions } from '../scope/session.ts'
 import {
@@ -66,6 +67,11 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits {
   /** Before the first handler runs, and after the last. */
   readonly onStart?: () => void | Promise<void>
   readonly onClose?: () => void | Promise<void>
+  /**
+   * Called for each message that a group of this process has given up on, once it is a dead letter. Nothing waits for it; what it throws is logged. A
+   * process that ends at that moment has not called it.
+   */
+  readonly onDeadLetter?: OnDeadLetter
   /** Consumer classes of an instance that is not the default one. */
   readonly handlers?: readonly (new (
     ...args: never[]
@@ -174,6 +180,11 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
   },
   onStart: { default: 'none', must: callable, text: 'called before the first handler runs' },
   onClose: { default: 'none', must: callable, text: 'called after the last' },
+  onDeadLetter: {
+    default: 'none',
+    must: callable,
+    text: 'called with each message that a group of this process has given up on, once it is a dead letter: `{ topic, group, id, event, attempts, reason, error, code, correlationId }`. Nothing waits for it but `close`, within `shutdownMs`; what it throws is logged. See [dead letters](../how-to/dead-letters.md#be-told)',
+  },
   logger: {
     default: 'pino at `logLevel`, readable on a terminal, JSON elsewhere',
     must: having('debug', 'info', 'warn', 'error', 'child'),

@@ -16,6 +16,7 @@ import {
   stateChannel,
   tell,
 } from './channels.ts'
+import type { DeadLetterCalls } from './dead-letter-calls.ts'
 
 /**
  * Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. `withoutId`: foreign
@@ -65,8 +66,11 @@ export class Observer {
     withoutId: 0,
   }
 
-  constructor({ service, logger }: { service: string; logger: Logger }) {
+  readonly #onDeadLetter: DeadLetterCalls | undefined
+
+  constructor({ service, logger, onDeadLetter }: { service: string; logger: Logger; onDeadLetter?: DeadLetterCalls | undefined }) {
     this.#service = service
+    this.#onDeadLetter = onDeadLetter
     this.logger = logger
   }
 
@@ -198,6 +202,7 @@ export class Observer {
       `moved to dead letters: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
     )
     this.#settle(message, told, 'deadLetter', { reason: told.reason })
+    this.#onDeadLetter?.tell(message, told)
   }
 
   /** `deadLetter: false`: this line is all that is left of the message. */
