@@ -133,6 +133,8 @@ export interface Capabilities {
   readonly members: boolean
   /** How many messages of a topic that no group reads are kept, and how long. Without it the broker's own rules hold. */
   readonly unclaimed?: { readonly messages: number; readonly keepMs: number }
+  /** The messages that are out or wait for their retry can be told one by one: `Admin.unsettled` is there. */
+  readonly unsettled?: true
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */
@@ -169,6 +171,26 @@ export interface Depth {
   readonly members?: number
 }
 
+/** A message of a group that is out, or waits for its retry. */
+export interface Unsettled {
+  readonly id: string
+  readonly key?: string
+  readonly state: 'in flight' | 'delayed'
+  /** Times are ms since the epoch, and left out where the broker does not tell. */
+  readonly publishedAt?: number
+  readonly handedOutAt?: number
+  readonly dueAt?: number
+  readonly member?: string
+}
+
+/** What waits for its retry in a place that several groups or topics share, so that no `Depth` counts it. */
+export interface SharedDelay {
+  readonly afterMs: number
+  readonly waiting: number
+  /** Of all topics of this group; without it, of all groups. */
+  readonly group?: string
+}
+
 export interface DeadLetter {
   readonly message: Message
   readonly group: string
@@ -193,21 +215,21 @@ export interface Admin {
   /** All of them, or those of these names that there are. */
   topics(names?: readonly string[]): Promise<readonly TopicSummary[]>
   depth(topic: string, group: string): Promise<Depth>
+  /** Where `Depth.delayed` cannot be told for each group and topic: what waits in all places together, those with nothing left out. */
+  sharedDelays?(): Promise<readonly SharedDelay[]>
+  /** At most `limit` of them, those in flight first. Reading changes and counts nothing. */
+  unsettled?(topic: string, group: string, options: { readonly limit: number }): Promise<readonly Unsettled[]>
   /** Oldest first, all of them unless there is a limit. Reading changes and counts nothing. */
   deadLetters(filter: DeadLetterFilter, options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>
   /** Hands the letters back to the group that had given up on them, and to no other, with `headers` laid over theirs. Returns how many. */
   replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
   /** Deletes the letters. Returns how many. */
   purge(filter: DeadLetterFilter): Promise<number>
-  /**
-   * Stores dead letters of groups that were declared here, in their places, with id, key, headers and bytes as given. What is there already is not
-   * looked for. @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS for a group that keeps none: before anything is stored
-   */
+  /** Stores letters in the places that their groups declared, all as given. @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS: before any is stored */
   bury(letters: readonly Burying[]): Promise<void>
   /**
-   * Forgets what a group has of a topic: its position, what waits for it, and what waits for its retry there. Its dead letters stay, and so does
-   * everything of other groups; one of this name that comes again begins like a new one. Returns whether it was there.
-   * @throws CorebusError GROUP_HAS_MEMBERS
+   * Forgets what a group has of a topic: its position, what waits for it and for its retry. Its dead letters stay, and so does everything of other
+   * groups; one of this name that comes again begins like a new one. Returns whether it was there. @throws CorebusError GROUP_HAS_MEMBERS
    */
   removeGroup(topic: string, group: string): Promise<boolean>
 }

@@ -2,7 +2,8 @@ import { styleText } from 'node:util'
 import type { DeadLetter } from '../driver.ts'
 import { bounded, oneLine, visible } from '../observe/readable.ts'
 import { HEADER } from '../wire/headers.ts'
-import { age, asJson, type LetterJson } from './letters.ts'
+import { age } from './age.ts'
+import { asJson, type LetterJson } from './letters.ts'
 
 export interface LetterTextOptions {
   readonly now: number

@@ -2,6 +2,7 @@ import type { DeadLetter } from '../driver.ts'
 import { oneLine } from '../observe/readable.ts'
 import { decodeText, isEnvelope } from '../wire/envelope.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
+import { age } from './age.ts'
 import { cut, table, terminalWidth } from './table.ts'
 
 /** Everything known of a letter, in plain words. */
@@ -94,13 +95,4 @@ export function asTable(letters: readonly DeadLetter[], now: number, width: numb
     return cut(oneLine(`    ${event === null ? '' : `${event}: `}${firstLine} (attempt ${attempts})`), width)
   })
   return [head, ...lines.flatMap((line, i) => [line, details[i] ?? ''])].join('\n')
-}
-
-/** How long ago, in the largest unit that says enough. */
-export function age(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000))
-  if (seconds < 120) return `${seconds} s`
-  if (seconds < 2 * 3_600) return `${Math.round(seconds / 60)} min`
-  if (seconds < 2 * 86_400) return `${Math.round(seconds / 3_600)} h`
-  return `${Math.round(seconds / 86_400)} d`
 }

@@ -1,31 +1,63 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeProject, type Project, type Result } from '../../test/project.ts'
 
-const FAILING = `
+const HANDLERS = `
 import { handle } from '@corebus/core'
-handle({ topic: 'payments', group: 'billing', decode: 'text', maxRetries: 0 }, (text, { id }) => {
-  if (process.env.WORKS) return console.log('paid', id, text)
-  throw Object.assign(new Error('card declined'), { code: 'ECARD' })
+handle({ topic: 'payments', group: 'billing', decode: 'text' }, (text, { id }) => {
+  console.log('paid', id, text)
 })
 `
 
 /** Before it stands which broker is used. */
 const said = ({ stderr }: Result): string | undefined => stderr.trimEnd().split('\n').at(-1)
 
-/** A project whose group billing has given up on so many messages, and has no member any more. */
+/** Publishes as many as it is told, and ends when the group has given up on all of them. */
+const GIVING_UP = `
+import { createMessaging } from '@corebus/core'
+const count = Number(process.argv[2])
+const dead = []
+const all = Promise.withResolvers()
+const messaging = createMessaging({ onDeadLetter: ({ id }) => dead.push(id) === count && all.resolve() })
+messaging.handle({ topic: 'payments', group: 'billing', decode: 'text', maxRetries: 0 }, () => {
+  throw Object.assign(new Error('card declined'), { code: 'ECARD' })
+})
+await messaging.start()
+for (let n = 1; n <= count; n++) await messaging.getProducer().send('payments', n, { id: 'pay-' + n })
+await all.promise
+await messaging.close()
+`
+
+/** A project whose group billing has given up on pay-1, pay-2 and so on, and has no member any more. */
 async function withDead(count: number): Promise<{ project: Project; ids: readonly string[] }> {
-  const project = makeProject({ 'handlers.js': FAILING })
-  const published = []
-  for (let n = 1; n <= count; n++) published.push(await project.core(['publish', 'payments', String(n)]))
-  const failing = project.start(['consumer', 'handlers.js'])
-  await failing.says(new RegExp(`(moved to dead letters[\\s\\S]*){${count}}`))
-  await failing.stop()
-  return { project, ids: published.map(({ stdout }) => stdout.split(' ')[0] as string) }
+  const project = makeProject({ 'handlers.js': HANDLERS, 'giving-up.js': GIVING_UP })
+  expect(await project.node(['giving-up.js', String(count)])).toMatchObject({ code: 0 })
+  return { project, ids: Array.from({ length: count }, (_, n) => `pay-${n + 1}`) }
 }
 
-test('letters are exported, purged, put back with their ids, and handled then', async () => {
+test('letters are listed and shown, and a mistyped topic or group is said', async () => {
+  const { project, ids } = await withDead(3)
+  await project.core(['publish', 'alone', '1'])
+  const [typo, elsewhere, nobody, quiet, two, shown, missing] = await Promise.all([
+    project.core(['dlq', 'list', '--topic', 'paymnets']),
+    project.core(['dlq', 'list', '--topic', 'alone', '--group', 'billing']),
+    project.core(['dlq', 'list', '--group', 'biling']),
+    project.core(['dlq', 'list', '--topic', 'alone']),
+    project.core(['dlq', 'list', '--limit', '2']),
+    project.core(['dlq', 'show', ids[0] as string]),
+    project.core(['dlq', 'show', 'ghost', '--topic', 'payments']),
+  ])
+  expect([typo.code, said(typo)]).toEqual([2, 'error: no such topic: paymnets; did you mean payments?'])
+  expect([elsewhere.code, said(elsewhere)]).toEqual([2, 'error: group billing does not read topic alone; it reads payments'])
+  expect([nobody.code, said(nobody)]).toEqual([2, 'error: no such group: biling; did you mean billing?'])
+  expect([quiet.code, quiet.stdout]).toEqual([0, 'no dead letters\n'])
+  expect([two.stdout.split('\n').length, two.stdout.split('\n')[5]]).toEqual([7, 'and 1 more'])
+  for (const part of [`id           ${ids[0]}`, 'group        billing', 'card declined', '  1']) expect(shown.stdout).toContain(part)
+  expect([missing.code, said(missing)]).toEqual([1, 'error: there is no dead letter with the id ghost'])
+})
+
+test('letters are exported to a file of its own, and purged when somebody has said so', async () => {
   const { project, ids } = await withDead(2)
   const file = join(project.folder, 'letters.jsonl')
   const out = await project.core(['dlq', 'export', '--out', file])
@@ -51,8 +83,14 @@ test('letters are exported, purged, put back with their ids, and handled then', 
   const purged = await project.core(['dlq', 'purge', '--topic', 'payments', '--yes', '--json'])
   expect([purged.code, purged.stdout]).toEqual([0, '{"purged":2}\n'])
   expect((await project.core(['dlq', 'list'])).stdout).toBe('no dead letters\n')
+})
 
-  const text = readFileSync(file, 'utf8')
+test('exported letters are put back with their ids, all of them or none, and handled then', async () => {
+  const { project, ids } = await withDead(2)
+  const { stdout: text } = await project.core(['dlq', 'export'])
+  const file = join(project.folder, 'letters.jsonl')
+  project.write({ 'letters.jsonl': text })
+  await project.core(['dlq', 'purge', '--all', '--yes'])
   const [foreign, broken] = await Promise.all([
     project.core(['dlq', 'import', '-'], { input: text.replace('"group":"billing"', '"group":"nobody"') }),
     project.core(['dlq', 'import', '-'], { input: `${text}{"format":2}\n` }),
@@ -69,7 +107,7 @@ test('letters are exported, purged, put back with their ids, and handled then', 
   const shown = await project.core(['dlq', 'show', ids[1] as string])
   for (const part of ['group        billing', 'code         ECARD', 'card declined', 'body, 1 byte\n']) expect(shown.stdout).toContain(part)
   await project.core(['dlq', 'retry', '--all'])
-  const working = project.start(['consumer', 'handlers.js'], { env: { WORKS: '1' } })
+  const working = project.start(['consumer', 'handlers.js'])
   await working.says(/(paid [\s\S]*){2}/)
   await working.stop()
   for (const [n, id] of ids.entries()) expect(working.stdout).toContain(`paid ${id} ${n + 1}`)
@@ -130,4 +168,44 @@ test('topics are made once, and what is there already is said', async () => {
     { topic: 'orders' },
     { topic: 'refunds' },
   ])
+})
+
+test('a topic is looked at alone, and its messages that are out or wait for their retry one by one', async () => {
+  const project = makeProject({
+    'handlers.js': `
+import { handle } from '@corebus/core'
+handle({ topic: 'payments', group: 'billing', decode: 'text', maxRetries: 1, retryDelayMs: 600_000 }, async (text) => {
+  if (text === '1') throw new Error('later')
+  console.log('has ' + text)
+  await new Promise(() => {})
+})
+`,
+  })
+  const idOf = ({ stdout }: Result) => stdout.split(' ')[0] as string
+  const later = idOf(await project.core(['publish', 'payments', '1']))
+  const busy = project.start(['consumer', 'handlers.js'])
+  await busy.says(/retry 1\/1/)
+  const out = idOf(await project.core(['publish', 'payments', '2']))
+  await busy.says(/has 2/)
+  await project.core(['publish', 'audit', '1'])
+  const [one, listed, json, which, typo] = await Promise.all([
+    project.core(['topics', '--topic', 'payments', '--json']),
+    project.core(['topics', '--topic', 'payments', '--messages']),
+    project.core(['topics', '--topic', 'payments', '--messages', '--json']),
+    project.core(['topics', '--messages']),
+    project.core(['topics', '--topic', 'payment']),
+  ])
+  expect(JSON.parse(one.stdout)).toMatchObject([{ topic: 'payments', group: 'billing', inFlight: 1, delayed: 1 }])
+  const [head, ...lines] = listed.stdout.trimEnd().split('\n')
+  expect(head).toMatch(/^ID +TOPIC +GROUP +STATE +PUBLISHED +OUT FOR +DUE IN$/)
+  expect(lines[0]).toMatch(new RegExp(`^${out} +payments +billing +in flight +\\d+ m?s +- +-$`))
+  expect(lines[1]).toMatch(new RegExp(`^${later} +payments +billing +delayed +\\d+ m?s +- +10 min$`))
+  expect(JSON.parse(json.stdout)).toMatchObject([
+    { id: out, topic: 'payments', group: 'billing', state: 'in flight', publishedAt: expect.any(Number) },
+    { id: later, state: 'delayed', dueAt: expect.any(Number) },
+  ])
+  expect([which.code, said(which)]).toEqual([2, 'error: messages of which topic? Say it with --topic'])
+  expect([typo.code, said(typo)]).toEqual([2, 'error: no such topic: payment; did you mean payments?'])
+  busy.signal('SIGKILL')
+  await busy.end
 })

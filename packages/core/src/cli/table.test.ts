@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { topicsTable } from './commands/topics/table.ts'
 import { asJson, asTable } from './letters.ts'
 import { table } from './table.ts'
 
@@ -58,4 +59,33 @@ test('a letter that is nested too deep, or says nonsense of itself, is a letter'
   const headers = { 'corebus-attempt': '-3' }
   const json = asJson({ message: { id: 'i', topic: 't', headers, body }, group: 'g', place: 'p', at: 9e99 })
   expect(JSON.parse(JSON.stringify(json))).toMatchObject({ attempts: 1, at: '1970-01-01T00:00:00.000Z' })
+})
+
+const row = { topic: 'orders', group: 'billing', ready: 1, inFlight: 2, delayed: 3, dead: 4, oldestMs: 90_000, members: 5 }
+
+test('a table of topics fits 80 columns: what nobody says goes first, then what members say', () => {
+  const told = { told: 1, perSecond: 1.5, failedPercent: 2, busyPercent: 3 }
+  const titles = (rows: Parameters<typeof topicsTable>[0], width: number) => topicsTable(rows, width).split('\n')[0]?.split(/ {2,}/)
+  const all = ['TOPIC', 'GROUP', 'READY', 'IN FLIGHT', 'DELAYED', 'DEAD', 'OLDEST', 'MEMBERS', 'MSG/S', 'FAILED', 'BUSY']
+  expect(titles([{ ...row, ...told }], 200)).toEqual(all)
+  expect(titles([{ ...row, ...told }], 80)).toEqual(all.slice(0, -1))
+  expect(titles([row], 80)).toEqual(all.slice(0, -1))
+  expect(titles([row], 70)).toEqual(all.slice(0, 8))
+  for (const line of topicsTable([{ ...row, ...told, topic: long, group: long }], 80).split('\n'))
+    expect(line.length).toBeLessThanOrEqual(80)
+  expect(topicsTable([row], 80).split('\n')[1]).toMatch(/^orders +billing +1 +2 +3 +4 +90 s +5/)
+})
+
+test('what waits together for several groups or topics has a line below, once', () => {
+  const { delayed: _, ...untold } = row
+  const delays = [5_000, 5_350, 60_000].map((afterMs) => ({ afterMs, waiting: 1_000 }))
+  const shared = [
+    { ...untold, delayedTogether: delays },
+    { ...untold, group: 'other', delayedTogether: delays },
+  ]
+  expect(topicsTable(shared, 200).split('\n').slice(3)).toEqual(['waiting for a retry, all groups together: 5 s 2,000, 60 s 1,000'])
+  const ofGroup = [{ afterMs: 100, waiting: 2, group: 'billing' }]
+  expect(topicsTable([{ ...untold, delayedTogether: ofGroup }], 200).split('\n')[2]).toBe(
+    'waiting for a retry, all topics of billing: 100 ms 2',
+  )
 })

@@ -5,16 +5,23 @@ export interface Column {
   readonly align?: 'right'
   /** May be cut to make the table fit. */
   readonly shrinks?: true
+  /** May be left out to make the table fit: first what no row says anything of, then the last of them. */
+  readonly gives?: true
 }
 
 const GAP = '  '
 const NARROWEST = 8
+const NOTHING = '-'
 
-/** Left or right aligned text, no wider than `width`, as far as its columns may be cut. */
-export function table(columns: readonly Column[], given: readonly (readonly string[])[], width: number = terminalWidth()): string {
+/** Left or right aligned text, no wider than `width`, as far as its columns may be cut or left out. */
+export function table(given: readonly Column[], givenRows: readonly (readonly string[])[], width: number = terminalWidth()): string {
   // Names and ids are somebody else's: what would move the cursor, or forge a row, is shown.
-  const rows = given.map((row) => row.map(oneLine))
-  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+  const { columns, rows } = fewer(
+    given,
+    givenRows.map((row) => row.map(oneLine)),
+    width,
+  )
+  const widths = widthsOf(columns, rows)
   fit(columns, widths, width - GAP.length * (columns.length - 1))
   const line = (cells: readonly string[]): string =>
     columns
@@ -25,6 +32,29 @@ export function table(columns: readonly Column[], given: readonly (readonly stri
       .join(GAP)
       .trimEnd()
   return [columns.map(({ title }) => title), ...rows].map(line).join('\n')
+}
+
+function widthsOf(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {
+  return columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)))
+}
+
+interface Cells {
+  readonly columns: readonly Column[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+function fewer(columns: readonly Column[], rows: Cells['rows'], width: number): Cells {
+  const narrowest = widthsOf(columns, rows).map((wide, i) => (columns[i]?.shrinks ? Math.min(wide, NARROWEST) : wide))
+  if (narrowest.reduce((a, b) => a + b, 0) + GAP.length * (columns.length - 1) <= width) return { columns, rows }
+  const saysNothing = (i: number) => rows.every((row) => row[i] === NOTHING)
+  const may = columns.flatMap(({ gives }, i) => (gives ? [i] : []))
+  const least = may.findLast(saysNothing) ?? may.at(-1)
+  if (least === undefined) return { columns, rows }
+  return fewer(
+    columns.filter((_, i) => i !== least),
+    rows.map((row) => row.filter((_, i) => i !== least)),
+    width,
+  )
 }
 
 /** The widest gives way first. */

@@ -1,4 +1,4 @@
-import type { Depth, Driver } from '../driver.ts'
+import type { Depth, Driver, SharedDelay } from '../driver.ts'
 import { figuresOf, type GroupFigures, notesOf } from './group-figures.ts'
 
 /** One group of one topic. A topic that no group reads has a row without one: what it keeps waits for the first. */
@@ -6,6 +6,8 @@ export interface Row extends Partial<Depth>, Partial<GroupFigures> {
   readonly topic: string
   readonly group: string | null
   readonly kept?: number
+  /** Where `delayed` cannot be told of this row alone: what waits together with what is its own. */
+  readonly delayedTogether?: readonly SharedDelay[]
 }
 
 /** All of them by name, or those of the topics asked for. */
@@ -14,13 +16,17 @@ export async function rowsOf(driver: Driver, only?: readonly string[]): Promise<
   const topics = [...(await admin.topics(only))].sort((a, b) => (a.topic < b.topic ? -1 : 1))
   const all = [...new Set(topics.flatMap(({ groups }) => groups))]
   const notes = new Map(await Promise.all(all.map(async (group) => [group, await notesOf(driver, group)] as const)))
+  const shared = (await admin.sharedDelays?.()) ?? []
   const rows: Row[] = []
   for (const { topic, groups, kept } of topics) {
     const known = kept === undefined ? {} : { kept }
     if (groups.length === 0) rows.push({ topic, group: null, ...known })
     for (const group of [...groups].sort()) {
       const told = notes.get(group)
-      rows.push({ topic, group, ...known, ...(await admin.depth(topic, group)), ...(told && figuresOf(told, topic)) })
+      const depth = await admin.depth(topic, group)
+      const delayedTogether = depth.delayed === undefined ? shared.filter((one) => (one.group ?? group) === group) : []
+      const together = delayedTogether.length > 0 ? { delayedTogether } : {}
+      rows.push({ topic, group, ...known, ...depth, ...together, ...(told && figuresOf(told, topic)) })
     }
   }
   return rows

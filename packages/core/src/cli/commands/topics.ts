@@ -1,24 +1,30 @@
 import type { Command } from 'commander'
 import { CorebusError } from '../../errors.ts'
+import { checkKnown } from '../../operations/known.ts'
 import { type Row, rowsOf } from '../../operations/topic-rows.ts'
 import { withBroker } from '../broker.ts'
-import { type Common, common } from '../common.ts'
+import { type Common, collect, common, wholeNumber } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
 import { type Condition, conditionOf, type Figures } from '../fail-if.ts'
 import { print } from '../report.ts'
-import { count, table } from '../table.ts'
 import { createCommand } from './topics/create.ts'
+import { messagesOf, messagesTable } from './topics/messages.ts'
+import { topicsTable } from './topics/table.ts'
 
 interface Options extends Common {
   readonly json?: true
   readonly failIf: readonly string[]
+  readonly topic: readonly string[]
+  readonly messages?: true
+  readonly limit: number
 }
 
 const HELP = `
 READY      waiting to be handed out
 IN FLIGHT  handed out and not settled
-DELAYED    waiting for their retry
+DELAYED    waiting for their retry; where groups or topics wait together, below
 DEAD       in the dead letters
+OLDEST     since the oldest unsettled one was published
 MEMBERS    processes that read the group; what they say of themselves:
 MSG/S      handled in a second, over the last minute
 FAILED     of the calls of the last minute
@@ -34,23 +40,38 @@ code says is not seen.
 
 Examples:
   $ npx corebus topics
+  $ npx corebus topics --topic orders --messages
   $ npx corebus topics --json | jq '.[] | select(.dead > 0)'
   $ npx corebus topics --fail-if 'dead>10' --fail-if 'failed>5%'
 ${EXIT_HELP}`
 
 export function topicsCommand(program: Command): void {
-  const collect = (one: string, before: readonly string[]) => [...before, one]
   const topics = common(program.command('topics').description('topics, their groups, and what waits for each'))
+    .option('--topic <topic>', 'only this topic (repeatable)', collect, [])
+    .option('--messages', 'which messages are out or wait for their retry, by id')
+    .option('--limit <n>', 'with --messages: so many of each group at most', wholeNumber, 100)
     .option('--json', 'as JSON, with everything the broker and the members say')
     .option('--fail-if <condition>', "ends with 1 when it holds, as in 'dead>10' (repeatable)", collect, [])
     .addHelpText('after', HELP)
-    .action(async (options: Options) => {
-      const conditions = options.failIf.map((text) => ({ text, holds: conditionOf(text) }))
-      const rows = await withBroker('topics', options, ({ driver }) => rowsOf(driver))
-      await print(options.json ? JSON.stringify(rows) : asTable(rows))
-      judge(conditions.map((condition) => answersIn(rows, condition)))
-    })
+    .action((options: Options) => (options.messages ? messages(options) : show(options)))
   createCommand(topics)
+}
+
+async function show({ topic, failIf, json, ...options }: Options): Promise<void> {
+  const conditions = failIf.map((text) => ({ text, holds: conditionOf(text) }))
+  const rows = await withBroker('topics', options, async ({ driver }) => {
+    for (const one of topic) await checkKnown(driver.admin, { topic: one })
+    return rowsOf(driver, topic.length > 0 ? topic : undefined)
+  })
+  await print(json ? JSON.stringify(rows) : topicsTable(rows))
+  judge(conditions.map((condition) => answersIn(rows, condition)))
+}
+
+async function messages({ topic, failIf, json, limit, ...options }: Options): Promise<void> {
+  if (topic.length === 0) throw new CorebusError('USAGE', 'messages of which topic? Say it with --topic')
+  if (failIf.length > 0) throw new CorebusError('USAGE', '--messages and --fail-if contradict each other: give one of them')
+  const found = await withBroker('topics', options, ({ driver }) => messagesOf(driver, topic, limit))
+  await print(json ? JSON.stringify(found) : messagesTable(found, Date.now()))
 }
 
 interface Answers {
@@ -85,28 +106,4 @@ function figuresIn({ ready, inFlight, delayed, dead, members, told = 0, perSecon
     ...{ ready, 'in-flight': inFlight, delayed, dead, members: members ?? told, oldest },
     ...(known && { rate: perSecond, failed: failedPercent, busy: busyPercent }),
   }
-}
-
-function asTable(rows: readonly Row[]): string {
-  if (rows.length === 0) return 'no topics yet'
-  const columns = [
-    { title: 'TOPIC', shrinks: true },
-    { title: 'GROUP', shrinks: true },
-    ...['READY', 'IN FLIGHT', 'DELAYED', 'DEAD', 'MEMBERS', 'MSG/S', 'FAILED', 'BUSY'].map((title) => ({ title, align: 'right' as const })),
-  ] as const
-  return table(
-    columns,
-    rows.map(({ topic, group, kept, ready = kept, inFlight, delayed, dead, members, told = 0, perSecond, failedPercent, busyPercent }) => [
-      topic,
-      group ?? '(none yet)',
-      ...[ready, inFlight, delayed, dead, members].map(count),
-      told === 0 ? '-' : (perSecond ?? 0).toFixed(1),
-      told === 0 ? '-' : percent(failedPercent),
-      told === 0 ? '-' : percent(busyPercent),
-    ]),
-  )
-}
-
-function percent(share = 0): string {
-  return `${share < 10 && share > 0 ? share.toFixed(1) : Math.round(share)}%`
 }

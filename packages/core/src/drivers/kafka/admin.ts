@@ -1,11 +1,13 @@
-import type { Admin, Depth } from '../../driver.ts'
+import type { Admin, Depth, SharedDelay } from '../../driver.ts'
+import type { BrokerTime } from './broker-time.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
 import { failureOf, isUnknownTopic } from './failure.ts'
 import { decodeWish } from './group/assigner.ts'
 import { decodeNote } from './group/position.ts'
+import { oldestAt } from './oldest.ts'
 import type { Client } from './protocol/client.ts'
-import type { Registry } from './registry.ts'
+import type { Entry, Registry } from './registry.ts'
 import { removeGroup } from './remove-group.ts'
 
 export interface AdminOptions extends BuryOptions {
@@ -13,22 +15,27 @@ export interface AdminOptions extends BuryOptions {
   readonly client: Client
   readonly letters: Letters
   readonly registry: Registry
+  readonly time: Pick<BrokerTime, 'now'>
 }
 
 interface Lag {
   readonly ready: number
   readonly inFlight: number
+  /** When the oldest was published; infinity where there is none, or nobody asked. */
+  readonly oldestAt: number
 }
 
+const NOTHING: Lag = { ready: 0, inFlight: 0, oldestAt: Number.POSITIVE_INFINITY }
+
 export function admin(options: AdminOptions): Admin {
-  const { names, prefix, client, letters, registry, entries } = options
+  const { names, prefix, client, letters, registry, time, entries } = options
   /** Of a group that has not begun: all of it. */
-  async function lag(topic: string, group: string): Promise<Lag> {
+  async function lag(topic: string, group: string, { withAge = false } = {}): Promise<Lag> {
     let leaders: readonly number[]
     try {
       leaders = await client.leaders(topic)
     } catch (thrown) {
-      if (isUnknownTopic(failureOf(thrown))) return { ready: 0, inFlight: 0 }
+      if (isUnknownTopic(failureOf(thrown))) return NOTHING
       throw thrown
     }
     const [begins, ends, committed] = await Promise.all([
@@ -37,6 +44,7 @@ export function admin(options: AdminOptions): Admin {
       client.committed(names.group(group), topic, [...leaders.keys()]),
     ])
     let [ready, inFlight] = [0, 0]
+    const from = new Map<number, number>()
     for (const [partition, end] of ends.entries()) {
       // Of what no broker leads now nothing is known.
       if (end === undefined) continue
@@ -45,9 +53,20 @@ export function admin(options: AdminOptions): Admin {
       const done = marks.filter((mark) => mark === 'done').length
       const out = marks.filter((mark) => mark !== 'done' && mark > 0).length
       inFlight += out
+      if (end > offset && (leaders[partition] ?? -1) >= 0) from.set(partition, Math.max(offset, begins[partition] ?? 0))
       ready += Math.max(end - offset, 0) - done - out
     }
-    return { ready, inFlight }
+    return { ready, inFlight, oldestAt: withAge ? await oldestAt(client, topic, leaders, from) : Number.POSITIVE_INFINITY }
+  }
+
+  async function delaysOf(group: string, declared: readonly Entry[]): Promise<readonly SharedDelay[]> {
+    const delays = [...new Set(declared.flatMap(({ delays }) => delays.map(({ afterMs }) => afterMs)))].filter((ms) => ms > 0)
+    return Promise.all(
+      delays.map(async (afterMs) => {
+        const { ready, inFlight } = await lag(names.delay(group, afterMs), group)
+        return { afterMs, waiting: ready + inFlight, group }
+      }),
+    )
   }
 
   async function members(topic: string, group: string): Promise<number> {
@@ -72,17 +91,32 @@ export function admin(options: AdminOptions): Admin {
     async depth(topic, group): Promise<Depth> {
       const declared = (await entries()).filter((entry) => entry.group === group && !entry.gone)
       const [work, again, dead, there] = await Promise.all([
-        lag(names.topic(topic), group),
-        lag(names.again(topic, group), group),
+        lag(names.topic(topic), group, { withAge: true }),
+        lag(names.again(topic, group), group, { withAge: true }),
         letters.list({ topic, group }),
         members(topic, group),
       ])
-      const depth = { ready: work.ready + again.ready, inFlight: work.inFlight + again.inFlight, dead: dead.length, members: there }
+      const at = Math.min(work.oldestAt, again.oldestAt)
+      const depth = {
+        ready: work.ready + again.ready,
+        inFlight: work.inFlight + again.inFlight,
+        dead: dead.length,
+        members: there,
+        ...(at < Number.POSITIVE_INFINITY && { oldestMs: Math.max(0, time.now() - at) }),
+      }
       // What waits for its retry lies together for all topics of a group.
       if (declared.length > 1) return depth
-      const delays = [...new Set(declared.flatMap(({ delays }) => delays.map(({ afterMs }) => afterMs)))].filter((ms) => ms > 0)
-      const waiting = await Promise.all(delays.map((ms) => lag(names.delay(group, ms), group)))
-      return { ...depth, delayed: waiting.reduce((sum, one) => sum + one.ready + one.inFlight, 0) }
+      const waiting = await delaysOf(group, declared)
+      return { ...depth, delayed: waiting.reduce((sum, one) => sum + one.waiting, 0) }
+    },
+    async sharedDelays() {
+      const groups = Map.groupBy(
+        (await entries()).filter(({ gone }) => !gone),
+        (entry) => entry.group,
+      )
+      const shared = [...groups].filter(([, declared]) => declared.length > 1)
+      const all = await Promise.all(shared.map(([group, declared]) => delaysOf(group, declared)))
+      return all.flat().filter(({ waiting }) => waiting > 0)
     },
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),

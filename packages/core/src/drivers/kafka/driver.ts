@@ -100,7 +100,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
     },
-    admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters: dead, registry, entries }), asked),
+    admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters: dead, registry, time, entries }), asked),
     members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),
     async connect(listener) {
       if (closing) throw closed()
@@ -135,6 +135,7 @@ function insistent(admin: Admin, asked: <T>(ask: () => Promise<T>) => Promise<T>
     ...admin,
     topics: (names) => asked(() => admin.topics(names)),
     depth: (topic, group) => asked(() => admin.depth(topic, group)),
+    sharedDelays: () => asked(async () => (await admin.sharedDelays?.()) ?? []),
     deadLetters: (filter, options) => asked(() => admin.deadLetters(filter, options)),
   }
 }

@@ -1,8 +1,8 @@
-import type { Admin, Burying, Clock, DeadLetterFilter, Depth, Message } from '../../driver.ts'
+import type { Admin, Burying, Clock, DeadLetterFilter, Depth, Message, Unsettled } from '../../driver.ts'
 import { hasMembers, keepsNone, notDeclared } from '../groups.ts'
 import type { Broker } from './broker.ts'
 import type { Group } from './group.ts'
-import { ownCopy } from './member.ts'
+import { type Kept, ownCopy } from './member.ts'
 import { type Joining, withHeaders } from './subscription.ts'
 import type { Topic } from './topic.ts'
 
@@ -41,6 +41,12 @@ export function memoryAdmin({ broker, prefix, clock, placeOf }: AdminOptions): A
       const found = broker.topics.get(`${prefix}${topic}`)
       return depthOf(broker, found, found?.groups.get(group), clock.now())
     },
+    async unsettled(topic, name, { limit }) {
+      const group = broker.topics.get(`${prefix}${topic}`)?.groups.get(name)
+      if (!group) return []
+      const out = group.members.flatMap((member) => member.unsettledReceipts().map(({ kept }) => told(kept, 'in flight')))
+      return [...out, ...broker.delayed(group).map((kept) => told(kept, 'delayed'))].slice(0, limit)
+    },
     async deadLetters(filter, { limit = Number.POSITIVE_INFINITY } = {}) {
       return groupsOf(filter)
         .flatMap(({ dead }) => dead.list(filter, clock.now()))
@@ -78,6 +84,10 @@ export function memoryAdmin({ broker, prefix, clock, placeOf }: AdminOptions): A
       return true
     },
   }
+}
+
+function told({ message: { id, key }, at }: Kept, state: Unsettled['state']): Unsettled {
+  return { id, ...(key !== undefined && { key }), state, publishedAt: at }
 }
 
 function namesOf(groups: ReadonlyMap<string, Group>): readonly string[] {

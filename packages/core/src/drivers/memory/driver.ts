@@ -17,6 +17,7 @@ const CAPABILITIES: Capabilities = {
   longestHandlingMs: Number.POSITIVE_INFINITY,
   members: true,
   unclaimed: { messages: UNCLAIMED_MESSAGES, keepMs: UNCLAIMED_MS },
+  unsettled: true,
 }
 
 /**

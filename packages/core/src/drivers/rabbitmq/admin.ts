@@ -1,4 +1,4 @@
-import type { Admin, TopicSummary } from '../../driver.ts'
+import type { Admin, SharedDelay, TopicSummary } from '../../driver.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
 import { removeGroup } from './remove-group.ts'
@@ -31,6 +31,15 @@ export function admin(options: AdminOptions): Admin {
       const dead = await letters.count(topic, group)
       if (work) return { ready: work.ready, dead, members: work.consumers }
       return { ready: (await declarer.count(names.unclaimed(topic)))?.ready ?? 0, dead, members: 0 }
+    },
+    async sharedDelays() {
+      const places = new Set((await entries()).flatMap((entry) => (entry.kind === 'delay' ? entry.ms : [])))
+      const all: SharedDelay[] = []
+      for (const afterMs of [...places].sort((a, b) => a - b)) {
+        const waiting = (await declarer.count(names.delay(afterMs)))?.ready ?? 0
+        if (waiting > 0) all.push({ afterMs, waiting })
+      }
+      return all
     },
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),

@@ -1,4 +1,4 @@
-import type { Admin, Depth, TopicSummary } from '../../driver.ts'
+import type { Admin, Depth, TopicSummary, Unsettled } from '../../driver.ts'
 import { hasMembers } from '../groups.ts'
 import { answersOf } from './answers.ts'
 import type { Letters } from './dead-letters.ts'
@@ -9,6 +9,7 @@ import { keysOf } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { depthOf } from './scripts/depth.ts'
 import { removeGroup } from './scripts/remove.ts'
+import { unsettledOf as unsettledScript } from './scripts/unsettled.ts'
 import type { Topology } from './topology.ts'
 
 export interface AdminOptions {
@@ -43,6 +44,10 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
       return said(() => topology.topics(only).then((topics) => Promise.all([...topics].sort().map(summary))))
     },
     depth: (topic, group) => said(() => depth(topic, group)),
+    async unsettled(topic, group, { limit }) {
+      const reply = await said(() => nodes.run(unsettledScript, keysOf(names, topic, group), [group, String(limit)]))
+      return listOf(reply).slice(0, limit).map(unsettledIn)
+    },
     deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
     replay: (filter, headers) => letters.replay(filter, headers),
     purge: (filter) => letters.purge(filter),
@@ -53,6 +58,15 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
       await topology.retire(topic, group)
       return count === 1
     },
+  }
+}
+
+function unsettledIn(reply: Reply): Unsettled {
+  const [id = '', key = '', handedOutAt = '', dueAt = '', member = ''] = listOf(reply).map(String)
+  return {
+    id,
+    ...(key !== '' && { key: key.slice(1) }),
+    ...(dueAt === '' ? { state: 'in flight', handedOutAt: Number(handedOutAt), member } : { state: 'delayed', dueAt: Number(dueAt) }),
   }
 }
 

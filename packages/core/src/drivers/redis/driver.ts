@@ -146,6 +146,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
       unclaimed: { messages: kept.unclaimedMessages, keepMs: kept.unclaimedKeepMs },
+      unsettled: true,
     },
     admin: admin({ names, nodes, topology, letters: dead, where, signal: closing.signal }),
     members: members({ names, nodes, where, signal: closing.signal }),

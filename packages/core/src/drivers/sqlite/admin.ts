@@ -7,6 +7,7 @@ import { removeGroup } from './remove-group.ts'
 import { PARTITIONS } from './schema.ts'
 import { decodeSpan, isDone } from './span.ts'
 import { partId, rowOf, type Topic, type Topics } from './topics.ts'
+import { unsettledOf } from './unsettled.ts'
 
 export interface AdminOptions {
   readonly connection: Connection
@@ -113,6 +114,11 @@ export function admin({ connection, topics, letters, clock, prefix, timeoutMs, o
   return {
     topics: (names) => read(() => summaries(names)),
     depth: (topic, group) => read(() => depth(topic, group)),
+    unsettled: (name, group, { limit }) =>
+      read(() => {
+        const topic = topics.find(prefix + name)
+        return topic ? unsettledOf(connection, topic, group, limit) : []
+      }),
     deadLetters: (filter, { limit } = {}) => read(() => letters.list(filter, limit)),
     replay: letters.replay,
     purge: letters.purge,

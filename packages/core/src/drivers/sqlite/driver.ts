@@ -146,6 +146,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: true,
       unclaimed: { messages: tuned.ungroupedMessages, keepMs: tuned.ungroupedKeepMs },
+      unsettled: true,
     },
     admin: admin({ connection, topics, letters: dead, clock, prefix, timeoutMs: publishTimeoutMs, ownFile: life.ownFile }),
     members: members({ connection, clock, prefix, timeoutMs: publishTimeoutMs }),

@@ -8,6 +8,7 @@ import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
 import { hostileCases } from './hostile.ts'
 import { limitCases } from './limit.ts'
+import { lookCases } from './looks.ts'
 import { memberCases } from './members.ts'
 import { networkCases } from './network.ts'
 import { othersCases } from './others.ts'
@@ -36,6 +37,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...replayCases,
   ...buryCases,
   ...removeGroupCases,
+  ...lookCases,
   ...poisonCases,
   ...hostileCases,
   ...othersCases,

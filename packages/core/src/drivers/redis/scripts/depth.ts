@@ -60,6 +60,11 @@ for which = 1, 2 do
     end
   end
 end
+-- What waits for its retry is known by where its original lies; the first of them say enough.
+for _, token in ipairs(redis.call('ZRANGE', KEYS[4], 0, 999)) do
+  local id = string.match(token, '^%d:(%d+%-%d+)$')
+  note(id)
+end
 local age = oldest and math.max(0, now() - parts(oldest)) or -1
 -- Of those that were killed while nobody else was there nobody has ended the membership.
 local living = redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', now()), '+inf')
