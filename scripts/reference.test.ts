@@ -84,16 +84,33 @@ function help(...command: readonly string[]): string {
 const commandsOf = (text: string) =>
   matches(text.split('Commands:\n')[1]?.split('\n\n')[0] ?? '', /^ {2}(\w+)/gm).filter((name) => name !== 'help')
 
+const optionsOf = (...command: readonly string[]) =>
+  sorted(matches(help(...command), /^ {2}(?:-\w, )?(--[\w-]+)/gm)).filter((option) => option !== '--help')
+
+test('the command has one name: npx corebus, in scripts of package.json and in its reference core', () => {
+  const files = globSync(['packages/*/src/**/*.ts', 'examples/**/*.ts', 'docs/**/*.md', 'packages/*/README.md', 'README.md'], {
+    cwd: root,
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.test.ts'],
+  }).filter((file) => file !== 'docs/reference/cli.md')
+  expect(files.length).toBeGreaterThan(500)
+  const commands = commandsOf(help()).concat('outbox').join('|')
+  const otherwise = new RegExp(`(?<!npx |[\\w./@"-])core(?:bus)? (?:${commands})\\b|(?<!npx )corebus (?:${commands})\\b`)
+  const wrong = files.flatMap((file) =>
+    textOf(file)
+      .split('\n')
+      .flatMap((line, n) => (otherwise.test(line) ? [`${file}:${n + 1}: ${line.trim()}`] : [])),
+  )
+  expect(wrong).toEqual([])
+})
+
 test('the page of the command line has every command and every option that --help shows, and no other', () => {
   const commands = commandsOf(help()).flatMap((name) => {
     const below = commandsOf(help(name))
-    return below.length === 0 ? [[name]] : below.map((sub) => [name, sub])
+    const own = below.length === 0 || optionsOf(name).length > 0 ? [[name]] : []
+    return [...own, ...below.map((sub) => [name, sub])]
   })
   expect(commands.length).toBeGreaterThan(3)
-  const shown = commands.map((command) => [
-    `core ${command.join(' ')}`,
-    sorted(matches(help(...command), /^ {2}(?:-\w, )?(--[\w-]+)/gm)).filter((option) => option !== '--help'),
-  ])
+  const shown = commands.map((command) => [`core ${command.join(' ')}`, optionsOf(...command)])
   const rows = [...sections].filter(([heading]) => heading.startsWith('core '))
   const listed = rows.map(([heading, section]) => [
     heading,

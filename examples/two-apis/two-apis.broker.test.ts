@@ -54,7 +54,7 @@ for (const [name, home] of Object.entries(BROKERS)) {
       expect(said.match(/ step {9}\d\. /g)).toHaveLength(6)
       expect(said.match(/ retry {8}\d\/3 in (500|1000|2000) ms/g)).toHaveLength(3)
       expect(said).toMatch(/ dead letter {2}.*payments\.process/)
-      expect(said).toContain('core dlq retry --id')
+      expect(said).toContain('npx corebus dlq retry --id')
       expect(said).toContain('all of it happened')
       expect(said).not.toMatch(STARTED)
       expect(await readdir(folder)).toEqual([])

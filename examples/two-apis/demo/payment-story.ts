@@ -59,13 +59,13 @@ function gaps(lines: readonly LogLine[]): readonly number[] {
 
 async function replay({ apis, tell }: Stage, id: string): Promise<void> {
   const core = async (...args: string[]): Promise<string> => {
-    tell('orders-api', 'command', `core ${args.join(' ')}`)
+    tell('orders-api', 'command', `npx corebus ${args.join(' ')}`)
     const { code, output, errors } = await apis.core(...args)
     for (const text of output.trim().split('\n')) tell('orders-api', 'says', text)
-    check(code === 0, `core ${args.join(' ')} exits with 0, and not ${code}: ${errors.trim()}`)
+    check(code === 0, `npx corebus ${args.join(' ')} exits with 0, and not ${code}: ${errors.trim()}`)
     return output
   }
-  check((await core('dlq', 'list', '--topic', 'payments.process')).includes(id), `core dlq list names message ${id}`)
+  check((await core('dlq', 'list', '--topic', 'payments.process')).includes(id), `npx corebus dlq list names message ${id}`)
   await core('dlq', 'retry', '--id', id)
 }
 

@@ -1,4 +1,4 @@
-// A consumer service: one handler, at the messaging instance. SIGTERM closes it, as `core consumer` does.
+// A consumer service: one handler, at the messaging instance. SIGTERM closes it, as `npx corebus consumer` does.
 
 import { createMessaging } from '@corebus/core'
 import { block, onCommand, pause, placeIn, readOrders, say } from '@corebus/core/testing/conformance/process'

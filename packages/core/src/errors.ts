@@ -1,6 +1,12 @@
 import { types } from 'node:util'
 import type { Delivery } from './driver.ts'
 
+/**
+ * How the command is called in errors, help and logs: wherever it is typed. In scripts of package.json it is `core` too; typed in a shell without a local
+ * install, `npx core` would run somebody else's package.
+ */
+export const COMMAND = 'npx corebus'
+
 /** Every error of Corebus: `code` is stable, the message says what happened and what to do. Secrets never appear in it. */
 export class CorebusError extends Error {
   override readonly name: string = 'CorebusError'

@@ -1,3 +1,3 @@
-// The entry of `core consumer`: it only registers handlers.
+// The entry of `npx corebus consumer`: it only registers handlers.
 import './messaging.ts'
 import './handlers/user-activity.ts'

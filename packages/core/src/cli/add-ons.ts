@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
-import { CorebusError } from '../errors.ts'
-import { COMMAND } from '../process/command.ts'
+import { COMMAND, CorebusError } from '../errors.ts'
 import { resolveFrom } from './copy.ts'
 import { findProject } from './project.ts'
 

@@ -1,6 +1,6 @@
-import { basename } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
+import { COMMAND } from '../errors.ts'
 import { packageVersion } from '../process/version.ts'
 import { addCommandsOf } from './add-ons.ts'
 import { bridgeCommand } from './commands/bridge.ts'
@@ -37,8 +37,7 @@ export async function main(argv: readonly string[] = process.argv): Promise<void
 async function run(argv: readonly string[]): Promise<number> {
   let verbose = false
   let exitCode: number = EXIT.ok
-  const name = basename(argv[1] ?? '').startsWith('corebus') ? 'corebus' : 'core'
-  const program = programNamed(name, (code) => {
+  const program = programOf((code) => {
     exitCode = code
   })
   program.hook('preAction', (_, action) => {
@@ -56,14 +55,14 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-function programNamed(name: string, onConsumed: (exitCode: number) => void): Command {
-  const program = new Command(name)
+function programOf(onConsumed: (exitCode: number) => void): Command {
+  const program = new Command(COMMAND)
     .description('Messaging on Kafka, RabbitMQ, Redis Streams, SQLite or memory')
     .version(packageVersion, '-V, --version')
     // What stands behind a command is that command's: `topics create --json`.
     .enablePositionalOptions()
     .exitOverride()
-    .showHelpAfterError(`Run ${name} --help, or ${name} <command> --help.`)
+    .showHelpAfterError(`Run ${COMMAND} --help, or ${COMMAND} <command> --help.`)
     .configureHelp({ styleTitle: (title) => styleText('bold', title) })
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error:/, (label) => styleText('red', label, { stream: process.stderr }))),

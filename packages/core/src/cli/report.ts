@@ -31,7 +31,7 @@ export function say(text: string): void {
 /** The result of a command. Resolves when it is written: what follows may be the end of the process. */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    // A reader that has seen enough, as in `core dlq list | head`, is no failure.
+    // A reader that has seen enough, as in `npx corebus dlq list | head`, is no failure.
     const written = (error?: NodeJS.ErrnoException | null): void => (error && error.code !== 'EPIPE' ? reject(error) : resolve())
     process.stdout.on('error', written)
     process.stdout.write(`${text}\n`, written)

@@ -140,7 +140,7 @@ describe('core', () => {
     const helps = await Promise.all(commands.map((command) => project.core([...command, '--help'])))
     for (const [i, { code, stdout }] of helps.entries()) {
       expect(code).toBe(0)
-      expect(stdout).toContain(`Usage: core ${commands[i]?.join(' ')}`.trimEnd())
+      expect(stdout).toContain(`Usage: npx corebus ${commands[i]?.join(' ')}`.trimEnd())
       if (commands[i]?.[0] !== 'dlq' || commands[i].length > 1) {
         expect(stdout).toMatch(/\$ npx corebus /)
         expect(stdout).toMatch(/ {2}70 {2}/)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { COMMAND } from '../errors.ts'
 import { redactUrl } from '../options/redact.ts'
 import { type Address, chooseAddress } from './address.ts'
 import type { Env } from './env.ts'
@@ -23,7 +24,7 @@ export function otherInEnvFile(options: MessagingOptions, env: Env, cwd: string)
   const names = `${found.file} names ${named.broker} at ${redactUrl(named.url)}`
   return isOverruled
     ? `${names}, and the environment overrules it`
-    : `${names}, and this process has not read it: start it with node --env-file-if-exists=.env, as core consumer does`
+    : `${names}, and this process has not read it: start it with node --env-file-if-exists=.env, as ${COMMAND} consumer does`
 }
 
 const isSame = (a: Address, b: Address): boolean => a.broker === b.broker && a.url === b.url

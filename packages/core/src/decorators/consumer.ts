@@ -55,7 +55,7 @@ interface ConsumerRecord {
   readonly options: ConsumerOptions
 }
 
-/** Makes the class a consumer: its handlers form the group, one instance per process, started by `core consumer` or `messaging.start()`. */
+/** Makes the class a consumer: its handlers form the group, one instance per process, started by `npx corebus consumer` or `messaging.start()`. */
 export function consumer(group: string, options: ConsumerOptions = {}): ClassDecorator {
   // Plain JavaScript may give null, which is said at start.
   const autoStart = (options as ConsumerOptions | null)?.autoStart ?? true

@@ -115,7 +115,7 @@ describe('core bridge', { timeout: 60_000 }, () => {
   test('a broker inside of one process cannot be either end', async () => {
     const { project, addresses } = between()
     const { code, stderr } = await project.core(['bridge', ...addresses.with(3, 'memory:'), '--until-empty'])
-    expect(stderr).toMatch(/^error: core bridge needs a broker that several processes share/m)
+    expect(stderr).toMatch(/^error: npx corebus bridge needs a broker that several processes share/m)
     expect(code).toBe(2)
   })
 

@@ -6,10 +6,9 @@ import { type Command, Option } from 'commander'
 import { topologyError } from '../../broker/connection.ts'
 import { systemClock } from '../../clock.ts'
 import type { Driver, Topology } from '../../driver.ts'
-import { CorebusError } from '../../errors.ts'
+import { COMMAND, CorebusError } from '../../errors.ts'
 import type { Messaging } from '../../messaging.ts'
 import { type Bridged, bridge } from '../../operations/bridge.ts'
-import { COMMAND } from '../../process/command.ts'
 import { onSignals } from '../../process/signals.ts'
 import { stderrLogger } from '../broker.ts'
 import { type Common, collect, common } from '../common.ts'
@@ -177,5 +176,5 @@ function showing(bridged: Bridged): { end(): void } {
 
 function words({ copied, refused, there = 0 }: Bridged, group: string): string {
   const said = `${copied} copied${there > 0 ? `, ${there} were there before: they came from there` : ''}`
-  return refused === 0 ? said : `${said}, ${refused} refused: core dlq list --group ${group} on the first broker shows them and why`
+  return refused === 0 ? said : `${said}, ${refused} refused: ${COMMAND} dlq list --group ${group} on the first broker shows them and why`
 }

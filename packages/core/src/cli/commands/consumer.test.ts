@@ -200,7 +200,7 @@ configureMessaging({ onStart: () => new Promise((done) => server.listen(0, done)
     const project = makeProject({ 'handlers.js': `${HANDLER}\nimport { start } from '@corebus/core'\nawait start()\n` })
     const { code, stderr } = await project.core(['consumer', 'handlers.js'])
     expect(stderr).toBe(
-      'error: handlers.js starts messaging itself. Leave that out: an entry only registers handlers, and core consumer starts them\n',
+      'error: handlers.js starts messaging itself. Leave that out: an entry only registers handlers, and npx corebus consumer starts them\n',
     )
     expect(code).toBe(2)
   })

@@ -1,7 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import { asError, CorebusError } from '../../errors.ts'
-import { COMMAND } from '../../process/command.ts'
+import { asError, COMMAND, CorebusError } from '../../errors.ts'
 import { HEADER } from '../../wire/headers.ts'
 import { newId } from '../../wire/id.ts'
 import { withBroker } from '../broker.ts'

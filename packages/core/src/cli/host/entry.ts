@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { asError, CorebusError } from '../../errors.ts'
+import { asError, COMMAND, CorebusError } from '../../errors.ts'
 import { resolveFrom } from '../copy.ts'
 import { codeOf } from '../exit.ts'
 import { nearest, type Project } from '../project.ts'
@@ -24,7 +24,7 @@ export function findEntry(given: string | undefined, { folder, entry }: Project,
   if (found !== undefined) return found
   throw new CorebusError(
     'USAGE',
-    `no entry found: tried corebus.entry in package.json, ${FALLBACKS.join(' and ')} in ${folder}. Name the file that registers the handlers, as in: core consumer src/handlers.ts`,
+    `no entry found: tried corebus.entry in package.json, ${FALLBACKS.join(' and ')} in ${folder}. Name the file that registers the handlers, as in: ${COMMAND} consumer src/handlers.ts`,
   )
 }
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Server } from 'node:net'
-import { CorebusError } from '../../errors.ts'
+import { COMMAND, CorebusError } from '../../errors.ts'
 import { placeIn } from './place.ts'
 
 type Listen = (this: Server, ...args: unknown[]) => Server
@@ -37,6 +37,6 @@ function portIn([first]: readonly unknown[]): string | undefined {
 function portError(port: string, place: string | undefined): CorebusError {
   return new CorebusError(
     'USAGE',
-    `the entry opens ${port} while it loads${place === undefined ? '' : ` (${place})`}. An entry of \`core consumer\` only registers handlers: move the server into a file that the entry does not import, or name another entry, as the argument or as corebus.entry in package.json`,
+    `the entry opens ${port} while it loads${place === undefined ? '' : ` (${place})`}. An entry of \`${COMMAND} consumer\` only registers handlers: move the server into a file that the entry does not import, or name another entry, as the argument or as corebus.entry in package.json`,
   )
 }

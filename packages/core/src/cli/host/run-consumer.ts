@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hold } from '../../clock.ts'
-import { asError, CorebusError } from '../../errors.ts'
+import { asError, COMMAND, CorebusError } from '../../errors.ts'
 import type { Messaging } from '../../messaging.ts'
 import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
 import { importCore } from '../copy.ts'
@@ -87,7 +87,7 @@ async function start(
     if (codeOf(error) === 'NO_HANDLERS')
       throw new CorebusError('NO_HANDLERS', `${shown(entry)} was loaded, and ${asError(error).message}`, { cause: error })
     if (codeOf(error) !== 'STARTED') throw error
-    const advice = `${shown(entry)} starts messaging itself. Leave that out: an entry only registers handlers, and core consumer starts them`
+    const advice = `${shown(entry)} starts messaging itself. Leave that out: an entry only registers handlers, and ${COMMAND} consumer starts them`
     throw new CorebusError('STARTED', advice, { cause: error })
   }
 }

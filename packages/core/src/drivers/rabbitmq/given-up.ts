@@ -1,4 +1,4 @@
-import { CorebusError } from '../../errors.ts'
+import { COMMAND, CorebusError } from '../../errors.ts'
 import type { Names } from './names.ts'
 import type { Entry } from './registry.ts'
 import { type Headers, headersOf, type Raw } from './wire.ts'
@@ -49,5 +49,5 @@ export function newlyGivenUp({
   readonly count: number
 }): CorebusError {
   const what = `RabbitMQ has given up ${count} messages of group ${group} on ${topic} that were not handled: they had expired, or were handed out too often`
-  return new CorebusError('GIVEN_UP', `${what}. They are among its dead letters: core dlq list --topic ${topic} --group ${group}`)
+  return new CorebusError('GIVEN_UP', `${what}. They are among its dead letters: ${COMMAND} dlq list --topic ${topic} --group ${group}`)
 }
