@@ -136,15 +136,16 @@ payments  billing         0          0        0     3       -        0      -   
 describe('core', () => {
   test('has help with examples and exit codes for every command', async () => {
     const project = makeProject({})
-    const commands = [[], ['consumer'], ['publish'], ['dlq'], ['dlq', 'list'], ['dlq', 'show'], ['dlq', 'retry'], ['topics']]
+    const parents = [['dlq'], ['groups']]
+    const ofDlq = ['list', 'show', 'retry', 'purge', 'export', 'import'].map((name) => ['dlq', name])
+    const others = [['groups', 'list'], ['groups', 'remove'], ['topics'], ['topics', 'create'], ['bridge']]
+    const commands: readonly (readonly string[])[] = [[], ['consumer'], ['publish'], ...parents, ...ofDlq, ...others]
     const helps = await Promise.all(commands.map((command) => project.core([...command, '--help'])))
     for (const [i, { code, stdout }] of helps.entries()) {
       expect(code).toBe(0)
       expect(stdout).toContain(`Usage: npx corebus ${commands[i]?.join(' ')}`.trimEnd())
-      if (commands[i]?.[0] !== 'dlq' || commands[i].length > 1) {
-        expect(stdout).toMatch(/\$ npx corebus /)
-        expect(stdout).toMatch(/ {2}70 {2}/)
-      }
+      expect(stdout).toMatch(/\$ npx corebus /)
+      if (!parents.some(([name]) => commands[i]?.join(' ') === name)) expect(stdout).toMatch(/ {2}70 {2}/)
       for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
       expect(stdout).not.toContain('\x1b')
     }

@@ -12,9 +12,9 @@ interface Options extends Filtered {
 }
 
 const HELP = `
-A line of JSON for each letter, with all that it takes to put it back: id, topic,
-group, key, headers and bytes (in base64 what is no UTF-8). Without a filter it
-is every letter. What is in messages is in the file: keep it like them.
+A line of JSON for each letter, with all that it takes to put it back: id,
+topic, group, key, headers and bytes (in base64 what is no UTF-8). Without a
+filter it is every letter. What is in messages is in the file: keep it safe.
 
 Examples:
   $ npx corebus dlq export --out letters.jsonl
