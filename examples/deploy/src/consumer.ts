@@ -1,4 +1,4 @@
-// The entry of `core consumer`: it only registers handlers.
+// The entry of `npx corebus consumer`: it only registers handlers.
 import { on } from '@corebus/core'
 import { messaging, OrderPlaced } from './messaging.ts'
 

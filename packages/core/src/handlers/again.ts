@@ -1,3 +1,4 @@
+import { COMMAND } from '../errors.ts'
 import type { HandlerSpec } from './handler.ts'
 
 /** Which of them were registered from the same line before, for the same messages. */
@@ -16,5 +17,5 @@ export function registeredOnce(specs: readonly HandlerSpec[]): { once: readonly 
 export function evaluatedAgain(specs: readonly HandlerSpec[]): string {
   const handlers = [...new Set(specs.map(({ where }) => where))].join(', ')
   const places = [...new Set(specs.map(({ at }) => at))].join(', ')
-  return `registered twice: ${handlers}, from ${places}. That module was evaluated twice (hot reload, a test runner that resets modules, an import with a query), or the same line registers it in a loop. Restart the process instead, as core consumer --watch does; in tests give each instance its own: createMessaging({ handlers: [...] })`
+  return `registered twice: ${handlers}, from ${places}. That module was evaluated twice (hot reload, a test runner that resets modules, an import with a query), or the same line registers it in a loop. Restart the process instead, as ${COMMAND} consumer --watch does; in tests give each instance its own: createMessaging({ handlers: [...] })`
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { CorebusError } from '../errors.ts'
+import { COMMAND, CorebusError } from '../errors.ts'
 import { createLogger, levelIn } from '../observe/logger.ts'
 import { registry } from '../process/registry.ts'
 
@@ -78,6 +78,6 @@ function say(): void {
   const logger = known ?? createLogger({ level: levelIn(process.env), service: process.env.SERVICE_NAME ?? 'corebus' })
   logger.warn(
     { handlers: entries.length },
-    `handlers are registered and nothing has started them: ${named(entries.map(({ where }) => where))}. Call start() of their instance, or run them with the command core consumer; those that this process is not to run say autoStart: false`,
+    `handlers are registered and nothing has started them: ${named(entries.map(({ where }) => where))}. Call start() of their instance, or run them with ${COMMAND} consumer; those that this process is not to run say autoStart: false`,
   )
 }
