@@ -28,7 +28,7 @@ interface Lag {
 const NOTHING: Lag = { ready: 0, inFlight: 0, oldestAt: Number.POSITIVE_INFINITY }
 
 export function admin(options: AdminOptions): Admin {
-  const { names, prefix, client, letters, registry, time, entries } = options
+  const { names, prefix, client, letters, time, entries } = options
   /** Of a group that has not begun: all of it. */
   async function lag(topic: string, group: string, { withAge = false } = {}): Promise<Lag> {
     let leaders: readonly number[]
@@ -122,6 +122,6 @@ export function admin(options: AdminOptions): Admin {
     replay: (filter, headers) => letters.replay(filter, headers),
     purge: (filter) => letters.purge(filter),
     bury: (all) => bury(all, options),
-    removeGroup: (topic, group) => removeGroup(topic, group, { names, client, registry, members }),
+    removeGroup: (topic, group) => removeGroup(topic, group, { ...options, members }),
   }
 }

@@ -2,10 +2,10 @@ import { hasMembers } from '../groups.ts'
 import type { Names } from './names.ts'
 import type { Client } from './protocol/client.ts'
 import type { Entry, Registry } from './registry.ts'
+import { type TakeOutOptions, takeOut } from './take-out.ts'
 
-export interface RemoveGroupOptions {
+export interface RemoveGroupOptions extends Pick<TakeOutOptions, 'client' | 'publisher' | 'time'> {
   readonly names: Names
-  readonly client: Client
   readonly registry: Registry
   readonly members: (topic: string, group: string) => Promise<number>
 }
@@ -14,8 +14,8 @@ const GONE_LOOKS = 250
 const LOOK_EVERY_MS = 20
 
 /**
- * What is the group's alone on this topic: what it has committed, and the topics of what comes back to it. A delay belongs to all of its topics and
- * goes with the last of them. The place of its dead letters stays written down.
+ * What is the group's alone on this topic: what it has committed, and the topics of what comes back to it. A delay belongs to all of its topics: of one that
+ * others use too its messages are taken out. The place of its dead letters stays written down.
  */
 export async function removeGroup(topic: string, group: string, options: RemoveGroupOptions): Promise<boolean> {
   const { names, client, registry, members } = options
@@ -26,9 +26,13 @@ export async function removeGroup(topic: string, group: string, options: RemoveG
   if (count > 0) throw hasMembers({ topic, group }, count)
   const again = names.again(topic, group)
   const others = new Set(ofGroup.filter((one) => one !== entry).flatMap(({ delays }) => delays.map(({ afterMs }) => afterMs)))
-  const delays = entry.delays.map(({ afterMs }) => afterMs).filter((ms) => ms > 0 && !others.has(ms))
+  const all = entry.delays.map(({ afterMs }) => afterMs).filter((ms) => ms > 0)
+  const delays = all.filter((ms) => !others.has(ms))
   const own = [again, ...delays.map((ms) => names.delay(group, ms))]
   const there = await client.topics()
+  // First: only this may be refused, and nothing is done then.
+  for (const name of all.filter((ms) => others.has(ms)).map((ms) => names.delay(group, ms)))
+    if (there.has(name)) await takeOut(name, { ...options, groupId: names.group(group), of: { topic, group } })
   const read = [names.topic(topic), ...own].filter((name) => there.has(name))
   if ((await client.forget(names.group(group), new Map(read.map((name) => [name, there.get(name) ?? 0])))) === 'members')
     throw hasMembers({ topic, group }, 1)
