@@ -1,6 +1,6 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from '../address.ts'
-import { closed, failureOf, isUnknownTopic, throwBut } from '../failure.ts'
+import { closed, throwBut } from '../failure.ts'
 import { encodeFetch, READ_COMMITTED, readAnswer } from './fetch.ts'
 import { fetchRequest, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
 import { kafkaLibrary } from './library.ts'
@@ -201,13 +201,8 @@ export class Client {
 
   /** Not there is fine. @throws what the broker says of the others. */
   async delete(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) {
-      try {
-        await (await this.#any()).deleteTopics({ topics: [topic], timeout: SERVER_TIMEOUT_MS })
-      } catch (thrown) {
-        if (!isUnknownTopic(failureOf(thrown))) throw thrown
-      }
-    }
+    const unlessGone = (thrown: unknown) => throwBut(thrown, 'UNKNOWN_TOPIC_OR_PARTITION')
+    for (const topic of topics) await (await this.#any()).deleteTopics({ topics: [topic], timeout: SERVER_TIMEOUT_MS }).catch(unlessGone)
   }
 
   async configOf(topic: string): Promise<ReadonlyMap<string, string>> {
