@@ -14,6 +14,10 @@ import { Minute } from './minute.ts'
 
 type Handler = (message: string, context: HandlerContext) => unknown
 
+interface BenchOptions extends Partial<Parameters<typeof messageSpec>[0]> {
+  readonly subscribed?: Promise<void>
+}
+
 /** A group on a broker whose every word is said by the test. */
 class Bench {
   readonly clock = new VirtualClock()
@@ -28,10 +32,7 @@ class Bench {
   /** It takes no copy, of whatever form. */
   refuses = false
 
-  constructor(
-    handler: Handler = () => undefined,
-    { subscribed = Promise.resolve(), ...options }: Partial<Parameters<typeof messageSpec>[0]> & { subscribed?: Promise<void> } = {},
-  ) {
+  constructor(handler: Handler = () => undefined, { subscribed = Promise.resolve(), ...options }: BenchOptions = {}) {
     const spec = messageSpec({ topic: 't', retryDelayMs: 1_000, ...options }, () => undefined)
     const capabilities = {
       durable: true,
@@ -142,6 +143,39 @@ describe('crashes', () => {
       ['deadLetter killer', 'ack once', 'ack neighbour'],
     ])
     expect(bench.observer.counters).toMatchObject({ dead: 1, handled: 2 })
+  })
+
+  test('while a suspect is here nothing more is asked for, whatever is settled beside it', async () => {
+    const [slow, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const bench = await new Bench((_, { id }) => (id === 'slow' ? slow.promise : id === 'suspect' ? held.promise : undefined)).start()
+    await bench.hand(delivery('fresh'))
+    await bench.hand(delivery('slow'))
+    await bench.hand(delivery('suspect', { unsettledBefore: 1 }))
+    slow.resolve()
+    await bench.clock.settle()
+    expect([bench.settled, bench.handled.at(-1), bench.limits]).toEqual([['ack fresh', 'ack slow'], 'suspect 1', [1, 20, 1]])
+    held.resolve()
+    await bench.hand(delivery('next'))
+    expect([bench.settled.at(-1), bench.limits]).toEqual(['ack next', [1, 20, 1, 20]])
+  })
+
+  test('a suspect that has failed, or was lost while it waited, keeps nothing out any more', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench((_, { id }) => (id === 'failing' ? held.promise : undefined)).start()
+    const lost = delivery('lost', { unsettledBefore: 1 })
+    await bench.hand(delivery('failing', { unsettledBefore: 1 }), lost)
+    bench.broker.onLost([lost])
+    held.reject(new Error('no'))
+    await bench.hand(delivery('fresh'))
+    expect([bench.settled, bench.limits.at(-1)]).toEqual([['retry failing', 'ack fresh'], 20])
+  })
+
+  test('nor does one that waits behind its key’s retry, for minutes', async () => {
+    const failing = (_: string, { id }: HandlerContext) => (id === 'failing' ? Promise.reject(new Error('no')) : undefined)
+    const bench = await new Bench(failing, { ordering: 'key' }).start()
+    await bench.hand(delivery('failing', { key: 'a' }), delivery('suspect', { key: 'a', unsettledBefore: 1 }))
+    await bench.hand(delivery('fresh', { key: 'b' }))
+    expect([bench.settled, bench.limits.at(-1)]).toEqual([['ack fresh'], 22])
   })
 
   test('a loss this process lived through is no crash, however often', async () => {

@@ -10,12 +10,12 @@ import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
 import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
-import { Losses } from './losses.ts'
 import type { Members } from './members.ts'
 import type { Minute } from './minute.ts'
 import { Refusals } from './refusals.ts'
 import { reportHandling, reportOutcome, reportState, reportStop, reportTrouble } from './report.ts'
 import { Settler } from './settler.ts'
+import { Suspects } from './suspects.ts'
 import { Work } from './work.ts'
 
 export interface GroupRunOptions {
@@ -44,7 +44,7 @@ export class GroupRun {
   /** Everything handed to us and not settled. */
   readonly #ours = new Map<Delivery, Work>()
   readonly #running = new Set<Work>()
-  readonly #losses = new Losses()
+  readonly #suspects: Suspects
   readonly #decisions: Decisions
   readonly #refusals: Refusals
   readonly #hold = new Hold()
@@ -60,6 +60,7 @@ export class GroupRun {
   constructor(options: GroupRunOptions) {
     this.#options = options
     const { plan, clock, observer } = options
+    this.#suspects = new Suspects(options)
     this.#decisions = new Decisions(options)
     this.#refusals = new Refusals({ group: plan.group, decisions: this.#decisions, observer, onChange: () => this.#tellLimit() })
     this.#deadlines = new Deadlines({
@@ -187,7 +188,7 @@ export class GroupRun {
   }
 
   #take(deliveries: readonly Delivery[]): void {
-    const { plan, observer, clock, crashLimit, dispatch } = this.#options
+    const { plan, observer, clock, dispatch } = this.#options
     const now = monotonic(clock)
     const works: Work[] = []
     for (const delivery of deliveries) {
@@ -196,18 +197,14 @@ export class GroupRun {
       if (!topic) continue // a driver hands out only what was asked for
       observer.delivered(message, plan.group, delivery.unsettledBefore)
       if (message.id === '' && dispatch.inbox) observer.withoutId(message, plan.group)
-      const crashes = delivery.unsettledBefore === 0 ? 0 : delivery.unsettledBefore - this.#losses.of(message)
+      const { crashes, isGivenUp } = this.#suspects.judge(delivery)
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1, loop: this.#deadlines })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
-      if (crashes >= crashLimit && !this.#losses.chance(delivery)) this.#bury(work, crashes)
+      if (isGivenUp) this.#settle(work, { verdict: crashed(crashes), event: undefined, plan: undefined })
       else works.push(work)
     }
     this.#lanes.push(works)
-  }
-
-  #bury(work: Work, crashes: number): void {
-    this.#settle(work, { verdict: crashed(crashes), event: undefined, plan: undefined })
   }
 
   #lose(deliveries: readonly Delivery[]): void {
@@ -216,9 +213,10 @@ export class GroupRun {
     for (const work of lost) {
       work.lost = true
       this.#ours.delete(work.delivery)
+      this.#suspects.remove(work.delivery)
       this.#refusals.over(work)
       work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
-      this.#losses.add(work.message)
+      this.#suspects.losses.add(work.message)
     }
     this.#lanes.drop((work) => work.lost)
     this.#options.observer.lost(lost.length, this.#options.plan.group)
@@ -244,6 +242,7 @@ export class GroupRun {
 
   #finish(work: Work, dispatched: Dispatched, durationMs: number): Rest {
     const { plan, observer } = this.#options
+    this.#suspects.remove(work.delivery)
     reportHandling(observer, plan.group, work, dispatched, durationMs)
     this.#options.minute.count(dispatched.verdict)
     if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined
@@ -276,14 +275,16 @@ export class GroupRun {
     const { observer, plan } = this.#options
     this.#ours.delete(delivery)
     this.#refusals.over(work)
-    this.#losses.forget(delivery.message)
+    this.#suspects.losses.forget(delivery.message)
     if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
     if (work.outcome?.kind === 'deadLetter' || work.outcome?.kind === 'drop') this.#options.minute.dead++
     this.#survived(work)
   }
 
   #survived({ delivery, durationMs }: Work): void {
-    if (delivery.unsettledBefore === 0) this.#limit.settledFresh(durationMs)
+    if (delivery.unsettledBefore > 0) return
+    // Whatever comes beside a suspect may be counted for it. Behind a key that waits for its retry one may be here for minutes, though.
+    if (!this.#suspects.areHere || this.#lanes.held > 0) this.#limit.settledFresh(durationMs)
   }
 
   #changeState(state: SubscriptionState): void {
@@ -293,7 +294,7 @@ export class GroupRun {
     const before = this.#state
     this.#state = state.kind
     this.#trouble = why
-    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#losses.outage()
+    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#suspects.losses.outage()
     reportState(this.#options.observer, this.#options.plan, before, state)
   }
 }
