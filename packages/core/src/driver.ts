@@ -16,10 +16,7 @@ export interface Delivery {
   readonly message: Message
   /** Times the broker handed this out and nobody settled it, also while it only waited beside one that crashed. Never a failure count. */
   readonly unsettledBefore: number
-  /**
-   * It lies where users publish, as its author wrote it: what it says of attempts is not believed. Copies (retries, what was handed back) lie in
-   * places of the driver's own.
-   */
+  /** It lies where users publish, as its author wrote it: what it says of attempts is not believed. Copies lie in places of the driver's own. */
   readonly original?: boolean
   /** Opaque to everyone but the driver that made it. */
   readonly receipt: unknown
@@ -135,6 +132,8 @@ export interface Capabilities {
   readonly unclaimed?: { readonly messages: number; readonly keepMs: number }
   /** The messages that are out or wait for their retry can be told one by one: `Admin.unsettled` is there. */
   readonly unsettled?: true
+  /** Going down, the broker hands on to the next member what one had, and counts each time: no process sees all of that. Default false. */
+  readonly countsOutages?: boolean
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */

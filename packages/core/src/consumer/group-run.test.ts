@@ -8,6 +8,7 @@ import { planGroups } from '../handlers/plan.ts'
 import { messageSpec } from '../handlers/specs.ts'
 import { Observer } from '../observe/observer.ts'
 import { GroupRun } from './group-run.ts'
+import type { Members } from './members.ts'
 import { Minute } from './minute.ts'
 
 // What brokers do to a group: crashes that are counted, losses, late answers. What the memory broker can do as well is in messaging.test.ts.
@@ -16,6 +17,8 @@ type Handler = (message: string, context: HandlerContext) => unknown
 
 interface BenchOptions extends Partial<Parameters<typeof messageSpec>[0]> {
   readonly subscribed?: Promise<void>
+  readonly members?: Members
+  readonly countsOutages?: boolean
 }
 
 /** A group on a broker whose every word is said by the test. */
@@ -32,7 +35,10 @@ class Bench {
   /** It takes no copy, of whatever form. */
   refuses = false
 
-  constructor(handler: Handler = () => undefined, { subscribed = Promise.resolve(), ...options }: BenchOptions = {}) {
+  constructor(
+    handler: Handler = () => undefined,
+    { subscribed = Promise.resolve(), members, countsOutages = false, ...options }: BenchOptions = {},
+  ) {
     const spec = messageSpec({ topic: 't', retryDelayMs: 1_000, ...options }, () => undefined)
     const capabilities = {
       durable: true,
@@ -40,6 +46,7 @@ class Bench {
       keepsHistory: true,
       longestHandlingMs: Number.POSITIVE_INFINITY,
       members: false,
+      countsOutages,
     }
     const [plan] = planGroups([spec], {
       service: 'g',
@@ -53,6 +60,7 @@ class Bench {
       configured: {},
     })
     const driver = {
+      capabilities,
       subscribe: async (broker: SubscribeOptions) => {
         this.broker = broker
         await subscribed
@@ -82,7 +90,7 @@ class Bench {
       observer: this.observer,
       crashLimit: 5,
       abortGraceMs: 1_000,
-      members: undefined,
+      members,
       minute: new Minute(),
       dispatch: {
         group: 'g',
@@ -176,6 +184,29 @@ describe('crashes', () => {
     await bench.hand(delivery('failing', { key: 'a' }), delivery('suspect', { key: 'a', unsettledBefore: 1 }))
     await bench.hand(delivery('fresh', { key: 'b' }))
     expect([bench.settled, bench.limits.at(-1)]).toEqual([['ack fresh'], 22])
+  })
+
+  describe('where the broker counts an outage once for each member', () => {
+    const others = (count: number) => ({ join: async () => undefined, others: count }) as unknown as Members
+
+    test('a process that began after it forgives as many as there are other members, two at least, at most as many again', async () => {
+      for (const [count, most] of [
+        [0, 7],
+        [3, 8],
+        [20, 10],
+      ] as const) {
+        const bench = await new Bench(undefined, { countsOutages: true, members: others(count) }).start()
+        await bench.hand(delivery('below', { unsettledBefore: most - 1 }))
+        await bench.hand(delivery('over', { unsettledBefore: most }))
+        expect(bench.settled).toEqual(['ack below', 'deadLetter over'])
+      }
+    })
+
+    test('and nowhere else', async () => {
+      const bench = await new Bench(undefined, { members: others(2) }).start()
+      await bench.hand(delivery('over', { unsettledBefore: 5 }))
+      expect(bench.settled).toEqual(['deadLetter over'])
+    })
   })
 
   test('a loss this process lived through is no crash, however often', async () => {

@@ -182,6 +182,17 @@ describe('the list', () => {
     await same.members.join()
   })
 
+  test('says how many others there are; where it cannot be read there are none', async () => {
+    const { members, clock } = bench()
+    const joined = members.join()
+    await clock.advance(2_500)
+    await joined
+    expect(members.others).toBe(1)
+    const unread = bench({ list: () => Promise.reject(new Error('no right to read it')) })
+    await unread.members.join()
+    expect(unread.members.others).toBe(0)
+  })
+
   test('that cannot be read is said once, and nothing is passed on', async () => {
     const { members, lines, clock } = bench({ list: () => Promise.reject(new Error('no right to read it')) })
     await members.join()

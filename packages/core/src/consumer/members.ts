@@ -87,6 +87,11 @@ export class Members {
     this.#cancel = clock.after(TOLD_EVERY_MS, () => this.#tellAgain())
   }
 
+  /** So many were there beside us when we last looked; none where they cannot be known. */
+  get others(): number {
+    return this.#others.length
+  }
+
   /** Whether another member takes what we have no handler for. At once while the list is fresh. */
   handles(topic: string, event: string | undefined): boolean | Promise<boolean> {
     // Where nobody can ever be asked each decides for itself; where the broker is in trouble, nobody does.

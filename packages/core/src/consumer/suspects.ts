@@ -1,8 +1,13 @@
-import type { Delivery } from '../driver.ts'
+import type { Delivery, Driver } from '../driver.ts'
 import { Losses } from './losses.ts'
+import type { Members } from './members.ts'
+
+const FEWEST_OTHERS = 2
 
 export interface SuspectsOptions {
   readonly crashLimit: number
+  readonly driver: Pick<Driver, 'capabilities'>
+  readonly members: Pick<Members, 'others'> | undefined
 }
 
 export interface Judgement {
@@ -30,7 +35,7 @@ export class Suspects {
   judge(delivery: Delivery): Judgement {
     const { message, unsettledBefore } = delivery
     const crashes = unsettledBefore === 0 ? 0 : unsettledBefore - this.losses.of(message)
-    const isGivenUp = crashes >= this.#options.crashLimit && !this.losses.chance(delivery)
+    const isGivenUp = crashes >= this.#options.crashLimit && crashes >= this.#mostCrashes() && !this.losses.chance(delivery)
     if (crashes > 0 && !isGivenUp) this.#unhandled.add(delivery)
     return { crashes, isGivenUp }
   }
@@ -38,5 +43,15 @@ export class Suspects {
   /** It is handled, or no longer ours. */
   remove(delivery: Delivery): void {
     this.#unhandled.delete(delivery)
+  }
+
+  /**
+   * A process that began after an outage knows nothing of it, and must not take for crashes what the outage alone may have counted: one hand-out
+   * more for each other member, and two at least: who begins soon after it may have heard of nobody. Twice the limit at most, since a message that
+   * does end processes costs one of them for each.
+   */
+  #mostCrashes(): number {
+    const { crashLimit, driver, members } = this.#options
+    return crashLimit + (driver.capabilities.countsOutages ? Math.min(Math.max(members?.others ?? 0, FEWEST_OTHERS), crashLimit) : 0)
   }
 }

@@ -154,6 +154,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       longestHandlingMs: LONGEST_HANDLING_MS,
       members: true,
       unclaimed: { messages: maxMessages, keepMs },
+      countsOutages: true,
     },
     admin: admin({ names, declarer, publisher, targets, clock, letters: dead, entries }),
     members: notes,
