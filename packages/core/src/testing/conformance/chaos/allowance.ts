@@ -160,16 +160,18 @@ function movesInDoubt(history: History): (retry: Retry) => number {
   }
 }
 
-/** When the broker itself went down, or was out of reach, until its clients noticed. */
+/** When the broker itself went down, or was out of reach, until the last of its clients noticed: it ends their connections one by one, and works until then. */
 function fallsOf({ lives, faults, doubts }: History): readonly Breach[] {
-  const lost = lives.flatMap(({ notes }) =>
-    notes.flatMap((note) => (note.what === 'state' && note.state === 'reconnecting' ? note.at : [])),
-  )
+  const lost = lives.map(({ notes }) => notes.flatMap((note) => (note.what === 'state' && note.state === 'reconnecting' ? note.at : [])))
+  const noticed = ({ at, until }: Fault) => {
+    const firsts = lost.flatMap((times) => times.find((one) => one >= at) ?? []).filter((one) => one <= until)
+    return firsts.length > 0 ? Math.max(...firsts) : until
+  }
   const falls = (fault: Fault) =>
     doubts.membersBringBack ? fault.life === undefined && breaks(fault, '', doubts) : fault.kind === 'restart' || fault.kind === 'kill'
-  return faults.filter(falls).map(({ at, until }) => ({
-    at,
-    lostAt: doubts.movesForMs > 0 ? until + doubts.movesForMs : Math.min(until, ...lost.filter((one) => one >= at)),
+  return faults.filter(falls).map((fault) => ({
+    at: fault.at,
+    lostAt: doubts.movesForMs > 0 ? fault.until + doubts.movesForMs : noticed(fault),
   }))
 }
 

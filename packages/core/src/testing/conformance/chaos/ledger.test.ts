@@ -147,6 +147,18 @@ test('where members bring back what is due, one that is lost over it may have do
   expect(found(lives(3_000), { doubts })).toEqual(['duplicate'])
 })
 
+test('a broker that goes down moves retries until the last of its clients is cut off, and one that was just moved may be moved again', () => {
+  const retrying = life('member 1.1', [delivered(5), threw(6, 1), [7, { what: 'settled', id: 'a', how: 'retry', afterMs: 100 }]])
+  const client = (n: number, cutAt: number) => life(`producer 2.${n}`, [state(cutAt, 'connection', 'reconnecting')])
+  const twice = life('member 2.1', [delivered(950), delivered(951), done(960), done(961), acked(962), acked(963)])
+  const lives = [published({ ...plain, fails: 1 }), retrying, twice, client(1, 103)]
+  const more: More = { faults: [{ kind: 'restart', at: 100, until: 900 }] }
+  expect(found([...lives, client(2, 120)], more)).toEqual([])
+  expect(found(lives, more)).toEqual(['duplicate'])
+  // It was cut off by something that came later.
+  expect(found([...lives, client(2, 5_000)], more)).toEqual(['duplicate'])
+})
+
 test('what a member could not settle before it closed may be handled again when there was no broker, and only then', () => {
   const closing = life('member 1.1', [state(3, 'group', 'consuming'), delivered(5), done(6)], { at: 1_000 })
   const lives = [published(), closing, life('member 2.1', [delivered(2_000), done(2_001), acked(2_002)])]
