@@ -2,7 +2,7 @@
 export interface Job {
   /** Jobs of one lane run one after another; without a lane a job is on its own. */
   readonly lane: string | undefined
-  /** Runs when nothing else does, and nothing starts beside it. */
+  /** Begins when nothing else runs, and nothing begins beside it until it is done or has run for `ALONE_MS`. */
   readonly alone: boolean
 }
 
@@ -18,6 +18,9 @@ export interface LanesOptions<J extends Job> {
   readonly onHeld?: () => void
 }
 
+/** A job that runs for longer than this must not keep the others waiting: they would be there when it ends the process, and done by then if they begin. */
+const ALONE_MS = 250
+
 /** Runs at most `concurrency` jobs at once, those of one lane in order, one at a time. */
 export class Lanes<J extends Job> {
   readonly #options: LanesOptions<J>
@@ -27,7 +30,10 @@ export class Lanes<J extends Job> {
   #ready: J[] = []
   #head = 0
   #running = 0
-  #aloneRunning = false
+  #alone: J | undefined
+  #cancelAlone: (() => void) | undefined
+  /** Running jobs that were alone for as long as they may be. */
+  #notAlone = 0
   #stopped = false
   #starting = false
   readonly #parked = new Map<J, () => void>()
@@ -93,6 +99,7 @@ export class Lanes<J extends Job> {
     this.#stopped = true
     for (const cancel of this.#parked.values()) cancel()
     this.#parked.clear()
+    this.#cancelAlone?.()
     this.#tellIdle()
   }
 
@@ -106,17 +113,18 @@ export class Lanes<J extends Job> {
   #start(): void {
     if (this.#starting) return
     this.#starting = true
-    while (!this.#stopped && !this.#aloneRunning && this.#running < this.#options.concurrency && this.#head < this.#ready.length) {
+    while (!this.#stopped && !this.#alone && this.#running < this.#options.concurrency && this.#head < this.#ready.length) {
       const job = this.#ready[this.#head] as J
-      if (job.alone && this.#running > 0) break
+      if (job.alone && this.#running > this.#notAlone) break
       this.#head++
       if (this.#head > 1_000 && this.#head * 2 > this.#ready.length) {
         this.#ready = this.#ready.slice(this.#head)
         this.#head = 0
       }
       this.#running++
-      this.#aloneRunning = job.alone
+      if (job.alone) this.#alone = job
       const rest = this.#run(job)
+      if (job.alone && rest instanceof Promise) this.#cancelAlone = this.#options.after(ALONE_MS, () => this.#letOthersBegin())
       if (rest instanceof Promise) void rest.then((rest) => this.#finish(job, rest))
       else this.#leave(job, rest)
     }
@@ -138,9 +146,18 @@ export class Lanes<J extends Job> {
     this.#start()
   }
 
+  #letOthersBegin(): void {
+    this.#alone = undefined
+    this.#notAlone++
+    this.#start()
+  }
+
   #leave(job: J, rest: Rest): void {
     this.#running--
-    if (job.alone) this.#aloneRunning = false
+    if (this.#alone === job) {
+      this.#alone = undefined
+      this.#cancelAlone?.()
+    } else if (job.alone) this.#notAlone--
     if (rest && !this.#stopped) this.#park(job, rest.againAfterMs)
     else this.#next(job)
   }
