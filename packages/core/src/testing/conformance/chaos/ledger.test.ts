@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ALWAYS } from '../notes.ts'
 import type { Errand, Note } from '../protocol.ts'
 import type { Doubts, Fault, History, Letter, Life } from './history.ts'
@@ -222,6 +222,53 @@ test('in the dead letters is right only what has failed every attempt, or has ki
   expect(found([published(plain), all], { letters: [crash] })).toEqual(['wronglyDead'])
   expect(found([published({ ...plain, kills: true })], { letters: [crash] })).toEqual([])
   expect(found([published(hopeless), all], { letters: [failed, failed] })).toEqual(['duplicate'])
+})
+
+describe('a message that is dead-lettered as a crash, and has killed nothing', () => {
+  const out = (at: number, unsettledBefore: number, id = 'a'): Said => [at, { what: 'delivered', id, unsettledBefore }]
+  const called = (at: number, id = 'a'): Said => [at, { what: 'called', id, attempt: 1 }]
+  const buried = (at: number, unsettledBefore: number): Life =>
+    life('member 9.1', [out(at, unsettledBefore), [at + 1, { what: 'settled', id: 'a', how: 'deadLetter' }]])
+  const killed = (at: number, ...notes: readonly Said[]): Life => life(`member ${at}.1`, notes, { at: at + 9, how: 'killed' })
+  const alone = (n: number) => killed(10 * n, out(10 * n, n - 1), called(10 * n + 1))
+  const letters: readonly Letter[] = [{ id: 'a', reason: 'crash', attempt: 1 }]
+  const findings = (...lives: readonly Life[]) =>
+    found([published(), published(plain, 'b'), ...lives], { letters }).filter((kind) => kind === 'wronglyDead')
+
+  test('is no finding where each hand-out looked like a crash: it ran alone, or was new, or no member saw it', () => {
+    expect(findings(alone(1), alone(2), alone(3), alone(4), alone(5), buried(60, 5))).toEqual([])
+    expect(
+      findings(killed(10, out(10, 0), out(10, 0, 'b'), called(11, 'b')), alone(2), alone(3), alone(4), alone(5), buried(60, 5)),
+    ).toEqual([])
+    expect(findings(alone(1), alone(2), buried(60, 5))).toEqual([])
+    const copy = life('member 7.1', [out(70, 0), called(71), done(72), acked(73)])
+    expect(findings(alone(1), alone(2), buried(60, 5), copy)).toEqual([])
+  })
+
+  test('is one where it was handed out before, and waited or ran beside others when its member was killed', () => {
+    const four = [alone(1), alone(2), alone(3), alone(4)]
+    expect(findings(...four, killed(50, out(50, 4)), buried(60, 5))).toEqual(['wronglyDead'])
+    expect(findings(...four, killed(50, out(50, 4), called(51), out(52, 0, 'b'), called(53, 'b')), buried(60, 5))).toEqual(['wronglyDead'])
+    expect(findings(...four, killed(50, out(50, 4), called(51), out(52, 0, 'b'), called(53, 'b'), done(54, 'b')), buried(60, 5))).toEqual(
+      [],
+    )
+  })
+
+  test('is none where its own handler had been running for long, whatever had begun beside it since', () => {
+    const long = life('member 5.1', [out(50, 4), called(51), out(52, 0, 'b'), called(400, 'b')], { at: 500, how: 'killed' })
+    expect(findings(alone(1), alone(2), alone(3), alone(4), long, buried(600, 5))).toEqual([])
+  })
+
+  test('is one where it had waited before it was acknowledged, and that was lost', () => {
+    const waited = [killed(30, out(30, 2)), killed(40, out(40, 3))]
+    const unheard = life('member 5.1', [out(50, 4), called(51), done(52), acked(53)])
+    expect(findings(alone(1), alone(2), ...waited, unheard, buried(60, 5))).toEqual(['wronglyDead'])
+  })
+
+  test('is one where it was settled meanwhile: what was before that no longer counts', () => {
+    const retried = life('member 6.1', [out(60, 5), called(61), threw(62, 1), [63, { what: 'settled', id: 'a', how: 'retry', afterMs: 1 }]])
+    expect(findings(alone(1), alone(2), alone(3), alone(4), alone(5), retried, buried(70, 4))).toEqual(['wronglyDead'])
+  })
 })
 
 test('a process that does not end when it is told to is a finding', () => {

@@ -1,6 +1,7 @@
 import { ALWAYS, MAX_RETRIES, PUBLISH_TIMEOUT_MS } from '../notes.ts'
 import type { Errand } from '../protocol.ts'
 import { allowancesOf, lossesOf } from './allowance.ts'
+import { ownHandOuts } from './hand-outs.ts'
 import { breaks, errandsIn, type FaultKind, type History, type Letter, type Life, overlap, statesOf, storyOf } from './history.ts'
 
 /** What the ledger of a run adds up to. */
@@ -39,6 +40,8 @@ export interface Finding {
 }
 
 const LAST_WORDS = 10
+/** The default: members set no other. */
+const CRASH_LIMIT = 5
 
 /** Says what is wrong with what happened. */
 export function judge(history: History): Ledger {
@@ -61,9 +64,11 @@ export function judge(history: History): Ledger {
     findings.push({ kind, text: `${id}: ${text}`, story: storyOf(id, history) })
   for (const id of confirmed) if (!done.has(id) && !dead.has(id)) find('lost', 'confirmed, and neither handled nor dead', id)
 
+  const own = ownHandOuts(lives)
   for (const letter of letters) {
-    const why = whyWrong(letter, errands.get(letter.id), threw.get(letter.id) ?? new Set())
-    if (why) find('wronglyDead', why, letter.id)
+    const { id } = letter
+    const why = whyWrong(letter, errands.get(id), { threw: threw.get(id) ?? new Set(), handOuts: own.get(id) ?? 0 })
+    if (why) find('wronglyDead', why, id)
   }
 
   const allowances = allowancesOf(history)
@@ -119,9 +124,18 @@ function foundNoBroker({ name, notes, end }: Life, { faults, doubts }: History):
   )
 }
 
-function whyWrong({ reason, attempt }: Letter, errand: Errand | undefined, threw: ReadonlySet<number>): string | undefined {
+interface Calls {
+  readonly threw: ReadonlySet<number>
+  /** That nothing could have spared it. */
+  readonly handOuts: number
+}
+
+function whyWrong({ reason, attempt }: Letter, errand: Errand | undefined, { threw, handOuts }: Calls): string | undefined {
   if (!errand) return 'in the dead letters, and nobody published it'
-  if (reason === 'crash') return errand.kills ? undefined : 'dead-lettered as a crash, and its handler killed nothing'
+  if (reason === 'crash') {
+    if (errand.kills || handOuts >= CRASH_LIMIT) return undefined
+    return `dead-lettered as a crash, and its handler killed nothing: ${handOuts} hand-outs could not be told from a crash`
+  }
   if (reason !== 'failed') return `dead-lettered because of ${reason}`
   if (errand.fails !== ALWAYS) return 'dead-lettered, and would have succeeded'
   const calls = Array.from({ length: MAX_RETRIES + 1 }, (_, i) => i + 1)
