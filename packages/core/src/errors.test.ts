@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asError, Reject } from './errors.ts'
+import { asError, Reject, withCauses } from './errors.ts'
 
 class WithGetter extends Error {
   override get message(): string {
@@ -70,4 +70,33 @@ test('a stack that cannot be made is said to be so', () => {
   const error = new Error('x')
   Object.defineProperty(error, 'stack', { get: () => expect.fail() })
   expect(asError(error).stack).toBe('an error whose stack cannot be read')
+})
+
+test.each<[string, Error, string]>([
+  [
+    'a failed fetch',
+    new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED 127.0.0.1:1') }),
+    'fetch failed: connect ECONNREFUSED 127.0.0.1:1',
+  ],
+  [
+    'one that tried two addresses',
+    new TypeError('fetch failed', { cause: new AggregateError([new Error('v6'), new Error('v4')]) }),
+    'fetch failed: v6, v4',
+  ],
+  ['one that says its cause itself', new Error('no: because', { cause: new Error('because') }), 'no: because'],
+  ['without a cause', new Error('plain', { cause: 'a text' }), 'plain'],
+])('what %s says with its causes', (_, error, said) => {
+  expect(withCauses(error)).toBe(said)
+})
+
+test('a cause that cannot be read adds nothing, and a circle ends', () => {
+  const circle = new Error('a')
+  circle.cause = new Error('b', { cause: circle })
+  expect(withCauses(circle)).toBe('a: b')
+  const hostile = Object.defineProperty(new Error('x'), 'cause', {
+    get() {
+      throw new Error('no')
+    },
+  })
+  expect(withCauses(hostile)).toBe('x')
 })

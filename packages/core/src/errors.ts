@@ -36,6 +36,28 @@ export class PublishError extends CorebusError {
   }
 }
 
+const MOST_CAUSES = 3
+
+/**
+ * What an error says, with what its causes say and it does not: of a failed `fetch` only the cause knows that nobody listened at that address.
+ * Never throws.
+ */
+export function withCauses(error: Error): string {
+  const said = [String(error.message)]
+  try {
+    let cause: unknown = error.cause
+    for (let i = 0; i < MOST_CAUSES && cause instanceof Error; i++, cause = cause.cause) {
+      // Node tries each address of a name, and says in a list without a message what came of that.
+      const one =
+        cause.message || (cause instanceof AggregateError ? (cause.errors as Error[]).map(({ message }) => message).join(', ') : '')
+      if (one !== '' && !said.some((text) => text.includes(one))) said.push(one)
+    }
+  } catch {
+    // A cause that cannot be read adds nothing.
+  }
+  return said.join(': ')
+}
+
 /** None of them was taken, all for the same reason. */
 export function noneTaken(messages: readonly { readonly id: string }[], cause: CorebusError): PublishError {
   return new PublishError(

@@ -6,7 +6,7 @@ import type { MessagingOptions } from './config/messaging-options.ts'
 import { Consumers, START, type StartOptions } from './consumer/consumers.ts'
 import type { Health } from './consumer/health.ts'
 import { checkEvents } from './decorators/event.ts'
-import { eventRecords, handlerSpecs } from './decorators/registered.ts'
+import { eventRecords, handlerSpecs, startsByItself } from './decorators/registered.ts'
 import type { Driver } from './driver.ts'
 import { CorebusError } from './errors.ts'
 import type { HandlerContext, HandlerSpec } from './handlers/handler.ts'
@@ -116,7 +116,7 @@ export function createInstance<T extends Types>(
   const publisher = createPublisher({
     driver: connection.driver,
     ensureTopic: connection.ensureTopic,
-    trouble: connection.trouble,
+    away: connection.away,
     onStored: (driver, messages) => unclaimed.stored(driver, messages[0]?.topic ?? '', messages.length),
     clock: runtimeOf(clock),
     timeoutMs: config.publishTimeoutMs,
@@ -175,7 +175,8 @@ export function createInstance<T extends Types>(
     own.push(spec)
     if (spec.autoStart) awaitsStart(spec, { owner: key, where: spec.where, logger })
   }
-  for (const type of options.handlers ?? []) awaitsStart(type, { owner: key, where: `@consumer ${type.name}`, logger })
+  for (const type of (options.handlers ?? []).filter(startsByItself))
+    awaitsStart(type, { owner: key, where: `@consumer ${type.name}`, logger })
 
   const mustHaveSession = (what: string): void => {
     if (!outlet.hasOutbox || currentScope()?.session === 'write') return
@@ -216,7 +217,7 @@ export function createInstance<T extends Types>(
       checkOptions('start', startOptions, START)
       endsWaiting(key)
       if (ownsEvents) messaging.check()
-      const specs = handlerSpecs([...classes()], [...functions(), ...own])
+      const specs = handlerSpecs([...new Set(classes())], [...functions(), ...own])
       if (specs.length === 0) throw noHandlers(waitingElsewhere(key), ownsEvents)
       await held(() => inFrameAsLoaded(() => consumers.start(specs, startOptions)))
     },

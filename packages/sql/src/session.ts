@@ -47,13 +47,28 @@ function reading(database: DatabaseSync, key: SessionKey): Session<DatabaseSync>
     }
   })
   let connection: DatabaseSync | undefined
-  return (work) => {
+  const read: Session<DatabaseSync> = (work) => {
     if (typeof key !== 'string' || database.prepare('PRAGMA journal_mode').get()?.journal_mode !== 'wal') return inTurn(work)
     // By its own class: whoever has no use for SQLite does not load it.
     const Connection = database.constructor as new (file: string, options: object) => DatabaseSync
     connection ??= new Connection(key, { readOnly: true, timeout: READ_TIMEOUT_MS })
     return work(connection)
   }
+  return async (work) => {
+    try {
+      return await read(work)
+    } catch (thrown) {
+      throw isResultCode(thrown, SQLITE_READONLY) ? onlyReads(thrown) : thrown
+    }
+  }
+}
+
+function onlyReads(cause: unknown): CorebusError {
+  return new CorebusError(
+    'SESSION_READS',
+    "this session only reads, as that of a GET or HEAD request and of session: 'read' does: say session: true where something is written",
+    { cause },
+  )
 }
 
 function writing(database: DatabaseSync, key: SessionKey, busyTimeoutMs: number): Session<DatabaseSync> {
@@ -86,6 +101,7 @@ function locationOf(database: DatabaseSync): string | undefined {
 }
 
 const SQLITE_BUSY = 5
+const SQLITE_READONLY = 8
 /** With a write-ahead log readers wait for next to nothing. */
 const READ_TIMEOUT_MS = 100
 const FIRST_WAIT_MS = 2
@@ -104,7 +120,7 @@ async function whenUnlocked(run: () => void, what: string, busyTimeoutMs: number
       if (leftMs <= 0)
         throw new CorebusError(
           'SESSION_BUSY',
-          `${what} was locked by another process or connection for ${busyTimeoutMs} ms (busyTimeoutMs)`,
+          `${what} was locked by another process or connection for ${busyTimeoutMs} ms (busyTimeoutMs). Does somebody wait for a slow call inside of a session? session: 'manual' keeps it outside`,
           {
             cause: thrown,
           },
@@ -129,8 +145,12 @@ function withoutWaiting(database: DatabaseSync, statement: string, ownTimeoutMs:
 }
 
 function isBusy(thrown: unknown): boolean {
+  return isResultCode(thrown, SQLITE_BUSY)
+}
+
+function isResultCode(thrown: unknown, code: number): boolean {
   if (!(thrown instanceof Error) || !('errcode' in thrown) || typeof thrown.errcode !== 'number') return false
-  return (thrown.errcode & 0xff) === SQLITE_BUSY
+  return (thrown.errcode & 0xff) === code
 }
 
 /** A full disk or an I/O error has ended the transaction already: then there is nothing to roll back, and the first error is the one to tell. */

@@ -20,8 +20,8 @@ export interface Connection {
   /** @throws CorebusError TOPOLOGY when something is missing or differs. */
   ensure(topology: Topology): Promise<void>
   state(): ConnectionState['kind'] | 'idle' | 'connecting' | 'closed'
-  /** What keeps the broker away, where that is known. */
-  trouble(): string | undefined
+  /** Why nothing can be sent now; undefined while the broker is connected. */
+  away(): string | undefined
   close(): Promise<void>
 }
 
@@ -161,13 +161,17 @@ export function createConnection({ config, clock, observer, logger, load = loadO
     return asked
   }
 
+  function away(): string | undefined {
+    return current === 'connected' ? undefined : (trouble ?? 'there is no connection to the broker yet')
+  }
+
   async function close(): Promise<void> {
     current = 'closed'
     // Also while it connects, which may take as long as the broker is away: then the connect rejects.
     await made?.close()
   }
 
-  return { driver, ensureTopic, ensure, state, trouble: () => trouble, close }
+  return { driver, ensureTopic, ensure, state, away, close }
 }
 
 function withReason(thrown: unknown, reason: string | undefined): unknown {

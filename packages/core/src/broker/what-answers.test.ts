@@ -36,7 +36,7 @@ test.each([
   ['a server that speaks TLS', 'redis', tls, 'speaks TLS: use rediss:// or tls: true'],
 ])('%s is named', async (_, broker, server, words) => {
   const at = await server()
-  expect(await whatAnswers(broker, `${broker}://user:p%40ss@${at}/0,other:1`, false)).toContain(`What answers at ${at} ${words}`)
+  expect(await whatAnswers(broker, `${broker}://user:p%40s,s@${at}/0,other:1`, false)).toContain(`What answers at ${at} ${words}`)
 })
 
 test('nothing is said of one that answers as it should, of one that is silent, and where nobody is', async () => {

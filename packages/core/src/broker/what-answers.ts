@@ -76,9 +76,10 @@ interface Place {
 
 /** The first server of an address, which may be a list. */
 function firstPlace(url: string, port: number): Place | undefined {
-  const [first = ''] = url.replace(/^[a-z+]+:\/\//i, '').split(',')
-  // A password may hold an encoded "@" only.
-  const parsed = URL.parse(`tcp://${first.slice(first.lastIndexOf('@') + 1)}`)
+  // Who logs in stands before the last "@", and may have any character that is not a slash.
+  const [authority = ''] = url.replace(/^[a-z+]+:\/\//i, '').split(/[/?#]/)
+  const [first = ''] = authority.slice(authority.lastIndexOf('@') + 1).split(',')
+  const parsed = URL.parse(`tcp://${first}`)
   if (!parsed?.hostname) return undefined
   return { host: parsed.hostname.replace(/^\[|\]$/g, ''), port: parsed.port === '' ? port : Number(parsed.port) }
 }

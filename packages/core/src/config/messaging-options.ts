@@ -175,7 +175,10 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
   },
   handlers: {
     default: 'every decorated class, for the default instance; none for another',
-    must: must('an array of classes', (value) => Array.isArray(value) && value.every((item) => typeof item === 'function')),
+    must: must(
+      'an array in which everything is a class',
+      (value) => Array.isArray(value) && value.every((item) => typeof item === 'function'),
+    ),
     text: 'the consumer classes of this instance',
   },
   onStart: { default: 'none', must: callable, text: 'called before the first handler runs' },

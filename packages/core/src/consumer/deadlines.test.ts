@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { VirtualClock } from '../../test/virtual-clock.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Work } from './work.ts'
 
@@ -56,4 +56,22 @@ test('a process that was frozen for an hour gives its handler what was left of i
   expect(said).toHaveLength(1)
   await run(1_500)
   expect(said).toHaveLength(2)
+})
+
+test('a clock that a test sets does not make the loop stand still: what the machine measures must say so too', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'Date', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const work = { runningSince: systemClock.monotonic?.() ?? 0, ranMs: 0 } as unknown as Work
+  const deadlines = new Deadlines({
+    clock: systemClock,
+    running: new Set(),
+    handlerTimeoutMs: 60_000,
+    abortGraceMs: 1,
+    onStuck: () => undefined,
+  })
+  deadlines.watch()
+  vi.setSystemTime(Date.now() + 3_600_000)
+  vi.advanceTimersByTime(0)
+  expect(deadlines.stoodStillFor(work)).toBe(0)
+  deadlines.stop()
 })

@@ -1,4 +1,4 @@
-import { type Clock, monotonic } from '../clock.ts'
+import { type Clock, monotonic, runtimeOf } from '../clock.ts'
 import { CorebusError } from '../errors.ts'
 import type { Loop, Work } from './work.ts'
 
@@ -23,6 +23,7 @@ export class Deadlines implements Loop {
   readonly #everyMs: number
   #cancel: (() => void) | undefined
   #tickedAt = 0
+  #turnedAt = 0
 
   constructor(options: DeadlinesOptions) {
     this.#options = options
@@ -42,11 +43,17 @@ export class Deadlines implements Loop {
     return this.#options.handlerTimeoutMs
   }
 
-  /** Since the last tick, which comes as long as the loop turns. What runs beside a handler that blocks may be called to account with it. */
+  /**
+   * Since the last tick, which comes as long as the loop turns. What runs beside a handler that blocks may be called to account with it. The
+   * clock that models time may be set by a test, and that of the machine goes on while a test lets no tick come: both must say so.
+   */
   stoodStillFor({ runningSince }: Pick<Work, 'runningSince'>): number {
-    const now = monotonic(this.#options.clock)
-    const stillMs = now - Math.max(this.#tickedAt, runningSince ?? now)
-    return stillMs > 2 * this.#everyMs ? stillMs : 0
+    const { clock } = this.#options
+    const now = monotonic(clock)
+    const modelled = now - Math.max(this.#tickedAt, runningSince ?? now)
+    if (modelled <= 2 * this.#everyMs) return 0
+    const stillMs = Math.min(modelled, monotonic(runtimeOf(clock)) - this.#turnedAt)
+    return stillMs > 2 * this.#everyMs && !isDebugged() ? stillMs : 0
   }
 
   #tick(): void {
@@ -54,6 +61,7 @@ export class Deadlines implements Loop {
     const now = monotonic(clock)
     const passedMs = Math.min(now - this.#tickedAt, 2 * this.#everyMs)
     this.#tickedAt = now
+    this.#turnedAt = monotonic(runtimeOf(clock))
     for (const work of running) this.#check(work, Math.min(passedMs, now - (work.runningSince ?? now)))
     this.#cancel = clock.after(this.#everyMs, () => {
       this.#cancel = undefined
@@ -72,5 +80,14 @@ export class Deadlines implements Loop {
       work.stuck = true
       onStuck(work)
     }
+  }
+}
+
+/** Whoever stops at a breakpoint keeps the loop from turning too, and that is no fault of the handler. */
+function isDebugged(): boolean {
+  try {
+    return process.getBuiltinModule('node:inspector').url() !== undefined
+  } catch {
+    return false // a Node without an inspector
   }
 }

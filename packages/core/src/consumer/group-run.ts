@@ -73,7 +73,7 @@ export class GroupRun {
       after: (ms, fn) => clock.after(ms, fn),
       onHeld: () => this.#tellLimit(),
     })
-    this.#limit = new Limit({ concurrency: plan.concurrency, maxUnsettled: plan.maxUnsettled, onLimit: () => this.#tellLimit() })
+    this.#limit = new Limit({ ...plan, after: (ms, fn) => clock.after(ms, fn), onLimit: () => this.#tellLimit() })
     this.#subscribed.promise.catch(() => undefined) // start rejects with it
     this.#settler = new Settler({
       subscription: () => this.#subscription ?? this.#subscribed.promise,
@@ -82,10 +82,7 @@ export class GroupRun {
         this.#lastSettledAt = monotonic(clock)
         for (const { delivery } of settlements) this.#settled(delivery)
       },
-      onRefused: ({ delivery }, why) => {
-        const work = this.#ours.get(delivery)
-        return work?.outcome && this.#refusals.instead(work, work.outcome, why) // undefined: lost meanwhile
-      },
+      onRefused: ({ delivery }, why) => this.#refusals.instead(this.#ours.get(delivery), why),
       onTrouble: (error, count, again) => {
         reportTrouble(options.observer, plan.group, { error, count, again })
         if ([...this.#ours.keys()].every(({ unsettledBefore }) => unsettledBefore === 0)) this.#limit.begin()
@@ -173,6 +170,7 @@ export class GroupRun {
   async end(): Promise<void> {
     this.#ended = true
     this.#deadlines.stop()
+    this.#limit.stop()
     for (const work of this.#running) work.lost = true
     this.#hold.end()
     await this.#settler.drain()
@@ -201,9 +199,11 @@ export class GroupRun {
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1, loop: this.#deadlines })
       this.#ours.set(delivery, work)
       if (crashes > 0) this.#limit.isolate()
+      else if (!this.#suspects.areHere) this.#limit.arrived()
       if (isGivenUp) this.#settle(work, { verdict: crashed(crashes), event: undefined, plan: undefined })
       else works.push(work)
     }
+    this.#suspects.tell(works)
     this.#lanes.push(works)
   }
 

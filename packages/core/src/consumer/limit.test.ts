@@ -1,17 +1,20 @@
 import { expect, test } from 'vitest'
+import { VirtualClock } from '../../test/virtual-clock.ts'
 import { Limit } from './limit.ts'
 
 function limitOf({ concurrency = 10, maxUnsettled = 1_000 } = {}): {
   limit: Limit
+  clock: VirtualClock
   told: number[]
   settle(count: number, durationMs: number): void
 } {
   const told: number[] = []
-  const limit = new Limit({ concurrency, maxUnsettled, onLimit: (n) => told.push(n) })
+  const clock = new VirtualClock()
+  const limit = new Limit({ concurrency, maxUnsettled, onLimit: (n) => told.push(n), after: clock.after.bind(clock) })
   const settle = (count: number, durationMs: number) => {
     for (let i = 0; i < count; i++) limit.settledFresh(durationMs)
   }
-  return { limit, told, settle }
+  return { limit, told, settle, clock }
 }
 
 test('starts at one, and opens to twice the concurrency with the first fresh settlement', () => {
@@ -67,4 +70,23 @@ test('never exceeds maxUnsettled, even when that is less than the concurrency', 
   const { limit, settle } = limitOf({ concurrency: 10, maxUnsettled: 3 })
   settle(32 * 5, 0)
   expect(limit.current).toBe(3)
+})
+
+test('a first delivery that is slow keeps the others out for a second; after a crash that begins anew with the next fresh one', async () => {
+  const { limit, told, clock } = limitOf()
+  limit.arrived()
+  await clock.advance(999)
+  expect(told).toEqual([])
+  await clock.advance(1)
+  expect(told).toEqual([20])
+  limit.isolate()
+  await clock.advance(10_000)
+  expect(limit.current).toBe(1)
+  limit.arrived()
+  limit.isolate()
+  await clock.advance(10_000)
+  expect(limit.current).toBe(1)
+  limit.arrived()
+  await clock.advance(1_000)
+  expect(limit.current).toBe(20)
 })

@@ -2,22 +2,26 @@
 const SAMPLES = 32
 /** What is handed out should be worked off within this, or peers could have had it. */
 const HOARD_MS = 1_000
+/** A first message that takes longer keeps the others out no more. */
+const ALONE_MS = 1_000
 
 export interface LimitOptions {
   readonly concurrency: number
   readonly maxUnsettled: number
   /** Called with every new limit. */
   readonly onLimit: (deliveries: number) => void
+  readonly after: (ms: number, fn: () => void) => () => void
 }
 
 /**
- * How many deliveries may be with us. One at first and after a crash, so that whatever kills a process is alone with its blame; then twice
+ * How many deliveries may be with us. One at first and after a crash, for a second or until it is settled, so that whatever kills a process is alone with its blame; then twice
  * the concurrency; then more while the handlers are fast: a fast one gets big batches, a slow one hoards nothing from its peers.
  */
 export class Limit {
   readonly #options: LimitOptions
   readonly #samples: number[] = []
   #current = 1
+  #cancel: (() => void) | undefined
 
   constructor(options: LimitOptions) {
     this.#options = options
@@ -29,8 +33,23 @@ export class Limit {
 
   /** A delivery came that somebody had before and did not settle. */
   isolate(): void {
+    this.stop()
     this.#samples.length = 0
     this.#set(1)
+  }
+
+  /** A delivery came that nobody had before. Should its handler wait for somebody for a minute, the others must not. */
+  arrived(): void {
+    if (this.#current > 1 || this.#cancel) return
+    this.#cancel = this.#options.after(ALONE_MS, () => {
+      this.#cancel = undefined
+      this.begin()
+    })
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
   }
 
   /** Something was handled, and ended no process, whether it can be settled now or not: others need not wait for that. */

@@ -30,6 +30,12 @@ test.each([
   ['a', ['b'], undefined],
   ['user.created', ['user.created'], undefined],
   ['user.created', ['user.deleted'], undefined],
+  ['order_created', ['order.created'], 'order.created'],
+  ['ordercreated', ['order.created'], 'order.created'],
+  ['tenant-a.events', ['tenant-b.events'], undefined],
+  ['orders-eu', ['orders-us'], undefined],
+  ['orders.read', ['orders.dead'], undefined],
+  ['payments.proccess', ['payments.process'], 'payments.process'],
 ])('nearest to %s among %j: %s', (name, known, near) => {
   expect(nearest(name, known)).toBe(near)
 })

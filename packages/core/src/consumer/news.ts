@@ -17,7 +17,7 @@ interface NewTopic {
   readonly near: string | undefined
 }
 
-/** Asked before anything is declared. */
+/** What is new to the broker: it is asked before anything is declared. */
 export async function newsOf({ admin }: Driver, plans: readonly GroupPlan[]): Promise<News> {
   const wanted = [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))]
   const known = new Map((await admin.topics(wanted)).map(({ topic, groups }) => [topic, groups]))
@@ -33,7 +33,7 @@ export async function newsOf({ admin }: Driver, plans: readonly GroupPlan[]): Pr
   }
 }
 
-/** Counted before the first is handled. */
+/** What waits for groups that begin: it is counted before the first message is handled. */
 export async function backlogs(driver: Driver, groups: News['groups']): Promise<readonly { group: string; topic: string; line: string }[]> {
   const all = await Promise.all(groups.map(([topic, group]) => backlog(driver, topic, group)))
   return all.filter((one) => one !== undefined)

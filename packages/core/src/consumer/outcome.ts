@@ -1,5 +1,6 @@
 import { delayMs, MAX_RETRIES, PASS_ON_MS, type RetryPolicy, SHORTEST_SNOOZE_MS } from '../config/retry.ts'
 import type { Delay, Delivery, Message, Settlement } from '../driver.ts'
+import { withCauses } from '../errors.ts'
 import { redactText } from '../options/redact.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { HEADER } from '../wire/headers.ts'
@@ -114,7 +115,7 @@ function failed(delivery: Delivery, { attempt, snoozes }: Counts, error: Error, 
   const headers = {
     [HEADER.attempt]: String(attempt + 1),
     [HEADER.failedAt]: new Date(chance.now).toISOString(),
-    [HEADER.error]: cut(error.message, MAX_RETRY_ERROR_BYTES),
+    [HEADER.error]: cut(withCauses(error), MAX_RETRY_ERROR_BYTES),
     // The header of a copy is believed, so one that its author wrote into the original must not stay there.
     ...(Object.hasOwn(delivery.message.headers, HEADER.snoozes) && { [HEADER.snoozes]: String(snoozes) }),
     ...taken(delivery),
@@ -207,7 +208,7 @@ export function burial(delivery: Delivery, { attempt, error, reason, group, now 
   const headers = {
     [HEADER.attempt]: String(attempt),
     [HEADER.failedAt]: new Date(now).toISOString(),
-    [HEADER.error]: cut(error.message, MAX_ERROR_BYTES),
+    [HEADER.error]: cut(withCauses(error), MAX_ERROR_BYTES),
     ...codeHeader(error, delivery),
     [HEADER.errorStack]: cut(error.stack ?? '', MAX_STACK_BYTES),
     [HEADER.reason]: reason,

@@ -1,7 +1,6 @@
 import type { Settlement } from '../driver.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Decisions } from './decisions.ts'
-import type { Outcome } from './outcome.ts'
 import { reportRefusal } from './report.ts'
 import type { Work } from './work.ts'
 
@@ -27,10 +26,11 @@ export class Refusals {
     return this.#unstorable.size
   }
 
-  /** What is stored instead; undefined when nothing is left to ask for. */
-  instead(work: Work, outcome: Outcome, why: Error): Settlement | undefined {
+  /** What is stored instead; undefined when nothing is left to ask for, and of what was lost meanwhile. */
+  instead(work: Work | undefined, why: Error): Settlement | undefined {
+    if (!work?.outcome) return undefined
     const { group, decisions, observer, onChange } = this.#options
-    const less = decisions.afterRefusal(work, outcome, why)
+    const less = decisions.afterRefusal(work, work.outcome, why)
     reportRefusal(observer, group, work, less, why)
     if (less) {
       work.outcome = less

@@ -1,13 +1,19 @@
+import type { Logger } from 'pino'
+import { type Clock, monotonic } from '../clock.ts'
 import type { Delivery, Driver } from '../driver.ts'
 import { Losses } from './losses.ts'
 import type { Members } from './members.ts'
 
 const FEWEST_OTHERS = 2
+const SAID_EVERY_MS = 60_000
 
 export interface SuspectsOptions {
   readonly crashLimit: number
   readonly driver: Pick<Driver, 'capabilities'>
   readonly members: Pick<Members, 'others'> | undefined
+  readonly plan: { readonly group: string }
+  readonly observer: { readonly logger: Pick<Logger, 'info'> }
+  readonly clock: Clock
 }
 
 export interface Judgement {
@@ -22,6 +28,7 @@ export class Suspects {
   readonly losses: Losses = new Losses()
   readonly #options: SuspectsOptions
   readonly #unhandled = new Set<Delivery>()
+  #saidAt: number | undefined
 
   constructor(options: SuspectsOptions) {
     this.#options = options
@@ -38,6 +45,19 @@ export class Suspects {
     const isGivenUp = crashes >= this.#options.crashLimit && crashes >= this.#mostCrashes() && !this.losses.chance(delivery)
     if (crashes > 0 && !isGivenUp) this.#unhandled.add(delivery)
     return { crashes, isGivenUp }
+  }
+
+  /** That they go one after another, and others wait for them, must not look like a consumer that does nothing. */
+  tell(works: readonly { readonly alone: boolean }[]): void {
+    if (!works.some(({ alone }) => alone)) return
+    const { plan, observer, clock } = this.#options
+    const now = monotonic(clock)
+    if (this.#saidAt !== undefined && now - this.#saidAt < SAID_EVERY_MS) return
+    this.#saidAt = now
+    observer.logger.info(
+      { group: plan.group },
+      `group ${plan.group} has messages that were handed out before and never settled, as when a process is killed: each begins alone, and new ones wait until those are begun`,
+    )
   }
 
   /** It is handled, or no longer ours. */

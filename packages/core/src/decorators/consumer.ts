@@ -16,7 +16,7 @@ import { isText, must, type Option } from '../options/option.ts'
 import { callSite } from '../process/call-site.ts'
 import { type Class, registry } from '../process/registry.ts'
 import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
-import type { Event, EventType } from '../wire/event-type.ts'
+import { checkEventType, type Event, type EventType } from '../wire/event-type.ts'
 import type { HandlerDecorator } from './message-handler.ts'
 import { classRecordOf, type MethodRecord, methodsOf, orphans, recordClass, recordMethod } from './record.ts'
 export interface ConsumerOptions extends GroupOptions, RetryOptions {
@@ -137,6 +137,7 @@ function eventOn(
   where: string,
   { type, options }: { type: EventType | string; options: OnEventOptions },
 ): Pick<HandlerSpec, 'on' | 'session'> & { retry: RetryOptions } {
+  checkEventType(type, `@onEvent ${where}`)
   checkOptions(`@onEvent ${where}`, options, ON_EVENT, OF_THE_CLASS)
   const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
   const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }

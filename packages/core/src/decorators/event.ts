@@ -3,7 +3,7 @@ import { asError, CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { flag, type Option, text } from '../options/option.ts'
 import type { Publishing } from '../scope/publishing.ts'
-import type { EventType } from '../wire/event-type.ts'
+import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
 /** What `@event` may stand on: methods that return the event's data, a typed JSON response with it, or a response that says the request failed. */
@@ -109,6 +109,7 @@ export function event(
     const name = String(
       typeof contextOrKey === 'object' && contextOrKey !== null && 'name' in contextOrKey ? contextOrKey.name : contextOrKey,
     )
+    checkEventType(type, `@event on ${name}`)
     checkOptions(`@event ${typeof type === 'string' ? type : type.name} on ${name}`, options, EVENT_DECORATOR)
     // What stands for the class while it is being made: its prototype, or its metadata.
     const home = legacy ? target : (contextOrKey as ClassMethodDecoratorContext).metadata

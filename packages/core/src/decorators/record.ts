@@ -12,6 +12,8 @@ export interface MethodRecord {
   readonly key: string | symbol
   readonly kind: string
   readonly options: unknown
+  /** The line of the decorator, as far as the compiler keeps it. */
+  readonly at?: string | undefined
 }
 
 type MethodRecords = Record<string | symbol, readonly MethodRecord[]>
@@ -39,7 +41,7 @@ export function recordMethod([target, contextOrKey, descriptor]: Decorated, kind
     const own = Object.hasOwn(metadata, METHODS)
     const records = (metadata[METHODS] ?? null) as MethodRecords
     metadata[METHODS] = own ? records : Object.create(records)
-    add(metadata[METHODS] as MethodRecords, { method: String(name), key: name, kind, options })
+    add(metadata[METHODS] as MethodRecords, { method: String(name), key: name, kind, options, at: callSite() })
     registry.holders.add(metadata)
     return
   }
@@ -50,7 +52,7 @@ export function recordMethod([target, contextOrKey, descriptor]: Decorated, kind
   const own = (Reflect.getOwnMetadata(METHODS, target) ?? []) as (string | symbol)[]
   if (!own.includes(key)) Reflect.defineMetadata(METHODS, [...own, key], target)
   const records = (Reflect.getOwnMetadata(METHODS, target, key) ?? []) as readonly MethodRecord[]
-  Reflect.defineMetadata(METHODS, [...records, { method: String(key), key, kind, options }], target, key)
+  Reflect.defineMetadata(METHODS, [...records, { method: String(key), key, kind, options, at: callSite() }], target, key)
   registry.holders.add(target)
 }
 
@@ -86,7 +88,7 @@ export function recordClass(
 ): void {
   registry.classes.set(type, options)
   if (autoStart) awaitsStart(type, { owner: registry, where: `@consumer ${options.name}`, logger: undefined })
-  underDecoration?.push(type)
+  registry.underDecoration?.push(type)
   context?.addInitializer?.(function (this: unknown) {
     replaceClass(type, this)
   })
@@ -99,9 +101,6 @@ function replaceClass(type: unknown, by: unknown): void {
   awaitsInPlaceOf(type as Class, by)
 }
 
-/** What was recorded by the decorators that are being applied now: to one class, or to a member of it. */
-let underDecoration: Class[] | undefined
-
 const DECORATE = Symbol.for('corebus.decorate')
 const reflect = Reflect as { decorate?: ((decorators: unknown, target: unknown, ...rest: unknown[]) => unknown) & { [DECORATE]?: true } }
 
@@ -113,15 +112,15 @@ function followReplacements(): void {
   const { decorate } = reflect
   if (!decorate || decorate[DECORATE]) return
   const following = (decorators: unknown, target: unknown, ...rest: unknown[]): unknown => {
-    const outer = underDecoration
+    const outer = registry.underDecoration
     const own: Class[] = []
-    underDecoration = own
+    registry.underDecoration = own
     try {
       const result = decorate(decorators, target, ...rest)
       for (const type of own) replaceClass(type, result)
       return result
     } finally {
-      underDecoration = outer
+      registry.underDecoration = outer
     }
   }
   reflect.decorate = Object.assign(following, { [DECORATE]: true as const })
@@ -161,7 +160,7 @@ export function orphans(kinds: readonly string[]): readonly string[] {
 function named(holder: object, kinds: readonly string[]): readonly string[] {
   return recordsOf(holder)
     .filter(({ record }) => kinds.includes(record.kind))
-    .map(({ where, record }) => `@${record.kind} ${where}`)
+    .map(({ where, record }) => `@${record.kind} ${where}${record.at === undefined ? '' : ` (${record.at})`}`)
 }
 
 function recordsOf(holder: object): readonly { where: string; record: MethodRecord }[] {

@@ -7,7 +7,7 @@ export function registeredOnce(specs: readonly HandlerSpec[]): { once: readonly 
   const again = specs.filter((spec) => {
     const { where, at, group, on, classTopics } = spec
     if (at === undefined) return false
-    const what = JSON.stringify([where, at, group, on.kind === 'event' ? on.name : '', on.topics, classTopics])
+    const what = JSON.stringify([where, at, group, on.kind === 'event' ? [on.name, on.type?.topic] : '', on.topics, classTopics])
     return known.has(what) || !known.add(what)
   })
   return { once: specs.filter((spec) => !again.includes(spec)), again }

@@ -5,7 +5,7 @@ import { checkOptions } from '../options/check.ts'
 import { isTexts, must, needed, type Option, type Options, text, texts } from '../options/option.ts'
 import { callSite } from '../process/call-site.ts'
 import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
-import type { EventType } from '../wire/event-type.ts'
+import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { isSchema, type Schema } from '../wire/schema.ts'
 import { wireOf } from '../wire/wire-of.ts'
 import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from './handler.ts'
@@ -113,6 +113,7 @@ export interface OnEventOptions extends RetryOptions {
 
 /** `messaging.on(...)` as a registration. */
 export function eventSpec(type: EventType | string, options: OnEventOptions & FunctionOptions, handler: unknown): HandlerSpec {
+  checkEventType(type, 'on')
   const name = typeof type === 'string' ? type : type.name
   if (typeof handler !== 'function') throw new CorebusError('HANDLERS', `on(${name}) needs a function as its third argument`)
   const at = callSite()

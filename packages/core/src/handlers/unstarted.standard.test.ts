@@ -2,9 +2,14 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { collector, onMemory } from '../../test/kit.ts'
 import { makeProject } from '../../test/project.ts'
 import { consumer, onEvent } from '../decorators/consumer.ts'
+import { registry } from '../process/registry.ts'
 import { awaitsStart, endsWaiting } from './unstarted.ts'
 
-beforeEach(() => void vi.useFakeTimers())
+beforeEach(() => {
+  vi.useFakeTimers()
+  registry.waiting.clear()
+  registry.endWatch?.()
+})
 afterEach(() => void vi.useRealTimers())
 
 const entry = (owner: object, where: string, logger = collector('warn').logger) => ({ owner, where, logger })
@@ -86,4 +91,60 @@ test('core consumer names the file that it loaded, and whose the handlers are th
     /^error: types\.ts was loaded, and there are no handlers: .*a compiler drops an import of which only types are used/,
   )
   expect([mine.code, types.code]).toEqual([2, 2])
+})
+
+test('what was said stays known: a start after that names whose the handlers are, and what comes later is said too', async () => {
+  const { logger, lines } = collector('warn')
+  awaitsStart({}, entry({}, 'Other.one', logger))
+  await vi.advanceTimersByTimeAsync(10_000)
+  vi.useRealTimers()
+  await expect(onMemory().start()).rejects.toThrow(/those there are belong to another instance: .*Other\.one/)
+  vi.useFakeTimers()
+  awaitsStart({}, entry({}, 'Other.two', logger))
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    expect.stringContaining('started them: Other.one.'),
+    expect.stringContaining('started them: Other.two.'),
+  ])
+})
+
+test('nothing is left watching when nothing waits any more', () => {
+  const before = process.listenerCount('beforeExit')
+  for (let i = 0; i < 12; i++) {
+    const owner = {}
+    awaitsStart({}, entry(owner, 'x'))
+    endsWaiting(owner)
+  }
+  expect(process.listenerCount('beforeExit')).toBeLessThanOrEqual(before)
+})
+
+test('a class of another instance that says autoStart: false is not asked about', async () => {
+  vi.useRealTimers()
+  @consumer('nightly', { topics: ['t'], autoStart: false })
+  class Nightly {
+    @onEvent('x')
+    method() {}
+  }
+  const { logger, lines } = collector('warn')
+  onMemory({ handlers: [Nightly], logger })
+  process.emit('beforeExit', 0)
+  expect(lines).toEqual([])
+})
+
+test('core consumer says nothing of an entry that takes long to load: it starts it', async () => {
+  vi.useRealTimers()
+  const project = makeProject({
+    // Eleven seconds, as far as timers go.
+    'slow.js': `import { mock } from 'node:test'
+import { handle } from '@corebus/core'
+mock.timers.enable({ apis: ['setTimeout'] })
+handle({ topic: 't', group: 'g' }, () => {})
+mock.timers.tick(11_000)
+mock.timers.reset()
+`,
+  })
+  const consumer = project.start(['consumer', 'slow.js'])
+  await consumer.says(/consumer started/)
+  await consumer.stop()
+  expect(consumer.stdout).not.toContain('nothing has started them')
 })

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
+import { systemClock } from '../clock.ts'
 import { COMMAND, CorebusError } from '../errors.ts'
 import { createLogger, levelIn } from '../observe/logger.ts'
+import { isHosted } from '../process/hosted.ts'
 import { registry } from '../process/registry.ts'
 
 /** Something that would handle messages, until it runs. */
@@ -9,8 +11,9 @@ interface Waiting {
   readonly owner: object
   /** For messages to people. */
   readonly where: string
-  /** Of its instance, where there is one already. */
+  /** The logger of its instance, where there is one already. */
   readonly logger: Pick<Logger, 'warn'> | undefined
+  said?: true
 }
 
 /** A start comes in the first seconds of a process, or was forgotten. */
@@ -22,15 +25,18 @@ const MOST_NAMED = 5
  * another may start.
  */
 const waiting = registry.waiting as Map<object, Waiting>
-let watching = false
 
 /** A handler was registered. When nothing starts it, that is said once: after ten seconds, or when the process ends because it has nothing to do. */
 export function awaitsStart(handler: object, entry: Waiting): void {
   waiting.set(handler, entry)
-  if (watching) return
-  watching = true
+  if (registry.endWatch) return
+  const cancel = systemClock.after(LONGEST_WAIT_MS, say)
   process.once('beforeExit', say)
-  setTimeout(say, LONGEST_WAIT_MS).unref()
+  registry.endWatch = () => {
+    registry.endWatch = undefined
+    process.off('beforeExit', say)
+    cancel()
+  }
 }
 
 /** Another class stands for it now. */
@@ -44,6 +50,7 @@ export function awaitsInPlaceOf(handler: object, by: object): void {
 /** The instance runs its handlers, or never will: it was closed. */
 export function endsWaiting(owner: object): void {
   for (const [handler, entry] of waiting) if (entry.owner === owner) waiting.delete(handler)
+  if (waiting.size === 0) registry.endWatch?.()
 }
 
 /** The places of handlers that other instances have and do not run yet. */
@@ -69,11 +76,11 @@ function named(places: readonly string[]): string {
 }
 
 function say(): void {
-  process.off('beforeExit', say)
-  const entries = [...waiting.values()]
-  waiting.clear()
-  const [first] = entries
-  if (!first) return
+  registry.endWatch?.()
+  // The command starts the default instance as soon as its entry is loaded, however long that takes.
+  const entries = [...waiting.values()].filter(({ said, owner }) => !said && !(owner === registry && isHosted()))
+  if (entries.length === 0) return
+  for (const entry of entries) entry.said = true
   const known = entries.find(({ logger }) => logger)?.logger
   const logger = known ?? createLogger({ level: levelIn(process.env), service: process.env.SERVICE_NAME ?? 'corebus' })
   logger.warn(

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { real } from '../clock.ts'
 import type { Message } from '../driver.ts'
+import { withCauses } from '../errors.ts'
 import { HEADER } from '../wire/headers.ts'
 import {
   type DeliverRecord,
@@ -170,7 +171,7 @@ export class Observer {
     const line = { ...this.#line(message, told), afterMs: told.afterMs, err: told.error }
     this.logger.info(
       line,
-      `retry ${told.attempt}/${told.of} in ${told.afterMs} ms: ${told.event ?? 'message'} from ${message.topic}: ${told.error.message}`,
+      `retry ${told.attempt}/${told.of} in ${told.afterMs} ms: ${told.event ?? 'message'} from ${message.topic}: ${withCauses(told.error)}`,
     )
     this.#settle(message, told, 'retry', { afterMs: told.afterMs })
   }
@@ -199,7 +200,7 @@ export class Observer {
     const line = { ...this.#line(message, told), reason: told.reason, err: told.error }
     this.logger.warn(
       line,
-      `moved to dead letters: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
+      `moved to dead letters: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${withCauses(told.error)}`,
     )
     this.#settle(message, told, 'deadLetter', { reason: told.reason })
     this.#onDeadLetter?.tell(message, told)
@@ -211,7 +212,7 @@ export class Observer {
     const line = { ...this.#line(message, told), reason: told.reason, err: told.error }
     this.logger.error(
       line,
-      `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${told.error.message}`,
+      `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${withCauses(told.error)}`,
     )
     this.#settle(message, told, 'drop', { reason: told.reason })
   }

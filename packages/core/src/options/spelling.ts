@@ -29,17 +29,35 @@ export function didYouMean(word: string, known: readonly string[]): string {
 }
 
 /**
- * One of `known` that is spelt nearly as `name` is: for names that people choose, of which many are alike. What differs in its digits only
- * (`orders.v1`, `orders.v2`) is another one.
+ * One of `known` that is probably meant by `name`: for names that people choose, of which many are alike. A word too much or too few letters in is a
+ * slip (`usr.created`); another short word is another name (`orders-eu`, `orders-us`; `tenant-a`, `tenant-b`; `orders.v1`, `orders.v2`).
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const most = Math.min(2, Math.floor(name.length / 4))
-  const undigited = (text: string) => text.replace(/\d+/g, '0')
   return known
-    .filter((other) => other !== name && undigited(other) !== undigited(name) && Math.abs(other.length - name.length) <= most)
-    .map((other) => ({ other, far: edits(name, other) }))
-    .filter(({ far }) => far <= most)
+    .filter((other) => other !== name && Math.abs(other.length - name.length) <= MOST_SLIPS)
+    .map((other) => ({ other, far: slips(name, other) }))
+    .filter(({ far }) => far <= MOST_SLIPS)
     .sort((a, b) => a.far - b.far)[0]?.other
+}
+
+const MOST_SLIPS = 2
+/** A letter for another one makes a slip of a long word, and another word of a short one (`orders.read`, `orders.dead`). */
+const LONG_WORD = 6
+const SHORT_WORD = 3
+
+function slips(name: string, other: string): number {
+  const [words, others] = [name, other].map((text) => text.split(/[._-]/)) as [string[], string[]]
+  if (words.length !== others.length) return words.join('') === others.join('') ? 1 : Number.POSITIVE_INFINITY
+  return words.reduce((sum, word, i) => sum + slipsIn(word, others[i] as string), 0)
+}
+
+function slipsIn(word: string, other: string): number {
+  if (word === other) return 0
+  const longest = Math.max(word.length, other.length)
+  if (longest <= SHORT_WORD || word.replace(/\d+/g, '0') === other.replace(/\d+/g, '0')) return Number.POSITIVE_INFINITY
+  const sorted = (text: string) => [...text].sort().join('')
+  const isAnotherLetter = word.length === other.length && sorted(word) !== sorted(other)
+  return isAnotherLetter && longest < LONG_WORD ? Number.POSITIVE_INFINITY : edits(word, other)
 }
 
 // `rabit` is far from rabbitmq, and near its beginning.

@@ -19,6 +19,10 @@ export interface Registry {
   readonly elsewhere: Set<Class>
   /** What nothing has started yet. */
   readonly waiting: Map<object, unknown>
+  /** Ends the watch over them. */
+  endWatch?: (() => void) | undefined
+  /** What was recorded by the decorators that are being applied now, to one class or to a member of it: one copy follows what becomes of it, for all. */
+  underDecoration?: Class[] | undefined
   /** The default instance runs: what is registered now would never be called. */
   started?: boolean
   scopes?: unknown

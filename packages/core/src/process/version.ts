@@ -7,7 +7,7 @@ export const packageVersion = '0.1.0'
 /** This module; bundled, the file of the app. (In a bundle of CommonJS `import.meta` is empty.) */
 export const here: string = (import.meta.url as string | undefined) ?? pathToFileURL(__filename).href
 
-/** Not when all of us lies in one file with the app. */
+/** Whether this package lies in files of its own: not so in a bundle, where it is one file with the app. */
 export const isPackage: boolean = /\/process\/version\.[jt]s$/.test(here)
 
 /** The folder of this copy of @corebus/core; bundled, the file. */

@@ -5,7 +5,7 @@ import type { Options } from '../options/option.ts'
 import { EVENT, type EventOptions, SEND, type SendOptions } from '../scope/publishing.ts'
 import { currentScope } from '../scope/scope.ts'
 import { encodeEnvelope, encodeJson } from '../wire/envelope.ts'
-import type { EventType } from '../wire/event-type.ts'
+import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
 import { LONGEST_ID, newId } from '../wire/id.ts'
 import { checkName } from '../wire/names.ts'
@@ -23,6 +23,7 @@ export function eventMessage(
   options: EventOptions,
   defaults: OutgoingDefaults,
 ): Message {
+  if (typeof type !== 'string') checkEventType(type, 'a publish')
   const name = typeof type === 'string' ? type : type.name
   checkSaid(`event ${name}`, options, EVENT)
   const topic = options.topic ?? (typeof type === 'string' ? undefined : type.topic) ?? defaults.defaultTopic

@@ -252,6 +252,26 @@ describe('back-pressure', () => {
     expect(batches).toEqual(['1 2 3', '5'])
   })
 
+  test('what was never sent says why: the broker that is away, or what the topic has under way', async () => {
+    const away = publisherOn([], { driver: () => new Promise(() => undefined), away: () => 'nobody answers at broker:1' })
+    const alone = outcome(away.publisher.publish([message('a')]))
+    await away.clock.advance(1_000)
+    expect(await alone).toEqual(['PUBLISH_TIMEOUT', 'a false not sent within 1000 ms (publish.timeoutMs): nobody answers at broker:1'])
+
+    const busy = publisherOn([() => new Promise(() => undefined)])
+    const out = outcome(busy.publisher.publish([message('a')]))
+    await busy.clock.settle()
+    const behind = outcome(busy.publisher.publish([message('b')]))
+    await busy.clock.advance(1_000)
+    expect(await out).toEqual(['PUBLISH_TIMEOUT', expect.stringContaining('the message may still be on the broker')])
+    expect(await behind).toEqual([
+      'PUBLISH_TIMEOUT',
+      expect.stringContaining(
+        'b false not sent within 1000 ms (publish.timeoutMs): what was published to its topic before is not confirmed yet',
+      ),
+    ])
+  })
+
   test('what timed out while the broker is away is not kept', async () => {
     const never = Promise.withResolvers<Driver>()
     const { publisher, clock } = publisherOn([], { driver: () => never.promise, maxPending: 10 })

@@ -40,8 +40,8 @@ export interface PublisherOptions {
   readonly driver: () => Promise<Driver>
   /** Declares a topic, once. */
   readonly ensureTopic: (topic: string) => Promise<void> | undefined
-  /** What keeps the broker away, where that is known. */
-  readonly trouble?: () => string | undefined
+  /** Why nothing can be sent now; undefined while the broker is connected. */
+  readonly away?: () => string | undefined
   /** Told of each batch, all of one topic, that the broker has. Must not throw. */
   readonly onStored?: (driver: Driver, messages: readonly Message[]) => void
   readonly clock: Clock
@@ -61,7 +61,7 @@ const MOST_FINISHED = 1_000
 export function createPublisher({
   driver,
   ensureTopic,
-  trouble = () => undefined,
+  away = () => undefined,
   onStored = () => {},
   clock,
   timeoutMs,
@@ -242,8 +242,7 @@ export function createPublisher({
   const unconfirmed = `no confirm within ${timeoutMs} ms (publish.timeoutMs); the message may still be on the broker`
 
   function unsent(): string {
-    const why = trouble()
-    return `not sent within ${timeoutMs} ms (publish.timeoutMs), the broker was away${why === undefined ? '' : `: ${why}`}`
+    return `not sent within ${timeoutMs} ms (publish.timeoutMs): ${away() ?? 'what was published to its topic before is not confirmed yet'}`
   }
 
   function expire(): void {

@@ -77,16 +77,17 @@ export function watchUnclaimed({ clock, logger, group }: UnclaimedOptions): Uncl
       topic.said = 0
       return
     }
-    const { ready, oldestMs = 0 } = await admin.depth(name, group)
-    const share = Math.max(ready / most.messages, oldestMs / most.keepMs)
+    const { ready, oldestMs } = await admin.depth(name, group)
+    const [number, age] = [ready / most.messages, (oldestMs ?? 0) / most.keepMs]
+    const share = Math.max(number, age)
     const reached = SHARES.find((one) => share >= one) ?? 0
     if (reached <= topic.said || ended) return
     topic.said = reached
-    const bound =
-      ready / most.messages >= oldestMs / most.keepMs ? `${most.messages} at most are kept` : `they are kept for ${days(most.keepMs)}`
+    const bound = number >= age ? `${most.messages} at most are kept` : `they are kept for ${days(most.keepMs)}`
+    const oldest = oldestMs === undefined ? '' : `, the oldest for ${days(oldestMs)}`
     logger.warn(
       { topic: name, waiting: ready },
-      `no group has ever read topic ${name}: ${ready} messages wait there, the oldest for ${days(oldestMs)}, and ${bound}. Start its consumer, or stop publishing to it`,
+      `no group has ever read topic ${name}: ${ready} messages wait there${oldest}, and ${bound}. Start its consumer, or stop publishing to it`,
     )
   }
 

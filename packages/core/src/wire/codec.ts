@@ -13,7 +13,7 @@ export interface Codec<Wire = unknown, Data = unknown> extends CodecOptions<Wire
   readonly schema: Schema<Wire>
 }
 
-/** Where it is kept. In the global registry of symbols, because the package may be loaded twice. */
+/** Where a schema keeps its codec. The symbol is a global one, because the package may be loaded twice. */
 const CODEC = Symbol.for('corebus.codec')
 
 /**

@@ -48,6 +48,21 @@ export const EVENT_TYPE: Readonly<Record<keyof EventTypeOptions<unknown>, Option
   },
 }
 
+/** @throws CorebusError EVENT_TYPE for what is neither a name nor a definition: mostly an import that is undefined yet, in a circle of files. */
+export function checkEventType(type: unknown, what: string): void {
+  if (typeof type === 'string') return
+  const given = type as Partial<EventType> | null | undefined
+  if (
+    typeof given === 'object' &&
+    typeof given?.name === 'string' &&
+    typeof given.encode === 'function' &&
+    typeof given.decode === 'function'
+  )
+    return
+  const found = type === undefined ? 'undefined: do two files import each other?' : `${typeof type}`
+  throw new CorebusError('EVENT_TYPE', `${what} needs an event made by defineEvent, or the name of one, and got ${found}`)
+}
+
 /**
  * Names an event and fixes the shape of its data, for publishers and handlers alike.
  * @throws CorebusError SCHEMA_NOT_JSON at once when a field could not travel as JSON (a Date, a bigint, a one-way transform).

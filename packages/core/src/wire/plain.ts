@@ -45,8 +45,8 @@ function find(value: unknown, selfWritten: SelfWritten): Offence | undefined {
     case 'number':
       return Number.isFinite(value) ? undefined : offends(`${value} becomes null: use null, or leave it out`)
     case 'bigint':
-      // JSON.stringify refuses one, unless the process has taught it how one is written.
-      return undefined
+      // JSON.stringify refuses one, unless the process has taught it how one is written: then it comes back as something else.
+      return selfWritten === 'kept' ? undefined : offends('a bigint does not come back from JSON as one: send its text, or write a codec')
     case 'function':
     case 'symbol':
       return offends(`a ${typeof value} cannot leave the process: leave it out`)

@@ -96,6 +96,8 @@ function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): voi
         into(item, `[${i}]`)
       })
       if (def.rest) into(def.rest, '[...]')
+      // Left out at the end they are well; said as undefined they become null. So the data is asked.
+      if ([...def.items, ...(def.rest ? [def.rest] : [])].some((item) => mayBeUndefined(item))) walk.open = true
       return
     case 'record':
       into(def.keyType, '(key)')
@@ -167,14 +169,20 @@ function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): voi
   if (side === 'wire' && !representable(schema)) offends('zod has no JSON Schema for it: use a schema of plain data, or z.codec')
 }
 
-function mayBeUndefined(schema: $ZodType): boolean {
+function mayBeUndefined(schema: $ZodType, above: ReadonlySet<$ZodType> = new Set()): boolean {
+  if (above.has(schema)) return false
   const { def } = (schema as $ZodTypes)._zod
+  const inner = (one: $ZodType) => mayBeUndefined(one, new Set([...above, schema]))
   switch (def.type) {
     case 'optional':
       return true
     case 'nullable':
     case 'readonly':
-      return mayBeUndefined(def.innerType)
+      return inner(def.innerType)
+    case 'union':
+      return def.options.some(inner)
+    case 'lazy':
+      return inner(def.getter())
     default:
       return false
   }

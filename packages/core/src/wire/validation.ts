@@ -29,16 +29,20 @@ export function checked<Out>(run: () => Result<Out>, hint: () => string = () => 
  */
 export function validated<Out>(schema: Schema<Out>, value: unknown): Result<Out> {
   const result: unknown = schema['~standard'].validate(value)
-  if (isThenable(result)) {
-    // Nobody waits for it any more, so its rejection must not end the process.
-    result.then(undefined, () => undefined)
-    throw asyncSchema()
-  }
+  refuseThenable(result)
   if (typeof result !== 'object' || result === null)
     throw new CorebusError('PAYLOAD_INVALID', `the schema answered ${String(result)}, and no result of Standard Schema`)
   const { issues } = result as { readonly issues?: readonly Issue[] | null }
   if (!issues) return { success: true, data: (result as { readonly value: Out }).value }
   return { success: false, error: Object.assign(new Error(listed(issues)), { issues }) }
+}
+
+/** @throws CorebusError SCHEMA_ASYNC for what would have to be waited for */
+export function refuseThenable(value: unknown): void {
+  if (!isThenable(value)) return
+  // Nobody waits for it any more, so its rejection must not end the process.
+  value.then(undefined, () => undefined)
+  throw asyncSchema()
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -287,3 +287,55 @@ test('issues are read by their interface: an array of another class, with getter
   const issues = Issues.from([{ message: 'is wrong', path: ['a'] }]) as never
   expect(failure(() => wireOf(standard(() => ({ issues }))).decode(1)).message).toContain('a: is wrong')
 })
+
+test('a schema that leaves a field out which it wants itself is refused when it is published', () => {
+  const login = v.pipe(
+    v.object({ id: v.number(), pw: v.string() }),
+    v.transform(({ id }) => ({ id })),
+  )
+  expect(publishing(login as never, { id: 1, pw: 'x' })).toMatch(/^SCHEMA_NOT_JSON its schema transforms/)
+  const strips = wireOf(v.object({ id: v.number() }))
+  for (const data of [
+    { id: 1, pw: 'x' },
+    { id: 2, more: 1 },
+  ])
+    expect(strips.encode(data)).toEqual({ id: data.id })
+})
+
+test.each(['decode', 'encode'] as const)(
+  'a codec whose %s has to be waited for is refused, and its rejection ends no process',
+  async (which) => {
+    const later = codec(z.string(), { decode: String, encode: String, [which]: async () => Promise.reject(new Error('later')) })
+    expect(failure(() => wireOf(later)[which]('x')).code).toBe('SCHEMA_ASYNC')
+    await new Promise((resolve) => setImmediate(resolve))
+  },
+)
+
+test.each<[string, z.ZodType, unknown]>([
+  ['in the middle of a tuple', z.tuple([z.string().optional(), z.number()]), [undefined, 1]],
+  ['at the end of one', z.tuple([z.string(), z.number().optional()]), ['a', undefined]],
+  ['in the rest of one', z.tuple([z.string()], z.number().optional()), ['a', undefined]],
+])('undefined %s is refused when it is published, where the schema lets it', (_, schema, data) => {
+  const { encode } = defineEvent('x', z.object({ list: schema }))
+  expect(failure(() => encode({ list: data })).message).toMatch(/list\[\d\]: undefined in an array becomes null/)
+  expect(encode({ list: ['a', 1] })).toEqual({ list: ['a', 1] })
+})
+
+test.each<[string, () => z.ZodType]>([
+  ['a union', () => z.array(z.union([z.string().optional(), z.number()]))],
+  ['what is only known later', () => z.array(z.lazy(() => z.string().optional()))],
+])('undefined in an array is refused at definition, through %s too', (_, schema) => {
+  expect(failure(() => defineEvent('x', z.object({ list: schema() }))).message).toContain('undefined in an array becomes null')
+})
+
+test('a bigint is refused where a schema promised it, also when the process has taught it how one is written', () => {
+  const prototype = BigInt.prototype as { toJSON?: () => string }
+  prototype.toJSON = function () {
+    return String(this)
+  }
+  try {
+    expect(publishing(v.object({ n: v.bigint() }) as never, { n: 1n })).toMatch(/^PAYLOAD_NOT_JSON .*n: a bigint does not come back/)
+  } finally {
+    delete prototype.toJSON
+  }
+})

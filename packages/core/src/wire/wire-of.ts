@@ -3,7 +3,7 @@ import { asError, CorebusError } from '../errors.ts'
 import { type Codec, codecIn } from './codec.ts'
 import { changedByJson } from './plain.ts'
 import { isZod, type Schema, type Wire } from './schema.ts'
-import { checked, validated } from './validation.ts'
+import { checked, refuseThenable, validated } from './validation.ts'
 
 export function wireOf<Out>(schema: Schema<Out>): Wire<Out> {
   if (isZod<Out>(schema))
@@ -24,12 +24,15 @@ function wireOfCodec<Out>({ schema, encode, decode }: Codec<unknown, Out>): Wire
 }
 
 function converted<In, Out>(which: string, convert: (value: In) => Out, value: In): Out {
+  let result: Out
   try {
-    return convert(value)
+    result = convert(value)
   } catch (cause) {
     if (cause instanceof CorebusError) throw cause
     throw new CorebusError('PAYLOAD_INVALID', `the codec's ${which} failed: ${asError(cause).message}`, { cause })
   }
+  refuseThenable(result)
+  return result
 }
 
 /**
@@ -38,6 +41,8 @@ function converted<In, Out>(which: string, convert: (value: In) => Out, value: I
  */
 function wireOfOthers<Out>(schema: Schema<Out>): Wire<Out> {
   const decode = (wire: unknown): Out => checked(() => validated(schema, wire))
+  // What only leaves fields out does so for every payload, so one is asked; what makes something new of them is asked each time.
+  let leavesOutWell = false
   const encode = (value: unknown): Out => {
     const out = checked(
       () => validated(schema, value),
@@ -46,11 +51,15 @@ function wireOfOthers<Out>(schema: Schema<Out>): Wire<Out> {
     const change = changedByJson(out, 'refused')
     if (change) throw new CorebusError('PAYLOAD_NOT_JSON', `the payload would be changed by JSON: ${change}`)
     // Mostly nothing was made of it but a copy without some fields. A trimmed text or a default is made once, and stays.
-    if (out !== value && !isPartOf(out, value) && !isStable(schema, out))
+    if (out === value) return out
+    const leavesOut = isPartOf(out, value)
+    if (leavesOut && leavesOutWell) return out
+    if (!isStable(schema, out))
       throw new CorebusError(
         'SCHEMA_NOT_JSON',
         'its schema transforms, and would do it again when the message is handled: wrap a schema of what travels with codec(schema, { decode, encode })',
       )
+    if (leavesOut) leavesOutWell = true
     return out
   }
   return { encode, decode }

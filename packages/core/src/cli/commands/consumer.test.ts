@@ -167,6 +167,37 @@ handle({ topic: 'killer', group: 'g' }, async (what) => {
     expect(npm.stdout).toContain('finished')
   })
 
+  test('whose entry closes and ends by itself at a signal is told nothing, and one that ends while something runs is', async () => {
+    const source = `${SLOW}
+import { close } from '@corebus/core'
+process.on('SIGTERM', async () => { await close(); console.log('closed by itself'); process.exit(0) })
+process.on('SIGUSR2', () => process.exit(255))
+`
+    const project = makeProject({ 'handlers.js': source })
+    const one = project.start(['consumer', 'handlers.js'])
+    await one.says(/consumer started/)
+    expect(await one.stop()).toMatchObject({ code: 0, stderr: '' })
+    const other = project.start(['consumer', 'handlers.js'])
+    await project.core(['publish', 'slow', '{"ms":30000}'])
+    await other.says(/begun/)
+    other.signal('SIGUSR2')
+    const { code, stderr } = await other.result()
+    expect(stderr).toMatch(/^error: process\.exit\(255\) was called .*, while it handled message \S+ of slow/)
+    expect(code).toBe(255)
+  })
+
+  test('whose app listens for uncaught errors itself is told of them, and goes on as the app wants', async () => {
+    const source = `${SLOW}
+process.on('uncaughtException', (error) => setTimeout(() => { console.log('the tracker has sent', error.message); process.exit(9) }, 300))
+setTimeout(() => { throw new Error('late') }, 500)
+`
+    const consumer = makeProject({ 'handlers.js': source }).start(['consumer', 'handlers.js'])
+    const { code, stdout, stderr } = await consumer.result()
+    expect(stderr).toMatch(/^error: an error was thrown where nobody could catch it: Error: late /)
+    expect(stdout).toContain('the tracker has sent late')
+    expect(code).toBe(9)
+  })
+
   test('whose entry calls process.exit while it is loaded says so', async () => {
     const { code, stderr } = await makeProject({ 'handlers.js': `${HANDLER}\nprocess.exit(0)\n` }).core(['consumer', 'handlers.js'])
     expect(stderr).toMatch(/^error: process\.exit\(0\) was called \(handlers\.js:\d+:\d+\) while the entry was loaded/)

@@ -9,7 +9,7 @@ const REPORT_MS = 1_000
 
 /** Who a consumer process answers to: a terminal or container, or the supervisor that forked it. */
 export interface Host {
-  onStop(stop: () => void): void
+  onStop(stop: (why: string) => void): void
   /** The handlers are known and about to start. `stopping` becomes true when the drain begins. */
   open(messaging: Messaging, stopping: () => boolean): Promise<void>
   started(messaging: Messaging): Promise<void>
@@ -34,13 +34,13 @@ export function standalone({ address, verbose }: { readonly address: HealthAddre
 export function supervised({ verbose }: { readonly verbose: boolean }): Host {
   return {
     onStop: (stop) => {
-      process.on('message', (message) => isTold(message) && stop())
+      process.on('message', (message) => isTold(message) && stop('told by the supervisor'))
       // The supervisor is gone, perhaps by kill -9: nobody would stop or restart us any more.
-      process.on('disconnect', stop)
+      process.on('disconnect', () => stop('the supervisor is gone'))
       process.on('SIGTERM', stop)
       // Ctrl-C reaches the whole process group; the supervisor tells us what it means.
       process.on('SIGINT', () => undefined)
-      if (!process.connected) stop()
+      if (!process.connected) stop('the supervisor is gone')
     },
     open: async (messaging, stopping) => {
       // unref: it ends with the process, which the supervisor's channel keeps alive.

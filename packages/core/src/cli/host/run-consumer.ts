@@ -4,6 +4,7 @@ import { Hold } from '../../clock.ts'
 import { asError, COMMAND, CorebusError } from '../../errors.ts'
 import type { Messaging } from '../../messaging.ts'
 import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
+import { becomeHost } from '../../process/hosted.ts'
 import { importCore } from '../copy.ts'
 import { checkDurable } from '../durable.ts'
 import { codeOf, EXIT, exitCodeOf } from '../exit.ts'
@@ -40,10 +41,11 @@ export async function runConsumer(options: RunOptions): Promise<number> {
   let stopping = false
   // While the entry loads nothing of ours keeps the process up: one that never finishes loading is noticed by that.
   const hold = new Hold()
-  const deaths = tellDeaths({ messaging: () => messaging, failed: host.failed })
+  const deaths = tellDeaths({ messaging: () => messaging, isStopping: () => stopping, failed: host.failed })
   const fail = (error: unknown): void => end.resolve({ kind: 'failed', error })
 
   const run = async (): Promise<void> => {
+    becomeHost()
     await loadEntry(options.entry, { tsconfig: options.tsconfig, onFailure: fail })
     deaths.errorsToo()
     hold.on()
@@ -52,10 +54,16 @@ export async function runConsumer(options: RunOptions): Promise<number> {
     await host.open(messaging, () => stopping)
     onDead(fail)
     await start(messaging, options, (what) => end.resolve({ kind: 'stuck', what }))
+    if (!(await messaging.driver()).capabilities.durable)
+      messaging.logger.warn('this broker ends with this process, and no other process can reach it: for one process alone, or tests')
     await host.started(messaging)
   }
 
-  host.onStop(() => end.resolve({ kind: 'stop' }))
+  host.onStop((why) => {
+    if (!stopping) messaging?.logger.info({ why }, `${why}: stopping`)
+    stopping = true
+    end.resolve({ kind: 'stop' })
+  })
   run().catch(fail)
   const ended = await end.promise
   stopping = true
@@ -68,7 +76,9 @@ async function exitCode(ended: End, messaging: Messaging | undefined, host: Host
       await host.failed(new CorebusError('STUCK', ended.what))
       return EXIT.stuck
     case 'stop':
-      return (await closed(messaging, host)) ? EXIT.ok : EXIT.failed
+      if (!(await closed(messaging, host))) return EXIT.failed
+      messaging?.logger.info('stopped')
+      return EXIT.ok
     case 'failed':
       await host.failed(ended.error)
       await closed(messaging, host)

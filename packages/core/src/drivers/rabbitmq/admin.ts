@@ -21,7 +21,8 @@ export function admin(options: AdminOptions): Admin {
         const groups: string[] = []
         const declared = new Set(all.flatMap((entry) => (entry.kind === 'group' && entry.topic === topic ? entry.group : [])))
         for (const group of declared) if (await exists(names.work(topic, group))) groups.push(group)
-        found.push({ topic, groups })
+        const unclaimed = groups.length === 0 ? await declarer.count(names.unclaimed(topic)) : undefined
+        found.push({ topic, groups, ...(unclaimed && { kept: unclaimed.ready }) })
       }
       return found
     },
