@@ -27,7 +27,8 @@ export async function meetingPlace(env: NodeJS.ProcessEnv, folder: string, say: 
   if (name === 'memory') throw new Error('four processes cannot meet on the memory broker: unset MESSAGING_BROKER, or name another')
   const isSet = (names: RegExp): boolean => Object.entries(env).some(([variable, value]) => value && names.test(variable))
   if (isServer(name) && !isSet(SERVERS[name])) return server(name, env, say)
-  const file = { SQLITE_PATH: join(folder, 'messages.db') }
+  // In a folder of that name a file that has to be made is no surprise.
+  const file = { SQLITE_PATH: join(folder, '.core', 'messages.db') }
   if (!isSet(NAMES_A_BROKER)) return elsewhere({ MESSAGING_BROKER: 'sqlite', ...file })
   return elsewhere(name === 'sqlite' && !env.SQLITE_PATH ? file : {})
 }

@@ -82,9 +82,9 @@ describe('the broker', () => {
     ])
     const why =
       'needs a broker that several processes share, and the broker memory lives inside one process and ends with it. Use MESSAGING_BROKER=sqlite'
-    expect(errorOf(publish)).toContain(`error: core publish ${why}`)
+    expect(errorOf(publish)).toContain(`error: npx corebus publish ${why}`)
     expect(publish.code).toBe(2)
-    expect(errorOf(topics)).toContain(`error: core topics ${why}`)
+    expect(errorOf(topics)).toContain(`error: npx corebus topics ${why}`)
     expect(topics.code).toBe(2)
     expect(errorOf(workers).match(/error:/g)).toHaveLength(1)
     expect(errorOf(workers)).toContain(`error: --workers ${why}`)

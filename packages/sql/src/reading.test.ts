@@ -26,7 +26,10 @@ test.each(['WAL', 'DELETE', 'in memory'])('who reads can write nothing, and who 
   const { database } = mode === 'in memory' ? { database: new DatabaseSync(':memory:') } : freshDatabase()
   database.exec(mode === 'in memory' ? 'CREATE TABLE orders (id INTEGER PRIMARY KEY)' : `PRAGMA journal_mode = ${mode}`)
   const { write, read } = sqliteSession(database)
-  await expect(read(async (db) => add(db, 1))).rejects.toThrow(/readonly database/)
+  await expect(read(async (db) => add(db, 1))).rejects.toMatchObject({
+    code: 'SESSION_READS',
+    message: expect.stringContaining('say session: true'),
+  })
   await write(async (db) => add(db, 2))
   expect(await read(async (db) => ids(db))).toEqual([2])
 })

@@ -154,7 +154,7 @@ describe('options', () => {
     ['an empty service', { service: '' }, 'service must be a string that is not empty'],
     ['a session that is no function', { session: {} }, 'session must be a function, or { write, read } of two functions, not an object'],
     ['a logger that is none', { logger: console.log }, 'logger must be an object with debug, info, warn, error, child, not a function'],
-    ['handlers that are no classes', { handlers: [{}] }, 'handlers must be an array of classes'],
+    ['handlers that are no classes', { handlers: [{}] }, 'handlers must be an array in which everything is a class'],
     ['an empty list of addresses', { broker: 'kafka', url: [] }, 'url must be a string, or an array of strings'],
     ['tls as text', { broker: 'kafka', tls: 'yes' }, 'tls must be true, false or { ca, cert, key }, not "yes"'],
     [

@@ -32,10 +32,11 @@ export function onSignals(stop: (signal: string) => void, kill: () => void = () 
 
 /**
  * npm and npx hand a SIGTERM to the shell that they started us with, which ends of it and tells nobody: without this a process that a deploy has
- * stopped would go on consuming, as nobody's child. The parent's parent counts too, since tsx may stand between the shell and us.
+ * stopped would go on consuming, as nobody's child. tsx starts a process of its own between the shell and us: then the shell is its parent.
  */
 function whenParentsAreGone(stop: () => void): void {
-  const parents = (): string => `${process.ppid} ${parentOf(process.ppid)}`
+  const isBehindTsx = process.execArgv.some((one) => /[\\/]tsx[\\/]/.test(one))
+  const parents = (): string => (isBehindTsx ? `${process.ppid} ${parentOf(process.ppid)}` : String(process.ppid))
   const before = parents()
   const timer = setInterval(() => {
     if (parents() === before) return

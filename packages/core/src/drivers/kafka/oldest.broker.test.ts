@@ -2,8 +2,9 @@ import { startKafka } from '@corebus/testbed'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import { newId } from '../../wire/id.ts'
-import { kafkaDriver } from './driver.ts'
+import { kafkaDriver, loadLibrary } from './driver.ts'
 
+await loadLibrary()
 const node = await startKafka()
 afterAll(() => node?.stop())
 
