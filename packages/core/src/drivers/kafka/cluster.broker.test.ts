@@ -2,6 +2,7 @@ import { type Kafka, startKafkaCluster } from '@corebus/testbed'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Driver, Message } from '../../driver.ts'
 import { PublishError } from '../../errors.ts'
+import { createTopics } from './fixtures/create-topics.ts'
 import { delivered, outOfOrder, publishAt, watch } from './fixtures/load.ts'
 import { type Member, member, messages, openRoom, until } from './fixtures/room.ts'
 
@@ -32,7 +33,7 @@ describe.skipIf(nodes.length === 0)('three brokers', () => {
     const last = nodes[2] as Kafka
     // The partition with the one key is the last broker's alone, as it would be on a topic without replicas.
     const replicaAssignment = [1, 1, 2, 3].map((node, partition) => ({ partition, replicas: [node] }))
-    await admin.createTopics({ topics: [{ topic, replicaAssignment }] })
+    await createTopics(admin, [{ topic, replicaAssignment }])
     const early = await room.connected({ publishTimeoutMs: 5_000 })
     const before = await member(early, { topics: [topic], group, acknowledges: true })
     const sent = messages(topic, 40, { keys: 40 })
@@ -60,7 +61,7 @@ describe.skipIf(nodes.length === 0)('three brokers', () => {
     const { topic, ...room } = openRoom(servers)
     const { admin } = await room.bare()
     const configEntries = [{ name: 'min.insync.replicas', value: '3' }]
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3, configEntries }] })
+    await createTopics(admin, [{ topic, numPartitions: 1, replicationFactor: 3, configEntries }])
     const driver = await room.connected({ publishTimeoutMs: 4_000 })
     await driver.publish(messages(topic, 1))
     const [first] = nodes as [Kafka]

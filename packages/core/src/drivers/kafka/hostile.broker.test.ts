@@ -2,6 +2,7 @@ import { startKafka } from '@corebus/testbed'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { collector } from '../../../test/kit.ts'
 import { createMessaging } from '../../messaging.ts'
+import { createTopics } from './fixtures/create-topics.ts'
 import { openRoom, until } from './fixtures/room.ts'
 
 const node = await startKafka()
@@ -40,9 +41,7 @@ describe.skipIf(!node).each(MESSAGES)('a message %s', (_, { headers = {}, key = 
     async (maxRetries) => {
       const { topic, group, ...room } = openRoom(node?.url ?? '')
       const { admin, producer } = await room.bare()
-      await admin.createTopics({
-        topics: [{ topic, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: String(LARGEST_BYTES) }] }],
-      })
+      await createTopics(admin, [{ topic, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: String(LARGEST_BYTES) }] }])
       const { logger, lines } = collector('warn')
       const handled: string[] = []
       const start = async () => {

@@ -1,5 +1,6 @@
 import { broker } from '@corebus/testbed'
 import { afterAll, describe, expect, test } from 'vitest'
+import { createTopics } from './fixtures/create-topics.ts'
 import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
 const running = await broker('kafka')
@@ -10,7 +11,7 @@ describe.skipIf(!running)('what lies on the broker', () => {
   test('topics are made as documented, and one that is there is used as it is', async () => {
     const { topic, group, ...room } = openRoom(url)
     const { admin } = await room.bare()
-    await admin.createTopics({ topics: [{ topic, numPartitions: 3 }] })
+    await createTopics(admin, [{ topic, numPartitions: 3 }])
     const driver = await room.connected()
     const reader = await member(driver, { topics: [topic], group, delays: [{ afterMs: 100, jitter: 0.2 }], acknowledges: true })
     const names = [topic, `corebus.again.${topic}.${group}`, `corebus.delay.${group}.100`, `${topic}.${group}.dlq`]

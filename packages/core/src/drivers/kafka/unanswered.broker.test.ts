@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createMessaging } from '../../messaging.ts'
 import { addressOf } from './address.ts'
+import { createTopics } from './fixtures/create-topics.ts'
 import { messages, openRoom, quiet, until } from './fixtures/room.ts'
 import { encodeShare, encodeWish, PROTOCOL } from './group/assigner.ts'
 import { Client, type Joined, loadLibrary } from './protocol/client.ts'
@@ -53,7 +54,7 @@ async function scripted(topic: string, group: string) {
 async function led() {
   const { topic, group, ...room } = openRoom(node?.url ?? '')
   const { admin } = await room.bare()
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  await createTopics(admin, [{ topic, numPartitions: 1 }])
   const leader = await scripted(topic, group)
   // Where no group was before, the broker makes the place for it first.
   await leader.sync(await vi.waitFor(leader.join, 10_000))
