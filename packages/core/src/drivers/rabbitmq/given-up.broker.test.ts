@@ -69,7 +69,7 @@ describe.skipIf(!running)('what RabbitMQ gives up by itself', () => {
     const held = Promise.withResolvers<void>()
     onTestFinished(() => held.resolve())
     const { logger, lines } = collector('info')
-    const messaging = createMessaging({ broker: 'rabbitmq', url, service: 'tests', env: {}, logger })
+    const messaging = createMessaging({ broker: 'rabbitmq', url, service: 'tests', env: {}, logger, concurrency: 1, maxUnsettled: 1 })
     onTestFinished(() => messaging.close())
     messaging.handle({ topic, group: 'g', maxRetries: 0 }, () => held.promise)
     await messaging.start()
