@@ -20,7 +20,7 @@ app.post('/orders/:id{[0-9]+}', requestScope(messaging), (c) => {
 })
 
 // #region start
-// By itself an API connects when it first publishes: ready means that it could.
+// An API connects when it first publishes. Connected from the start, it is ready only when it could publish.
 messaging.driver().catch((error: unknown) => messaging.logger.error({ err: error }, 'no broker yet: the next publish tries again'))
 const server = serve({ fetch: app.fetch, hostname: process.env.HOST ?? '127.0.0.1', port: Number(process.env.PORT ?? 4000) })
 closeOnSignal(server, messaging)

@@ -24,7 +24,7 @@ interface Real extends Pick<typeof globalThis, Timers> {
 /** What instruments a process (an APM agent) may have wrapped the timers before us: those are as real as ours. */
 const loadedSetTimeout = unfaked('setTimeout', globalThis.setTimeout)
 const loadedDate = globalThis.Date
-// Of the prototype: a fake one lies on the object, or in an object of its own that has none. (In Bun that of node:perf_hooks has no prototype with it.)
+// The real `now` is that of the prototype: a fake one lies on the object, or in an object of its own that has no prototype. (Bun's node:perf_hooks has none with it.)
 const [measured, performanceNow] = [globalThis.performance, performance]
   .map((one) => [one, (Object.getPrototypeOf(one) as typeof performance | null)?.now] as const)
   .find((found): found is readonly [typeof performance, typeof performance.now] => typeof found[1] === 'function') ?? [

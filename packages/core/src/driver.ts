@@ -186,7 +186,7 @@ export interface Unsettled {
 export interface SharedDelay {
   readonly afterMs: number
   readonly waiting: number
-  /** Of all topics of this group; without it, of all groups. */
+  /** The group whose topics share the delay; without it all groups share it. */
   readonly group?: string
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { quiet } from './kit.ts'
-import { makeProject, type Running } from './project.ts'
+import { isAlive, makeProject, type Running } from './project.ts'
 
 const SERVER = `
 import { subscribe } from 'node:diagnostics_channel'
@@ -19,7 +19,7 @@ const server = createServer((request, response) => {
     response.end('answered')
     await scope.release()
   })
-  setTimeout(() => process.emit('finish request'), process.env.NEVER ? 60_000 : 300)
+  setTimeout(() => process.emit('finish request'), process.env.NEVER ? 60_000 : Number(process.env.TAKES ?? 300))
 })
 closeOnSignal(server, messaging)
 server.listen(0, '127.0.0.1', () => console.log('listening on ' + server.address().port + ';'))
@@ -57,4 +57,42 @@ test.each([
   server.signal(signal)
   const { code } = await server.result()
   expect([await answer, code]).toEqual(['no answer', exit])
+})
+
+/** As npm does it: a shell starts the command, is told to end, and tells nobody. Its pid is printed first. */
+const shell = (command: string): readonly string[] => [
+  '-e',
+  `const sh = require('node:child_process').spawn('sh', ['-c', ${JSON.stringify(command)} + '; true'], { stdio: 'inherit', env: { ...process.env, npm_lifecycle_event: 'start' } })
+process.on('SIGUSR2', () => sh.kill('SIGKILL'))
+setTimeout(() => {}, 60_000).unref()`,
+]
+
+test.each([
+  ['node', 'node main.js'],
+  ['tsx, which starts a process of its own', 'node node_modules/tsx/dist/cli.mjs main.js'],
+])('under %s it closes when the shell of its npm script is gone, and says why once', async (_, command) => {
+  const server = makeProject({ 'main.js': `${SERVER}\nconsole.log('pid ' + process.pid + ';')` }).run(shell(command))
+  const pid = Number((await server.says(/pid (\d+);/))[1])
+  await server.says(/listening on/)
+  server.signal('SIGUSR2')
+  await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false)
+  await server.end
+  expect(server.stdout.match(/: closing/g)).toHaveLength(1)
+  expect(server.stdout).toContain('the end of the script that started this process: closing')
+})
+
+test('a signal that comes after the shell has gone is the first one, and cuts nothing off', async () => {
+  const server = makeProject({ 'main.js': `${SERVER}\nconsole.log('pid ' + process.pid + ';')` }).run(shell('node main.js'), {
+    env: { TAKES: '2000' },
+  })
+  const pid = Number((await server.says(/pid (\d+);/))[1])
+  const [, port] = await server.says(/listening on (\d+);/)
+  const answer = fetch(`http://127.0.0.1:${port}/`).then((response) => response.text())
+  await server.says(/asked/)
+  server.signal('SIGUSR2')
+  await server.says(/: closing/)
+  // Later than what counts as the same signal.
+  await quiet(400)
+  process.kill(pid, 'SIGTERM')
+  expect(await answer).toBe('answered')
 })

@@ -1,6 +1,6 @@
 import { cpSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { makeProject } from './project.ts'
 
 const MODULES = resolve(import.meta.dirname, '..', '..', '..', 'node_modules')
@@ -130,4 +130,19 @@ test('a loop over topics, and a class that is listed twice, are no module that w
       process.exit(0)`,
   })
   expect(said.trim().split('\n').at(-1)).toBe('started')
+})
+
+test('a class that a decorator replaces is followed for a second copy of the package too', async () => {
+  const first = await import('../src/decorators/record.ts')
+  vi.resetModules()
+  const second: typeof first = await import('../src/decorators/record.ts')
+  expect(second.recordClass).not.toBe(first.recordClass)
+  class Written {}
+  const record = (type: typeof Written) => second.recordClass(type, { name: 'Written' }, { autoStart: false, context: undefined })
+  const replace = (type: typeof Written) => class extends type {}
+  const { decorate } = Reflect as unknown as { decorate(decorators: unknown[], target: unknown): typeof Written }
+  const replaced = decorate([replace, record], Written)
+  const { registry } = await import('../src/process/registry.ts')
+  expect([registry.classes.has(replaced), registry.classes.has(Written)]).toEqual([true, false])
+  registry.classes.delete(replaced)
 })

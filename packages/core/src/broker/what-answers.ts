@@ -20,13 +20,33 @@ const KAFKA_HELLO = Uint8Array.of(0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0x
 /** SSLRequest, which PostgreSQL answers with one letter. */
 const POSTGRES_HELLO = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
 
-/** Of our brokers, by the name in the configuration. */
-const BROKERS: Readonly<Record<string, Kind>> = {
-  redis: { name: 'Redis', hello: latin1('PING\r\n'), knows: begins('+PONG', '-NOAUTH', '-ERR', '-DENIED', '-LOADING') },
+interface BrokerKind extends Kind {
+  readonly port: number
+  /** How one says that it speaks TLS. */
+  readonly secure: string
+}
+
+/** The brokers that can be expected, by their names in the configuration. */
+const BROKERS: Readonly<Record<string, BrokerKind>> = {
+  redis: {
+    name: 'Redis',
+    port: 6379,
+    secure: 'rediss:// or tls: true',
+    hello: latin1('PING\r\n'),
+    knows: begins('+PONG', '-NOAUTH', '-ERR', '-DENIED', '-LOADING'),
+  },
   // A channel's frame, or the version that it would rather speak.
-  rabbitmq: { name: 'RabbitMQ', hello: latin1('AMQP\0\0\t\u0001'), knows: begins('\u0001\0\0', 'AMQP') },
+  rabbitmq: {
+    name: 'RabbitMQ',
+    port: 5672,
+    secure: 'amqps:// or tls: true',
+    hello: latin1('AMQP\0\0\t\u0001'),
+    knows: begins('\u0001\0\0', 'AMQP'),
+  },
   kafka: {
     name: 'Kafka',
+    port: 9092,
+    secure: 'tls: true',
     hello: KAFKA_HELLO,
     knows: (answer) =>
       Buffer.from(answer)
@@ -39,16 +59,15 @@ const OTHERS: readonly Kind[] = [
   { name: 'PostgreSQL', hello: POSTGRES_HELLO, knows: (answer) => answer.length === 1 && begins('S', 'N')(answer) },
 ]
 
-const PORTS: Readonly<Record<string, number>> = { redis: 6379, rabbitmq: 5672, kafka: 9092 }
 const ANSWER_MS = 500
 
 /**
- * For a broker that does not come: what else is it that answers there? A sentence, or undefined when nobody does, or who was expected. It is asked
+ * Says what answers in the place of a broker that cannot be connected to, in a sentence; undefined when nobody answers, or who was expected. The server is asked
  * as the expected one first, so that a broker which is only slow gets nothing that it does not understand.
  */
 export async function whatAnswers(broker: string, url: string, tls: boolean): Promise<string | undefined> {
   const expected = BROKERS[broker]
-  const place = expected && firstPlace(url, PORTS[broker] ?? 0)
+  const place = expected && firstPlace(url, expected.port)
   if (!expected || !place) return undefined
   const at = `${place.host.includes(':') ? `[${place.host}]` : place.host}:${place.port}`
   if (await answersAs(expected, place))
@@ -60,13 +79,7 @@ export async function whatAnswers(broker: string, url: string, tls: boolean): Pr
   ])
   const other = known.find((kind) => kind !== undefined)
   if (other) return `What answers at ${at} is ${other.name}, and not ${expected.name}: check the address, and MESSAGING_BROKER`
-  return speaksTls ? `What answers at ${at} speaks TLS: use ${TLS_WAY[broker]}` : undefined
-}
-
-const TLS_WAY: Readonly<Record<string, string>> = {
-  redis: 'rediss:// or tls: true',
-  rabbitmq: 'amqps:// or tls: true',
-  kafka: 'tls: true',
+  return speaksTls ? `What answers at ${at} speaks TLS: use ${expected.secure}` : undefined
 }
 
 interface Place {

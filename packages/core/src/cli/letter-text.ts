@@ -86,7 +86,7 @@ function shortened(stack: string): string {
   return more > 1 ? [...lines.slice(0, MOST_STACK_LINES), `… (${more} lines more)`].join('\n') : stack
 }
 
-/** Only where somebody sees it: what is piped has no colours. */
+/** Text is dimmed on a terminal only: what is piped has no colours. */
 function dim(text: string): string {
   return styleText('dim', text, { stream: process.stdout })
 }

@@ -16,7 +16,7 @@ export interface LetterJson {
   /** Calls made before it was given up. */
   readonly attempts: number
   readonly reason: string | null
-  /** Of the error, where it had one, such as ECONNREFUSED. */
+  /** The code of the error, where it has one, such as ECONNREFUSED. */
   readonly code: string | null
   readonly error: string | null
   readonly stack: string | null

@@ -77,7 +77,7 @@ export function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
 }
 
-/** By hand: to load Intl takes longer than everything else here. */
+/** The digits are grouped by hand, because loading Intl takes longer than the rest of a command. */
 export function count(n: number | undefined): string {
   return n === undefined ? '-' : String(n).replace(/\B(?=(\d{3})+$)/g, ',')
 }

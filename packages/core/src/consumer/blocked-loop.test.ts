@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import inspector from 'node:inspector'
+import { expect, onTestFinished, test } from 'vitest'
 import { collector, onMemory, until } from '../../test/kit.ts'
 
 /** Computes without giving way, as a large JSON.parse or a regular expression does. */
@@ -55,4 +56,18 @@ test('one that blocks for less than its time-out has its time', async () => {
     () => messaging.counters,
   )
   expect(messaging.counters.dead).toBe(0)
+})
+
+test('a breakpoint is no handler that blocks: while a debugger may be attached the loop may stand still', async () => {
+  inspector.open(0, '127.0.0.1')
+  onTestFinished(() => inspector.close())
+  const messaging = onMemory({ handlerTimeoutMs: 100, maxRetries: 0 })
+  messaging.handle({ topic: 't' }, () => block(400))
+  await messaging.start()
+  await messaging.getProducer().send('t', 1)
+  await until(
+    () => messaging.counters.handled + messaging.counters.dead === 1,
+    () => messaging.counters,
+  )
+  expect(messaging.counters).toMatchObject({ handled: 1, dead: 0 })
 })

@@ -44,7 +44,7 @@ export class Deadlines implements Loop {
   }
 
   /**
-   * Since the last tick, which comes as long as the loop turns. What runs beside a handler that blocks may be called to account with it. The
+   * How long the loop has stood still, which is the time since the last tick. What runs beside a handler that blocks may be called to account with it. The
    * clock that models time may be set by a test, and that of the machine goes on while a test lets no tick come: both must say so.
    */
   stoodStillFor({ runningSince }: Pick<Work, 'runningSince'>): number {

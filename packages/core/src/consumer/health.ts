@@ -60,7 +60,7 @@ export function healthOf(
 
 interface Moment {
   readonly running: ReadonlySet<Work>
-  /** Of which the call is being made at this very moment. */
+  /** The message whose handler is being called at this very moment. */
   readonly current: Work | undefined
   readonly now: number
   readonly lastSettledAt: number

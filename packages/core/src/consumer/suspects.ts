@@ -47,7 +47,7 @@ export class Suspects {
     return { crashes, isGivenUp }
   }
 
-  /** That they go one after another, and others wait for them, must not look like a consumer that does nothing. */
+  /** Says that such messages go one after another, and others wait for them: it must not look like a consumer that does nothing. */
   tell(works: readonly { readonly alone: boolean }[]): void {
     if (!works.some(({ alone }) => alone)) return
     const { plan, observer, clock } = this.#options

@@ -6,7 +6,7 @@ import { type Counts, countsOf, type Outcome } from './outcome.ts'
 
 /** Who knows for how long the event loop stood still. */
 export interface Loop {
-  /** In ms, within the time that this handler runs; 0 when it turned. */
+  /** How long the loop stood still while this handler ran, in ms; 0 when it turned. */
   stoodStillFor(work: { readonly runningSince: number | undefined }): number
   readonly handlerTimeoutMs: number
 }

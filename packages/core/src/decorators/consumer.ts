@@ -66,7 +66,7 @@ export function consumer(group: string, options: ConsumerOptions = {}): ClassDec
   }
 }
 
-/** Of a function that is an error; a class may belong to an instance that is yet to start. */
+/** A function that is registered again after the start is an error. Of a class it is only said, since it may belong to an instance that is yet to start. */
 function sayIfAgain({ name, at }: ConsumerRecord): void {
   if (!registry.started || at === undefined) return
   if (![...registry.classes.values()].some((one) => (one as ConsumerRecord).at === at && (one as ConsumerRecord).name === name)) return

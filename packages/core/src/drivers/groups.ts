@@ -5,13 +5,13 @@ interface Of {
   readonly group: string
 }
 
-/** For the removal of a group that somebody still reads. */
+/** The error when a group is to be removed that still has members. */
 export function hasMembers({ topic, group }: Of, count: number): CorebusError {
   const who = count === 1 ? 'a member' : `${count} members`
   return new CorebusError('GROUP_HAS_MEMBERS', `group ${group} has ${who} on topic ${topic}: stop them first, and remove it then`)
 }
 
-/** For a dead letter of a group that nobody has declared here. */
+/** The error when a dead letter is put back for a group that nobody has declared here. */
 export function notDeclared({ topic, group }: Of): CorebusError {
   return new CorebusError(
     'NO_SUCH_GROUP',
@@ -19,7 +19,7 @@ export function notDeclared({ topic, group }: Of): CorebusError {
   )
 }
 
-/** For a dead letter of a group that says `deadLetter: false`. */
+/** The error when a dead letter is put back for a group that says `deadLetter: false`. */
 export function keepsNone({ topic, group }: Of): CorebusError {
   return new CorebusError('NO_DEAD_LETTERS', `group ${group} on topic ${topic} keeps no dead letters: it says deadLetter: false`)
 }

@@ -11,7 +11,7 @@ export function peerMissing(broker: string, peer: string, thrown: unknown): Erro
   return new CorebusError('PEER_MISSING', `the broker ${broker} needs the package "${peer}": npm install ${peer}`, { cause: error })
 }
 
-/** For who makes a driver without `loadDriver`. */
+/** The error of a driver that was made without `loadDriver`. */
 export function notLoaded(broker: string): CorebusError {
   return new CorebusError('NOT_CONNECTED', `the client library of ${broker} is not loaded yet`)
 }

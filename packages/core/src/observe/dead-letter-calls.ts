@@ -16,7 +16,7 @@ export interface DeadLetterNotice {
   readonly attempts: number
   readonly reason: string
   readonly error: Error
-  /** Of the error, where it has one, such as ECONNREFUSED. */
+  /** The code of the error, where it has one, such as ECONNREFUSED. */
   readonly code: string | undefined
   readonly correlationId: string | undefined
 }

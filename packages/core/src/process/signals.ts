@@ -46,7 +46,7 @@ function whenParentsAreGone(stop: () => void): void {
   timer.unref()
 }
 
-/** Only Linux tells it in a file. */
+/** The parent of another process, which only Linux tells in a file; empty elsewhere. */
 function parentOf(pid: number): string {
   try {
     // After the name of the program, which may hold anything, come its state and its parent.

@@ -42,7 +42,7 @@ export interface PublisherOptions {
   readonly ensureTopic: (topic: string) => Promise<void> | undefined
   /** Why nothing can be sent now; undefined while the broker is connected. */
   readonly away?: () => string | undefined
-  /** Told of each batch, all of one topic, that the broker has. Must not throw. */
+  /** Is told of each batch, all of one topic, that the broker has. It must not throw. */
   readonly onStored?: (driver: Driver, messages: readonly Message[]) => void
   readonly clock: Clock
   readonly timeoutMs: number

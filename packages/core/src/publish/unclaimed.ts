@@ -16,7 +16,7 @@ export interface UnclaimedOptions {
   readonly group: string
 }
 
-/** At each of these shares of what a topic may hold, or how long, it is said once that nobody reads it. */
+/** That nobody reads a topic is said once at each of these shares of what it may hold, in number or in time. */
 const SHARES = [0.5, 0.1]
 const LOOK_EVERY_MS = 60_000
 /** A burst fills a topic before the minute is over. */

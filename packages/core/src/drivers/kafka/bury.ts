@@ -15,7 +15,7 @@ export interface BuryOptions {
 }
 
 const LETTERS_AT_ONCE = 100
-/** Of a message that never lay in its topic here: no other letter has it. */
+/** The place of a message that never lay in its topic here is a random offset below this, so that no other letter has it. */
 const MOST_OFFSET = 2 ** 48 - 1
 
 /** Into the places that the groups declared. All are looked up before the first is stored. */

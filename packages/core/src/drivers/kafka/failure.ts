@@ -21,7 +21,7 @@ export function failureOf(thrown: unknown): Failure {
   }
 }
 
-/** Of what is asked for together each may be refused. @throws the first that is, for another reason than `type` */
+/** A request for several things may fail for each of them by itself. @throws the first that is, for another reason than `type` */
 export function throwBut(thrown: unknown, type: string): void {
   const errors: readonly unknown[] =
     thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors) ? thrown.errors : [thrown]

@@ -11,7 +11,7 @@ export class Group {
   readonly topic: string
   /** From its first subscription on. Before that it is only known, and receives nothing. */
   started = false
-  /** Not after it was removed: then it is here for its dead letters alone. */
+  /** False after the group was removed: then it is here for its dead letters alone. */
   known = true
   /** As first declared; `false` and undefined take the default place. */
   deadLetterPlace: DeadLetterPlace | false | undefined

@@ -41,7 +41,7 @@ async function exportLetters(options: Options): Promise<void> {
   say(lines.length === 0 ? 'no dead letters' : `${lines.length} exported${out === undefined ? '' : ` to ${out}`}`)
 }
 
-/** For its owner alone, and never over something else. @throws CorebusError USAGE */
+/** The file is readable by its owner alone, and is never written over another one. @throws CorebusError USAGE */
 function write(file: string, text: string): void {
   try {
     writeFileSync(file, text, { flag: 'wx', mode: 0o600 })

@@ -23,7 +23,7 @@ export function filterOf({ topic, group, id }: Omit<Filtered, keyof Common>): De
   return { ...(topic !== undefined && { topic }), ...(group !== undefined && { group }), ...(id.length > 0 && { ids: id }) }
 }
 
-/** For what changes letters. @throws CorebusError USAGE without a filter and without --all, or with both; `what` says what would be done */
+/** The filter of a command that changes letters. @throws CorebusError USAGE without a filter and without --all, or with both; `what` says what would be done */
 export function chosen(options: Filtered & { readonly all?: true }, what: string): DeadLetterFilter {
   const filter = filterOf(options)
   const hasFilter = Object.keys(filter).length > 0

@@ -199,7 +199,7 @@ export class Client {
     }
   }
 
-  /** Not there is fine. @throws what the broker says of the others. */
+  /** A topic that is not there is fine. @throws what the broker says of the others. */
   async delete(topics: readonly string[]): Promise<void> {
     const unlessGone = (thrown: unknown) => throwBut(thrown, 'UNKNOWN_TOPIC_OR_PARTITION')
     for (const topic of topics) await (await this.#any()).deleteTopics({ topics: [topic], timeout: SERVER_TIMEOUT_MS }).catch(unlessGone)

@@ -1,6 +1,6 @@
 import { errorFrom, type Request } from './kafkajs.ts'
 
-/** What kafkajs does not know: what a group has committed for some topics is taken off, and the rest of it stays. Kafka 2.4 and later. */
+/** A request that kafkajs does not know: what a group has committed for some topics is taken off, and the rest of it stays. Kafka 2.4 and later. */
 const OFFSET_DELETE = 47
 const NONE = 0
 const NON_EMPTY_GROUP = 68
