@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createMessaging, defineEvent, exponential } from '../src/index.ts'
+import { createMessaging, defineEvent, event, exponential } from '../src/index.ts'
 import { onMemory } from './kit.ts'
 
 const X = defineEvent('x', z.object({ id: z.number() }), { topic: 't' })
@@ -46,4 +46,20 @@ test('sendAll names the message whose option is misspelt, and publishes the othe
   ] as never)
   await expect(sent).rejects.toMatchObject({ failures: [{ id: 'a', permanent: true, cause: { code: 'OPTION' } }] })
   expect(messaging.counters.published).toBe(1)
+})
+
+test.each<[what: string, call: (type: never) => unknown]>([
+  ['on', (type) => onMemory().on(type, {}, handler)],
+  ['emit', (type) => onMemory().emit(type, {}, { topic: 't' })],
+  ['publishEvent', (type) => onMemory().publishEvent(type, {}, { topic: 't' })],
+  ['@event', (type) => event(type)(class {}.prototype, 'method', { value: handler } as never)],
+])('what is no event, as an import in a circle of files, is an error of ours at %s', async (_, call) => {
+  for (const none of [undefined, null, 7, { name: 'x' }]) {
+    const rejection = async () => call(none as never)
+    await expect(rejection()).rejects.toMatchObject({
+      code: 'EVENT_TYPE',
+      message: expect.stringContaining('needs an event made by defineEvent'),
+    })
+  }
+  await expect((async () => call(undefined as never))()).rejects.toThrow('do two files import each other?')
 })

@@ -1,5 +1,5 @@
-import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
+import { collector } from '../../test/kit.ts'
 import { VirtualClock } from '../../test/virtual-clock.ts'
 import type { Delivery, Driver, Settlement, SubscribeOptions } from '../driver.ts'
 import { SettleError } from '../errors.ts'
@@ -28,7 +28,9 @@ class Bench {
   readonly limits: number[] = []
   readonly handled: string[] = []
   readonly run: GroupRun
-  readonly observer = new Observer({ service: 's', logger: pino({ level: 'silent' }) })
+  readonly #said = collector('info')
+  readonly observer = new Observer({ service: 's', logger: this.#said.logger })
+  readonly lines = this.#said.lines
   broker!: SubscribeOptions
   /** Settling waits for it. */
   stored: Promise<void> = Promise.resolve()
@@ -151,6 +153,34 @@ describe('crashes', () => {
       ['deadLetter killer', 'ack once', 'ack neighbour'],
     ])
     expect(bench.observer.counters).toMatchObject({ dead: 1, handled: 2 })
+  })
+
+  test('a first message whose handler is slow keeps the others out for a second, and a suspect for as long as it is here', async () => {
+    const held = Promise.withResolvers<void>()
+    const bench = await new Bench(() => held.promise).start()
+    await bench.hand(delivery('slow'))
+    await bench.clock.advance(999)
+    expect(bench.limits).toEqual([1])
+    await bench.clock.advance(1)
+    expect(bench.limits).toEqual([1, 20])
+
+    const other = await new Bench(() => held.promise).start()
+    await other.hand(delivery('suspect', { unsettledBefore: 1 }), delivery('slow'))
+    await other.clock.advance(10_000)
+    expect(other.limits).toEqual([1])
+    held.resolve()
+  })
+
+  test('that messages begin one by one is said, once a minute', async () => {
+    const bench = await new Bench().start()
+    const said = () => bench.lines.filter(({ msg }) => msg.includes('were handed out before and never settled')).length
+    await bench.hand(delivery('fresh'))
+    expect(said()).toBe(0)
+    for (const id of ['a', 'b']) await bench.hand(delivery(id, { unsettledBefore: 1 }))
+    expect(said()).toBe(1)
+    await bench.clock.advance(60_000)
+    await bench.hand(delivery('c', { unsettledBefore: 1 }))
+    expect(said()).toBe(2)
   })
 
   test('while a suspect is here nothing more is asked for, whatever is settled beside it', async () => {

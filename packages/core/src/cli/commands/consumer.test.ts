@@ -167,6 +167,23 @@ handle({ topic: 'killer', group: 'g' }, async (what) => {
     expect(npm.stdout).toContain('finished')
   })
 
+  test('says that it stops, and that it has; and on a broker that nobody else can reach it says so', async () => {
+    const project = makeProject({ 'handlers.js': HANDLER })
+    const said = async (env: Record<string, string>): Promise<readonly unknown[]> => {
+      const consumer = project.start(['consumer', 'handlers.js'], { env })
+      await consumer.says(/consumer started/)
+      if (env.MESSAGING_BROKER) await consumer.says(/no other process can reach it/)
+      await consumer.stop()
+      return consumer.lines.slice(-3).map(({ msg }) => msg)
+    }
+    expect((await said({})).slice(-2)).toEqual(['SIGTERM: stopping', 'stopped'])
+    expect(await said({ MESSAGING_BROKER: 'memory' })).toEqual([
+      expect.stringContaining('no other process can reach it'),
+      'SIGTERM: stopping',
+      'stopped',
+    ])
+  })
+
   test('whose entry closes and ends by itself at a signal is told nothing, and one that ends while something runs is', async () => {
     const source = `${SLOW}
 import { close } from '@corebus/core'
