@@ -39,11 +39,13 @@ test.each<[string, () => unknown]>([
   )
   expect(calls).toBe(2)
   expect(rolledBack).toHaveLength(1)
-  expect(lines.map(({ msg }) => msg)).toContainEqual(
-    expect.stringMatching(
-      /took longer than handlerTimeoutMs: it kept the event loop from turning for 4\d\d ms, and nothing else ran in this process; what it did in its session was rolled back/,
-    ),
-  )
+  const said = lines.map(({ msg }) => msg).find((msg) => msg.includes('took longer than handlerTimeoutMs'))
+  const [, ms] =
+    /: it kept the event loop from turning for (\d+) ms, and nothing else ran in this process; what it did in its session was rolled back/.exec(
+      said ?? '',
+    ) ?? []
+  // A busy machine makes it longer.
+  expect(Number(ms)).toBeGreaterThanOrEqual(400)
 })
 
 test('one that blocks for less than its time-out has its time', async () => {
