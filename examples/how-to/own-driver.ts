@@ -12,8 +12,8 @@ export async function driver({ url = '', service }: DriverOptions): Promise<Driv
     async connect(listener) {
       listener({ kind: 'connected' })
     },
-    async publish(messages) {
-      await sqlite.publish(messages)
+    async publish(messages, options) {
+      await sqlite.publish(messages, options)
       await appendFile(`${url}.audit`, messages.map(({ topic, id }) => `${topic} ${id}\n`).join(''))
     },
     close: () => inner.close(),

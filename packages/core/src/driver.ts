@@ -1,48 +1,8 @@
-/** What is sent or was received. `key` and `headers` are a readable view in UTF-8, for handlers and logs. */
-export interface Message {
-  /** Empty where a foreign author gave none and the broker has no lasting place to make one from. */
-  readonly id: string
-  readonly topic: string
-  readonly key?: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
-  readonly tombstone?: true
-  /** The name of the event in the body, for brokers that show one beside it (AMQP's `type`). Written, never read back: the body says it. */
-  readonly event?: string
-}
+import type { Admin } from './contract/admin.ts'
+import type { Delivery, Message, Settlement } from './contract/message.ts'
 
-/** A message in the hands of one subscription, until it is settled or lost. */
-export interface Delivery {
-  readonly message: Message
-  /** Times the broker handed this out and nobody settled it, also while it only waited beside one that crashed. Never a failure count. */
-  readonly unsettledBefore: number
-  /** It lies where users publish, as its author wrote it: what it says of attempts is not believed. Copies lie in places of the driver's own. */
-  readonly original?: boolean
-  /** Opaque to everyone but the driver that made it. */
-  readonly receipt: unknown
-}
-
-/** `headers` are laid over the original's. Bytes, key and foreign headers are copied by the driver from its receipt, untouched. */
-export type Settlement =
-  | { readonly kind: 'ack'; readonly delivery: Delivery }
-  | {
-      readonly kind: 'retry'
-      readonly delivery: Delivery
-      readonly headers: Message['headers']
-      readonly afterMs: number
-      /** It is for another member of the group, where a driver decides which one gets it. */
-      readonly elsewhere?: true
-    }
-  | {
-      readonly kind: 'deadLetter'
-      readonly delivery: Delivery
-      readonly headers: Message['headers']
-      /** What of the message goes into the letter; `headers` always do. Less than all is asked for when a broker refuses more for good. Default 'all'. */
-      readonly keeps?: Keeps
-    }
-
-/** 'body': without the headers and properties of its author; 'nothing': without its body too. Its id stays. */
-export type Keeps = 'all' | 'body' | 'nothing'
+export type * from './contract/admin.ts'
+export type * from './contract/message.ts'
 
 /** One declared retry delay. A copy may be asked for up to `jitter` (a share, 0.2 = 20 %) later than `afterMs`, never sooner. */
 export interface Delay {
@@ -152,85 +112,15 @@ export interface Members {
   leave(group: string, member: string): Promise<void>
 }
 
-export interface TopicSummary {
+export interface PublishOptions {
+  /** What is not confirmed by then has failed, and is not sent any more. Default `publishTimeoutMs`. */
+  readonly withinMs?: number
+}
+
+export interface TailOptions {
   readonly topic: string
-  readonly groups: readonly string[]
-  /** Messages stored, where the broker can say. */
-  readonly kept?: number
-}
-
-export interface Depth {
-  /** Waiting to be handed out now. */
-  readonly ready: number
-  readonly dead: number
-  readonly inFlight?: number
-  readonly delayed?: number
-  /** Age of the oldest message not yet settled, in ms. */
-  readonly oldestMs?: number
-  readonly members?: number
-}
-
-/** A message of a group that is out, or waits for its retry. */
-export interface Unsettled {
-  readonly id: string
-  readonly key?: string
-  readonly state: 'in flight' | 'delayed'
-  /** Times are ms since the epoch, and left out where the broker does not tell. */
-  readonly publishedAt?: number
-  readonly handedOutAt?: number
-  readonly dueAt?: number
-  readonly member?: string
-}
-
-/** What waits for its retry in a place that several groups or topics share, so that no `Depth` counts it. */
-export interface SharedDelay {
-  readonly afterMs: number
-  readonly waiting: number
-  /** The group whose topics share the delay; without it all groups share it. */
-  readonly group?: string
-}
-
-export interface DeadLetter {
-  readonly message: Message
-  readonly group: string
-  /** The resolved name of the place it lies in. */
-  readonly place: string
-  /** When it was stored, ms since the epoch. */
-  readonly at: number
-}
-
-/** What is to be a dead letter of a group without having failed here: its headers say what they say. */
-export type Burying = Pick<DeadLetter, 'message' | 'group'>
-
-/** All given fields must match. */
-export interface DeadLetterFilter {
-  readonly topic?: string
-  readonly group?: string
-  readonly place?: string
-  readonly ids?: readonly string[]
-}
-
-export interface Admin {
-  /** All of them, or those of these names that there are. */
-  topics(names?: readonly string[]): Promise<readonly TopicSummary[]>
-  depth(topic: string, group: string): Promise<Depth>
-  /** Where `Depth.delayed` cannot be told for each group and topic: what waits in all places together, those with nothing left out. */
-  sharedDelays?(): Promise<readonly SharedDelay[]>
-  /** At most `limit` of them, those in flight first. Reading changes and counts nothing. */
-  unsettled?(topic: string, group: string, options: { readonly limit: number }): Promise<readonly Unsettled[]>
-  /** Oldest first, all of them unless there is a limit. Reading changes and counts nothing. */
-  deadLetters(filter: DeadLetterFilter, options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>
-  /** Hands the letters back to the group that had given up on them, and to no other, with `headers` laid over theirs. Returns how many. */
-  replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
-  /** Deletes the letters. Returns how many. */
-  purge(filter: DeadLetterFilter): Promise<number>
-  /** Stores letters in the places that their groups declared, all as given. @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS: before any is stored */
-  bury(letters: readonly Burying[]): Promise<void>
-  /**
-   * Forgets what a group has of a topic: its position, what waits for it and for its retry. Its dead letters stay, and so does everything of other
-   * groups; one of this name that comes again begins like a new one. Returns whether it was there. @throws CorebusError GROUP_HAS_MEMBERS
-   */
-  removeGroup(topic: string, group: string): Promise<boolean>
+  readonly from: 'now' | 'earliest'
+  readonly onMessages: (messages: readonly Message[]) => void
 }
 
 export interface Driver {
@@ -243,8 +133,10 @@ export interface Driver {
   connect(onState: (state: ConnectionState) => void): Promise<void>
   /** 'check' changes nothing; 'create' adds what is missing and never alters or deletes. Returns what differs. */
   ensure(topology: Topology, mode: 'create' | 'check'): Promise<readonly Difference[]>
-  /** Resolves when the broker has every message; otherwise rejects with PublishError, within the driver's publish deadline. */
-  publish(messages: readonly Message[]): Promise<void>
+  /** Resolves when the broker has every message; otherwise rejects with PublishError, within the time it was given. */
+  publish(messages: readonly Message[], options?: PublishOptions): Promise<void>
+  /** Why what was published to a topic is not confirmed yet, where that is known and not the state of the connection. */
+  trouble?(topic: string): Error | undefined
   /**
    * How many messages a call of `publish` should have, where calls may overlap: one connection keeps their order, and each message is confirmed by
    * itself. Without it one call a topic is out at a time, with as many messages as there are.
@@ -252,11 +144,7 @@ export interface Driver {
   readonly pipelinedBatch?: number
   subscribe(options: SubscribeOptions): Promise<Subscription>
   /** What is published from now on (or from the start, where kept), to this process alone: no group, nothing to settle. */
-  tail(options: {
-    readonly topic: string
-    readonly from: 'now' | 'earliest'
-    readonly onMessages: (messages: readonly Message[]) => void
-  }): Promise<{ stop(): Promise<void> }>
+  tail(options: TailOptions): Promise<{ stop(): Promise<void> }>
   /** Flushes, hands unsettled deliveries back uncounted, disconnects. Safe to call twice, also while connecting. */
   close(): Promise<void>
 }

@@ -25,7 +25,7 @@ import { eventMessage, type OutgoingDefaults } from './publish/message.ts'
 import { type HandleMiddleware, MIDDLEWARE, type Middleware, type PublishMiddleware } from './publish/middleware.ts'
 import { createOutlet } from './publish/outlet.ts'
 import { createProducer } from './publish/producer.ts'
-import { createPublisher } from './publish/publisher.ts'
+import { Publisher } from './publish/publisher.ts'
 import { watchUnclaimed } from './publish/unclaimed.ts'
 import type { EventOptions, Publishing } from './scope/publishing.ts'
 import { createRequests, type RequestOptions, type RequestScope } from './scope/request.ts'
@@ -113,7 +113,7 @@ export function createInstance<T extends Types>(
   const { driver: theirs } = options
   const connection = createConnection({ config, clock, observer, logger, ...(theirs && { load: (_, given) => theirs(given) }) })
   const unclaimed = watchUnclaimed({ clock, logger, group: config.service })
-  const publisher = createPublisher({
+  const publisher = new Publisher({
     driver: connection.driver,
     ensureTopic: connection.ensureTopic,
     away: connection.away,

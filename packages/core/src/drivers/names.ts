@@ -1,19 +1,28 @@
+import { createHash } from 'node:crypto'
+import type { DeadLetterPlace } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 
-export interface DeadLetterPlaceOptions {
+export interface PlaceOptions {
   readonly topic: string
   readonly group: string
   readonly service: string
   readonly prefix: string
-  /** A template with {topic}, {group} and {service}. */
-  readonly name?: string
+}
+
+/** Where the dead letters of one (group, topic) lie, its name in full. */
+export interface Place {
+  readonly name: string
+  readonly ttlMs?: number
 }
 
 /**
- * Where the dead letters of one (group, topic) lie, in full. Two groups may share a place: what lies there knows its group.
+ * Where the dead letters of one (group, topic) lie. Two groups may share a place: what lies there knows its group.
  * @throws CorebusError DEAD_LETTER_NAME when the template is empty or has a placeholder that does not exist.
  */
-export function deadLetterPlace({ topic, group, service, prefix, name = '{topic}.{group}.dlq' }: DeadLetterPlaceOptions): string {
+export function resolvePlace(
+  { name = '{topic}.{group}.dlq', ttlMs }: DeadLetterPlace,
+  { topic, group, service, prefix }: PlaceOptions,
+): Place {
   const values: Readonly<Record<string, string>> = { topic, group, service }
   const wrong = (what: string) =>
     new CorebusError(
@@ -26,5 +35,10 @@ export function deadLetterPlace({ topic, group, service, prefix, name = '{topic}
     if (value === undefined) throw wrong(`has {${word}}`)
     return value
   })
-  return `${prefix}${resolved}`
+  return { name: `${prefix}${resolved}`, ...(ttlMs !== undefined && { ttlMs }) }
+}
+
+/** As many characters of a name's hash as are asked for: what is left of a name that is too long for its broker, or is not clear by itself. */
+export function hashOf(name: string, chars: number): string {
+  return createHash('sha256').update(name).digest('hex').slice(0, chars)
 }

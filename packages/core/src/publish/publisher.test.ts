@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../test/virtual-clock.ts'
 import type { Driver, Message } from '../driver.ts'
 import { CorebusError, PublishError } from '../errors.ts'
-import { createPublisher, type PublisherOptions } from './publisher.ts'
+import { Publisher, type PublisherOptions } from './publisher.ts'
 
 const message = (id: string, topic = 't', bytes = 1): Message => ({ id, topic, headers: {}, body: new Uint8Array(bytes) })
 
@@ -22,7 +22,7 @@ function publisherOn(answers: Answer[] = [], options: Partial<PublisherOptions> 
       await answers.shift()?.(messages)
     },
   } as unknown as Driver
-  const publisher = createPublisher({
+  const publisher = new Publisher({
     driver: async () => driver,
     ensureTopic: (topic) => {
       if (ensured.includes(topic)) return undefined
@@ -173,6 +173,43 @@ describe('the deadline', () => {
     ])
     never.open()
     await clock.settle()
+  })
+
+  test('the driver is told how much of it is left', async () => {
+    const told: unknown[] = []
+    const never = Promise.withResolvers<void>()
+    const driver = {
+      publish: (_: readonly Message[], options: unknown) => {
+        told.push(options)
+        return told.length === 1 ? never.promise : Promise.resolve()
+      },
+    } as unknown as Driver
+    const { publisher, clock } = publisherOn([], { driver: async () => driver })
+    const calls = [publisher.publish([message('1')])]
+    await clock.advance(300)
+    calls.push(publisher.publish([message('2')]))
+    await clock.advance(200)
+    calls.push(publisher.publish([message('3')]))
+    await clock.advance(100)
+    never.resolve()
+    await Promise.all(calls)
+    expect(told).toEqual([{ withinMs: 1_000 }, { withinMs: 900 }])
+  })
+
+  test.each([
+    ['the state of the connection', 'nobody answers', 'no leader', ': nobody answers'],
+    ['what the driver knows', undefined, 'no leader', ': no leader'],
+    ['nothing where nothing is known', undefined, undefined, ''],
+  ])('what was sent says why it is not confirmed: %s', async (_, away, trouble, why) => {
+    const driver = {
+      publish: () => new Promise(() => undefined),
+      trouble: (topic: string) => (topic === 'u' && trouble !== undefined ? new Error(trouble) : undefined),
+    } as unknown as Driver
+    const { publisher, clock } = publisherOn([], { driver: async () => driver, away: () => away })
+    const call = outcome(publisher.publish([message('1'), message('2', 'u')]))
+    await clock.advance(1_000)
+    const text = (why: string) => `no confirm within 1000 ms (publish.timeoutMs)${why}; the message may still be on the broker`
+    expect(await call).toEqual(['PUBLISH_TIMEOUT', `1 false ${text(away ? why : '')}`, `2 false ${text(why)}`])
   })
 
   test('each call has its own', async () => {

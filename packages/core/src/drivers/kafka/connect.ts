@@ -1,5 +1,6 @@
-import { type Clock, monotonic, sleep } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { backOff } from '../back-off.ts'
+import { insist } from '../insist.ts'
 import type { Address } from './address.ts'
 import { closed, failureOf, isHopeless, unreachable } from './failure.ts'
 import type { Client } from './protocol/client.ts'
@@ -13,18 +14,15 @@ export interface ConnectOptions {
 
 /** Opens all of them, trying again until the time is over. @throws CorebusError CONNECT, CLOSED */
 export async function connectAll(clients: readonly Client[], { address, clock, timeoutMs, closing }: ConnectOptions): Promise<void> {
-  const deadline = monotonic(clock) + timeoutMs
-  const waitMs = backOff({ maxMs: 1_000 })
-  for (let n = 1; ; n++) {
-    try {
-      await Promise.all(clients.map((client) => client.connect()))
-      return
-    } catch (thrown) {
-      const failure = failureOf(thrown)
-      if (closing.aborted) throw closed()
-      const untilNextMs = waitMs(n)
-      if (isHopeless(failure) || monotonic(clock) + untilNextMs > deadline) throw unreachable(address.where, failure)
-      await sleep(clock, untilNextMs, closing)
-    }
+  try {
+    await insist(() => Promise.all(clients.map((client) => client.connect())), {
+      clock,
+      withinMs: timeoutMs,
+      signal: closing,
+      waitMs: backOff({ maxMs: 1_000 }),
+      isFinal: (thrown) => isHopeless(failureOf(thrown)),
+    })
+  } catch (thrown) {
+    throw closing.aborted ? closed() : unreachable(address.where, failureOf(thrown))
   }
 }

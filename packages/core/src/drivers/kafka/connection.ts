@@ -10,6 +10,8 @@ import { Client } from './protocol/client.ts'
 export interface ConnectionOptions {
   readonly address: Address
   readonly clock: Clock
+  /** The driver is being closed: from then on a loss is no news. */
+  readonly closing: AbortSignal
 }
 
 /** Brokers close what is silent for ten minutes. */
@@ -21,16 +23,17 @@ export class Connection {
   readonly asking: Client
   readonly #address: Address
   readonly #clock: Clock
-  readonly #closing = new AbortController()
+  readonly #closing: AbortSignal
   readonly #waitMs = backOff({ maxMs: 1_000 })
   #listener: (state: ConnectionState) => void = () => {}
   #state: 'new' | 'connected' | 'reconnecting' = 'new'
   #following: Promise<void> | undefined
   #look = new AbortController()
 
-  constructor({ address, clock }: ConnectionOptions) {
+  constructor({ address, clock, closing }: ConnectionOptions) {
     this.#address = address
     this.#clock = clock
+    this.#closing = closing
     const onLost = (error: Error, silent: boolean) => {
       // The other connection to the broker is probably dead too, and would find out by itself only after another time-out.
       if (silent) for (const client of [this.publishing, this.asking]) client.letGo()
@@ -51,7 +54,7 @@ export class Connection {
       address: this.#address,
       clock: this.#clock,
       timeoutMs: withinMs,
-      closing: this.#closing.signal,
+      closing: this.#closing,
     })
     this.#state = 'connected'
     listener({ kind: 'connected' })
@@ -59,7 +62,7 @@ export class Connection {
   }
 
   #lost(error: Error): void {
-    if (this.#state !== 'connected' || this.#closing.signal.aborted) return
+    if (this.#state !== 'connected' || this.#closing.aborted) return
     this.#state = 'reconnecting'
     const lost = new CorebusError('CONNECTION_LOST', `the connection to Kafka at ${this.#address.where} is lost: ${wordsOf(error)}`, {
       cause: error,
@@ -69,7 +72,7 @@ export class Connection {
   }
 
   async #follow(): Promise<void> {
-    const { signal } = this.#closing
+    const signal = this.#closing
     for (let n = 0; !signal.aborted; ) {
       const look = this.#look
       await sleep(this.#clock, n > 0 ? this.#waitMs(n) : ASK_EVERY_MS, n > 0 ? signal : AbortSignal.any([signal, look.signal]))
@@ -88,14 +91,8 @@ export class Connection {
     }
   }
 
-  /** From now on a loss is no news. */
-  closing(): void {
-    this.#closing.abort()
-  }
-
-  /** Safe to call twice, and at any time. */
+  /** After `closing`. */
   async close(): Promise<void> {
-    this.#closing.abort()
     await Promise.all([this.publishing.close(), this.asking.close()])
     await this.#following
   }

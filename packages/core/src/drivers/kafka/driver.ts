@@ -1,18 +1,18 @@
-import type { Admin, Driver, DriverOptions, Members, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
-import { Readers } from '../readers.ts'
+import type { Admin, Capabilities, Driver, DriverOptions, Members, Message } from '../../driver.ts'
+import { asError } from '../../errors.ts'
+import { type Open, withLifecycle } from '../lifecycle.ts'
+import type { PublishCall } from '../pending.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
+import { askUntilAnswered } from './ask.ts'
 import { BrokerTime } from './broker-time.ts'
 import { Connection } from './connection.ts'
 import { Copies } from './copies.ts'
 import { letters } from './dead-letters.ts'
 import { closed, failureOf, isPermanent } from './failure.ts'
-import { insist } from './insist.ts'
 import { members } from './members.ts'
 import { Metadata } from './metadata.ts'
-import { namesWith } from './names.ts'
-import type { Failed } from './publish-queue.ts'
+import { type Names, namesWith } from './names.ts'
 import { Publisher } from './publisher.ts'
 import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
@@ -22,16 +22,22 @@ import { toRecord } from './wire.ts'
 
 export { loadLibrary } from './protocol/client.ts'
 
+const CAPABILITIES: Capabilities = {
+  durable: true,
+  orderedAcrossProcesses: true,
+  keepsHistory: true,
+  longestHandlingMs: Number.POSITIVE_INFINITY,
+  members: true,
+}
+
 /** Apache Kafka. `durability` has nothing to apply to: a confirm means that all replicas in sync have it. */
 export function kafkaDriver(options: DriverOptions): Driver {
   const { clock, service, prefix, publishTimeoutMs: timeoutMs, topics = {} } = options
   const address = addressOf(options)
   const names = namesWith(prefix)
-  const connection = new Connection({ address, clock })
+  const closing = new AbortController()
+  const connection = new Connection({ address, clock, closing: closing.signal })
   const { publishing, asking } = connection
-  const readers = new Readers()
-  let closing = false
-  let ended: Promise<void> | undefined
 
   const publisher: Publisher = new Publisher({
     client: publishing,
@@ -45,87 +51,65 @@ export function kafkaDriver(options: DriverOptions): Driver {
   const topology = new Topology({ names, prefix, service, topics, client: asking, registry })
   const copies = new Copies({ names, topology, publisher, clock })
   const time: BrokerTime = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
-  const asked = <T>(ask: () => Promise<T>) => insist(ask, { clock, timeoutMs })
+  const asked = <T>(ask: () => Promise<T>) => askUntilAnswered(ask, { clock, timeoutMs })
   const entries = () => asked(() => registry.entries())
   const dead = letters({ names, client: asking, publisher, copies, clock, entries })
   const context = { address, names, clock, timeoutMs, asking, topology, copies, time }
 
-  async function publish(messages: readonly Message[]): Promise<void> {
-    const failures: PublishFailure[] = []
-    const fail = (message: Message, { permanent, cause }: Failed) => failures.push({ id: message.id, permanent, cause })
-    await Promise.all(
-      [...Map.groupBy(messages, ({ topic }) => topic)].map(async ([topic, ofTopic]) => {
-        const name = names.topic(topic)
-        try {
-          const records = ofTopic.map(toRecord)
-          const counted = publisher.count(name)
-          // Not waited for when it is known: calls keep their order.
-          const count = typeof counted === 'number' ? counted : await counted
-          const keys = records.map(({ key }) => key)
-          const to = publisher.partitions(count, keys)
-          await new Promise<void>((resolve) => {
-            let left = records.length
-            for (const [i, record] of records.entries())
-              publisher.publish(name, to[i] ?? 0, record, (failed) => {
-                if (failed) fail(ofTopic[i] as Message, failed)
-                if (--left === 0) resolve()
-              })
-          })
-        } catch (thrown) {
-          const failed = { permanent: isPermanent(failureOf(thrown)), cause: asError(thrown) }
-          for (const message of ofTopic) fail(message, failed)
-        }
-      }),
-    )
-    if (failures.length > 0) throw new PublishError(failures)
-  }
-
-  async function close(): Promise<void> {
-    closing = true
-    connection.closing()
-    await readers.opened()
-    if (connection.isUp) await publisher.flush()
-    await readers.end()
-    publisher.close(closed())
-    await connection.close()
-    readers.letGo()
-  }
-
-  return {
+  const open: Open = {
     name: 'kafka',
-    capabilities: {
-      durable: true,
-      orderedAcrossProcesses: true,
-      keepsHistory: true,
-      longestHandlingMs: Number.POSITIVE_INFINITY,
-      members: true,
-    },
+    capabilities: CAPABILITIES,
     admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters: dead, registry, time, entries }), asked),
     members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),
-    async connect(listener) {
-      if (closing) throw closed()
-      await connection.open(timeoutMs, listener)
-    },
+    connect: (listener) => connection.open(timeoutMs, listener),
     ensure: (wanted, mode) => asked(() => topology.ensure(wanted, mode)),
-    async publish(messages) {
-      if (messages.length === 0) return
-      if (!closing) return publish(messages)
-      throw noneTaken(messages, closed())
-    },
-    async subscribe(wanted: SubscribeOptions) {
-      if (closing) throw closed()
-      return readers.subscription(subscribe(wanted, context))
-    },
+    publish: (messages, call) => publishAll(messages, { names, publisher, call }),
+    trouble: (topic) => publisher.trouble(names.topic(topic)),
+    subscribe: (wanted) => subscribe(wanted, context),
     async tail({ topic, from, onMessages }) {
-      if (closing) throw closed()
       const name = names.topic(topic)
       await publisher.count(name)
-      return readers.tail(asked(() => openTail({ address, clock, asking, topic, name, from, onMessages })))
+      return asked(() => openTail({ address, clock, asking, topic, name, from, onMessages }))
     },
-    close() {
-      ended ??= close()
-      return ended
+    flush: async () => (connection.isUp ? publisher.flush() : undefined),
+    async disconnect() {
+      publisher.close(closed())
+      await connection.close()
     },
+  }
+  return withLifecycle(open, { clock, publishTimeoutMs: timeoutMs, closing, closed })
+}
+
+interface PublishTo {
+  readonly names: Names
+  readonly publisher: Publisher
+  readonly call: PublishCall
+}
+
+async function publishAll(messages: readonly Message[], to: PublishTo): Promise<void> {
+  const [first] = messages
+  if (messages.every(({ topic }) => topic === first?.topic)) return publishTo(first?.topic ?? '', messages, to)
+  await Promise.all([...Map.groupBy(messages, ({ topic }) => topic)].map(([topic, ofTopic]) => publishTo(topic, ofTopic, to)))
+}
+
+/** Never rejects. */
+async function publishTo(topic: string, messages: readonly Message[], { names, publisher, call }: PublishTo): Promise<void> {
+  const name = names.topic(topic)
+  try {
+    const records = messages.map(toRecord)
+    const counted = publisher.count(name)
+    // Not waited for when it is known: calls keep their order.
+    const count = typeof counted === 'number' ? counted : await counted
+    if (count !== counted) call.throwIfLate()
+    const partitions = publisher.partitions(
+      count,
+      records.map(({ key }) => key),
+    )
+    for (const [i, record] of records.entries())
+      publisher.publish({ id: messages[i]?.id ?? '', topic: name, partition: partitions[i] ?? 0, record }, call)
+  } catch (thrown) {
+    const failure = { permanent: isPermanent(failureOf(thrown)), cause: asError(thrown) }
+    for (const message of messages) call.ended(message, failure)
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from '../names.ts'
 
 /** Names on the broker. What is ours begins with `corebus.`; topics keep their own names. */
 export interface Names {
@@ -21,6 +21,7 @@ export interface Names {
 
 const LONGEST = 249
 const KEPT_CHARS = 200
+const HASH_CHARS = 12
 
 export function namesWith(prefix: string): Names {
   const ours = `${prefix}corebus.`
@@ -40,13 +41,9 @@ export function namesWith(prefix: string): Names {
 /** With a dot in either it would not be clear where one ends: then a hash says it. */
 function pair(topic: string, group: string): string {
   const plain = `${topic}.${group}`
-  return `${topic}${group}`.includes('.') ? `${plain}.${hashOf(`${topic}\0${group}`)}` : plain
+  return `${topic}${group}`.includes('.') ? `${plain}.${hashOf(`${topic}\0${group}`, HASH_CHARS)}` : plain
 }
 
 function fitting(name: string): string {
-  return name.length <= LONGEST ? name : `${name.slice(0, KEPT_CHARS)}.${hashOf(name)}`
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+  return name.length <= LONGEST ? name : `${name.slice(0, KEPT_CHARS)}.${hashOf(name, HASH_CHARS)}`
 }

@@ -1,16 +1,11 @@
+import type { PendingMessage } from '../pending.ts'
 import type { RecordOut } from './protocol/client.ts'
 
-export interface Failed {
-  readonly permanent: boolean
-  readonly cause: Error
-}
-
-export interface Entry {
+export interface Entry extends PendingMessage {
   readonly record: RecordOut
-  readonly bytes: number
-  readonly deadline: number
-  readonly done: (failed: Failed | undefined, at: number) => void
-  over: boolean
+  readonly queue: Queue
+  /** When it was stored, where the broker says so. */
+  at: number
 }
 
 export interface Queue {
@@ -23,6 +18,8 @@ export interface Queue {
   most: number
   /** In a row. */
   failures: number
+  /** Why the last batch was not stored. */
+  trouble: Error | undefined
 }
 
 /** What leaves of one queue at once. */
@@ -38,7 +35,7 @@ export const BATCH_RECORDS = 10_000
 const REQUEST_BYTES = 4 * 1024 * 1024
 
 export function newQueue(topic: string, partition: number): Queue {
-  return { topic, partition, waiting: [], busy: false, most: BATCH_RECORDS, failures: 0 }
+  return { topic, partition, waiting: [], busy: false, most: BATCH_RECORDS, failures: 0, trouble: undefined }
 }
 
 /** What may leave now. A caller who was told that it failed must not have it published after that. */

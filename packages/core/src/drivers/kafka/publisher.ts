@@ -1,13 +1,13 @@
-import { monotonic, real } from '../../clock.ts'
-import type { Clock } from '../../driver.ts'
+import { type Clock, monotonic, real, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import { type Failure as Failed, PendingMessages, storeOne, type Waiter } from '../pending.ts'
 import type { BrokerTime } from './broker-time.ts'
 import { type Failure, failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
 import { bytesOf, type Client, encodeBatch, type Parcel, type RecordOut } from './protocol/client.ts'
-import { BATCH_RECORDS, type Batch, type Entry, type Failed, newQueue, type Queue, requests, take } from './publish-queue.ts'
+import { BATCH_RECORDS, type Batch, type Entry, newQueue, type Queue, requests, take } from './publish-queue.ts'
 
 export interface PublisherOptions {
   readonly client: Client
@@ -20,7 +20,20 @@ export interface PublisherOptions {
   readonly remake: (topic: string) => Promise<void>
 }
 
-const LOOK_EVERY_MS = 50
+/** What is published, and where to. */
+export interface Outgoing {
+  readonly id: string
+  readonly topic: string
+  readonly partition: number
+  readonly record: RecordOut
+}
+
+interface Lookup {
+  readonly count: Promise<number>
+  /** Why it has not been answered yet. */
+  trouble: Error | undefined
+}
+
 const waitMs = backOff({ firstMs: 50, maxMs: 500 })
 
 /**
@@ -30,18 +43,14 @@ const waitMs = backOff({ firstMs: 50, maxMs: 500 })
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #queues = new Map<string, Map<number, Queue>>()
-  /** In the order of their deadlines. */
-  readonly #open = new Set<Entry>()
-  #cancelLook: (() => void) | undefined
-  #closed: Error | undefined
-  #idle: (() => void)[] = []
-  #trouble: Error | undefined
+  readonly #pending: PendingMessages<Entry>
+  readonly #lookups = new Map<string, Lookup>()
   #turn = 0
   #toSend: Queue[] = []
-  readonly #lookups = new Map<string, Promise<number>>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#pending = new PendingMessages({ clock: options.clock, trouble: ({ queue }) => queue.trouble })
   }
 
   /** Which partition for these keys. Those without one go together, each call to another partition. */
@@ -56,14 +65,14 @@ export class Publisher {
    */
   count(topic: string): number | Promise<number> {
     const under = this.#lookups.get(topic)
-    if (under) return under
+    if (under) return under.count
     const known = this.#options.metadata.known(topic)
     if (known) return known.length
-    const lookup = this.#lookup(topic)
-    this.#lookups.set(topic, lookup)
+    const count = this.#lookup(topic)
+    this.#lookups.set(topic, { count, trouble: undefined })
     const over = () => void real.setImmediate(() => this.#lookups.delete(topic))
-    lookup.then(over, over)
-    return lookup
+    count.then(over, over)
+    return count
   }
 
   async #lookup(topic: string): Promise<number> {
@@ -76,45 +85,45 @@ export class Publisher {
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) await this.#options.remake(topic)
-        else if (isPermanent(failure) || this.#closed || monotonic(clock) > deadline) throw failure.error
-        await pause(clock, pauseMs(n))
+        else if (isPermanent(failure) || this.#pending.isClosed || monotonic(clock) > deadline) throw failure.error
+        const lookup = this.#lookups.get(topic)
+        if (lookup) lookup.trouble = failure.error
+        await sleep(clock, pauseMs(n))
       }
     }
   }
 
-  /** `done` is called once: without a failure when every replica in sync has the record, otherwise at the latest after the time-out. */
-  publish(topic: string, partition: number, record: RecordOut, done: Entry['done']): void {
-    if (this.#closed) {
-      done({ permanent: false, cause: this.#closed }, -1)
-      return
-    }
-    const { clock, timeoutMs } = this.#options
-    const entry: Entry = { record, bytes: bytesOf(record), deadline: monotonic(clock) + timeoutMs, done, over: false }
-    this.#open.add(entry)
-    this.#cancelLook ??= clock.after(LOOK_EVERY_MS, () => this.#expire())
+  /** Its waiter is told once: without a failure when every replica in sync has the record, otherwise at the latest at its deadline. */
+  publish({ id, topic, partition, record }: Outgoing, waiter: Waiter<Entry>): void {
     const queue = this.#queue(topic, partition)
+    const entry: Entry = { id, bytes: bytesOf(record), deadline: waiter.deadline, waiter, n: 0, over: false, record, queue, at: -1 }
+    if (!this.#pending.add(entry)) return
     queue.waiting.push(entry)
     if (!queue.busy) this.#ready(queue)
   }
 
-  /** The same as a promise of when it was stored, where the broker says so. @throws the cause of its failure. */
-  store(topic: string, partition: number, record: RecordOut): Promise<number> {
-    return new Promise((resolve, reject) =>
-      this.publish(topic, partition, record, (failed, at) => (failed ? reject(failed.cause) : resolve(at))),
-    )
+  /** Resolves with when it was stored, where the broker says so. @throws the cause of its failure. */
+  async store(topic: string, partition: number, record: RecordOut): Promise<number> {
+    const { clock, timeoutMs } = this.#options
+    const deadline = monotonic(clock) + timeoutMs
+    const { at } = await storeOne<Entry>(deadline, (waiter) => this.publish({ id: '', topic, partition, record }, waiter))
+    return at
+  }
+
+  /** Why what was published to a topic is not stored yet, where that is known. */
+  trouble(topic: string): Error | undefined {
+    const queues = [...(this.#queues.get(topic)?.values() ?? [])]
+    return this.#lookups.get(topic)?.trouble ?? queues.find(({ trouble }) => trouble)?.trouble
   }
 
   /** Resolves when nothing is pending. */
   flush(): Promise<void> {
-    if (this.#open.size === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idle.push(resolve))
+    return this.#pending.flush()
   }
 
   /** What is pending fails now, and so does what comes. */
   close(error: Error): void {
-    this.#closed = error
-    for (const entry of this.#open) this.#end(entry, { permanent: false, cause: error })
-    this.#cancelLook?.()
+    this.#pending.close(error)
   }
 
   #queue(topic: string, partition: number): Queue {
@@ -199,20 +208,23 @@ export class Publisher {
   #stored({ queue, entries }: Batch, at: number): void {
     queue.failures = 0
     queue.most = Math.min(queue.most * 2, BATCH_RECORDS)
-    this.#trouble = undefined
-    for (const entry of entries) this.#end(entry, undefined, at)
+    queue.trouble = undefined
+    for (const entry of entries) {
+      entry.at = at
+      this.#pending.end(entry)
+    }
     this.#ready(queue)
   }
 
   /** It is sent again, unless that cannot help. */
   async #refused({ queue, entries }: Batch, thrown: unknown): Promise<void> {
     const failed = await this.#failed(queue.topic, thrown)
-    this.#trouble = failed.cause
-    if (failed.permanent && entries.length === 1) for (const entry of entries) this.#end(entry, failed)
+    queue.trouble = failed.cause
+    if (failed.permanent && entries.length === 1) for (const entry of entries) this.#pending.end(entry, failed)
     else queue.waiting = [...entries, ...queue.waiting]
     // Of several together only one may be too large.
     if (failed.permanent) queue.most = Math.max(entries.length >> 1, 1)
-    else await pause(this.#options.clock, waitMs(++queue.failures))
+    else await sleep(this.#options.clock, waitMs(++queue.failures))
     this.#ready(queue)
   }
 
@@ -230,26 +242,6 @@ export class Publisher {
     }
     return { permanent: isPermanent(failure), cause: refused(failure) }
   }
-
-  #end(entry: Entry, failed: Failed | undefined, at = -1): void {
-    if (entry.over) return
-    entry.over = true
-    this.#open.delete(entry)
-    entry.done(failed, at)
-    if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  #expire(): void {
-    const { clock, timeoutMs } = this.#options
-    const now = monotonic(clock)
-    for (const entry of this.#open) {
-      if (entry.deadline > now) break
-      const why = this.#trouble ? `: ${this.#trouble.message}` : ''
-      const cause = new CorebusError('PUBLISH_TIMEOUT', `no confirm within ${timeoutMs} ms${why}; the message may still be on the broker`)
-      this.#end(entry, { permanent: false, cause })
-    }
-    this.#cancelLook = this.#open.size > 0 ? clock.after(LOOK_EVERY_MS, () => this.#expire()) : undefined
-  }
 }
 
 function unwritable(error: Error): CorebusError {
@@ -260,8 +252,4 @@ function refused(failure: Failure): CorebusError {
   const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
   const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
   return new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error })
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => clock.after(ms, resolve))
 }

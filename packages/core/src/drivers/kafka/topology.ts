@@ -1,6 +1,6 @@
 import type { Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { deadLetterPlace } from '../names.ts'
+import { resolvePlace } from '../names.ts'
 import { failureOf, inWords } from './failure.ts'
 import type { Names } from './names.ts'
 import type { Client, NewTopic } from './protocol/client.ts'
@@ -138,8 +138,7 @@ export class Topology {
   #entryOf({ group, topic, delays, deadLetter }: GroupTopology): Entry {
     if (deadLetter === false) return { group, topic, delays }
     const { prefix, service } = this.#options
-    const name = deadLetterPlace({ topic, group, service, prefix, ...(deadLetter.name !== undefined && { name: deadLetter.name }) })
-    return { group, topic, delays, place: { name, ...(deadLetter.ttlMs !== undefined && { ttlMs: deadLetter.ttlMs }) } }
+    return { group, topic, delays, place: resolvePlace(deadLetter, { topic, group, service, prefix }) }
   }
 
   #needed(topics: readonly string[], entries: readonly Entry[], there: ReadonlyMap<string, number>): readonly Needed[] {

@@ -1,12 +1,11 @@
 import { runtimeOf } from '../../clock.ts'
 import type { Capabilities, ConnectionState, Driver, DriverOptions, Message } from '../../driver.ts'
 import { CorebusError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
-import { deadLetterPlace } from '../names.ts'
+import { resolvePlace } from '../names.ts'
 import { memoryAdmin } from './admin.ts'
 import { brokerNamed } from './broker.ts'
-import type { Group } from './group.ts'
 import { members } from './members.ts'
-import { join, type MemorySubscription } from './subscription.ts'
+import { type Joining, join, type MemorySubscription } from './subscription.ts'
 import { type Topic, UNCLAIMED_MESSAGES, UNCLAIMED_MS } from './topic.ts'
 import { ensureTopology } from './topology.ts'
 
@@ -41,18 +40,11 @@ export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Dr
     return new CorebusError('NOT_CONNECTED', 'the memory driver is not connected yet: call connect() first')
   }
   const topicNamed = (name: string): Topic => {
-    let topic = topics.get(name)
-    if (!topic) {
-      topic = broker.topic(`${prefix}${name}`)
-      topics.set(name, topic)
-    }
+    const topic = topics.get(name) ?? broker.topic(`${prefix}${name}`)
+    topics.set(name, topic)
     return topic
   }
-  const placeOf = ({ name, topic, deadLetterPlace: declared }: Group) => {
-    const { name: template, ttlMs = Number.POSITIVE_INFINITY } = declared || {}
-    const named = { topic: topic.slice(prefix.length), group: name, service, prefix }
-    return { place: deadLetterPlace(template === undefined ? named : { ...named, name: template }), ttlMs }
-  }
+  const placeOf = placesOf({ service, prefix })
 
   return {
     name: 'memory',
@@ -109,6 +101,14 @@ export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Dr
       tails.clear()
       subscriptions.clear()
     },
+  }
+}
+
+function placesOf({ service, prefix }: Pick<DriverOptions, 'service' | 'prefix'>): Joining['placeOf'] {
+  return ({ name, topic, deadLetterPlace: declared }) => {
+    const at = { topic: topic.slice(prefix.length), group: name, service, prefix }
+    const { name: place, ttlMs = Number.POSITIVE_INFINITY } = resolvePlace(declared || {}, at)
+    return { place, ttlMs }
   }
 }
 

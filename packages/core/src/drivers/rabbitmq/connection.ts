@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
 import type { ChannelModel } from 'amqplib'
-import { type Clock, monotonic, sleep } from '../../clock.ts'
+import { type Clock, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import { insist } from '../insist.ts'
 import type { Address } from './address.ts'
 import { amqpLibrary } from './library.ts'
 import { type CountHeader, countHeaderOf } from './wire.ts'
@@ -52,17 +53,11 @@ export class Link {
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
     const { clock, address } = this.#options
-    const deadline = monotonic(clock) + withinMs
-    for (let n = 1; ; n++) {
-      try {
-        return await this.#connect()
-      } catch (thrown) {
-        const error = asError(thrown)
-        if (this.#closing.signal.aborted) throw closed()
-        const waitMs = this.#waitMs(n)
-        if (HOPELESS.test(inWords(error)) || monotonic(clock) + waitMs > deadline) throw unreachable(address, error)
-        await sleep(clock, waitMs, this.#closing.signal)
-      }
+    const { signal } = this.#closing
+    try {
+      await insist(() => this.#connect(), { clock, withinMs, signal, isFinal: isHopeless })
+    } catch (thrown) {
+      throw signal.aborted ? closed() : unreachable(address, asError(thrown))
     }
   }
 
@@ -118,16 +113,20 @@ export class Link {
   }
 
   async #reconnect(): Promise<void> {
-    const { clock, address, onDown } = this.#options
-    for (let n = 1; !this.#closing.signal.aborted; n++) {
-      await sleep(clock, this.#waitMs(n), this.#closing.signal)
-      try {
-        return await this.#connect()
-      } catch (thrown) {
-        // That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news.
-        const error = asError(thrown)
-        if (!this.#closing.signal.aborted && HOPELESS.test(inWords(error))) onDown(unreachable(address, error))
-      }
+    const { clock } = this.#options
+    const { signal } = this.#closing
+    await sleep(clock, this.#waitMs(1), signal)
+    if (!signal.aborted) await insist(() => this.#connectOrSay(), { clock, signal, waitMs: (n) => this.#waitMs(n + 1) }).catch(() => {}) // it is closed
+  }
+
+  /** That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news. */
+  async #connectOrSay(): Promise<void> {
+    const { address, onDown } = this.#options
+    try {
+      await this.#connect()
+    } catch (thrown) {
+      if (!this.#closing.signal.aborted && isHopeless(thrown)) onDown(unreachable(address, asError(thrown)))
+      throw thrown
     }
   }
 
@@ -157,6 +156,10 @@ async function end(model: ChannelModel): Promise<void> {
 /** The client has no way to let go of a connection whose peer is silent. */
 function socketOf(model: ChannelModel): Duplex {
   return (model.connection as unknown as { readonly stream: Duplex }).stream
+}
+
+function isHopeless(thrown: unknown): boolean {
+  return HOPELESS.test(inWords(asError(thrown)))
 }
 
 function unreachable({ where }: Address, error: Error): CorebusError {

@@ -4,7 +4,7 @@ import { CorebusError } from '../../errors.ts'
 import { closeChannel } from './close-channel.ts'
 import { closed, type Link } from './connection.ts'
 import { refusalOf } from './failure.ts'
-import { type InsistOptions, insist } from './insist.ts'
+import { type RedoOptions, redo } from './redo.ts'
 
 /**
  * A channel for declarations and questions. The broker answers a wrong one by closing the channel, so nothing else may share it; they
@@ -12,20 +12,20 @@ import { type InsistOptions, insist } from './insist.ts'
  */
 export class Declarer {
   readonly #link: Link
-  readonly #options: InsistOptions
+  readonly #options: RedoOptions
   #channel: Channel | undefined
   #model: ChannelModel | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   /** `signal` aborts when the driver is closed. */
-  constructor(link: Link, options: InsistOptions) {
+  constructor(link: Link, options: RedoOptions) {
     this.#link = link
     this.#options = options
   }
 
   /** What can be done twice: a lost connection does it again. @throws a Refusal's error, or CONNECTION_LOST after the time-out. */
   run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    const result = held(() => this.#last.then(() => insist(() => this.#run(work), this.#options)))
+    const result = held(() => this.#last.then(() => redo(() => this.#run(work), this.#options)))
     this.#last = result.catch(() => {})
     return result
   }
@@ -51,7 +51,7 @@ export class Declarer {
 
   /** The same on a channel of its own, for reading. */
   read<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    return held(() => insist(() => this.separately(work), this.#options))
+    return held(() => redo(() => this.separately(work), this.#options))
   }
 
   /** On a channel of its own, closed afterwards: what it was handed and did not acknowledge goes back. */

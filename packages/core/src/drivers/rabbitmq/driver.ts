@@ -1,14 +1,15 @@
-import { held } from '../../clock.ts'
-import type { Driver, DriverOptions, Message, SubscribeOptions } from '../../driver.ts'
-import { asError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
-import { Readers } from '../readers.ts'
+import type { Clock } from '../../clock.ts'
+import type { Driver, DriverOptions, Message } from '../../driver.ts'
+import { asError } from '../../errors.ts'
+import { type Open, withLifecycle } from '../lifecycle.ts'
+import type { PublishCall } from '../pending.ts'
 import { ConnectionStates } from '../states.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { closed, Link } from './connection.ts'
 import { letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
-import { type Failure, failureOf } from './failure.ts'
+import { failureOf } from './failure.ts'
 import { members } from './members.ts'
 import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
@@ -17,7 +18,7 @@ import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
 import { openTail } from './tail.ts'
 import type { Target } from './target.ts'
-import { createTargets } from './targets.ts'
+import { createTargets, type Targets } from './targets.ts'
 import { Topology } from './topology.ts'
 import { toAmqp } from './wire.ts'
 
@@ -44,9 +45,8 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const address = addressOf(options)
   const names = namesWith(prefix)
   const closing = new AbortController()
-  const readers = new Readers()
+  const { signal } = closing
   const states = new ConnectionStates<Link>()
-  let ended: Promise<void> | undefined
 
   // Under an alarm the broker reads nothing from a connection that has published, not even acknowledgements: so those have another.
   const publishing: Link = link(
@@ -58,7 +58,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     () => {},
   )
   const publisher = new Publisher({ clock, timeoutMs })
-  const declarer = new Declarer(consuming, { clock, timeoutMs, signal: closing.signal })
+  const declarer = new Declarer(consuming, { clock, timeoutMs, signal })
   const log: Target = {
     exchange: '',
     routingKey: names.registry,
@@ -75,10 +75,17 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
   const entries = () => topology.entries()
   const dead = letters({ names, declarer, publisher, targets, clock, entries })
-  const notes = members({ consuming, publishing, names, clock, timeoutMs, signal: closing.signal })
+  const notes = members({ consuming, publishing, names, clock, timeoutMs, signal })
   const context: MembershipContext = {
-    ...{ link: consuming, names, topology, targets, publisher, declarer, clock, timeoutMs },
-    closing: closing.signal,
+    link: consuming,
+    names,
+    topology,
+    targets,
+    publisher,
+    declarer,
+    clock,
+    timeoutMs,
+    closing: signal,
     givenUp: (topic, group) => dead.givenUp(topic, group),
     owned: new Set(),
   }
@@ -104,48 +111,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     return made
   }
 
-  async function publish(messages: readonly Message[]): Promise<void> {
-    const failures: PublishFailure[] = []
-    const refused = new Map<string, Error>()
-    let last: string | undefined
-    for (const { topic } of messages) {
-      const made = topic === last ? undefined : topology.topic(topic)
-      last = topic
-      if (made) await made.catch((error: unknown) => refused.set(topic, asError(error)))
-    }
-    await new Promise<void>((resolve) => {
-      let left = messages.length
-      let target: Target | undefined
-      for (const message of messages) {
-        const end = (failure: Failure | undefined) => {
-          if (failure) failures.push({ id: message.id, ...failure })
-          if (--left === 0) resolve()
-        }
-        try {
-          const cause = refused.get(message.topic)
-          if (cause) throw cause
-          if (target?.routingKey !== message.topic) target = targets.topic(message.topic)
-          publisher.publish(target, toAmqp(message, clock.now()), end)
-        } catch (thrown) {
-          end(failureOf(thrown))
-        }
-      }
-    })
-    if (failures.length > 0) throw new PublishError(failures)
-  }
-
-  async function close(): Promise<void> {
-    closing.abort()
-    states.end()
-    await readers.opened()
-    if (publishing.model) await publisher.flush()
-    await readers.end()
-    publisher.close(closed())
-    await Promise.all([publishing.close(), consuming.close()])
-    readers.letGo()
-  }
-
-  return {
+  const open: Open = {
     name: 'rabbitmq',
     capabilities: {
       durable: true,
@@ -160,7 +126,6 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     members: notes,
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
-      if (closing.signal.aborted) throw closed()
       try {
         await Promise.all([publishing.open(timeoutMs), consuming.open(timeoutMs)])
       } catch (error) {
@@ -171,24 +136,52 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       states.begin(listener)
     },
     ensure: (wanted, mode) => topology.ensure(wanted, mode),
-    async publish(messages) {
-      if (messages.length === 0) return
-      if (!closing.signal.aborted) return publish(messages)
-      throw noneTaken(messages, closed())
-    },
-    async subscribe(wanted: SubscribeOptions) {
-      if (closing.signal.aborted) throw closed()
-      return readers.subscription(subscribe(wanted, context))
-    },
+    publish: (messages, call) => publishAll(messages, { topology, targets, publisher, clock, call }),
+    trouble: (topic) => publisher.trouble(targets.topic(topic)),
+    subscribe: (wanted) => subscribe(wanted, context),
     async tail({ topic, onMessages }) {
-      if (closing.signal.aborted) throw closed()
       await topology.topic(topic)
       const groups = () => topology.readersOf(topic)
-      return readers.tail(openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers: groups }))
+      return openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers: groups })
     },
-    close() {
-      ended ??= held(close)
-      return ended
+    async flush() {
+      states.end()
+      if (publishing.model) await publisher.flush()
     },
+    async disconnect() {
+      publisher.close(closed())
+      await Promise.all([publishing.close(), consuming.close()])
+    },
+  }
+  return withLifecycle(open, { clock, publishTimeoutMs: timeoutMs, closing, closed })
+}
+
+interface PublishTo {
+  readonly topology: Topology
+  readonly targets: Targets
+  readonly publisher: Publisher
+  readonly clock: Clock
+  readonly call: PublishCall
+}
+
+/** Never rejects: what cannot be published is told to the call. */
+async function publishAll(messages: readonly Message[], { topology, targets, publisher, clock, call }: PublishTo): Promise<void> {
+  const refused = new Map<string, Error>()
+  let last: string | undefined
+  for (const { topic } of messages) {
+    const made = topic === last ? undefined : topology.topic(topic)
+    last = topic
+    if (made) await made.then(() => call.throwIfLate()).catch((error: unknown) => refused.set(topic, asError(error)))
+  }
+  let target: Target | undefined
+  for (const message of messages) {
+    try {
+      const cause = refused.get(message.topic)
+      if (cause) throw cause
+      if (target?.routingKey !== message.topic) target = targets.topic(message.topic)
+      publisher.publish(target, toAmqp(message, clock.now()), call)
+    } catch (thrown) {
+      call.ended(message, failureOf(thrown))
+    }
   }
 }

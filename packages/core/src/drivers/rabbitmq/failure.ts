@@ -1,4 +1,5 @@
 import { asError, CorebusError } from '../../errors.ts'
+import type { Failure } from '../pending.ts'
 
 /** A channel that the broker closed, in our words. */
 export interface Refusal {
@@ -69,12 +70,6 @@ export function permanent(error: Error): boolean {
 export function tooLargeFor(error: Error): CorebusError {
   const why = error instanceof RangeError ? 'its headers are more than the client writes (64 KiB, names up to 255 bytes)' : error.message
   return new CorebusError('TOO_LARGE', `the message cannot be written for RabbitMQ: ${why}. Send less in headers`, { cause: error })
-}
-
-/** Of one message that could not be published. */
-export interface Failure {
-  readonly permanent: boolean
-  readonly cause: Error
 }
 
 export function failureOf(thrown: unknown): Failure {

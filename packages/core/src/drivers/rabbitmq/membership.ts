@@ -2,15 +2,16 @@ import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { SubscribeOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import type { MembershipEvents, TopicMembership } from '../memberships.ts'
 import { closed, type Link } from './connection.ts'
 import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import { refusalOf } from './failure.ts'
 import { newlyGivenUp } from './given-up.ts'
 import { HandedBack } from './handed-back.ts'
-import { insist } from './insist.ts'
 import { Owner } from './owner.ts'
 import { Reader } from './reader.ts'
+import { redo } from './redo.ts'
 import type { SettleOptions } from './settle.ts'
 import { takeOver } from './unclaimed.ts'
 import { unsettledBefore } from './wire.ts'
@@ -28,15 +29,6 @@ export interface MembershipContext extends SettleOptions {
   readonly owned: Set<string>
 }
 
-export interface MembershipEvents {
-  readonly onTrouble: (error: Error) => void
-  /** Why it does not come back: the broker answers, and refuses. */
-  readonly onKeptAway: (error: Error) => void
-  readonly onBack: () => void
-  /** Found something that stops nobody. */
-  readonly onNotice: (error: Error) => void
-}
-
 /** So long a group's first backlog is moved before what is published comes in beside it. */
 const TAKE_OVER_FIRST_MS = 5_000
 /** What was on its way when the group began lands where nobody looks any more, so somebody does: soon, and now and then. */
@@ -45,7 +37,7 @@ const SWEEP_EVERY_MS = 15_000
 const OWNER_NOTICED_MS = 30_000
 
 /** One member's part in one topic. */
-export class Membership {
+export class Membership implements TopicMembership {
   readonly reader: Reader
   readonly #topic: string
   readonly #options: SubscribeOptions
@@ -85,7 +77,7 @@ export class Membership {
   async begin(): Promise<void> {
     const { topology, clock, timeoutMs, closing } = this.#context
     const { group, from } = this.#options
-    await insist(() => this.#enterOrMake(), { clock, timeoutMs, signal: closing })
+    await redo(() => this.#enterOrMake(), { clock, timeoutMs, signal: closing })
     // In this order: what waits comes before what is published meanwhile, as long as that can be kept up.
     if (from === 'earliest') await this.#takeOver(TAKE_OVER_FIRST_MS)
     await topology.bind(this.#topic, group)
@@ -105,8 +97,17 @@ export class Membership {
     if (this.#stopping.signal.aborted && this.reader.held.length === 0) await this.#owner?.release()
   }
 
-  /** Gives back what is not settled, and ends. */
-  async end(): Promise<void> {
+  get isOpen(): boolean {
+    return this.reader.isOpen
+  }
+
+  limit(deliveries: number): void {
+    this.reader.limit(deliveries)
+  }
+
+  /** What is being settled is no more to give back: its copy may be stored already. */
+  async end(settling: () => Promise<unknown>): Promise<void> {
+    await settling()
     if (this.#handedBack) await this.#giveBackInOrder(this.#handedBack)
     else await this.#giveBack(() => true)
     await this.reader.close()

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from '../names.ts'
 
 /** Names on the broker. Topics and groups have no colon, so nothing of ours can be taken for something of another topic or group. */
 export interface Names {
@@ -31,6 +31,7 @@ export interface Names {
 
 const LONGEST_BYTES = 255
 const KEPT_CHARS = 50
+const HASH_CHARS = 32
 
 export function namesWith(prefix: string): Names {
   const name = (rest: string) => fitting(`${prefix}${rest}`)
@@ -55,6 +56,5 @@ export function namesWith(prefix: string): Names {
 /** AMQP names have at most 255 bytes; of a longer one a part and a hash of all of it. */
 function fitting(name: string): string {
   if (Buffer.byteLength(name) <= LONGEST_BYTES) return name
-  const hash = createHash('sha256').update(name).digest('hex').slice(0, 32)
-  return `${Array.from(name).slice(0, KEPT_CHARS).join('')}~${hash}`
+  return `${Array.from(name).slice(0, KEPT_CHARS).join('')}~${hashOf(name, HASH_CHARS)}`
 }

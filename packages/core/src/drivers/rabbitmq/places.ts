@@ -1,6 +1,6 @@
 import type { Channel } from 'amqplib'
 import type { DeadLetterPlace, Delay, GroupTopology } from '../../driver.ts'
-import { deadLetterPlace } from '../names.ts'
+import { resolvePlace } from '../names.ts'
 import { deadLetterQueue, delayQueue, givenUpQueue, unclaimedQueue, workQueue } from './declare.ts'
 import { placesOf } from './delays.ts'
 import type { Names } from './names.ts'
@@ -96,13 +96,8 @@ export function givenUpThing(names: Names, whose: string): Thing {
 
 /** Only a name with both placeholders is nobody else's: there the queue itself can let its letters expire. */
 export function placeOf(declared: DeadLetterPlace, at: { topic: string; group: string; service: string; prefix: string }): Place {
-  const { name: template, ttlMs } = declared
   // Topic a.b with group c is not topic a with group b.c: a queue knows its group by a colon, which neither can have.
-  const name = template ?? (at.group.includes('.') ? '{topic}:{group}.dlq' : undefined)
+  const name = declared.name ?? (at.group.includes('.') ? '{topic}:{group}.dlq' : undefined)
   const shared = name !== undefined && !(name.includes('{topic}') && name.includes('{group}'))
-  return {
-    name: deadLetterPlace({ ...at, ...(name !== undefined && { name }) }),
-    shared,
-    ...(ttlMs !== undefined && { ttlMs }),
-  }
+  return { ...resolvePlace(name === undefined ? declared : { ...declared, name }, at), shared }
 }

@@ -1,27 +1,20 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
 import type { Clock } from '../../clock.ts'
-import { monotonic } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
+import { type Failure, type PendingMessage, PendingMessages, type Waiter } from '../pending.ts'
+import { SendWindow } from '../send-window.ts'
 import { corkFor } from './cork.ts'
-import { type Failure, failureOf, type Refusal, refusalOf, tooLargeFor } from './failure.ts'
+import { failureOf, type Refusal, refusalOf, tooLargeFor } from './failure.ts'
 import { type Refusable, RefusedLines } from './refused-lines.ts'
 import { placeOf, type Target } from './target.ts'
 import type { Outgoing } from './wire.ts'
 
-export interface PublishChannelOptions {
-  readonly clock: Clock
-  readonly timeoutMs: number
-}
-
-export type Done = (failure: Failure | undefined) => void
-
-interface Entry extends Outgoing, Refusable {
+interface Entry extends PendingMessage, Refusable {
+  readonly body: Buffer
+  readonly properties: Outgoing['properties']
   readonly target: Target
-  readonly deadline: number
-  readonly done: Done
   tries: number
   returned: boolean
-  over: boolean
 }
 
 /**
@@ -39,57 +32,57 @@ const CHANNEL_AGAIN_MS = 100
  * until its deadline: it may be there twice, and is never lost in silence.
  */
 export class PublishChannel {
-  readonly #options: PublishChannelOptions
-  readonly #inFlight = new Set<Entry>()
-  /** Everything that is not over, in the order of its deadline. */
-  readonly #open = new Set<Entry>()
+  readonly #clock: Clock
+  readonly #pending: PendingMessages<Entry>
+  readonly #window = new SendWindow<Entry>({ messages: IN_FLIGHT, bytes: IN_FLIGHT_BYTES })
   readonly #refused: RefusedLines<Entry>
-  #waiting: Entry[] = []
-  /** How many of `#waiting` have gone: shifting a long array costs. */
-  #gone = 0
-  #bytes = 0
   #model: ChannelModel | undefined
   #channel: ConfirmChannel | undefined
   #cork: () => void = () => {}
   #opening = false
   #congested = false
   #blocked: Error | undefined
-  #trouble: Error | undefined
-  #closed: Error | undefined
-  #cancelTimer: (() => void) | undefined
-  #idle: (() => void)[] = []
+  #lost: Error | undefined
 
-  constructor(options: PublishChannelOptions) {
-    this.#options = options
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#pending = new PendingMessages({
+      clock,
+      trouble: ({ refused }) => refused ?? this.trouble,
+      // While the broker is away nothing leaves the line, and what has expired has made room for more.
+      onExpired: () => this.#window.dropOver(),
+    })
     this.#refused = new RefusedLines({
-      clock: options.clock,
-      fail: (entry, cause) => this.#end(entry, { permanent: false, cause }),
-      resend: (entries) => this.#first([...this.#open].filter((entry) => entries.has(entry))),
+      clock,
+      fail: (entry, cause) => this.#pending.end(entry, { permanent: false, cause }),
+      resend: (entries) => this.#again([...entries]),
     })
   }
 
-  /** `done` is called once: without a failure when the broker has the message, otherwise at the latest after the time-out. */
-  publish(target: Target, { body, properties }: Outgoing, done: Done): void {
-    if (this.#closed) {
-      done({ permanent: false, cause: this.#closed })
-      return
-    }
-    const deadline = monotonic(this.#options.clock) + this.#options.timeoutMs
+  /** Why nothing is confirmed now, where that is known. */
+  get trouble(): Error | undefined {
+    return this.#blocked ?? (this.#channel ? this.#refused.why : this.#lost)
+  }
+
+  /** Its waiter is told once: without a failure when the broker has the message, otherwise at the latest at its deadline. */
+  publish(target: Target, { id = '', body, properties }: Outgoing, waiter: Waiter<{ readonly id: string }>): void {
     const entry: Entry = {
+      id,
+      bytes: body.length,
+      deadline: waiter.deadline,
+      waiter,
+      n: 0,
+      over: false,
       target,
       body,
       properties,
-      deadline,
-      done,
       tries: 0,
       refusals: 0,
       refused: undefined,
       returned: false,
-      over: false,
     }
-    this.#open.add(entry)
-    this.#waiting.push(entry)
-    if (!this.#cancelTimer) this.#arm()
+    if (!this.#pending.add(entry)) return
+    this.#window.push(entry)
     this.#pump()
   }
 
@@ -102,7 +95,7 @@ export class PublishChannel {
 
   down(error: Error): void {
     this.#model = undefined
-    this.#trouble = error
+    this.#lost = error
     this.#blocked = undefined
   }
 
@@ -113,19 +106,16 @@ export class PublishChannel {
 
   /** Resolves when nothing is pending. */
   flush(): Promise<void> {
-    if (this.#open.size === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idle.push(resolve))
+    return this.#pending.flush()
   }
 
   /** What is pending fails now, and so does what comes. */
   close(error: Error): void {
-    this.#closed = error
-    for (const entry of this.#open) this.#end(entry, { permanent: false, cause: error })
-    this.#cancelTimer?.()
+    this.#pending.close(error)
   }
 
   async #openChannel(model: ChannelModel): Promise<void> {
-    if (this.#opening || this.#closed) return
+    if (this.#opening || this.#pending.isClosed) return
     this.#opening = true
     try {
       const channel = await model.createConfirmChannel()
@@ -144,7 +134,7 @@ export class PublishChannel {
       this.#congested = false
     } catch {
       // The connection is gone, or as good as: the next one brings a channel.
-      if (this.#model === model) this.#options.clock.after(CHANNEL_AGAIN_MS, () => this.#reopen())
+      if (this.#model === model) this.#clock.after(CHANNEL_AGAIN_MS, () => this.#reopen())
     } finally {
       this.#opening = false
     }
@@ -158,58 +148,52 @@ export class PublishChannel {
   #pump(): void {
     const channel = this.#channel
     if (!channel || this.#blocked) return
-    while (this.#gone < this.#waiting.length && !this.#congested) {
-      if (this.#inFlight.size >= IN_FLIGHT || (this.#bytes >= IN_FLIGHT_BYTES && this.#inFlight.size > 0)) return
-      const entry = this.#waiting[this.#gone] as Entry
-      if (!entry.over && !this.#refused.takes(entry) && !this.#send(channel, entry)) return
-      this.#gone++
+    while (!this.#congested) {
+      const entry = this.#window.next()
+      if (!entry) return
+      if (!this.#refused.takes(entry) && !this.#send(channel, entry)) return
+      this.#window.shift()
     }
-    if (this.#gone < this.#waiting.length) return
-    this.#waiting = []
-    this.#gone = 0
   }
 
   /** False when the channel is closed. */
   #send(channel: ConfirmChannel, entry: Entry): boolean {
     const { target, body, properties } = entry
     // One message alone has nothing to wait for.
-    if (this.#inFlight.size > 0) this.#cork()
+    if (this.#window.inFlight.size > 0) this.#cork()
     try {
       const room = channel.publish(target.exchange, target.routingKey, body, properties, (error) => this.#confirmed(channel, entry, error))
       if (!room) this.#congested = true
     } catch (thrown) {
       if (asError(thrown).name === 'IllegalOperationError') return false
       // It cannot be written at all.
-      this.#end(entry, { permanent: true, cause: tooLargeFor(asError(thrown)) })
+      this.#pending.end(entry, { permanent: true, cause: tooLargeFor(asError(thrown)) })
       return true
     }
     entry.returned = false
-    this.#inFlight.add(entry)
-    this.#bytes += body.length
+    this.#window.sent(entry)
     return true
   }
 
   #confirmed(channel: ConfirmChannel, entry: Entry, error: unknown): void {
     // `channel closed`: #lostChannel sees to all of them together.
     if (error && this.#channel === channel && asError(error).message === 'channel closed') return
-    this.#inFlight.delete(entry)
-    this.#bytes -= entry.body.length
+    this.#window.answered(entry)
     if (error && !entry.over) this.#refused.refused(entry)
     else if (entry.returned)
-      void this.#again(entry, new CorebusError('UNROUTABLE', `nothing takes what is published to ${placeOf(entry.target)}`))
-    else this.#end(entry, undefined)
+      void this.#remake(entry, new CorebusError('UNROUTABLE', `nothing takes what is published to ${placeOf(entry.target)}`))
+    else this.#pending.end(entry)
     this.#pump()
   }
 
-  #first(entries: readonly Entry[]): void {
-    this.#waiting = [...entries, ...this.#waiting.slice(this.#gone)]
-    this.#gone = 0
+  #again(entries: readonly Entry[]): void {
+    this.#window.again(entries)
     this.#pump()
   }
 
   /** A return comes before its confirm and has no number: it is the oldest that fits. */
   #returned({ fields, properties }: Message): void {
-    for (const entry of this.#inFlight) {
+    for (const entry of this.#window.inFlight) {
       const { target } = entry
       const fits = target.exchange === fields.exchange && target.routingKey === fields.routingKey
       if (!fits || entry.returned || entry.properties.messageId !== properties.messageId) continue
@@ -219,27 +203,24 @@ export class PublishChannel {
   }
 
   /** Its place is gone: makes it anew and publishes again. */
-  async #again(entry: Entry, error: Error): Promise<void> {
+  async #remake(entry: Entry, error: Error): Promise<void> {
     if (entry.over) return
-    if (++entry.tries > MOST_TRIES) return this.#end(entry, { permanent: false, cause: error })
+    if (++entry.tries > MOST_TRIES) return this.#pending.end(entry, { permanent: false, cause: error })
     try {
       await entry.target.remake()
     } catch (thrown) {
-      return this.#end(entry, failureOf(thrown))
+      return this.#pending.end(entry, failureOf(thrown))
     }
-    this.#waiting.push(entry)
-    this.#pump()
+    this.#again([entry])
   }
 
   #lostChannel(channel: ConfirmChannel, cause: Error | undefined): void {
     if (this.#channel !== channel) return
     this.#channel = undefined
-    const left = [...this.#inFlight]
-    this.#inFlight.clear()
-    this.#bytes = 0
+    const left = this.#window.lose()
     const refusal = cause && refusalOf(cause)
-    if (cause) this.#trouble = cause
-    this.#first(left.filter(({ over }) => !over))
+    if (cause) this.#lost = cause
+    this.#again(left.filter(({ over }) => !over))
     void this.#repair(refusal, left).then(() => this.#reopen()) // never rejects
   }
 
@@ -259,40 +240,8 @@ export class PublishChannel {
     }
     for (const entry of guilty) {
       const failure = failures.get(entry.target)
-      if (failure) this.#end(entry, failure)
-      else if (++entry.tries > MOST_TRIES) this.#end(entry, { permanent: false, cause: refusal.error })
+      if (failure) this.#pending.end(entry, failure)
+      else if (++entry.tries > MOST_TRIES) this.#pending.end(entry, { permanent: false, cause: refusal.error })
     }
-  }
-
-  #end(entry: Entry, failure: Failure | undefined): void {
-    if (entry.over) return
-    entry.over = true
-    this.#open.delete(entry)
-    entry.done(failure)
-    if (this.#open.size > 0) return
-    this.#cancelTimer?.()
-    this.#cancelTimer = undefined
-    for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  #arm(): void {
-    const { clock } = this.#options
-    const [first] = this.#open
-    this.#cancelTimer = first && clock.after(Math.max(first.deadline - monotonic(clock), 1), () => this.#expire())
-  }
-
-  #expire(): void {
-    const { clock, timeoutMs } = this.#options
-    const now = monotonic(clock)
-    for (const entry of this.#open) {
-      if (entry.deadline > now) break
-      const why = this.#blocked ?? (this.#channel ? undefined : this.#trouble)
-      const text = `no confirm within ${timeoutMs} ms; the message may still be on the broker${why ? ` (${why.message})` : ''}`
-      this.#end(entry, { permanent: false, cause: entry.refused ?? new CorebusError('PUBLISH_TIMEOUT', text, { cause: why }) })
-    }
-    // While the broker is away nothing leaves the line, and what has timed out has made room for more.
-    this.#waiting = this.#waiting.slice(this.#gone).filter((entry) => !entry.over)
-    this.#gone = 0
-    if (!this.#closed) this.#arm()
   }
 }

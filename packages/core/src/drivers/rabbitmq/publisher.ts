@@ -1,7 +1,14 @@
 import type { ChannelModel } from 'amqplib'
-import { type Done, PublishChannel, type PublishChannelOptions } from './publish-channel.ts'
+import { type Clock, monotonic } from '../../clock.ts'
+import { storeOne, type Waiter } from '../pending.ts'
+import { PublishChannel } from './publish-channel.ts'
 import type { Target } from './target.ts'
 import type { Outgoing } from './wire.ts'
+
+export interface PublisherOptions {
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
 
 /** Who publishes to more places than this, or than the broker allows channels, shares the last one. */
 const MOST_CHANNELS = 200
@@ -11,7 +18,7 @@ const MOST_CHANNELS = 200
  * nothing (a quorum queue without a leader), and all that is published there for other places with it.
  */
 export class Publisher {
-  readonly #options: PublishChannelOptions
+  readonly #options: PublisherOptions
   readonly #channels = new Map<string, PublishChannel>()
   #last: PublishChannel | undefined
   #model: ChannelModel | undefined
@@ -20,18 +27,24 @@ export class Publisher {
   #blocked: Error | undefined
   #closed: Error | undefined
 
-  constructor(options: PublishChannelOptions) {
+  constructor(options: PublisherOptions) {
     this.#options = options
   }
 
-  /** `done` is called once: without a failure when the broker has the message, otherwise at the latest after the time-out. */
-  publish(target: Target, outgoing: Outgoing, done: Done): void {
-    this.#channelTo(target).publish(target, outgoing, done)
+  /** Its waiter is told once: without a failure when the broker has the message, otherwise at the latest at its deadline. */
+  publish(target: Target, outgoing: Outgoing, waiter: Waiter): void {
+    this.#channelTo(target).publish(target, outgoing, waiter)
   }
 
-  /** The same as a promise. @throws the cause of its failure. */
-  store(target: Target, outgoing: Outgoing): Promise<void> {
-    return new Promise((resolve, reject) => this.publish(target, outgoing, (failure) => (failure ? reject(failure.cause) : resolve())))
+  /** Resolves when the broker has it. @throws the cause of its failure. */
+  async store(target: Target, outgoing: Outgoing): Promise<void> {
+    const { clock, timeoutMs } = this.#options
+    await storeOne(monotonic(clock) + timeoutMs, (waiter) => this.publish(target, outgoing, waiter))
+  }
+
+  /** Why what was published to a place is not confirmed yet, where that is known. */
+  trouble(target: Target): Error | undefined {
+    return this.#channels.get(placeOf(target))?.trouble ?? this.#blocked
   }
 
   up(model: ChannelModel): void {
@@ -66,13 +79,12 @@ export class Publisher {
     for (const channel of this.#channels.values()) channel.close(error)
   }
 
-  #channelTo({ exchange, routingKey }: Target): PublishChannel {
-    // All that waits so long waits in one queue, whichever group it goes back to.
-    const place = exchange === '' ? `:${routingKey}` : exchange
+  #channelTo(target: Target): PublishChannel {
+    const place = placeOf(target)
     const before = this.#channels.get(place)
     if (before) return before
     if (this.#last && this.#channels.size >= this.#most) return this.#last
-    const channel = new PublishChannel(this.#options)
+    const channel = new PublishChannel(this.#options.clock)
     if (this.#closed) channel.close(this.#closed)
     else if (this.#model) channel.up(this.#model)
     else if (this.#trouble) channel.down(this.#trouble)
@@ -81,4 +93,9 @@ export class Publisher {
     this.#last = channel
     return channel
   }
+}
+
+/** All that waits so long waits in one queue, whichever group it goes back to. */
+function placeOf({ exchange, routingKey }: Target): string {
+  return exchange === '' ? `:${routingKey}` : exchange
 }

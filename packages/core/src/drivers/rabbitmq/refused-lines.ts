@@ -3,7 +3,7 @@ import { asError, CorebusError } from '../../errors.ts'
 
 export interface Refusable {
   readonly target: { readonly whyRefused: () => Promise<Error> }
-  readonly over: boolean
+  over: boolean
   refusals: number
   /** Why, when it was refused the last time. */
   refused: Error | undefined
@@ -11,7 +11,7 @@ export interface Refusable {
 
 export interface RefusedLinesOptions<E extends Refusable> {
   readonly clock: Clock
-  /** Sends them again, before anything else that goes to their place. They are in no order. */
+  /** Sends them again, in publish order. */
   readonly resend: (entries: ReadonlySet<E>) => void
   readonly fail: (entry: E, cause: Error) => void
 }
@@ -26,9 +26,15 @@ const MOST_AGAIN_MS = 2_000
 export class RefusedLines<E extends Refusable> {
   readonly #options: RefusedLinesOptions<E>
   readonly #lines = new Map<E['target'], Set<E>>()
+  #why: Error | undefined
 
   constructor(options: RefusedLinesOptions<E>) {
     this.#options = options
+  }
+
+  /** Why the last one was refused, while there is a line. */
+  get why(): Error | undefined {
+    return this.#lines.size > 0 ? this.#why : undefined
   }
 
   refused(entry: E): void {
@@ -49,6 +55,7 @@ export class RefusedLines<E extends Refusable> {
   async #again({ target, refusals }: E, line: Set<E>): Promise<void> {
     const { clock, resend, fail } = this.#options
     const cause = await target.whyRefused().catch(asError)
+    this.#why = cause
     // A full topic is for its publisher to know, and soon.
     const full = cause instanceof CorebusError && cause.code === 'TOPIC_FULL'
     const release = () => {

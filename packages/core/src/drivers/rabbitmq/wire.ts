@@ -9,6 +9,8 @@ export type Raw = ConsumeMessage | GetMessage
 
 /** What is published: bytes and everything beside them. */
 export interface Outgoing {
+  /** Of a message that a user has published; a copy is told by its place. */
+  readonly id?: string
   readonly body: Buffer
   readonly properties: Options.Publish
 }
@@ -58,7 +60,7 @@ export function toAmqp({ id, key, headers, body, tombstone, event }: Message, no
   const bytes = headerBytes(table)
   if (bytes > MOST_HEADER_BYTES)
     throw new CorebusError('TOO_LARGE', `its headers have ${bytes} bytes, on RabbitMQ at most ${MOST_HEADER_BYTES} are possible`)
-  return { body: Buffer.from(body.buffer, body.byteOffset, body.byteLength), properties }
+  return { id, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength), properties }
 }
 
 function isShort(text: string): boolean {

@@ -1,6 +1,7 @@
-import { type Clock, monotonic, sleep } from '../../clock.ts'
+import { type Clock, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import { insist } from '../insist.ts'
 import type { Address, Client, Node } from './address.ts'
 import { closed, inWords, isHopeless, isLost, unreachable } from './failure.ts'
 import { redisLibrary } from './library.ts'
@@ -82,24 +83,18 @@ export class Link {
 
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
-    const { clock } = this.#options
-    const deadline = monotonic(clock) + withinMs
-    for (let n = 1; ; n++) {
-      try {
-        return await this.#connect()
-      } catch (thrown) {
-        const error = asError(thrown)
-        if (this.#closing.signal.aborted) throw closed()
-        const waitMs = this.#waitMs(n)
-        if (isHopeless(error) || monotonic(clock) + waitMs > deadline) throw unreachable(this.where, error)
-        await sleep(clock, waitMs, this.#closing.signal)
-      }
+    const { signal } = this.#closing
+    const isFinal = (thrown: unknown) => isHopeless(asError(thrown))
+    try {
+      await insist(() => this.#connect(), { clock: this.#options.clock, withinMs, signal, isFinal })
+    } catch (thrown) {
+      throw signal.aborted ? closed() : unreachable(this.where, asError(thrown))
     }
   }
 
   /** The same in the background, without an end. */
   start(): void {
-    this.#reconnecting ??= this.#reconnect(0)
+    this.#reconnecting ??= this.#reconnect()
   }
 
   /** Whether there is a connection, as soon as there is, at the latest after `withinMs`. */
@@ -202,21 +197,24 @@ export class Link {
     client.destroy()
     if (this.#closing.signal.aborted) return
     this.#options.onDown(this.#lostBy(cause))
-    this.#reconnecting = this.#reconnect(1)
+    this.#reconnecting = this.#reconnect(this.#waitMs(1))
   }
 
-  async #reconnect(first: number): Promise<void> {
-    const { clock, onDown } = this.#options
-    for (let n = first; !this.#closing.signal.aborted; n++) {
-      if (n > 0) await sleep(clock, this.#waitMs(n), this.#closing.signal)
-      if (this.#closing.signal.aborted) return
-      try {
-        return await this.#connect()
-      } catch (thrown) {
-        // That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news.
-        const error = asError(thrown)
-        if (!this.#closing.signal.aborted && isHopeless(error)) onDown(unreachable(this.where, error))
-      }
+  async #reconnect(afterMs = 0): Promise<void> {
+    const { clock } = this.#options
+    const { signal } = this.#closing
+    await sleep(clock, afterMs, signal)
+    if (!signal.aborted) await insist(() => this.#connectOrSay(), { clock, signal, waitMs: (n) => this.#waitMs(n + 1) }).catch(() => {}) // it is closed
+  }
+
+  /** That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news. */
+  async #connectOrSay(): Promise<void> {
+    try {
+      await this.#connect()
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (!this.#closing.signal.aborted && isHopeless(error)) this.#options.onDown(unreachable(this.where, error))
+      throw thrown
     }
   }
 

@@ -4,6 +4,7 @@ import { type Clock, monotonic, sleep } from '../../clock.ts'
 import type { SubscribeOptions } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
+import type { MembershipEvents, TopicMembership } from '../memberships.ts'
 import type { Address } from './address.ts'
 import { heldByOthers, isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
 import { Holdings, type Lease, type Receipt } from './holdings.ts'
@@ -35,15 +36,6 @@ export interface MembershipContext {
   readonly leaseMs: number
 }
 
-export interface MembershipEvents {
-  readonly onTrouble: (error: Error) => void
-  /** Why it does not come back: Redis answers, and refuses. */
-  readonly onKeptAway: (error: Error) => void
-  readonly onBack: () => void
-  /** Keeps nobody from reading, and has to be said. */
-  readonly onNotice: (error: Error) => void
-}
-
 /** Beats of one topic between two looks at what may be deleted. */
 const RETAIN_EVERY = 30
 /** In a row, and the server counts more as ours than we know of. */
@@ -51,7 +43,7 @@ const UNKNOWN_BEATS = 2
 const CLOSE_WITHIN_MS = 3_000
 
 /** One member's part in one topic. */
-export class Membership {
+export class Membership implements TopicMembership {
   readonly topic: string
   readonly group: string
   readonly keys: readonly string[]
@@ -83,11 +75,9 @@ export class Membership {
     this.#events = events
     this.keys = keysOf(context.names, topic, options.group)
     const { limit, onDeliveries, onLost } = options
-    this.#notices = new Notices({
-      ...{ topic, group: options.group, stream: context.names.stream(topic) },
-      ...{ clock: context.clock, onNotice: events.onNotice },
-    })
-    this.holdings = new Holdings({ topic, stream: context.names.stream(topic), limit, onDeliveries, onLost })
+    const stream = context.names.stream(topic)
+    this.#notices = new Notices({ topic, group: options.group, stream, clock: context.clock, onNotice: events.onNotice })
+    this.holdings = new Holdings({ topic, stream, limit, onDeliveries, onLost })
   }
 
   get lease(): Lease | undefined {
@@ -130,8 +120,12 @@ export class Membership {
     await this.#leaving
   }
 
-  /** Gives back what is not settled, and ends. */
-  async end(): Promise<void> {
+  limit(deliveries: number): void {
+    this.holdings.limit(deliveries)
+  }
+
+  /** A settlement that is on its way to a server which is away gives up when this has ended, so it is awaited last. */
+  async end(settling: () => Promise<unknown>): Promise<void> {
     this.#stopping.abort()
     this.holdings.stop()
     await this.#rejoining
@@ -141,6 +135,7 @@ export class Membership {
     this.holdings.lose({ said: false })
     this.#ended.abort()
     await this.#reader?.close()
+    await settling()
   }
 
   /** Runs one of the scripts of a member until it is done. Undefined when its lease is over. */

@@ -1,6 +1,6 @@
 import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
-import { backOff } from '../back-off.ts'
+import { insist } from '../insist.ts'
 import type { Address, Node } from './address.ts'
 import { isElsewhere, isTemporary } from './failure.ts'
 import { type Argument, Link, type Reply } from './link.ts'
@@ -81,18 +81,9 @@ export class Nodes {
   }
 
   /** Does again what a lost connection or a busy server has interrupted, until it works or the time is over: only for what can be done twice. */
-  async insist<T>(work: () => Promise<T>, signal: AbortSignal, withinMs: number = this.#options.timeoutMs): Promise<T> {
-    const { clock } = this.#options
-    const deadline = monotonic(clock) + withinMs
-    const waitMs = backOff()
-    for (let n = 1; ; n++) {
-      try {
-        return await work()
-      } catch (thrown) {
-        if (!isTemporary(asError(thrown)) || signal.aborted || monotonic(clock) > deadline) throw thrown
-        await sleep(clock, waitMs(n), signal)
-      }
-    }
+  insist<T>(work: () => Promise<T>, signal: AbortSignal, withinMs: number = this.#options.timeoutMs): Promise<T> {
+    const isFinal = (thrown: unknown) => !isTemporary(asError(thrown))
+    return insist(work, { clock: this.#options.clock, withinMs, signal, isFinal })
   }
 
   /** Another node may have it now. */
@@ -113,7 +104,10 @@ export class Nodes {
   #link(node: Node): Link {
     const { address, clock, onUp, onDown } = this.#options
     const link: Link = new Link({
-      ...{ address, node, clock, onUp },
+      address,
+      node,
+      clock,
+      onUp,
       onDown: (error) => {
         onDown(link, error)
         if (this.#slots) this.#refreshSoon()

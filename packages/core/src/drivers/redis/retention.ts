@@ -39,6 +39,11 @@ export class Retention {
     this.#options = options
   }
 
+  /** The most that a topic keeps which nobody reads. */
+  get unclaimedMessages(): number {
+    return this.#options.unclaimedMessages
+  }
+
   /** Whether a topic that nobody reads can take no more, as last seen. Looks now and then, by time and by how many have been published. */
   isFull(topic: string, published: number): boolean {
     const { clock, unclaimedMessages } = this.#options

@@ -1,6 +1,6 @@
 import type { Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { deadLetterPlace } from '../names.ts'
+import { resolvePlace } from '../names.ts'
 import { heldByOthers, refusalOf } from './failure.ts'
 import { keysOf, type Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
@@ -109,9 +109,7 @@ export class Topology {
   #placeOf({ topic, group, deadLetter }: GroupTopology): Place {
     const { service, names } = this.#options
     if (!deadLetter) return { topic, group }
-    const { name, ttlMs } = deadLetter
-    const place = deadLetterPlace({ topic, group, service, prefix: names.prefix, ...(name !== undefined && { name }) })
-    return { topic, group, name: place, ...(ttlMs !== undefined && { ttlMs }) }
+    return { topic, group, ...resolvePlace(deadLetter, { topic, group, service, prefix: names.prefix }) }
   }
 
   async #write(topic: string): Promise<void> {

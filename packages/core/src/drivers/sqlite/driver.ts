@@ -158,9 +158,9 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
       onState({ kind: 'connected', ...(isNew && { notice: fileNew(path) }) })
     },
     ensure: declared.ensure,
-    async publish(messages) {
+    async publish(messages, options) {
       if (closing) throw noneTaken(messages, closed())
-      await store(messages)
+      await store(messages, options)
     },
     async subscribe(wanted: SubscribeOptions) {
       if (closing) throw closed()

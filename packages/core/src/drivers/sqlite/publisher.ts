@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { monotonic } from '../../clock.ts'
-import type { Clock, Message } from '../../driver.ts'
+import type { Clock, Driver, Message } from '../../driver.ts'
 import { CorebusError, PublishError, type PublishFailure } from '../../errors.ts'
 import type { Connection } from './connection.ts'
 import { PARTITIONS } from './schema.ts'
@@ -37,7 +37,7 @@ function inserts(rows: number): readonly string[] {
   return Array.from({ length: PARTITIONS }, (_, part) => `INSERT INTO log_${part} (seq, ${STORED}) VALUES ${values}`)
 }
 
-export function publisher(options: PublisherOptions): (messages: readonly Message[]) => Promise<void> {
+export function publisher(options: PublisherOptions): Driver['publish'] {
   const { connection, topics, clock, prefix, publishTimeoutMs } = options
   let nextPart = Math.floor(Math.random() * PARTITIONS)
 
@@ -88,8 +88,8 @@ export function publisher(options: PublisherOptions): (messages: readonly Messag
     }
   }
 
-  return async (messages) => {
-    const until = monotonic(clock) + publishTimeoutMs
+  return async (messages, { withinMs = publishTimeoutMs } = {}) => {
+    const until = monotonic(clock) + withinMs
     const stored = await Promise.all(
       inChunks(messages).map((chunk) =>
         connection

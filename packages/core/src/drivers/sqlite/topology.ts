@@ -1,6 +1,6 @@
 import { monotonic } from '../../clock.ts'
 import type { Clock, DeadLetterPlace, Difference, GroupTopology, Topology } from '../../driver.ts'
-import { deadLetterPlace } from '../names.ts'
+import { resolvePlace } from '../names.ts'
 import type { Connection } from './connection.ts'
 import type { Place } from './dead-letters.ts'
 import type { Topic, Topics } from './topics.ts'
@@ -35,9 +35,8 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
     return row && { name: String(row[0]), ...(row[1] === null ? {} : { ttlMs: Number(row[1]) }) }
   }
 
-  function wanted(topic: string, group: string, { name, ttlMs }: DeadLetterPlace): Place {
-    const place = deadLetterPlace({ topic, group, service, prefix, ...(name === undefined ? {} : { name }) })
-    return { name: place, ...(ttlMs === undefined ? {} : { ttlMs }) }
+  function wanted(topic: string, group: string, declared: DeadLetterPlace): Place {
+    return resolvePlace(declared, { topic, group, service, prefix })
   }
 
   function differences({ topics: names, groups }: Topology): readonly Difference[] {

@@ -1,0 +1,34 @@
+import type { Clock } from '../../clock.ts'
+import { CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import { insist } from '../insist.ts'
+import { type Failure, failureOf, isPermanent, isUnknownTopic, wordsOf } from './failure.ts'
+
+export interface AskOptions {
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
+
+/** Asks again what a lost connection, a new leader or a topic that was only just made has spoilt. @throws what stays, or cannot change. */
+export async function askUntilAnswered<T>(ask: () => Promise<T>, { clock, timeoutMs }: AskOptions): Promise<T> {
+  try {
+    return await insist(ask, {
+      clock,
+      withinMs: timeoutMs,
+      waitMs: backOff({ firstMs: 50, maxMs: 500 }),
+      isFinal: (thrown) => isFinal(failureOf(thrown)),
+    })
+  } catch (thrown) {
+    const failure = failureOf(thrown)
+    throw failure.type === '' && !isFinal(failure) ? unanswered(failure, timeoutMs) : failure.error
+  }
+}
+
+function isFinal(failure: Failure): boolean {
+  return isPermanent(failure) || isUnknownTopic(failure) || ('code' in failure.error && failure.error.code === 'CLOSED')
+}
+
+function unanswered({ error }: Failure, timeoutMs: number): Error {
+  if (error instanceof CorebusError) return error
+  return new CorebusError('CONNECTION_LOST', `Kafka did not answer within ${timeoutMs} ms: ${wordsOf(error)}`, { cause: error })
+}

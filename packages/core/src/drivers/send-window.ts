@@ -1,0 +1,79 @@
+import type { PendingMessage } from './pending.ts'
+
+export interface SendWindowOptions {
+  /** At most so many messages and bytes are in flight; one message always may be. */
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** What waits to be sent on one connection, in publish order, and what is in flight there. */
+export class SendWindow<E extends PendingMessage> {
+  readonly #options: SendWindowOptions
+  readonly #inFlight = new Set<E>()
+  #bytes = 0
+  #waiting: E[] = []
+  /** How many of `#waiting` have gone: shifting a long array costs. */
+  #gone = 0
+
+  constructor(options: SendWindowOptions) {
+    this.#options = options
+  }
+
+  get isWaiting(): boolean {
+    return this.#gone < this.#waiting.length
+  }
+
+  get inFlight(): ReadonlySet<E> {
+    return this.#inFlight
+  }
+
+  push(entry: E): void {
+    this.#waiting.push(entry)
+  }
+
+  /** To be sent again, in publish order. */
+  again(entries: readonly E[]): void {
+    this.#waiting = [...entries, ...this.#waiting.slice(this.#gone)].sort((a, b) => a.n - b.n)
+    this.#gone = 0
+  }
+
+  /** What is to be sent now. Undefined when nothing waits, or as much is in flight as may be. */
+  next(): E | undefined {
+    if (this.#inFlight.size >= this.#options.messages || (this.#bytes >= this.#options.bytes && this.#inFlight.size > 0)) return undefined
+    for (; this.#gone < this.#waiting.length; this.#gone++) {
+      const entry = this.#waiting[this.#gone] as E
+      if (!entry.over) return entry
+    }
+    this.#waiting = []
+    this.#gone = 0
+    return undefined
+  }
+
+  /** The next one waits here no more. */
+  shift(): void {
+    this.#gone++
+  }
+
+  sent(entry: E): void {
+    this.#inFlight.add(entry)
+    this.#bytes += entry.bytes
+  }
+
+  answered(entry: E): void {
+    if (this.#inFlight.delete(entry)) this.#bytes -= entry.bytes
+  }
+
+  /** What was in flight on a connection that is lost. */
+  lose(): readonly E[] {
+    const left = [...this.#inFlight]
+    this.#inFlight.clear()
+    this.#bytes = 0
+    return left
+  }
+
+  /** While nothing can be sent, what has expired must not fill the line. */
+  dropOver(): void {
+    this.#waiting = this.#waiting.slice(this.#gone).filter((entry) => !entry.over)
+    this.#gone = 0
+  }
+}
