@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type BrokerName, broker, kafkaJars, startKafka } from '@corebus/testbed'
+import { builds } from './builds/builds.ts'
 import type { Room } from './corebus.ts'
 import { type Bare, firstMessage } from './first-message.ts'
 import { comparisons as kafka } from './kafka/comparisons.ts'
@@ -24,6 +25,9 @@ const HELP = `Measures Corebus against bare libraries and peers: every round run
                                       rabbitmq-latency, kafka, kafka-latency, redis, redis-latency
   npm run bench -- kafka --match '12 partitions: publish'
                                       only the comparisons with that in their names
+  npm run bench -- builds --before ../corebus-before --match kafka
+                                      this build against that of another checkout, installed and built;
+                                      --cpu: by CPU time
   npm run bench -- --rounds 5 --json  more rounds; one JSON document instead of tables`
 
 const { values, positionals } = parseArgs({
@@ -31,6 +35,8 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     match: { type: 'string', default: '' },
+    before: { type: 'string' },
+    cpu: { type: 'boolean', default: false },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -88,6 +94,12 @@ async function urlOf(name: BrokerName): Promise<string> {
   process.exit(2)
 }
 
+if (values.before !== undefined) {
+  const brokers = ['memory', 'sqlite', 'redis', 'rabbitmq', 'kafka'] as const
+  const { before, cpu } = values
+  suites.builds = async () =>
+    builds({ before, cpu, brokers: brokers.filter((name) => values.match === '' || values.match.startsWith(name)), urlOf })
+}
 const names = [...Object.keys(suites), ...Object.keys(measurements)]
 const wanted = positionals.length > 0 ? positionals : names
 const unknown = wanted.filter((name) => !names.includes(name))

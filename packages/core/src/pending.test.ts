@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { VirtualClock } from '../test/virtual-clock.ts'
 import { type Awaited, Pending } from './pending.ts'
 
-const entry = (deadline: number): Awaited => ({ deadline, over: false })
+const entry = (deadline: number): Awaited => ({ deadline, over: false, previous: undefined, next: undefined })
 
 /** What expires is ended, as everybody does it. */
 function pendingOn(clock: VirtualClock) {
@@ -50,6 +50,20 @@ test('what has ended does not expire, and ends once', async () => {
   expect([pending.end(one), pending.end(one), one.over, pending.size]).toEqual([true, false, true, 0])
   await clock.advance(1_000)
   expect(expired).toEqual([])
+})
+
+test('they are gone through in the order in which they came, whichever of them has ended', () => {
+  const { pending } = pendingOn(new VirtualClock(0))
+  const [a, b, c, d] = [entry(4), entry(3), entry(2), entry(1)]
+  for (const one of [a, b, c, d]) pending.add(one)
+  pending.end(b)
+  const seen: Awaited[] = []
+  for (const one of pending) {
+    seen.push(one)
+    pending.end(one)
+  }
+  pending.add(b)
+  expect([seen, [...pending], pending.size]).toEqual([[a, c, d], [b], 1])
 })
 
 test('at rest is when nothing is pending', async () => {

@@ -4,6 +4,9 @@ import { type Clock, monotonic } from './clock.ts'
 export interface Awaited {
   readonly deadline: number
   over: boolean
+  /** Its neighbours while it is pending. */
+  previous: Awaited | undefined
+  next: Awaited | undefined
 }
 
 export interface PendingOptions<E> {
@@ -16,12 +19,15 @@ export interface PendingOptions<E> {
 const LOOK_AT_MOST_EVERY_MS = 10
 
 /**
- * Everything that is not over yet, in the order in which it came. One timer serves all of it, and is armed at most once a deadline and not once an
+ * Everything that is not over yet, in the order in which it came. It is a list of neighbours because a Set costs more: its outgrown tables keep what
+ * was in them alive until the next full garbage collection. One timer serves all of it, and is armed at most once a deadline and not once an
  * entry: it is left to fire when nothing is pending any more, because making and cancelling a timer for each of many short waits would cost more.
  */
 export class Pending<E extends Awaited> {
   readonly #options: PendingOptions<E>
-  readonly #open = new Set<E>()
+  #first: E | undefined
+  #last: E | undefined
+  #size = 0
   #looksAt = Number.POSITIVE_INFINITY
   #cancel: (() => void) | undefined
   #resting: (() => void)[] = []
@@ -31,15 +37,24 @@ export class Pending<E extends Awaited> {
   }
 
   get size(): number {
-    return this.#open.size
+    return this.#size
   }
 
-  [Symbol.iterator](): Iterator<E> {
-    return this.#open.values()
+  /** Entries may end while they are gone through. */
+  *[Symbol.iterator](): Iterator<E> {
+    for (let entry = this.#first; entry; ) {
+      const next = entry.next as E | undefined
+      yield entry
+      entry = next
+    }
   }
 
   add(entry: E): void {
-    this.#open.add(entry)
+    entry.previous = this.#last
+    if (this.#last) this.#last.next = entry
+    else this.#first = entry
+    this.#last = entry
+    this.#size++
     if (entry.deadline < this.#looksAt) this.#lookAt(entry.deadline)
   }
 
@@ -47,14 +62,14 @@ export class Pending<E extends Awaited> {
   end(entry: E): boolean {
     if (entry.over) return false
     entry.over = true
-    this.#open.delete(entry)
-    if (this.#open.size === 0) for (const resolve of this.#resting.splice(0)) resolve()
+    this.#remove(entry)
+    if (this.#size === 0 && this.#resting.length > 0) for (const resolve of this.#resting.splice(0)) resolve()
     return true
   }
 
   /** Resolves when nothing is pending. */
   atRest(): Promise<void> {
-    if (this.#open.size === 0) return Promise.resolve()
+    if (this.#size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#resting.push(resolve))
   }
 
@@ -62,6 +77,18 @@ export class Pending<E extends Awaited> {
   stop(): void {
     this.#cancel?.()
     this.#looksAt = Number.NEGATIVE_INFINITY
+  }
+
+  #remove(entry: E): void {
+    const { previous, next } = entry
+    if (previous) previous.next = next
+    else this.#first = next as E | undefined
+    if (next) next.previous = previous
+    else this.#last = previous as E | undefined
+    // It may live on, and must not keep its neighbours.
+    entry.previous = undefined
+    entry.next = undefined
+    this.#size--
   }
 
   #lookAt(at: number): void {
@@ -76,7 +103,7 @@ export class Pending<E extends Awaited> {
     const now = monotonic(clock)
     const expired: E[] = []
     let next = Number.POSITIVE_INFINITY
-    for (const entry of this.#open) {
+    for (const entry of this) {
       if (entry.deadline <= now) expired.push(entry)
       else if (entry.deadline < next) next = entry.deadline
     }

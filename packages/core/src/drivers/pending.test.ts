@@ -11,6 +11,8 @@ const message = (id: string, waiter: Waiter<never>, bytes = 1): PendingMessage =
   waiter,
   n: 0,
   over: false,
+  previous: undefined,
+  next: undefined,
 })
 
 const failuresOf = (call: PublishCall) =>

@@ -3,51 +3,57 @@ import { PublishError, type PublishFailure } from '../errors.ts'
 import type { Awaited } from '../pending.ts'
 
 /** One caller's messages, until each is confirmed or has failed. */
-export class Call implements Awaited {
+export interface Call extends Awaited {
   readonly messages: readonly Message[]
-  readonly deadline: number
-  readonly confirmed: Promise<void>
-  over = false
-  /** Handed to a driver: from then on the broker may have it. */
-  sent = false
-  readonly #resolve: () => void
-  readonly #reject: (error: Error) => void
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
   /** What is confirmed or has failed; not kept for a single message. */
-  readonly #done: Set<Message> | undefined
-  #left: number
-  #failures: PublishFailure[] | undefined
+  readonly done: Set<Message> | undefined
+  left: number
+  failures: PublishFailure[] | undefined
+  /** Handed to a driver: from then on the broker may have it. */
+  sent: boolean
+}
 
-  constructor(messages: readonly Message[], deadline: number) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.messages = messages
-    this.deadline = deadline
-    this.confirmed = promise
-    this.#resolve = resolve
-    this.#reject = reject
-    this.#left = messages.length
-    this.#done = messages.length === 1 ? undefined : new Set()
-  }
+/** What `newCall` is given of a promise. */
+export type Settling = Pick<Call, 'resolve' | 'reject'>
 
-  /** Whether that was the last one. */
-  answered(message: Message, failure: PublishFailure | undefined): boolean {
-    if (failure) {
-      this.#failures ??= []
-      this.#failures.push(failure)
-    }
-    this.#done?.add(message)
-    return --this.#left === 0
+export function newCall(messages: readonly Message[], deadline: number, { resolve, reject }: Settling): Call {
+  const done = messages.length === 1 ? undefined : new Set<Message>()
+  return {
+    messages,
+    deadline,
+    resolve,
+    reject,
+    done,
+    left: messages.length,
+    failures: undefined,
+    sent: false,
+    over: false,
+    previous: undefined,
+    next: undefined,
   }
+}
 
-  /** Tells the caller what was answered. */
-  end(): void {
-    if (this.#failures) this.#reject(new PublishError(this.#failures))
-    else this.#resolve()
+/** Whether that was the last one. */
+export function answered(call: Call, message: Message, failure: PublishFailure | undefined): boolean {
+  if (failure) {
+    call.failures ??= []
+    call.failures.push(failure)
   }
+  call.done?.add(message)
+  return --call.left === 0
+}
 
-  /** Tells the caller that what was not answered has failed. */
-  expire(causeFor: (topic: string) => Error): void {
-    const waiting = this.messages.filter((message) => !this.#done?.has(message))
-    const failures = waiting.map(({ id, topic }) => ({ id, permanent: false, cause: causeFor(topic) }))
-    this.#reject(new PublishError([...(this.#failures ?? []), ...failures], 'PUBLISH_TIMEOUT'))
-  }
+/** Tells the caller what was answered. */
+export function tell({ failures, resolve, reject }: Call): void {
+  if (failures) reject(new PublishError(failures))
+  else resolve()
+}
+
+/** Tells the caller that what was not answered has failed. */
+export function tellExpired({ messages, done, failures = [], reject }: Call, causeFor: (topic: string) => Error): void {
+  const waiting = messages.filter((message) => !done?.has(message))
+  const expired = waiting.map(({ id, topic }) => ({ id, permanent: false, cause: causeFor(topic) }))
+  reject(new PublishError([...failures, ...expired], 'PUBLISH_TIMEOUT'))
 }

@@ -212,6 +212,17 @@ describe('the deadline', () => {
     expect(await call).toEqual(['PUBLISH_TIMEOUT', `1 false ${text(away ? why : '')}`, `2 false ${text(why)}`])
   })
 
+  test('is told by the core also when the driver meets it first', async () => {
+    const causes = ['1', '2'].map((id) => ({ id, permanent: false, cause: new CorebusError('PUBLISH_TIMEOUT', 'no confirm in time') }))
+    const { publisher, clock } = publisherOn([() => Promise.reject(new PublishError(causes))])
+    const call = outcome(publisher.publish([message('1'), message('2')]))
+    await clock.advance(999)
+    expect(await Promise.race([call, 'pending'])).toBe('pending')
+    await clock.advance(1)
+    const text = 'no confirm within 1000 ms (publish.timeoutMs); the message may still be on the broker'
+    expect(await call).toEqual(['PUBLISH_TIMEOUT', `1 false ${text}`, `2 false ${text}`])
+  })
+
   test('each call has its own', async () => {
     const never = gate()
     const { publisher, clock, batches } = publisherOn([never.answer])

@@ -2,7 +2,7 @@ import { type Clock, Hold, monotonic, real } from '../clock.ts'
 import type { Driver, Message } from '../driver.ts'
 import { asError, CorebusError, PublishError, type PublishFailure } from '../errors.ts'
 import { Pending } from '../pending.ts'
-import { Call } from './call.ts'
+import { answered, type Call, newCall, tell, tellExpired } from './call.ts'
 import { type Batch, TopicQueue } from './queue.ts'
 
 export interface PublisherOptions {
@@ -49,12 +49,13 @@ export class Publisher {
       const why = `${messages.length} more would wait for their confirm beside ${this.#pending}, and at most ${maxPending} may (publish.maxPending)`
       return Promise.reject(refused(messages, 'BACKPRESSURE', why))
     }
-    const call = new Call(messages, monotonic(clock) + timeoutMs)
-    if (this.#pending === 0) this.#hold.on()
-    this.#pending += messages.length
-    this.#calls.add(call)
-    for (const message of messages) this.#enqueue(message, call)
-    return call.confirmed
+    return new Promise((resolve, reject) => {
+      const call = newCall(messages, monotonic(clock) + timeoutMs, { resolve, reject })
+      if (this.#pending === 0) this.#hold.on()
+      this.#pending += messages.length
+      this.#calls.add(call)
+      for (const message of messages) this.#enqueue(message, call)
+    })
   }
 
   /** Resolves when nothing is pending. What is published after this rejects. */
@@ -135,13 +136,15 @@ export class Publisher {
     const known = error instanceof PublishError ? new Map(error.failures.map((failure) => [failure.id, failure])) : undefined
     for (const [i, message] of messages.entries()) {
       const failure = known ? known.get(message.id) : { id: message.id, permanent: false, cause: error }
+      // The driver met the deadline first. It is the caller's, who is told of it in our words, by our timer.
+      if (failure?.cause instanceof CorebusError && failure.cause.code === 'PUBLISH_TIMEOUT') continue
       this.#answered(calls[i] as Call, message, failure)
     }
   }
 
   #answered(call: Call, message: Message, failure: PublishFailure | undefined): void {
-    if (call.over || !call.answered(message, failure)) return
-    call.end()
+    if (call.over || !answered(call, message, failure)) return
+    tell(call)
     this.#forget(call)
   }
 
@@ -153,7 +156,7 @@ export class Publisher {
 
   #expire(calls: readonly Call[]): void {
     for (const call of calls) {
-      call.expire((topic) => new CorebusError('PUBLISH_TIMEOUT', call.sent ? this.#unconfirmed(topic) : this.#unsent()))
+      tellExpired(call, (topic) => new CorebusError('PUBLISH_TIMEOUT', call.sent ? this.#unconfirmed(topic) : this.#unsent()))
       this.#forget(call)
     }
     for (const queue of this.#queues.values()) queue.dropExpired()

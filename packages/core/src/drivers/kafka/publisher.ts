@@ -96,7 +96,19 @@ export class Publisher {
   /** Its waiter is told once: without a failure when every replica in sync has the record, otherwise at the latest at its deadline. */
   publish({ id, topic, partition, record }: Outgoing, waiter: Waiter<Entry>): void {
     const queue = this.#queue(topic, partition)
-    const entry: Entry = { id, bytes: bytesOf(record), deadline: waiter.deadline, waiter, n: 0, over: false, record, queue, at: -1 }
+    const entry: Entry = {
+      id,
+      bytes: bytesOf(record),
+      deadline: waiter.deadline,
+      waiter,
+      n: 0,
+      over: false,
+      record,
+      queue,
+      at: -1,
+      previous: undefined,
+      next: undefined,
+    }
     if (!this.#pending.add(entry)) return
     queue.waiting.push(entry)
     if (!queue.busy) this.#ready(queue)

@@ -110,7 +110,8 @@ class Room {
   #open(): Promise<Line> {
     this.#line ??= this.#join().catch((thrown: unknown) => {
       this.#line = undefined
-      throw refusalOf(thrown)?.error ?? thrown
+      // A channel that goes down with its driver has words of the client's for it.
+      throw refusalOf(thrown)?.error ?? (this.#options.signal.aborted ? closed() : thrown)
     })
     return this.#line
   }

@@ -73,6 +73,8 @@ export class PublishChannel {
       waiter,
       n: 0,
       over: false,
+      previous: undefined,
+      next: undefined,
       target,
       body,
       properties,

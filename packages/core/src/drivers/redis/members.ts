@@ -23,6 +23,12 @@ end
 local found = redis.call('HGETALL', KEYS[1])
 `
 
+/**
+ * KEYS[1] the notes of the group (a hash)
+ * ARGV[1] the member
+ * ARGV[2] its note
+ * ARGV[3] how long it is believed, ms
+ */
 const tell = script(
   LIVE,
   `
@@ -33,6 +39,11 @@ redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now + tonumber(ARGV[3
 `,
 )
 
+/**
+ * KEYS[1] the notes of the group (a hash)
+ *
+ * @returns of each that is believed its member and its note.
+ */
 const list = script(
   LIVE,
   `

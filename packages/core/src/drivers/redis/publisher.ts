@@ -71,7 +71,17 @@ export class Publisher {
   /** Its waiter is told once: without a failure when Redis has the message, otherwise at the latest at its deadline. */
   publish(message: Message, waiter: Waiter): void {
     const { id, body } = message
-    const entry: Entry = { id, bytes: body.length, deadline: waiter.deadline, waiter, n: 0, over: false, message }
+    const entry: Entry = {
+      id,
+      bytes: body.length,
+      deadline: waiter.deadline,
+      waiter,
+      n: 0,
+      over: false,
+      message,
+      previous: undefined,
+      next: undefined,
+    }
     if (!this.#pending.add(entry)) return
     this.#window.push(entry)
     this.pump()

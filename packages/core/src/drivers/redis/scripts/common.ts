@@ -1,4 +1,4 @@
-/** Time is the server's: clocks of members may differ. */
+/** Ms since the epoch. Time is the server's: clocks of members may differ. */
 export const NOW = `
 local function now()
   local time = redis.call('TIME')
@@ -32,14 +32,23 @@ local function before(id)
 end`
 
 /**
- * Of everything one member does: KEYS are the stream, the group's own, its members, what is delayed and waits, the state, and what the topic
- * was declared; ARGV begins with the group and the member. Whoever is no member holds nothing any more: what it says of its messages may be
- * wrong.
+ * What every script of a member begins with. Whoever is no member holds nothing any more: what it says of its messages may be wrong.
+ *
+ * KEYS[1] the stream of the topic
+ * KEYS[2] the group's own stream: retries that are due, replayed letters
+ * KEYS[3] its members, each until when (a sorted set)
+ * KEYS[4] what is delayed, by when it is due (a sorted set)
+ * KEYS[5] what waits delayed, its fields (a hash)
+ * KEYS[6] the state of the group (a hash)
+ * KEYS[7] what the topic was declared (a hash)
+ * ARGV[1] the group
+ * ARGV[2] the member, where one asks
  */
 export const MEMBER = `
-local STREAMS = { KEYS[1], KEYS[2] }
+local STREAM, AGAIN, MEMBERS, DELAYED, WAITING, STATE, DECLARED = unpack(KEYS)
+local STREAMS = { STREAM, AGAIN }
 local GROUP, ME = ARGV[1], ARGV[2]
-local function isMember(name) return redis.call('ZSCORE', KEYS[3], name) ~= false end`
+local function isMember(name) return redis.call('ZSCORE', MEMBERS, name) ~= false end`
 
 /** Begins the name of every consumer of ours, so that what other clients hold in a group is not taken for what a dead member has left. */
 export const OURS = 'corebus:'
@@ -54,21 +63,21 @@ export const NOBODY = '~'
 export const CONSUMERS: string = `${NAMED}
 local function isOurs(name)
   if name == '${NOBODY}' or string.sub(name, 1, ${OURS.length}) == '${OURS}' or isMember(name) then return true end
-  return redis.call('HGET', KEYS[6], 'ended:' .. name) ~= false
+  return redis.call('HGET', STATE, 'ended:' .. name) ~= false
 end
 -- Ends a membership. What it leaves is taken over all the same.
 local function ended(name)
-  redis.call('ZREM', KEYS[3], name)
-  redis.call('HDEL', KEYS[6], 'client:' .. name)
-  if not isOurs(name) then redis.call('HSET', KEYS[6], 'ended:' .. name, '1') end
+  redis.call('ZREM', MEMBERS, name)
+  redis.call('HDEL', STATE, 'client:' .. name)
+  if not isOurs(name) then redis.call('HSET', STATE, 'ended:' .. name, '1') end
 end
 -- Another client in a group that none of us has looked after: it is theirs.
 local function stranger()
-  if redis.call('HGET', KEYS[6], 'floor') then return nil end
-  local list = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], GROUP)
+  if redis.call('HGET', STATE, 'floor') then return nil end
+  local list = redis.pcall('XINFO', 'CONSUMERS', STREAM, GROUP)
   if list.err then
     if string.find(list.err, 'NOGROUP', 1, true) or string.find(list.err, 'no such key', 1, true) then return nil end
-    redis.call('XINFO', 'CONSUMERS', KEYS[1], GROUP)
+    redis.call('XINFO', 'CONSUMERS', STREAM, GROUP)
   end
   for _, one in ipairs(list) do
     local consumer = named(one)

@@ -5,8 +5,10 @@ import { CONSUMERS, IDS, MEMBER, NOW } from './common.ts'
 const MOST_COUNTED = 100_000
 
 /**
- * KEYS are those of a member, ARGV the group. @returns how many wait to be handed out (of a group that is not there: all that it would find), how
- * many are with members or other clients, are delayed, how many members there are, and the age of the oldest that is not settled (-1: there is none).
+ * How a group stands on a topic. KEYS and ARGV[1] are those of MEMBER.
+ *
+ * @returns how many wait to be handed out (of a group that is not there: all that it would find), how many are with members or other clients, are
+ * delayed, how many members there are, and the age of the oldest that is not settled (-1: there is none).
  */
 export const depthOf: Script = script(
   NOW,
@@ -41,7 +43,7 @@ local function counted(stream, from)
   return count
 end
 for which = 1, 2 do
-  local stream = KEYS[which]
+  local stream = STREAMS[which]
   local group = groupOf(stream)
   if not group then
     ready = ready + redis.call('XLEN', stream)
@@ -61,12 +63,12 @@ for which = 1, 2 do
   end
 end
 -- What waits for its retry is known by where its original lies; the first of them say enough.
-for _, token in ipairs(redis.call('ZRANGE', KEYS[4], 0, 999)) do
+for _, token in ipairs(redis.call('ZRANGE', DELAYED, 0, 999)) do
   local id = string.match(token, '^%d:(%d+%-%d+)$')
   note(id)
 end
 local age = oldest and math.max(0, now() - parts(oldest)) or -1
 -- Of those that were killed while nobody else was there nobody has ended the membership.
-local living = redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', now()), '+inf')
-return { ready, out, redis.call('ZCARD', KEYS[4]), living, age }`,
+local living = redis.call('ZCOUNT', MEMBERS, '(' .. string.format('%.0f', now()), '+inf')
+return { ready, out, redis.call('ZCARD', DELAYED), living, age }`,
 )

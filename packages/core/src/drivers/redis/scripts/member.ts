@@ -1,12 +1,21 @@
 import { type Script, script } from '../script.ts'
 import { CONSUMERS, IDS, MAKING, MEMBER, NOBODY, NOW, PACKING } from './common.ts'
 
-/** @returns 'foreign', and the name of the other client's consumer and how much it holds; or 'free'. Changes nothing. */
+/**
+ * Whether another client has the group. Changes nothing. KEYS and ARGV[1] are those of MEMBER.
+ *
+ * @returns 'foreign', and the name of the other client's consumer and how much it holds; or 'free'.
+ */
 export const lookForOthers: Script = script(MEMBER, CONSUMERS, `return stranger() or { 'free' }`)
 
 /**
- * Makes what is missing and becomes a member. ARGV: how long it may be silent, where a new group begins, whether it wants to be alone. A group
- * that was there before begins where it was last seen.
+ * Makes what is missing and becomes a member. A group that was there before begins where it was last seen. KEYS and ARGV[1] to [2] are those of
+ * MEMBER.
+ *
+ * ARGV[3] how long the member may be silent, ms
+ * ARGV[4] where a new group begins: an id, or $
+ * ARGV[5] 1 when the member wants to be alone
+ *
  * @returns 'foreign' as above, 'taken', or 'joined' and what was made: 'first', 'again', or ''.
  */
 export const join: Script = script(
@@ -21,27 +30,27 @@ local time = now()
 local foreign = stranger()
 if foreign then return foreign end
 if alone then
-  if redis.call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
+  if redis.call('ZCOUNT', MEMBERS, '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
   -- What those left that are not heard any more is the first that is read.
-  for _, name in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do ended(name) end
+  for _, name in ipairs(redis.call('ZRANGE', MEMBERS, 0, -1)) do ended(name) end
 end
-local floor = redis.call('HGET', KEYS[6], 'floor')
-local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
+local floor = redis.call('HGET', STATE, 'floor')
+local stream = redis.pcall('XINFO', 'STREAM', STREAM)
 local last = stream.err and '0-0' or named(stream)['last-generated-id']
 if floor then from = earlier(last, floor) and '0' or floor end
 local made = ''
-make(KEYS[1], KEYS[7])
-local answer = redis.pcall('XGROUP', 'CREATE', KEYS[1], GROUP, from)
+make(STREAM, DECLARED)
+local answer = redis.pcall('XGROUP', 'CREATE', STREAM, GROUP, from)
 if answer.err then
   if not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
 else
   made = floor and 'again' or 'first'
 end
 -- From now on it is ours.
-if not floor then redis.call('HSET', KEYS[6], 'floor', made == 'first' and from == '$' and last or '0-0') end
-answer = redis.pcall('XGROUP', 'CREATE', KEYS[2], GROUP, '0', 'MKSTREAM')
+if not floor then redis.call('HSET', STATE, 'floor', made == 'first' and from == '$' and last or '0-0') end
+answer = redis.pcall('XGROUP', 'CREATE', AGAIN, GROUP, '0', 'MKSTREAM')
 if answer.err and not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
-redis.call('ZADD', KEYS[3], string.format('%.0f', time + lease), ME)
+redis.call('ZADD', MEMBERS, string.format('%.0f', time + lease), ME)
 return { 'joined', made }`,
 )
 
@@ -49,9 +58,16 @@ return { 'joined', made }`,
 const VALUES_AT_ONCE = 200_000
 
 /**
- * Says that a member lives, ends the membership of those that have been silent, and moves retries that are due. ARGV: how long it may be
- * silent; after a time in which nobody looked (the broker was away) how long all have to come back; how many retries to move; its connection;
- * after how long it is asked whether a silent one still has its own; after how long a retry that could not be moved is tried again.
+ * Says that a member lives, ends the membership of those that have been silent, and moves retries that are due. KEYS and ARGV[1] to [2] are those
+ * of MEMBER.
+ *
+ * ARGV[3] how long a member may be silent, ms
+ * ARGV[4] how long all have to come back after a time in which nobody looked (the broker was away), ms
+ * ARGV[5] how many retries to move
+ * ARGV[6] the connection of this member
+ * ARGV[7] after how long it is asked whether a silent member still has its connection, ms
+ * ARGV[8] after how long a retry that could not be moved is tried again, ms
+ *
  * @returns 'lost', or 'ours', how much is nobody's, how much is ours, in how many ms the next retry is due (-1: there is none), of each that is
  * silent its name, until when it is a member, and its connection, of each consumer of another client its name and how much it holds, how many
  * retries were deleted while they waited, and why one could not be moved ('': all were).
@@ -67,24 +83,24 @@ if not isMember(ME) then return { 'lost' } end
 local lease, grace, most, silent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
 local time = now()
 local function text(number) return string.format('%.0f', number) end
-local back = tonumber(redis.call('HGET', KEYS[6], 'back') or 0)
-local seen = redis.call('HGET', KEYS[6], 'seen')
+local back = tonumber(redis.call('HGET', STATE, 'back') or 0)
+local seen = redis.call('HGET', STATE, 'seen')
 if seen and time - seen > grace then
   back = time
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time + grace))) do
-    redis.call('ZADD', KEYS[3], text(time + grace), name)
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', MEMBERS, '-inf', text(time + grace))) do
+    redis.call('ZADD', MEMBERS, text(time + grace), name)
   end
 end
-redis.call('HSET', KEYS[6], 'seen', text(time), 'back', text(back), 'client:' .. ME, ARGV[6])
-redis.call('ZADD', KEYS[3], text(time + lease), ME)
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time))) do
+redis.call('HSET', STATE, 'seen', text(time), 'back', text(back), 'client:' .. ME, ARGV[6])
+redis.call('ZADD', MEMBERS, text(time + lease), ME)
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', MEMBERS, '-inf', text(time))) do
   ended(name)
 end
 local silents = {}
 if time - back > lease then
-  local list = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(time + lease - silent), 'WITHSCORES')
+  local list = redis.call('ZRANGEBYSCORE', MEMBERS, '-inf', text(time + lease - silent), 'WITHSCORES')
   for i = 1, #list, 2 do
-    local client = redis.call('HGET', KEYS[6], 'client:' .. list[i])
+    local client = redis.call('HGET', STATE, 'client:' .. list[i])
     if client then
       for _, value in ipairs({ list[i], list[i + 1], client }) do silents[#silents + 1] = value end
     end
@@ -101,49 +117,56 @@ for which, stream in ipairs(STREAMS) do
     elseif not isMember(consumer.name) then
       -- Deleted with something pending, that would be gone with it.
       if consumer.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, consumer.name) end
-      if consumer.pending == 0 and which == 1 then redis.call('HDEL', KEYS[6], 'ended:' .. consumer.name) end
+      if consumer.pending == 0 and which == 1 then redis.call('HDEL', STATE, 'ended:' .. consumer.name) end
       nobodys = nobodys + consumer.pending
     end
   end
 end
 -- How many values were moved; false where somebody has deleted them; a table that says why they could not be moved.
 local function move(token)
-  local waiting = redis.call('HGET', KEYS[5], token)
+  local waiting = redis.call('HGET', WAITING, token)
   if not waiting then
-    redis.call('ZREM', KEYS[4], token)
+    redis.call('ZREM', DELAYED, token)
     return false
   end
   local read, values = pcall(cmsgpack.unpack, waiting)
   if not read then return { err = 'ERR what waits as ' .. token .. ' cannot be read: ' .. tostring(values) } end
   -- Out of the line first: moved and still due it would come again with each beat.
-  redis.call('ZREM', KEYS[4], token)
-  addAgain(KEYS[2], values)
-  redis.pcall('HDEL', KEYS[5], token)
+  redis.call('ZREM', DELAYED, token)
+  addAgain(AGAIN, values)
+  redis.pcall('HDEL', WAITING, token)
   return #values
 end
 -- What one retry meets keeps no other waiting: it is tried again later, and said. Nobody else is served meanwhile, so it is not too many at once.
 local gone, refusal, size = 0, '', 0
-for _, token in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', text(time), 'LIMIT', 0, most)) do
+for _, token in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', text(time), 'LIMIT', 0, most)) do
   if size > ${VALUES_AT_ONCE} then break end
   local ran, moved = pcall(move, token)
   if not ran then moved = type(moved) == 'table' and moved or { err = tostring(moved) } end
   if type(moved) == 'table' then
     refusal = moved.err
-    redis.call('ZADD', KEYS[4], text(time + tonumber(ARGV[8])), token)
+    redis.call('ZADD', DELAYED, text(time + tonumber(ARGV[8])), token)
   elseif moved then size = size + moved
   else gone = gone + 1 end
 end
-local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+local first = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
 return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents, strangers, gone, refusal }`,
 )
 
-/** Ends the membership of those that have no connection any more. ARGV: of each its name, and until when it was a member: it may have said that it lives. */
+/**
+ * Ends the membership of those that have no connection any more. KEYS and ARGV[1] to [2] are those of MEMBER.
+ *
+ * ARGV[3], ARGV[5], ... the name of each
+ * ARGV[4], ARGV[6], ... until when it was a member: it may have said meanwhile that it lives
+ *
+ * @returns 'ours'.
+ */
 export const evict: Script = script(
   MEMBER,
   CONSUMERS,
   `
 for i = 3, #ARGV, 2 do
-  if redis.call('ZSCORE', KEYS[3], ARGV[i]) == ARGV[i + 1] then
+  if redis.call('ZSCORE', MEMBERS, ARGV[i]) == ARGV[i + 1] then
     ended(ARGV[i])
   end
 end
@@ -151,8 +174,11 @@ return 'ours'`,
 )
 
 /**
- * Takes up to ARGV[3] messages that are nobody's, oldest first, each counted once more. One that was handed out before comes alone: what kills
- * its process must not count for what waits beside it.
+ * Takes messages that are nobody's, oldest first, each counted once more. One that was handed out before comes alone: what kills its process must
+ * not count for what waits beside it. KEYS and ARGV[1] to [2] are those of MEMBER.
+ *
+ * ARGV[3] how many at most
+ *
  * @returns 'lost', or 'ours', how many were deleted from the stream before anybody had settled them, a list of 1 or 2 (the stream or the
  * group's own), id, how often it had been handed out before, and fields, and 1 when there are more.
  */
@@ -194,7 +220,12 @@ return { 'ours', gone, taken, more }`,
 )
 
 /**
- * Hands back what a member holds, counted as if it had never had it: all of it and itself (ARGV[3] = '1'), or what is listed: 1 or 2 and id.
+ * Hands back what a member holds, counted as if it had never had it. KEYS and ARGV[1] to [2] are those of MEMBER.
+ *
+ * ARGV[3] 1 for all of it and the membership too
+ * ARGV[4], ARGV[6], ... where each lies that is handed back: 1 (the stream) or 2 (the group's own)
+ * ARGV[5], ARGV[7], ... its id
+ *
  * @returns 'lost' or 'ours'.
  */
 export const handBack: Script = script(
@@ -217,8 +248,8 @@ if ARGV[3] == '1' then
     end
     if not pending.err then redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, ME) end
   end
-  redis.call('ZREM', KEYS[3], ME)
-  redis.call('HDEL', KEYS[6], 'client:' .. ME)
+  redis.call('ZREM', MEMBERS, ME)
+  redis.call('HDEL', STATE, 'client:' .. ME)
 end
 return 'ours'`,
 )

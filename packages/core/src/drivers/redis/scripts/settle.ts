@@ -1,27 +1,39 @@
 import { type Script, script } from '../script.ts'
 import { COPY, MEMBER, MOST_VALUES, NOW, PACKING } from './common.ts'
 
-/** ARGV: how many ids of the stream, these, and those of the group's own. @returns 'lost' or 'ours'. */
+/**
+ * Settles what needs no copy. KEYS and ARGV[1] to [2] are those of MEMBER.
+ *
+ * ARGV[3] how many ids of the stream follow
+ * ARGV[4], ... these, and after them those of the group's own stream
+ *
+ * @returns 'lost' or 'ours'.
+ */
 export const acknowledge: Script = script(
   MEMBER,
   `
 if not isMember(ME) then return 'lost' end
 local ofStream = tonumber(ARGV[3])
 -- Only so many arguments go through at once.
-for i = 4, 3 + ofStream, 1000 do redis.call('XACK', KEYS[1], GROUP, unpack(ARGV, i, math.min(i + 999, 3 + ofStream))) end
+for i = 4, 3 + ofStream, 1000 do redis.call('XACK', STREAM, GROUP, unpack(ARGV, i, math.min(i + 999, 3 + ofStream))) end
 for i = 4 + ofStream, #ARGV, 1000 do
   local last = math.min(i + 999, #ARGV)
-  redis.call('XACK', KEYS[2], GROUP, unpack(ARGV, i, last))
-  redis.call('XDEL', KEYS[2], unpack(ARGV, i, last))
+  redis.call('XACK', AGAIN, GROUP, unpack(ARGV, i, last))
+  redis.call('XDEL', AGAIN, unpack(ARGV, i, last))
 end
 return 'ours'`,
 )
 
 /**
  * The original is looked up and taken out of the group in the step that has stored its copy: asked for twice it is stored once. The copy comes
- * first: Redis undoes nothing of a script that fails, and what was acknowledged before would be gone. ARGV: 1 or 2, id, an id for a message
- * that has none, a number of ms, how many fields are laid over it, these, and the original where the answer was 'missing': it is not in the
- * stream any more.
+ * first: Redis undoes nothing of a script that fails, and what was acknowledged before would be gone. KEYS and ARGV[1] to [2] are those of MEMBER.
+ *
+ * ARGV[3] where the original lies: 1 (the stream) or 2 (the group's own)
+ * ARGV[4] its id there
+ * ARGV[5] the id of a message that has none
+ * ARGV[6] a number of ms
+ * ARGV[7] how many arguments are laid over it
+ * ARGV[8], ... these, names and values, and after them the fields of the original where the answer was 'missing': it is not in the stream any more
  */
 const COPY_OF = `
 if not isMember(ME) then return 'lost' end
@@ -42,7 +54,11 @@ redis.call('XACK', stream, GROUP, id)
 if which == 2 then redis.call('XDEL', stream, id) end
 return 'ours'`
 
-/** `ms` is the delay; without one the copy comes at once. @returns 'lost' or 'ours'. */
+/**
+ * Takes a message out and lets its copy come again. KEYS and ARGV are those of MEMBER and COPY_OF; ARGV[6] is the delay, without one the copy comes at once.
+ *
+ * @returns 'lost', 'missing' or 'ours'.
+ */
 export const retry: Script = script(
   NOW,
   MEMBER,
@@ -50,18 +66,22 @@ export const retry: Script = script(
   PACKING,
   COPY_OF,
   `
-if ms <= 0 then addAgain(KEYS[2], copy)
+if ms <= 0 then addAgain(AGAIN, copy)
 else
   local token = which .. ':' .. id
-  redis.call('HSET', KEYS[5], token, cmsgpack.pack(copy))
-  redis.call('ZADD', KEYS[4], string.format('%.0f', now() + ms), token)
+  redis.call('HSET', WAITING, token, cmsgpack.pack(copy))
+  redis.call('ZADD', DELAYED, string.format('%.0f', now() + ms), token)
 end`,
   TAKEN,
 )
 
 /**
- * KEYS[8] is the place, `ms` how long it is kept there; 0 is for ever.
- * @returns 'lost' or 'ours', or the fields of a letter that has too many for a script: nothing is done, and who asked stores it and acknowledges.
+ * Takes a message out and stores its copy as a dead letter. KEYS and ARGV are those of MEMBER and COPY_OF.
+ *
+ * KEYS[8] the stream of the place
+ * ARGV[6] how long it is kept there; 0 is for ever
+ *
+ * @returns 'lost', 'missing' or 'ours', or the fields of a letter that has too many for a script: nothing is done, and who asked stores it and acknowledges.
  */
 export const bury: Script = script(
   NOW,

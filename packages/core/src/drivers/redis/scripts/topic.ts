@@ -1,13 +1,24 @@
 import { type Script, script } from '../script.ts'
 import { COPY, IDS, MADE, MAKING, NAMED, NOW, PACKING } from './common.ts'
 
-/** KEYS are the stream and what its topic was declared. */
+/**
+ * Makes the stream of a topic where there is none.
+ *
+ * KEYS[1] the stream
+ * KEYS[2] what its topic was declared (a hash)
+ */
 export const makeStream: Script = script(MAKING, `make(KEYS[1], KEYS[2])`)
 
 /**
- * Publishes what may have been published, once, and makes the stream where there is none. KEYS are the stream and what its topic was declared.
- * ARGV: where to begin to look (an id, with `(` for what comes after it), how many messages, and of each its id, how many arguments follow,
- * and these; none for a message with too many, which is only looked for. @returns the entry of the last one, '' when it is not there.
+ * Publishes what may have been published, once, and makes the stream where there is none.
+ *
+ * KEYS[1] the stream
+ * KEYS[2] what its topic was declared (a hash)
+ * ARGV[1] where to begin to look: an id, with `(` for what comes after it
+ * ARGV[2] how many messages
+ * ARGV[3], ... of each its id, how many arguments follow, and these: its fields, or none for a message with too many, which is only looked for
+ *
+ * @returns the entry of the last one, '' when it is not there.
  */
 export const publishOnce: Script = script(
   MAKING,
@@ -43,9 +54,16 @@ return last`,
 )
 
 /**
- * Deletes what every group has settled and is old enough, from a stream that one of us has made, and notes where each group is. KEYS are the
- * stream and what its topic was declared. ARGV: the keys of a group's state, before and behind its name; how long what is settled is kept, and
- * what no group reads. @returns how many groups there are, and messages, and whether the stream is ours (1 or 0).
+ * Deletes what every group has settled and is old enough, from a stream that one of us has made, and notes where each group is.
+ *
+ * KEYS[1] the stream
+ * KEYS[2] what its topic was declared (a hash)
+ * ARGV[1] the key of a group's state, before its name
+ * ARGV[2] the same, behind its name
+ * ARGV[3] how long what is settled is kept, ms
+ * ARGV[4] how long what no group reads is kept, ms
+ *
+ * @returns how many groups there are, and messages, and whether the stream is ours (1 or 0).
  */
 export const retain: Script = script(
   NOW,
@@ -73,7 +91,16 @@ if ours == 1 then redis.call('XTRIM', KEYS[1], 'MINID', '~', least) end
 return { #groups, redis.call('XLEN', KEYS[1]), ours }`,
 )
 
-/** Moves a dead letter, KEYS[1], to its group's own stream, KEYS[2]. ARGV: its id and the fields laid over it. @returns whether it was there. */
+/**
+ * Moves a dead letter to its group's own stream.
+ *
+ * KEYS[1] the stream of its place
+ * KEYS[2] the group's own stream
+ * ARGV[1] its id
+ * ARGV[2], ... names and values that are laid over its fields
+ *
+ * @returns 1 when it was there, else 0.
+ */
 export const replay: Script = script(
   COPY,
   PACKING,
