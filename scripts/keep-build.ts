@@ -8,7 +8,11 @@ import { build } from 'esbuild'
 const root = join(import.meta.dirname, '..')
 const { outputFiles } = await build({
   entryPoints: [join(root, 'packages/core/dist/index.js')],
-  ...{ bundle: true, format: 'esm', platform: 'node', packages: 'external', write: false },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  packages: 'external',
+  write: false,
 })
 const [bundle] = outputFiles
 if (!bundle) throw new Error('nothing was built')

@@ -26,8 +26,26 @@ import { SQLITE_SESSION } from '../packages/sql/src/session.ts'
 
 /** Every declaration of options that users give. */
 const DECLARED: Readonly<Record<string, Options>> = {
-  ...{ MESSAGING, GROUP, RETRY, CONSUMER, FUNCTION, ON_EVENT, MESSAGE_HANDLER, EVENT_TYPE, EVENT_DECORATOR, EVENT, START, MIDDLEWARE },
-  ...{ EXPONENTIAL, LINEAR, REQUEST, REPLAY, SQLITE_SESSION, MOUNT, ACTION, REQUEST_SCOPE },
+  MESSAGING,
+  GROUP,
+  RETRY,
+  CONSUMER,
+  FUNCTION,
+  ON_EVENT,
+  MESSAGE_HANDLER,
+  EVENT_TYPE,
+  EVENT_DECORATOR,
+  EVENT,
+  START,
+  MIDDLEWARE,
+  EXPONENTIAL,
+  LINEAR,
+  REQUEST,
+  REPLAY,
+  SQLITE_SESSION,
+  MOUNT,
+  ACTION,
+  REQUEST_SCOPE,
 }
 /** What a declaration takes from others, which have tables of their own. */
 const TAKEN: Readonly<Record<string, readonly Options[]>> = {

@@ -55,8 +55,13 @@ test('a class says it for all its handlers, and one of them for itself', async (
   database.exec('INSERT INTO payments VALUES (2)')
   const mails = new Mails()
   const messaging = createMessaging({
-    ...{ broker: 'memory', url: 'memory://sessions', service: 'orders-api', session: sqliteSession(database), env: {} },
-    ...{ handlers: [Mails], resolve: (() => mails) as never },
+    broker: 'memory',
+    url: 'memory://sessions',
+    service: 'orders-api',
+    session: sqliteSession(database),
+    env: {},
+    handlers: [Mails],
+    resolve: (() => mails) as never,
   })
   onTestFinished(() => messaging.close())
   await messaging.start()

@@ -38,7 +38,10 @@ export interface RoomOptions extends Pick<Room, 'broker' | 'url' | 'mustHold'> {
 /** Topics whose group is known and nobody there at the moment. */
 export function roomWithGroup({ broker, url, mustHold, forget }: RoomOptions): Room {
   return {
-    ...{ broker, url, mustHold, keyed: false },
+    broker,
+    url,
+    mustHold,
+    keyed: false,
     async inTopic(work, leftOver = 0) {
       const topic = `bench-${randomUUID()}`
       await using(messaging({ broker, url }), async (app) => {

@@ -6,7 +6,8 @@ const workQueue = (topic: string): string => `${topic}:${GROUP}`
 /** Without a group RabbitMQ keeps less. */
 export const room = (url: string): Room =>
   roomWithGroup({
-    ...{ broker: 'rabbitmq', url },
+    broker: 'rabbitmq',
+    url,
     mustHold: (topic, messages) => mustHold(url, workQueue(topic), messages),
     forget: (topic) =>
       onChannel(url, async (channel) => {

@@ -41,7 +41,8 @@ export async function mustHold(url: string, stream: string, messages: number): P
 
 export const room = (url: string): Room =>
   roomWithGroup({
-    ...{ broker: 'redis', url },
+    broker: 'redis',
+    url,
     mustHold: (topic, messages) =>
       using(messaging({ broker: 'redis', url }), async (app) => {
         const { ready, inFlight = 0 } = await (await app.driver()).admin.depth(topic, GROUP)

@@ -31,7 +31,11 @@ test.skipIf(!node)(
       const subscribed = Promise.withResolvers<Subscription>()
       let [mine, out] = [0, 0]
       const subscription = await driver.subscribe({
-        ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 100 },
+        topics: [topic],
+        group,
+        from: 'earliest',
+        exclusive: false,
+        limit: 100,
         async onDeliveries(deliveries) {
           out += deliveries.length
           await quiet(HANDLED_AFTER_MS)
@@ -101,7 +105,11 @@ async function keptWaiting(exclusive: boolean) {
   const ids: string[] = []
   await driver
     .subscribe({
-      ...{ topics: [topic], group, from: 'earliest', exclusive: false, limit: 10 },
+      topics: [topic],
+      group,
+      from: 'earliest',
+      exclusive: false,
+      limit: 10,
       onDeliveries: (deliveries) => void ids.push(...deliveries.map(({ message }) => message.id)),
       onLost() {},
       onState: (state) => void states.push(state),
@@ -109,7 +117,9 @@ async function keptWaiting(exclusive: boolean) {
     .finally(() => clearInterval(beats))
   expect(states.map(({ kind }) => kind)).toEqual(['reconnecting'])
   return {
-    ...{ sent, states, ids },
+    sent,
+    states,
+    ids,
     leave: () => client.leave(group, memberId),
     async tellsThatItIsTaken() {
       const { generationId, members } = await client.join(group, { ...wish, memberId })

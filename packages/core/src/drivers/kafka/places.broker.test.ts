@@ -59,7 +59,8 @@ describe.skipIf(!running)('what lies on the broker', () => {
     const producer = kafka.producer()
     await producer.connect()
     const headers = {
-      ...{ 'corebus-id': 'order-7', 'corebus-attempt': '4' },
+      'corebus-id': 'order-7',
+      'corebus-attempt': '4',
       'corebus-origin': JSON.stringify({ topic, partition: 0, offset: 5, at: 1_700_000_000_000 }),
       'corebus-dead': JSON.stringify({ topic, group, at: 1_700_000_001_000 }),
     }

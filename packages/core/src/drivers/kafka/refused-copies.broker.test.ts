@@ -30,7 +30,13 @@ async function service(options: { readonly maxRetries: number; readonly retryDel
   const tool = await room.connected()
   const letters = () => tool.admin.deadLetters({ topic, group })
   return {
-    ...{ topic, messaging, lines, handled, send, letters, again: start },
+    topic,
+    messaging,
+    lines,
+    handled,
+    send,
+    letters,
+    again: start,
     mend: () => {
       mended = true
     },

@@ -80,7 +80,10 @@ async function led() {
   await publisher.publish(messages(topic, 1))
   await called.promise
   return {
-    ...{ topic, group, leader, messaging },
+    topic,
+    group,
+    leader,
+    messaging,
     finish: held.resolve,
     calls: () => calls,
     health: () => messaging.health().groups[0],

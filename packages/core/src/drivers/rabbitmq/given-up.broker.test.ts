@@ -109,7 +109,13 @@ describe.skipIf(!running)('what RabbitMQ gives up by itself', () => {
     await driver.publish([{ id: 'old', topic: name, headers: {}, body: Buffer.from('"old"') }])
     const deliveries: Delivery[] = []
     const subscription = await driver.subscribe({
-      ...{ topics: [name], group: 'eu.mail', from: 'earliest', exclusive: false, limit: 1, onLost: () => {}, onState: () => {} },
+      topics: [name],
+      group: 'eu.mail',
+      from: 'earliest',
+      exclusive: false,
+      limit: 1,
+      onLost: () => {},
+      onState: () => {},
       onDeliveries: (given) => deliveries.push(...given),
     })
     await until(() => deliveries.length === 1)

@@ -64,7 +64,14 @@ export class Membership implements TopicMembership {
       ? new HandedBack({ ...context, queue: names.handedBack(topic, group), mayCreate: () => context.topology.mayCreate })
       : undefined
     this.reader = new Reader({
-      ...{ topic, exchange: names.topic(topic), group, queue: names.work(topic, group), limit, clock, onDeliveries, onLost },
+      topic,
+      exchange: names.topic(topic),
+      group,
+      queue: names.work(topic, group),
+      limit,
+      clock,
+      onDeliveries,
+      onLost,
       unsettledBefore: (raw) => {
         const counted = unsettledBefore(raw, link.counter)
         return this.#handedBack?.less(raw, counted) ?? counted

@@ -53,7 +53,10 @@ describe.skipIf(!running)('a queue that answers nothing', () => {
     const topic = `t-${newId()}`
     const service = () => {
       const messaging = createMessaging({
-        ...{ broker: 'rabbitmq', url: running?.url ?? '', service: 'tests', env: { LOG_LEVEL: 'silent' } },
+        broker: 'rabbitmq',
+        url: running?.url ?? '',
+        service: 'tests',
+        env: { LOG_LEVEL: 'silent' },
         publish: { timeoutMs: 1_000 },
       })
       onTestFinished(() => messaging.close())

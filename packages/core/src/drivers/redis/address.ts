@@ -55,7 +55,9 @@ export function addressOf({ url, tls, auth, client }: Pick<DriverOptions, 'url' 
         socket: {
           connectTimeout: CONNECT_TIMEOUT_MS,
           ...given.socket,
-          ...{ host, port, reconnectStrategy: false as const },
+          host,
+          port,
+          reconnectStrategy: false as const,
           ...(secure && { tls: true as const, ...serverName(host), ...given.socket, ...(typeof tls === 'object' && tls) }),
         },
       }),

@@ -89,11 +89,18 @@ describe.skipIf(!running).each(CLIENTS)('%s, which knows nothing of us', (_, cli
     const [event, message, tombstone] = await foreign.read(topic)
     const { body = '', ...fields } = event?.fields ?? {}
     expect(fields).toEqual({
-      ...{ 'corebus-id': 'event', 'corebus-key': '7', 'corebus-correlation': 'event', 'content-type': 'application/json', 'h:mine': 'ü' },
+      'corebus-id': 'event',
+      'corebus-key': '7',
+      'corebus-correlation': 'event',
+      'content-type': 'application/json',
+      'h:mine': 'ü',
     })
     expect(JSON.parse(body)).toMatchObject({ name: 'invoice.paid', data: { id: 7 }, source: 'invoices' })
     expect(message?.fields).toEqual({
-      ...{ body: '{"plain":true}', 'corebus-id': 'message', 'corebus-correlation': 'c', 'content-type': 'application/json' },
+      body: '{"plain":true}',
+      'corebus-id': 'message',
+      'corebus-correlation': 'c',
+      'content-type': 'application/json',
     })
     expect(tombstone?.fields).toMatchObject({ body: '', 'corebus-id': 'gone', 'corebus-key': 'k', 'corebus-tombstone': 'true' })
   })

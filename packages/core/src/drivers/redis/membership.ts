@@ -240,7 +240,8 @@ export class Membership implements TopicMembership {
     })
     const reader = new Reader(lease, {
       ...shared,
-      ...{ address, holdings: this.holdings },
+      address,
+      holdings: this.holdings,
       renew: () => pulse.beat(),
       onUp: () => this.#backIfOpen(),
       onDown: (error) => this.#trouble(error),

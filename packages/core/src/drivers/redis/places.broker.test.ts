@@ -384,7 +384,11 @@ describe.skipIf(!running)('places on Redis', () => {
     await ask('XREADGROUP', 'GROUP', 'g', 'corebus:somebody', 'STREAMS', room.topic, '>')
     const batches: number[] = []
     const subscription = await driver.subscribe({
-      ...{ topics: [room.topic], group: 'g', from: 'earliest', exclusive: false, limit: 100 },
+      topics: [room.topic],
+      group: 'g',
+      from: 'earliest',
+      exclusive: false,
+      limit: 100,
       onDeliveries: (deliveries) => void batches.push(deliveries.length),
       onLost() {},
       onState() {},

@@ -96,8 +96,12 @@ export class Pulse {
       const names = listOf(strangers)
       const others = names.flatMap((name, i) => (i % 2 === 0 ? { name: String(name), pending: Number(names[i + 1]) } : []))
       await onBeat({
-        ...{ nobodys: Number(nobodys), mine: Number(mine), count: this.#count++ },
-        ...{ others, deleted: Number(deleted), refusal: String(refusal) },
+        nobodys: Number(nobodys),
+        mine: Number(mine),
+        count: this.#count++,
+        others,
+        deleted: Number(deleted),
+        refusal: String(refusal),
       })
       if (this.#mayAsk && (await this.#endSilent(listOf(silent).map(String)))) nextMs = 0
     } catch (thrown) {

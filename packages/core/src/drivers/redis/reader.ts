@@ -127,7 +127,9 @@ export class Reader {
     const { address, nodes, clock, holdings, onDown } = this.#options
     let before: Hello | undefined
     const link: Link = new Link({
-      ...{ address, clock, node: nodes.of(this.#stream).node },
+      address,
+      clock,
+      node: nodes.of(this.#stream).node,
       onUp: () => {
         // Its read may still wait there, and take what nobody would ever see.
         if (before !== undefined) void this.#endOld(before) // never rejects

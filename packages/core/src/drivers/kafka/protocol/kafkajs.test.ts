@@ -30,7 +30,12 @@ async function aServer(answer: (socket: Socket, nth: number, correlationId: numb
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
   const connection = new Connection({
-    ...{ host: '127.0.0.1', port, logger: silent, socketFactory: openSocket, requestTimeout: 1_000, connectionTimeout: 1_000 },
+    host: '127.0.0.1',
+    port,
+    logger: silent,
+    socketFactory: openSocket,
+    requestTimeout: 1_000,
+    connectionTimeout: 1_000,
   })
   return { connection, close: () => server.close() }
 }

@@ -38,7 +38,9 @@ test('records of one batch keep their own headers, where names and values are th
 test('a handler sees the headers of others, and not those of this driver', () => {
   const headers = { [OURS.id]: 'm1', [OURS.delay]: '5', 'corebus-attempt': '2', theirs: 'x' }
   expect(toMessage(recordIn(7, { key: Buffer.alloc(0), headers }), place, false)).toMatchObject({
-    ...{ id: 'm1', topic: 't', key: '' },
+    id: 'm1',
+    topic: 't',
+    key: '',
     headers: { 'corebus-attempt': '2', theirs: 'x' },
   })
 })
@@ -47,7 +49,10 @@ test('a copy says where its original lies, and a letter has the key of its messa
   const origin = JSON.stringify({ topic: 'first', partition: 1, offset: 2, at: 3 })
   const letter = { [OURS.origin]: origin, [OURS.dead]: '{}', [OURS.key]: 'own', [OURS.tombstone]: 'true' }
   expect(toMessage(recordIn(7, { key: Buffer.from('of the letter'), headers: letter }), place, true)).toMatchObject({
-    ...{ id: 'kafka:first/1/2', topic: 'first', key: 'own', tombstone: true },
+    id: 'kafka:first/1/2',
+    topic: 'first',
+    key: 'own',
+    tombstone: true,
   })
   const keyless = toMessage(recordIn(7, { key: Buffer.from('of the letter'), headers: { [OURS.dead]: '{}' } }), place, true)
   expect('key' in keyless).toBe(false)

@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest'
 import { clusterMutations, mutations as kafka } from '../../../drivers/kafka/fixtures/mutations.ts'
 import { mutations as rabbitmq } from '../../../drivers/rabbitmq/fixtures/mutations.ts'
+import { mutations as redis } from '../../../drivers/redis/fixtures/mutations.ts'
 import { changesOf } from './mutation.ts'
 import { coreMutations } from './safeguards.ts'
 
-test.each([...coreMutations, ...rabbitmq, ...kafka, ...clusterMutations])('what "$name" takes out is there exactly once', (mutation) => {
-  expect(changesOf(mutation)).toHaveLength(mutation.changes.length)
-})
+test.each([...coreMutations, ...rabbitmq, ...redis, ...kafka, ...clusterMutations])(
+  'what "$name" takes out is there exactly once',
+  (mutation) => {
+    expect(changesOf(mutation)).toHaveLength(mutation.changes.length)
+  },
+)
 
 test('a change that finds nothing, or more than one place, is an error and not a run that changes nothing', () => {
   const changing = (find: string) => ({ name: 'm', changes: [{ file: 'consumer/limit.ts', find, replace: '' }] })

@@ -44,7 +44,12 @@ export async function fuzz(room: Room, options: FuzzOptions): Promise<readonly F
   const driver = await room.connect()
   const handled = new Set<number>()
   const run: Run = {
-    ...{ room, topic, driver, numbers, handled, kills: mutation?.kills ?? KILLS },
+    room,
+    topic,
+    driver,
+    numbers,
+    handled,
+    kills: mutation?.kills ?? KILLS,
     start: (mended) => startService(room, { topic, mended, changes, onHandled: (n) => handled.add(n) }),
   }
   const { service, heapBytes } = await disturbed(run, options.batches)
