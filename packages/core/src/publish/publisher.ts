@@ -62,6 +62,7 @@ export class Publisher {
   async drain(): Promise<void> {
     this.#closed = true
     await this.#calls.atRest()
+    this.#calls.stop()
     this.#hold.end()
   }
 

@@ -1,6 +1,7 @@
 import { chaosProxy, startRabbitmq } from '@corebus/testbed'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Driver, Message } from '../../driver.ts'
+import { createMessaging } from '../../messaging.ts'
 import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
 const running = await startRabbitmq()
@@ -67,6 +68,25 @@ describe.skipIf(!running)('publishing to RabbitMQ', () => {
         },
       })
   })
+})
+
+test.skipIf(!running)('whoever publishes through the core is told why at the deadline, in its words', async () => {
+  const room = openRoom(url)
+  await limited(await room.connected(), room.topic)
+  const messaging = createMessaging({
+    broker: 'rabbitmq',
+    url,
+    service: 'tests',
+    publish: { timeoutMs: 1_500 },
+    env: { LOG_LEVEL: 'silent' },
+  })
+  onTestFinished(() => messaging.close())
+  const sent = await Promise.allSettled(Array.from({ length: 50 }, (_, n) => messaging.getProducer().send(room.topic, { n })))
+  const failed = sent.filter(({ status }) => status === 'rejected')
+  expect(failed.length).toBeGreaterThan(0)
+  const why =
+    /no confirm within 1500 ms \(publish.timeoutMs\): RabbitMQ refused a message for topic \S+: a policy limits its length.*; the message may/
+  for (const one of failed) expect(one).toMatchObject({ reason: { code: 'PUBLISH_TIMEOUT', message: expect.stringMatching(why) } })
 })
 
 /** To the one that is there: RabbitMQ tells a channel that a queue is full a moment after it is. */
