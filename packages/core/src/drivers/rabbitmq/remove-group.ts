@@ -1,9 +1,10 @@
-import type { Channel } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { hasMembers } from '../groups.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
+import { readUpTo, tagged } from './read-up-to.ts'
 import type { Entry } from './registry.ts'
+import type { Raw } from './wire.ts'
 
 export interface RemoveGroupOptions {
   readonly names: Names
@@ -11,8 +12,6 @@ export interface RemoveGroupOptions {
   readonly clock: Clock
   readonly entries: () => Promise<readonly Entry[]>
 }
-
-const NOTHING_MORE_MS = 2_000
 
 /**
  * Deletes the queues of a group, and before that its messages in the delays that all groups share: one that comes back to a queue that is not
@@ -42,24 +41,13 @@ async function takeOut(delay: string, work: string, { declarer, clock }: RemoveG
   const waiting = (await declarer.count(delay))?.ready ?? 0
   if (waiting === 0) return
   await declarer.separately(async (channel) => {
-    const all = new AbortController()
     const ours: number[] = []
-    let seen = 0
-    const { consumerTag } = await channel.consume(delay, (raw) => {
-      if (raw && raw.fields.routingKey === work) ours.push(raw.fields.deliveryTag)
-      if (!raw || ++seen === waiting) all.abort()
-    })
-    // Some may have become due meanwhile: then they do not come.
-    for (let before = -1; before < seen && !all.signal.aborted; ) {
-      before = seen
-      await sleep(clock, NOTHING_MORE_MS, all.signal)
+    const onMessage = ({ fields }: Raw): void => {
+      if (fields.routingKey === work) ours.push(fields.deliveryTag)
     }
+    // Some may have become due meanwhile: then they do not come.
+    const consumerTag = await readUpTo(channel, { queue: delay, count: waiting, clock, onMessage })
     for (const tag of ours) channel.ack(tagged(tag))
     await channel.cancel(consumerTag)
   })
-}
-
-/** The client asks for the message and reads its tag. */
-function tagged(tag: number): Parameters<Channel['ack']>[0] {
-  return { fields: { deliveryTag: tag } } as Parameters<Channel['ack']>[0]
 }
