@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { Burying } from '../../driver.ts'
+import { buryInPlaces } from '../burying.ts'
 import { keepsNone, notDeclared } from '../groups.ts'
 import { burialHeaders, cutToFit } from './copy.ts'
 import type { Declarer } from './declare.ts'
@@ -7,7 +8,7 @@ import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry, Place } from './registry.ts'
 import type { Targets } from './targets.ts'
-import { toAmqp } from './wire.ts'
+import { type Outgoing, toAmqp } from './wire.ts'
 
 export interface BuryOptions {
   readonly names: Names
@@ -18,34 +19,29 @@ export interface BuryOptions {
   readonly entries: () => Promise<readonly Entry[]>
 }
 
-const LETTERS_AT_ONCE = 100
 const OURS = 'corebus-'
 
-/** Into the places that the groups declared last. All are looked up before the first is stored. */
+/** Into the places that the groups declared last. */
 export async function bury(letters: readonly Burying[], options: BuryOptions): Promise<void> {
-  const { publisher, targets, clock } = options
+  const { publisher, targets } = options
   const entries = await options.entries()
-  const places = new Map<string, Place>()
-  for (const { message, group } of letters) {
-    const key = JSON.stringify([message.topic, group])
-    if (!places.has(key)) places.set(key, await placeOf(message.topic, group, entries, options))
-  }
-  for (let from = 0; from < letters.length; from += LETTERS_AT_ONCE)
-    await Promise.all(letters.slice(from, from + LETTERS_AT_ONCE).map(store))
+  await buryInPlaces(letters, {
+    placeOf: (topic, group) => placeOf(topic, group, entries, options),
+    store: (letter, place) => publisher.store(targets.dead(letter.message.topic, letter.group, place), letterOf(letter, place, options)),
+  })
+}
 
-  async function store({ message, group }: Burying): Promise<void> {
-    const { topic, headers } = message
-    const place = places.get(JSON.stringify([topic, group])) as Place
-    const ttlMs = place.shared ? place.ttlMs : undefined
-    const ours = Object.entries(headers).filter(([name]) => name.startsWith(OURS))
-    const theirs = Object.entries(headers).filter(([name]) => !name.startsWith(OURS))
-    const outgoing = toAmqp({ ...message, headers: Object.fromEntries(theirs) }, clock.now())
-    const burial = burialHeaders({ topic, group, at: clock.now(), ...(ttlMs !== undefined && { ttlMs }) })
-    const own = outgoing.properties.headers ?? {}
-    outgoing.properties.headers = { ...own, ...cutToFit(own, { ...Object.fromEntries(ours), ...burial }) }
-    if (ttlMs !== undefined) outgoing.properties.expiration = ttlMs
-    await publisher.store(targets.dead(topic, group, place), outgoing)
-  }
+function letterOf({ message, group }: Burying, place: Place, { clock }: BuryOptions): Outgoing {
+  const { topic, headers } = message
+  const ttlMs = place.shared ? place.ttlMs : undefined
+  const ours = Object.entries(headers).filter(([name]) => name.startsWith(OURS))
+  const theirs = Object.entries(headers).filter(([name]) => !name.startsWith(OURS))
+  const outgoing = toAmqp({ ...message, headers: Object.fromEntries(theirs) }, clock.now())
+  const burial = burialHeaders({ topic, group, at: clock.now(), ...(ttlMs !== undefined && { ttlMs }) })
+  const own = outgoing.properties.headers ?? {}
+  outgoing.properties.headers = { ...own, ...cutToFit(own, { ...Object.fromEntries(ours), ...burial }) }
+  if (ttlMs !== undefined) outgoing.properties.expiration = ttlMs
+  return outgoing
 }
 
 /** @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS */
