@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createMessaging } from '@corebus/core'
 import { expect, test } from 'vitest'
-import { listFailedPayments, pagingService, retryFailedPayments } from './dead-letters.ts'
+import { countByError, listFailedPayments, pagingService, retryFailedPayments } from './dead-letters.ts'
 import { Charge } from './events.ts'
 import { nextSettlement } from './settlement.ts'
 
@@ -24,6 +24,8 @@ test('a dead letter is listed with its error, and handled when it is retried', a
   await expect
     .poll(() => listFailedPayments(messaging))
     .toEqual([expect.stringMatching(/Z charge-7 failed after 1 calls: the gateway is closed$/)])
+
+  expect(await countByError(messaging)).toEqual(new Map([['the gateway is closed', 1]]))
 
   open = true
   const settled = nextSettlement()

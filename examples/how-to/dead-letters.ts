@@ -3,13 +3,29 @@ import { createMessaging, type Messaging, type MessagingOptions, replayDeadLette
 // #region list
 export async function listFailedPayments(messaging: Messaging): Promise<readonly string[]> {
   const { admin } = await messaging.driver()
-  const letters = await admin.deadLetters({ topic: 'payments.process', group: 'payments' }, { limit: 20 })
+  const { letters } = await admin.deadLetters({ topic: 'payments.process', group: 'payments' }, { limit: 20 })
   return letters.map(({ message: { id, headers }, at }) => {
     const { 'corebus-reason': reason, 'corebus-attempt': attempts, 'corebus-error': error } = headers
     return `${new Date(at).toISOString()} ${id} ${reason} after ${attempts} calls: ${error}`
   })
 }
 // #endregion list
+
+// #region pages
+export async function countByError(messaging: Messaging): Promise<ReadonlyMap<string, number>> {
+  const { admin } = await messaging.driver()
+  const counts = new Map<string, number>()
+  for (let after: string | undefined; ; ) {
+    const { letters, next } = await admin.deadLetters({ group: 'payments' }, { limit: 500, ...(after && { after }) })
+    for (const { message } of letters) {
+      const error = message.headers['corebus-error'] ?? 'unknown'
+      counts.set(error, (counts.get(error) ?? 0) + 1)
+    }
+    if (next === undefined) return counts
+    after = next
+  }
+}
+// #endregion pages
 
 // #region retry
 export async function retryFailedPayments(messaging: Messaging, ids?: readonly string[]): Promise<number> {

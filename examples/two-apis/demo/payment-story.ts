@@ -22,7 +22,7 @@ export async function failAndReplayPayment(stage: Stage, userId: number, orderId
   await paid(stage, userId, orderId, caused)
   const isGone = async (): Promise<true | undefined> => {
     const { code, output } = await apis.core('dlq', 'list', '--id', id, '--json')
-    return code === 0 && output.trim() === '[]' ? true : undefined
+    return code === 0 && output.trim() === '{"letters":[]}' ? true : undefined
   }
   await until('the letter that succeeded is gone from the dead letters', isGone, { signal: apis.signal })
 }

@@ -19,6 +19,8 @@ export type {
   Clock,
   DeadLetter,
   DeadLetterFilter,
+  DeadLetterPage,
+  DeadLetterPaging,
   Delivery,
   Depth,
   Driver,

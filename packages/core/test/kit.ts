@@ -36,7 +36,7 @@ export function onMemory<T extends Types = Types>(options: MessagingOptions<Db<T
 }
 
 export async function deadLetters(messaging: Messaging<Types>, topic?: string): Promise<readonly DeadLetter[]> {
-  return (await messaging.driver()).admin.deadLetters(topic === undefined ? {} : { topic })
+  return (await messaging.driver()).admin.deadLetters(topic === undefined ? {} : { topic }).then(({ letters }) => letters)
 }
 
 /** Resolves when the group has nothing left to do in the topic, and nothing of it is dead. */

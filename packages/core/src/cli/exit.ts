@@ -29,6 +29,7 @@ const MISTAKES = new Set([
   'NO_SUCH_GROUP',
   'GROUP_HAS_MEMBERS',
   'NO_DEAD_LETTERS',
+  'CURSOR',
   'KEY_MISSING',
   'NAME',
   'PAYLOAD_NOT_JSON',

@@ -28,12 +28,27 @@ export function say(text: string): void {
   process.stderr.write(`${styleText('dim', visible(text), { stream: process.stderr })}\n`)
 }
 
-/** The result of a command. Resolves when it is written: what follows may be the end of the process. */
-export function print(text: string): Promise<void> {
+let isListening = false
+
+/**
+ * A part of the result of a command. Resolves when it is written: what follows may be the end of the process.
+ * @returns false when its reader has seen enough, as in `npx corebus dlq list | head`: that is no failure, and no more is wanted
+ */
+export function write(text: string): Promise<boolean> {
+  // What goes wrong is told to each write; without a listener it would end the process.
+  if (!isListening) process.stdout.on('error', () => {})
+  isListening = true
   return new Promise((resolve, reject) => {
-    // A reader that has seen enough, as in `npx corebus dlq list | head`, is no failure.
-    const written = (error?: NodeJS.ErrnoException | null): void => (error && error.code !== 'EPIPE' ? reject(error) : resolve())
-    process.stdout.on('error', written)
-    process.stdout.write(`${text}\n`, written)
+    process.stdout.write(text, (error) => {
+      const code = (error as NodeJS.ErrnoException | null | undefined)?.code
+      if (!error) resolve(true)
+      else if (code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') resolve(false)
+      else reject(error)
+    })
   })
+}
+
+/** The result of a command, or a line of it. */
+export async function print(text: string): Promise<void> {
+  await write(`${text}\n`)
 }

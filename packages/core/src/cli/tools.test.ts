@@ -93,7 +93,7 @@ payments  billing         0          0        0     3       -        0      -   
     ])
     expect(list.stdout).toContain(`${id}  payments  billing  failed`)
     expect(list.stdout).toContain('    payment.completed: card declined (attempt 1)')
-    expect(JSON.parse(letters.stdout)).toMatchObject([
+    expect(JSON.parse(letters.stdout).letters).toMatchObject([
       {
         id,
         topic: 'payments',

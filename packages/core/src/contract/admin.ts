@@ -50,6 +50,30 @@ export interface DeadLetter {
 /** What is to be a dead letter of a group without having failed here: its headers say what they say. */
 export type Burying = Pick<DeadLetter, 'message' | 'group'>
 
+/** A part of the dead letters, oldest first. */
+export interface DeadLetterPage {
+  readonly letters: readonly DeadLetter[]
+  /** Goes on behind them, given as `after` with the same filter. Opaque to all but the driver that made it. Left out when none are behind them now. */
+  readonly next?: string
+}
+
+export interface DeadLetterPaging {
+  /** Default: all of them. */
+  readonly limit?: number
+  /** The `next` of an earlier page, of this process or another. */
+  readonly after?: string
+}
+
+/** How letters are handed back where not all of them at once. */
+export interface ReplayPace {
+  /** At most so many together. */
+  readonly atOnce?: number
+  /** Awaited before each part of them goes. */
+  readonly turn?: () => Promise<void>
+  /** Told how many have just gone. */
+  readonly onReplayed?: (count: number) => void
+}
+
 /** All given fields must match. */
 export interface DeadLetterFilter {
   readonly topic?: string
@@ -66,11 +90,22 @@ export interface Admin {
   sharedDelays?(): Promise<readonly SharedDelay[]>
   /** At most `limit` of them, those in flight first. Reading changes and counts nothing. */
   unsettled?(topic: string, group: string, options: { readonly limit: number }): Promise<readonly Unsettled[]>
-  /** Oldest first, all of them unless there is a limit. Reading changes and counts nothing. */
-  deadLetters(filter: DeadLetterFilter, options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>
-  /** Hands the letters back to the group that had given up on them, and to no other, with `headers` laid over theirs. Returns how many. */
-  replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
-  /** Deletes the letters. Returns how many. */
+  /**
+   * Oldest first. Reading changes and counts nothing. Pages that follow one another show each letter once, whatever is added or deleted between
+   * them, and a call holds about one page. @throws CorebusError CURSOR for an `after` that is none of this driver's
+   */
+  deadLetters(filter: DeadLetterFilter, paging?: DeadLetterPaging): Promise<DeadLetterPage>
+  /**
+   * Where a page is found only by reading all that lies before it: all letters that there are now in one reading, some at a time and in no order.
+   * The next are read when `work` has resolved, and none after it has resolved with false. Reading changes and counts nothing.
+   */
+  walkDeadLetters?(filter: DeadLetterFilter, work: (letters: readonly DeadLetter[]) => Promise<boolean>): Promise<void>
+  /**
+   * Hands the letters that there are now back to the group that had given up on them, and to no other, with `headers` laid over theirs. One that
+   * is a dead letter again meanwhile stays. Returns how many.
+   */
+  replay(filter: DeadLetterFilter, headers: Message['headers'], pace?: ReplayPace): Promise<number>
+  /** Deletes the letters that there are now. Returns how many. */
   purge(filter: DeadLetterFilter): Promise<number>
   /** Stores letters in the places that their groups declared, all as given. @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS: before any is stored */
   bury(letters: readonly Burying[]): Promise<void>

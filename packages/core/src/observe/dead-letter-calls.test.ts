@@ -13,7 +13,7 @@ test('onDeadLetter is told of what is stored by then, with all that names it', a
     maxRetries: 0,
     async onDeadLetter(notice) {
       const { admin } = await messaging.driver()
-      told.push({ notice, stored: (await admin.deadLetters({ ids: [notice.id] })).length })
+      told.push({ notice, stored: (await admin.deadLetters({ ids: [notice.id] })).letters.length })
     },
   })
   messaging.on('order.paid', { group: 'billing', topic: 'orders' }, failing)

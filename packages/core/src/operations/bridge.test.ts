@@ -66,7 +66,7 @@ test('what the target would never take is a dead letter with the reason, and the
   const { bridged } = await copied(source, choosy(target, tooLarge))
   expect(bridged).toEqual({ copied: 9, refused: 1 })
   expect((await everything(target)).map(({ id }) => id)).toEqual(sent.map(({ id }) => id).filter((id) => id !== sent[4]?.id))
-  const [letter, ...more] = await source.admin.deadLetters({ group: GROUP })
+  const [letter, ...more] = (await source.admin.deadLetters({ group: GROUP })).letters
   expect(more).toEqual([])
   expect(letter?.message).toMatchObject({ id: sent[4]?.id, headers: { 'corebus-error': expect.stringContaining('too large for it') } })
 })

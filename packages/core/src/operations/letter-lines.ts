@@ -23,16 +23,32 @@ export function lineOf({ message, group, place, at }: DeadLetter): string {
   })
 }
 
-/** All letters of a file of such lines. @throws CorebusError USAGE that names the first line that is none */
-export function lettersIn(text: string): readonly Burying[] {
-  return text.split('\n').flatMap((line, n) => {
-    if (line.trim() === '') return []
+/** The letters of such lines, one after another. @throws CorebusError USAGE that names the first line that is none */
+export async function* lettersIn(chunks: AsyncIterable<string>): AsyncGenerator<Burying> {
+  let n = 0
+  for await (const line of linesIn(chunks)) {
+    n++
+    if (line.trim() === '') continue
     try {
-      return [letterIn(JSON.parse(line) as unknown)]
+      yield letterIn(JSON.parse(line) as unknown)
     } catch (thrown) {
-      throw new CorebusError('USAGE', `line ${n + 1} is no dead letter that was exported: ${asError(thrown).message}`, { cause: thrown })
+      throw new CorebusError('USAGE', `line ${n} is no dead letter that was exported: ${asError(thrown).message}`, { cause: thrown })
     }
-  })
+  }
+}
+
+/** Only a line feed ends one: JSON may have all the others that end lines elsewhere. */
+async function* linesIn(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest: string[] = []
+  for await (const chunk of chunks) {
+    const [first = '', ...lines] = chunk.split('\n')
+    rest.push(first)
+    for (const line of lines) {
+      yield rest.join('')
+      rest = [line]
+    }
+  }
+  yield rest.join('')
 }
 
 function letterIn(value: unknown): Burying {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Admin, DeadLetter } from '../driver.ts'
+import type { Admin } from '../driver.ts'
 import { createMessaging } from '../messaging.ts'
 import { newId } from '../wire/id.ts'
 import { replayDeadLetters } from './replay.ts'
@@ -30,7 +30,6 @@ test('replays every letter once, far more than are read at once, though each fai
 })
 
 test('a rate is kept: a hundred a second means a second between batches of a hundred', async () => {
-  const letters = Array.from({ length: 250 }, (_, n) => letter(`m${n}`))
   const waits: number[] = []
   const clock = {
     now: () => 0,
@@ -40,23 +39,19 @@ test('a rate is kept: a hundred a second means a second between batches of a hun
       return () => {}
     },
   }
-  const admin = adminOf(letters)
-  expect(await replayDeadLetters(admin, {}, { perSecond: 100, clock })).toBe(250)
+  expect(await replayDeadLetters(adminOf([100, 100, 50]), {}, { perSecond: 100, clock })).toBe(250)
   expect(waits).toEqual([1_000, 1_000])
 })
 
-function letter(id: string): DeadLetter {
-  return { message: { id, topic: 't', headers: {}, body: new Uint8Array() }, group: 'g', place: 't.g.dlq', at: 0 }
-}
-
-/** Only what a replay asks for: the letters leave as they are replayed. */
-function adminOf(letters: DeadLetter[]): Admin {
-  return {
-    deadLetters: async (_filter: unknown, { limit = 0 } = {}) => letters.slice(0, limit),
-    replay: async ({ ids = [] }: { ids?: readonly string[] }) => {
-      const before = letters.length
-      letters.splice(0, letters.length, ...letters.filter(({ message }) => !ids.includes(message.id)))
-      return before - letters.length
-    },
-  } as unknown as Admin
+/** Only what a replay asks for: hands back so many together as a driver does that is asked for a hundred. */
+function adminOf(batches: readonly number[]): Admin {
+  const replay: Admin['replay'] = async (_filter, _headers, { atOnce, turn, onReplayed } = {}) => {
+    expect(atOnce).toBe(100)
+    for (const count of batches) {
+      await turn?.()
+      onReplayed?.(count)
+    }
+    return batches.reduce((sum, count) => sum + count, 0)
+  }
+  return { replay } as unknown as Admin
 }

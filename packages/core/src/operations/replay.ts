@@ -1,11 +1,9 @@
 import { type Clock, held, monotonic, sleep, systemClock } from '../clock.ts'
-import type { Admin, DeadLetter, DeadLetterFilter } from '../driver.ts'
+import type { Admin, DeadLetterFilter, ReplayPace } from '../driver.ts'
 import { checkOptions } from '../options/check.ts'
 import { callable, having, must, type Option } from '../options/option.ts'
 import { HEADER } from '../wire/headers.ts'
 
-/** Read at once, and handed back at once where no rate is asked for: never all of a million letters, with their bodies. */
-const PAGE = 500
 const MOST_AT_A_RATE = 100
 
 export interface ReplayOptions {
@@ -26,49 +24,33 @@ export const REPLAY: Readonly<Record<keyof ReplayOptions, Option>> = {
   onProgress: { default: 'none', must: callable, text: 'called after every batch with how many have gone so far' },
 }
 
+/** Attempts are counted from 1 again. */
+const ANEW = { [HEADER.attempt]: '1', [HEADER.snoozes]: '0', [HEADER.passedSince]: '' }
+
 /**
- * Hands dead letters back to the group that gave up on them, and to no other group, with their attempts counted from 1 again. One that fails
- * again comes back as a new dead letter; each letter is replayed once, also one that comes while this runs.
+ * Hands the dead letters that there are now back to the group that gave up on them, and to no other group, with their attempts counted from 1 again.
+ * One that fails again comes back as a new dead letter; each is replayed once.
  */
 export async function replayDeadLetters(admin: Admin, filter: DeadLetterFilter, options: ReplayOptions = {}): Promise<number> {
   checkOptions('replayDeadLetters', options, REPLAY)
-  return held(() => replayListed(admin, filter, options))
+  return held(() => admin.replay(filter, ANEW, paceOf(options)))
 }
 
-async function replayListed(
-  admin: Admin,
-  filter: DeadLetterFilter,
-  { perSecond, clock = systemClock, onProgress }: ReplayOptions,
-): Promise<number> {
-  const limit = perSecond === undefined ? PAGE : Math.max(1, Math.min(MOST_AT_A_RATE, Math.floor(perSecond)))
-  // A letter that fails again at once comes back behind the others: it is known by then, and does not go round and round.
-  const seen = new Set<string>()
-  let replayed = 0
-  for (;;) {
-    const startedAt = monotonic(clock)
-    const page = await admin.deadLetters(filter, { limit: PAGE })
-    const fresh = page.filter((letter) => !seen.has(nameOf(letter))).slice(0, limit)
-    if (fresh.length === 0) return replayed
-    for (const letter of fresh) seen.add(nameOf(letter))
-    const count = await replayAll(admin, filter, fresh)
+function paceOf({ perSecond, clock = systemClock, onProgress }: ReplayOptions): ReplayPace {
+  let [replayed, together, startedAt] = [0, 0, monotonic(clock)]
+  const onReplayed = (count: number): void => {
     replayed += count
+    together += count
     onProgress?.(replayed)
-    if (perSecond !== undefined && page.length > fresh.length)
-      await sleep(clock, (count * 1_000) / perSecond - (monotonic(clock) - startedAt))
   }
-}
-
-async function replayAll(admin: Admin, filter: DeadLetterFilter, letters: readonly DeadLetter[]): Promise<number> {
-  let replayed = 0
-  for (const ofPlace of Map.groupBy(letters, ({ group, message }) => `${message.topic}\0${group}`).values()) {
-    const [first] = ofPlace as [DeadLetter]
-    const ids = [...new Set(ofPlace.map(({ message }) => message.id))]
-    const these = { ...filter, topic: first.message.topic, group: first.group, ids }
-    replayed += await admin.replay(these, { [HEADER.attempt]: '1', [HEADER.snoozes]: '0', [HEADER.passedSince]: '' })
+  if (perSecond === undefined) return { onReplayed }
+  return {
+    atOnce: Math.max(1, Math.min(MOST_AT_A_RATE, Math.floor(perSecond))),
+    async turn() {
+      if (together > 0) await sleep(clock, (together * 1_000) / perSecond - (monotonic(clock) - startedAt))
+      together = 0
+      startedAt = monotonic(clock)
+    },
+    onReplayed,
   }
-  return replayed
-}
-
-function nameOf({ message, group }: DeadLetter): string {
-  return `${message.topic}\0${group}\0${message.id}`
 }

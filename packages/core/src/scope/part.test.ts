@@ -152,7 +152,7 @@ describe("a handler with session: 'manual'", () => {
         },
         { maxRetries: 1 },
       )
-      const dead = await (await messaging.driver()).admin.deadLetters({})
+      const dead = (await (await messaging.driver()).admin.deadLetters({})).letters
       await messaging.close()
       expect([...new Set(log)]).toEqual([expect.stringMatching(/^rollback: .*wait for session\(work\) before that$/)])
       const error = fails ? 'the gateway is away' : expect.stringMatching(/wait for session\(work\) before that/)

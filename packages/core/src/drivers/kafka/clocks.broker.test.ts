@@ -28,7 +28,12 @@ async function service(setBy: () => number) {
   await messaging.start()
   const send = (input: string) => messaging.getProducer().send(topic, input)
   const said = () => lines.filter(({ msg }) => msg.includes('the clock of this machine'))
-  return { send, said, handled, letters: async () => (await messaging.driver()).admin.deadLetters({ topic }) }
+  return {
+    send,
+    said,
+    handled,
+    letters: async () => (await messaging.driver()).admin.deadLetters({ topic }).then(({ letters }) => letters),
+  }
 }
 
 describe.skipIf(!node)('the clock of a machine', () => {

@@ -8,7 +8,7 @@ import { askUntilAnswered } from './ask.ts'
 import { BrokerTime } from './broker-time.ts'
 import { Connection } from './connection.ts'
 import { Copies } from './copies.ts'
-import { letters } from './dead-letters.ts'
+import { Letters } from './dead-letters.ts'
 import { closed, failureOf, isPermanent } from './failure.ts'
 import { members } from './members.ts'
 import { Metadata } from './metadata.ts'
@@ -53,13 +53,13 @@ export function kafkaDriver(options: DriverOptions): Driver {
   const time: BrokerTime = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
   const asked = <T>(ask: () => Promise<T>) => askUntilAnswered(ask, { clock, timeoutMs })
   const entries = () => asked(() => registry.entries())
-  const dead = letters({ names, client: asking, publisher, copies, clock, entries })
+  const letters = new Letters({ names, client: asking, publisher, copies, clock, entries })
   const context = { address, names, clock, timeoutMs, asking, topology, copies, time }
 
   const open: Open = {
     name: 'kafka',
     capabilities: CAPABILITIES,
-    admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters: dead, registry, time, entries }), asked),
+    admin: insistent(admin({ names, prefix, client: asking, publisher, clock, letters, registry, time, entries }), asked),
     members: insistentMembers(members({ client: asking, publisher, time, topic: names.members }), asked),
     connect: (listener) => connection.open(timeoutMs, listener),
     ensure: (wanted, mode) => asked(() => topology.ensure(wanted, mode)),
@@ -120,7 +120,7 @@ function insistent(admin: Admin, asked: <T>(ask: () => Promise<T>) => Promise<T>
     topics: (names) => asked(() => admin.topics(names)),
     depth: (topic, group) => asked(() => admin.depth(topic, group)),
     sharedDelays: () => asked(async () => (await admin.sharedDelays?.()) ?? []),
-    deadLetters: (filter, options) => asked(() => admin.deadLetters(filter, options)),
+    deadLetters: (filter, paging) => asked(() => admin.deadLetters(filter, paging)),
   }
 }
 

@@ -44,7 +44,7 @@ describe.skipIf(!running)('foreign clients', () => {
     expect([second.message.id, second.message.headers[HEADER.attempt]]).toEqual([first.message.id, '2'])
     await member1.settle([{ kind: 'deadLetter', delivery: second, headers: { [HEADER.error]: 'no' } }])
 
-    const [letter] = await driver.admin.deadLetters({ topic })
+    const [letter] = (await driver.admin.deadLetters({ topic })).letters
     expect(letter?.message).toMatchObject({ id: first.message.id, key: 'f\uFFFDo', headers: { text: 'ü → 鍵', [HEADER.error]: 'no' } })
     expect(await driver.admin.replay({ topic }, { [HEADER.attempt]: '1' })).toBe(1)
     const third = await member1.nth(3)
@@ -101,7 +101,7 @@ describe.skipIf(!running)('foreign clients', () => {
     await producer.send({ topic, messages: [{ value: 'keyless' }] })
     await reader.nth(3)
     await reader.settle(reader.deliveries.map((delivery) => ({ kind: 'deadLetter', delivery, headers: {} })))
-    const letters = await driver.admin.deadLetters({ topic, group })
+    const letters = (await driver.admin.deadLetters({ topic, group })).letters
     const seen = (list: readonly { message: { key?: string; tombstone?: true; body: Uint8Array } }[]) =>
       list.map(({ message: { key, tombstone, body } }) => [key, tombstone, Buffer.from(body).toString()]).sort()
     const expected = [

@@ -4,24 +4,70 @@ import type { Client, RecordIn } from './protocol/client.ts'
 const MAX_WAIT_MS = 500
 const MAX_BYTES = 8 * 1024 * 1024
 
-/** Everything that one partition holds now, from `from` on. Belongs to no group: reading changes nothing. @returns where it ended. */
+export interface LogOptions {
+  readonly client: Client
+  readonly topic: string
+  readonly partition?: number
+}
+
+export interface BatchOptions {
+  /** Default: where the log ends. */
+  readonly to?: number
+  /** Asked for at first, and twice as much each time: whoever may want little does not get 8 MiB. */
+  readonly firstBytes?: number
+}
+
+/** One partition as it is now. Reading it belongs to no group and changes nothing. */
+export class Log {
+  readonly begin: number
+  readonly end: number
+  readonly #options: LogOptions
+  readonly #leader: number
+
+  private constructor(options: LogOptions, leader: number, [begin, end]: readonly [begin: number, end: number]) {
+    this.#options = options
+    this.#leader = leader
+    this.begin = begin
+    this.end = end
+  }
+
+  /** @throws CorebusError NO_LEADER, and what the broker says of a topic that it does not have */
+  static async open(options: LogOptions): Promise<Log> {
+    const { client, topic, partition = 0 } = options
+    const leaders = await client.leaders(topic)
+    const leader = leaders[partition] ?? -1
+    if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
+    const begin = (await client.offsets(topic, leaders, 'begin'))[partition] ?? 0
+    const end = (await client.offsets(topic, leaders, 'end'))[partition] ?? 0
+    return new Log(options, leader, [begin, end])
+  }
+
+  /** Where to read on. Past its end it is another topic of that name, made after the first was deleted. */
+  start(from: number): number {
+    return from > this.end ? this.begin : Math.max(from, this.begin)
+  }
+
+  /** What lies there up to `to`, as it comes. */
+  async *batches(from: number, { to = this.end, firstBytes = MAX_BYTES }: BatchOptions = {}): AsyncGenerator<readonly RecordIn[]> {
+    const { client, topic, partition = 0 } = this.#options
+    let maxBytes = firstBytes
+    for (let offset = from; offset < to; maxBytes = Math.min(maxBytes * 2, MAX_BYTES)) {
+      const [fetched] = await client.fetch(this.#leader, [{ topic, partition, offset }], { maxWaitMs: MAX_WAIT_MS, maxBytes })
+      yield (fetched?.records ?? []).filter((record) => record.offset < to)
+      // Nothing but what compaction has emptied: then the end is all there is.
+      offset = fetched && fetched.next > offset ? fetched.next : to
+    }
+  }
+}
+
+/** Everything that one partition holds now, from `from` on. @returns where it ended. */
 export async function readLog(
   client: Client,
   topic: string,
-  { partition = 0, from = 0, onRecord }: { partition?: number; from?: number; onRecord: (record: RecordIn) => void },
+  { from = 0, onRecord }: { from?: number; onRecord: (record: RecordIn) => void },
 ): Promise<number> {
-  const leaders = await client.leaders(topic)
-  const leader = leaders[partition] ?? -1
-  if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
-  const begin = (await client.offsets(topic, leaders, 'begin'))[partition] ?? 0
-  const end = (await client.offsets(topic, leaders, 'end'))[partition] ?? 0
-  // Past its end: it is another topic of that name, made after the first was deleted.
-  let offset = from > end ? begin : Math.max(from, begin)
-  while (offset < end) {
-    const [fetched] = await client.fetch(leader, [{ topic, partition, offset }], { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_BYTES })
-    for (const record of fetched?.records ?? []) if (record.offset < end) onRecord(record)
-    // Nothing but what compaction has emptied: then the end is all there is.
-    offset = fetched && fetched.next > offset ? fetched.next : end
-  }
-  return offset
+  const log = await Log.open({ client, topic })
+  const start = log.start(from)
+  for await (const records of log.batches(start)) for (const record of records) onRecord(record)
+  return Math.max(start, log.end)
 }

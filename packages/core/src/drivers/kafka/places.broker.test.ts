@@ -69,7 +69,7 @@ describe.skipIf(!running)('what lies on the broker', () => {
       messages: [{ key: JSON.stringify([group, topic, 'order-7']), value: '{"n":7}', headers }],
     })
     await producer.disconnect()
-    const letters = () => driver.admin.deadLetters({ topic })
+    const letters = () => driver.admin.deadLetters({ topic }).then(({ letters }) => letters)
     expect((await letters()).map(({ message: { id, body } }) => [id, Buffer.from(body).toString()])).toEqual([['order-7', '{"n":7}']])
     expect(await driver.admin.replay({ topic, ids: ['order-7'] }, {})).toBe(1)
     const delivery = await reader.nth(1)

@@ -28,7 +28,7 @@ async function service(options: { readonly maxRetries: number; readonly retryDel
   const messaging = await start()
   const { send } = messaging.getProducer()
   const tool = await room.connected()
-  const letters = () => tool.admin.deadLetters({ topic, group })
+  const letters = () => tool.admin.deadLetters({ topic, group }).then(({ letters }) => letters)
   return {
     topic,
     messaging,

@@ -1,10 +1,10 @@
 import { hasMembers } from '../groups.ts'
 import { copyOf } from './copy.ts'
 import { decodeNote } from './group/position.ts'
-import { readLog } from './log-reader.ts'
+import { Log } from './log-reader.ts'
 import type { Client, RecordIn } from './protocol/client.ts'
 import type { Publisher } from './publisher.ts'
-import { numberOf, OURS, originOf, textOf } from './wire.ts'
+import { numberOf, type Origin, OURS, originOf, textOf } from './wire.ts'
 
 export interface TakeOutOptions {
   readonly client: Client
@@ -14,6 +14,11 @@ export interface TakeOutOptions {
   readonly of: { readonly topic: string; readonly group: string }
 }
 
+interface Waiting {
+  readonly record: RecordIn
+  readonly origin: Origin
+}
+
 const NOBODY = { memberId: '', groupGenerationId: -1 }
 
 /**
@@ -21,34 +26,37 @@ const NOBODY = { memberId: '', groupGenerationId: -1 }
  * what is left of its time, and then all before it is done with. A crash in between makes second copies and loses none.
  * @throws CorebusError GROUP_HAS_MEMBERS when there is something, and somebody reads the delay
  */
-export async function takeOut(delay: string, { client, publisher, time, groupId, of }: TakeOutOptions): Promise<void> {
+export async function takeOut(delay: string, options: TakeOutOptions): Promise<void> {
+  const { client, groupId, of } = options
+  const log = await Log.open({ client, topic: delay })
+  // Looked for before anything is stored, so that the delay is read twice: more may wait there than fits into memory.
+  if (!(await has(waitingIn(log, options, delay), of.topic))) return
+  const readers = (await client.describe(groupId))?.members.length ?? 0
+  if (readers > 0) throw hasMembers(of, readers)
+  for await (const waiting of waitingIn(log, options, delay))
+    if (waiting.origin.topic !== of.topic) await storeAgain(waiting, delay, options)
+  await client.commit(groupId, NOBODY, [{ topic: delay, partition: 0, offset: String(log.end), metadata: '' }])
+}
+
+async function has(waiting: AsyncIterable<Waiting>, topic: string): Promise<boolean> {
+  for await (const { origin } of waiting) if (origin.topic === topic) return true
+  return false
+}
+
+/** What is not settled, up to where the log ended when it was opened: what is stored again lies behind that. */
+async function* waitingIn(log: Log, { client, groupId }: TakeOutOptions, delay: string): AsyncGenerator<Waiting> {
   const committed = (await client.committed(groupId, delay, [0])).get(0)
   const marks = decodeNote(committed?.metadata ?? '')
   const from = committed?.offset ?? 0
-  const waiting: RecordIn[] = []
-  const end = await readLog(client, delay, {
-    from,
-    onRecord(record) {
-      if (marks[record.offset - from] !== 'done') waiting.push(record)
-    },
-  })
-  const origins = waiting.map((record) => ({
-    record,
-    origin: originOf(record.headers, { topic: '', partition: 0, offset: 0, at: record.at }),
-  }))
-  const others = origins.filter(({ origin }) => origin.topic !== of.topic)
-  if (others.length === waiting.length) return
-  const readers = (await client.describe(groupId))?.members.length ?? 0
-  if (readers > 0) throw hasMembers(of, readers)
-  for (const { record, origin } of others) {
-    const leftMs = Math.max(1, record.at + (numberOf(record.headers, OURS.delay) ?? 0) - time.now())
-    const to = textOf(record.headers, OURS.to)
-    const copy = copyOf({
-      record,
-      origin,
-      headers: { [OURS.delay]: String(Math.ceil(leftMs)), ...(to !== undefined && { [OURS.to]: to }) },
-    })
-    await publisher.store(delay, 0, copy)
-  }
-  await client.commit(groupId, NOBODY, [{ topic: delay, partition: 0, offset: String(end), metadata: '' }])
+  for await (const records of log.batches(log.start(from)))
+    for (const record of records)
+      if (marks[record.offset - from] !== 'done')
+        yield { record, origin: originOf(record.headers, { topic: '', partition: 0, offset: 0, at: record.at }) }
+}
+
+async function storeAgain({ record, origin }: Waiting, delay: string, { publisher, time }: TakeOutOptions): Promise<void> {
+  const leftMs = Math.max(1, record.at + (numberOf(record.headers, OURS.delay) ?? 0) - time.now())
+  const to = textOf(record.headers, OURS.to)
+  const headers = { [OURS.delay]: String(Math.ceil(leftMs)), ...(to !== undefined && { [OURS.to]: to }) }
+  await publisher.store(delay, 0, copyOf({ record, origin, headers }))
 }

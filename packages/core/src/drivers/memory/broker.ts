@@ -19,6 +19,7 @@ export class Broker {
   readonly notes: Map<string, MemberNotes> = new Map()
   /** One per clock: a delay ends on the clock it was asked on, whatever the others say. */
   readonly #delays: Map<Clock, Delays<Returning>> = new Map()
+  #letters = 0
 
   topic(name: string): Topic {
     let topic = this.topics.get(name)
@@ -27,6 +28,15 @@ export class Broker {
       this.topics.set(name, topic)
     }
     return topic
+  }
+
+  /** The position of the dead letter that was stored last. */
+  get lastLetter(): number {
+    return this.#letters
+  }
+
+  nextLetter(): number {
+    return ++this.#letters
   }
 
   delay(group: Group, kept: Kept, afterMs: number, clock: Clock): void {
@@ -48,7 +58,7 @@ export class Broker {
 }
 
 // The last part is the layout of what lies there: two versions of this package in one process must not read each other's.
-const BROKERS = Symbol.for('corebus.memory.2')
+const BROKERS = Symbol.for('corebus.memory.3')
 
 /** Modules may be loaded twice (two copies of the package, a test runner): the broker of a name is still one. */
 export function brokerNamed(name: string): Broker {

@@ -1,50 +1,71 @@
-import type { DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import type { DeadLetter } from '../../driver.ts'
 
-interface Letter extends DeadLetter {
+export interface Letter extends DeadLetter {
   readonly expiresAt: number
+  /** Where it stands among all letters of the broker, in the order they were stored. */
+  readonly position: number
+  /** It has left: handed back, deleted or expired. */
+  isGone?: boolean
 }
+
+const FEWEST_HOLES = 64
 
 /** The dead letters of one (topic, group), oldest first. */
 export class DeadLetters {
-  readonly #letters = new Set<Letter>()
+  /** With those that have left: they are taken out when they are half of it. */
+  #letters: Letter[] = []
+  #holes = 0
+  /** All before it have left. */
+  #first = 0
 
-  add(letter: DeadLetter, ttlMs: number): void {
+  add(letter: Letter): void {
     this.#dropExpired(letter.at)
-    this.#letters.add({ ...letter, expiresAt: letter.at + ttlMs })
+    this.#letters.push(letter)
   }
 
   count(now: number): number {
     this.#dropExpired(now)
-    return this.#letters.size
+    return this.#letters.length - this.#holes
   }
 
-  list(filter: DeadLetterFilter, now: number): readonly DeadLetter[] {
-    return this.#matching(filter, now).map(({ message, group, place, at }) => ({ message, group, place, at }))
-  }
-
-  take(filter: DeadLetterFilter, now: number): readonly Message[] {
-    const taken = this.#matching(filter, now)
-    for (const letter of taken) this.#letters.delete(letter)
-    return taken.map(({ message }) => message)
-  }
-
-  #matching(filter: DeadLetterFilter, now: number): readonly Letter[] {
+  /** Those behind a position that are there now and still are when their turn comes. */
+  *behind(position: number, now: number): Iterable<Letter> {
     this.#dropExpired(now)
-    const ids = filter.ids && new Set(filter.ids)
-    return [...this.#letters].filter(
-      ({ message, group, place }) =>
-        (filter.topic ?? message.topic) === message.topic &&
-        (filter.group ?? group) === group &&
-        (filter.place ?? place) === place &&
-        (ids?.has(message.id) ?? true),
-    )
+    const letters = this.#letters
+    const end = letters.length
+    for (let i = firstBehind(letters, position); i < end; i++) {
+      const letter = letters[i] as Letter
+      if (!letter.isGone && letter.expiresAt > now) yield letter
+    }
+  }
+
+  remove(letter: Letter): void {
+    if (letter.isGone) return
+    letter.isGone = true
+    this.#holes++
+    if (this.#holes < FEWEST_HOLES || this.#holes * 2 < this.#letters.length) return
+    // Another list: who goes through the letters has the old one.
+    this.#letters = this.#letters.filter(({ isGone }) => !isGone)
+    this.#holes = 0
+    this.#first = 0
   }
 
   /** Oldest first, so that with the one ttl a place has the first to stay ends the search. */
   #dropExpired(now: number): void {
-    for (const letter of this.#letters) {
-      if (letter.expiresAt > now) return
-      this.#letters.delete(letter)
+    for (let letter = this.#letters[this.#first]; letter; letter = this.#letters[this.#first]) {
+      if (!letter.isGone && letter.expiresAt > now) return
+      this.#first++
+      this.remove(letter)
     }
   }
+}
+
+function firstBehind(letters: readonly Letter[], position: number): number {
+  let [from, to] = [0, letters.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((letters[middle] as Letter).position > position) to = middle
+    else from = middle + 1
+  }
+  return from
 }

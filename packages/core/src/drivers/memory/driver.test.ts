@@ -101,7 +101,7 @@ test('nobody shares bytes or headers: not the publisher, not two groups, not a r
     () => seen,
   )
   expect(seen).toEqual(Array.from({ length: 4 }, () => '1 as sent'))
-  const letters = () => driver.admin.deadLetters({ topic })
+  const letters = () => driver.admin.deadLetters({ topic }).then(({ letters }) => letters)
   await until(
     async () => (await letters()).length === 2,
     () => 'letters',

@@ -17,6 +17,10 @@ export function ownCopy(message: Message): Message {
   return { ...message, headers: { ...message.headers }, body: Buffer.from(message.body) }
 }
 
+export function withHeaders(message: Message, headers: Message['headers']): Message {
+  return { ...message, headers: { ...message.headers, ...headers } }
+}
+
 /** The window: a member never reads further than this many times its limit past the oldest message it has not settled. */
 const WINDOW = 50
 

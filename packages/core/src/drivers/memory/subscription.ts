@@ -1,8 +1,9 @@
-import type { Clock, Message, Settlement, SubscribeOptions, Subscription } from '../../driver.ts'
+import type { Clock, Settlement, SubscribeOptions, Subscription } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { Broker } from './broker.ts'
 import type { Group } from './group.ts'
-import { Member, Receipt } from './member.ts'
+import { type PlaceOf, store } from './letters.ts'
+import { Member, Receipt, withHeaders } from './member.ts'
 
 export interface MemorySubscription extends Subscription {
   /** Gives back what is unsettled, uncounted. */
@@ -13,7 +14,7 @@ export interface Joining {
   readonly broker: Broker
   readonly groups: readonly Group[]
   readonly clock: Clock
-  readonly placeOf: (group: Group) => { readonly place: string; readonly ttlMs: number }
+  readonly placeOf: PlaceOf
 }
 
 /** @throws CorebusError GROUP_TAKEN when the group has a member and one of the two wants it alone. */
@@ -49,9 +50,7 @@ export function join({ broker, groups, clock, placeOf }: Joining, options: Subsc
         break
       }
       case 'deadLetter': {
-        const { place, ttlMs } = placeOf(group)
-        const message = withHeaders(kept.message, settlement.headers)
-        group.dead.add({ message, group: group.name, place, at: clock.now() }, ttlMs)
+        store({ group, message: withHeaders(kept.message, settlement.headers) }, { broker, clock, placeOf })
         break
       }
     }
@@ -72,8 +71,4 @@ export function join({ broker, groups, clock, placeOf }: Joining, options: Subsc
       for (const member of members) member.group.handBack(member)
     },
   }
-}
-
-export function withHeaders(message: Message, headers: Message['headers']): Message {
-  return { ...message, headers: { ...message.headers, ...headers } }
 }

@@ -42,8 +42,9 @@ export function admin(options: AdminOptions): Admin {
       }
       return all
     },
-    deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
-    replay: (filter, headers) => letters.replay(filter, headers),
+    deadLetters: (filter, paging) => letters.page(filter, paging),
+    walkDeadLetters: (filter, work) => letters.walk(filter, work),
+    replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: (filter) => letters.purge(filter),
     bury: (all) => bury(all, options),
     removeGroup: (topic, group) => removeGroup(topic, group, options),

@@ -103,13 +103,15 @@ export function burialHeaders({ topic, group, at, ttlMs }: Burial): Headers {
 }
 
 /** Whose dead letter it is, as far as it says so itself. */
-export function burialOf({ properties }: Raw): { topic?: string; group?: string; at: number; until: number } {
+export function burialOf({ properties }: Raw): { topic?: string; group?: string; at?: number; until: number } {
   const headers = headersOf(properties)
   const [topic, group, at, until] = [headers[OURS.deadTopic], headers[OURS.deadGroup], headers[OURS.deadAt], headers[OURS.deadUntil]]
+  const stamped = typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : undefined
+  const storedAt = typeof at === 'number' ? at : stamped
   return {
     ...(typeof topic === 'string' && { topic }),
     ...(typeof group === 'string' && { group }),
-    at: typeof at === 'number' ? at : typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : 0,
+    ...(storedAt !== undefined && { at: storedAt }),
     until: typeof until === 'number' ? until : Number.POSITIVE_INFINITY,
   }
 }

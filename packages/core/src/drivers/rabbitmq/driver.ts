@@ -7,7 +7,7 @@ import { ConnectionStates } from '../states.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { closed, Link } from './connection.ts'
-import { letters } from './dead-letters.ts'
+import { Letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
 import { failureOf } from './failure.ts'
 import { members } from './members.ts'
@@ -74,7 +74,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const topology = new Topology({ names, service, unclaimed: { keepMs, maxMessages }, declarer, registry })
   const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
   const entries = () => topology.entries()
-  const dead = letters({ names, declarer, publisher, targets, clock, entries })
+  const letters = new Letters({ names, declarer, publisher, targets, clock, entries })
   const notes = members({ consuming, publishing, names, clock, timeoutMs, signal })
   const context: MembershipContext = {
     link: consuming,
@@ -86,7 +86,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     clock,
     timeoutMs,
     closing: signal,
-    givenUp: (topic, group) => dead.givenUp(topic, group),
+    givenUp: (topic, group) => letters.givenUp(topic, group),
     owned: new Set(),
   }
 
@@ -122,7 +122,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       unclaimed: { messages: maxMessages, keepMs },
       countsOutages: true,
     },
-    admin: admin({ names, declarer, publisher, targets, clock, letters: dead, entries }),
+    admin: admin({ names, declarer, publisher, targets, clock, letters, entries }),
     members: notes,
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {

@@ -190,7 +190,7 @@ describe.skipIf(!running)('foreign clients', () => {
     expect(first.message.id).toBe(fits.id)
     const failure = { 'corebus-error': 'é'.repeat(4 * 1024), 'corebus-error-stack': 's'.repeat(32 * 1024), 'corebus-reason': 'failed' }
     await group.settle([{ kind: 'deadLetter', delivery: first, headers: failure }])
-    const [letter] = await driver.admin.deadLetters({ topic: room.topic })
+    const [letter] = (await driver.admin.deadLetters({ topic: room.topic })).letters
     expect(letter?.message.headers).toMatchObject({
       big: fits.headers.big,
       'corebus-error': failure['corebus-error'],

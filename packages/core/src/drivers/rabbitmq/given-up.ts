@@ -1,6 +1,6 @@
 import { COMMAND, CorebusError } from '../../errors.ts'
 import type { Names } from './names.ts'
-import type { Entry } from './registry.ts'
+import type { GroupEntry } from './registry.ts'
 import { type Headers, headersOf, type Raw } from './wire.ts'
 
 /** Whose a message was that the broker took from its group's queue by itself. */
@@ -12,8 +12,6 @@ export interface GivenUp {
   /** What a dead letter says of itself. */
   readonly headers: Readonly<Record<string, string>>
 }
-
-type GroupEntry = Extract<Entry, { kind: 'group' }>
 
 const WHY: Readonly<Record<string, readonly [reason: string, error: string]>> = {
   expired: ['expired', 'it expired before its turn came: its author gave it an expiration'],

@@ -188,7 +188,8 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     await groups[0]?.nth(2)
     await groups[1]?.nth(4)
     for (const group of groups) await group.settle(group.deliveries.map((delivery) => ({ kind: 'deadLetter', delivery, headers: {} })))
-    const count = async (filter: { topic?: string; group?: string }) => (await driver.admin.deadLetters({ place: name, ...filter })).length
+    const count = async (filter: { topic?: string; group?: string }) =>
+      (await driver.admin.deadLetters({ place: name, ...filter })).letters.length
     expect([await count({}), await count({ group: 'a' }), await count({ topic: one }), await count({ topic: two, group: 'b' })]).toEqual([
       6, 2, 4, 2,
     ])
@@ -215,7 +216,7 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     await group.nth(438)
     await quiet()
     expect(group.deliveries.length).toBe(438)
-    expect(await driver.admin.deadLetters({ topic: room.topic })).toHaveLength(400 - 134 - 38)
+    expect((await driver.admin.deadLetters({ topic: room.topic })).letters).toHaveLength(400 - 134 - 38)
   })
 
   test('of many letters only as many are read as are asked for, and what leaves may be more than one page', async () => {
@@ -225,8 +226,9 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     const { channel, publish } = await room.bare()
     const place = `${room.topic}.g.dlq`
     const ids = Array.from({ length: 2_300 }, (_, n) => `letter-${n}`)
-    await Promise.all(ids.map((messageId, n) => publish('', place, '{}', { messageId, headers: { 'corebus-dead-at': n } })))
-    const oldest = async () => (await driver.admin.deadLetters({ topic: room.topic }, { limit: 10 })).map(({ message }) => message.id)
+    await Promise.all(ids.map((messageId, n) => publish('', place, '{}', { messageId, headers: { 'corebus-dead-at': n * 10_000 } })))
+    const oldest = async () =>
+      (await driver.admin.deadLetters({ topic: room.topic }, { limit: 10 })).letters.map(({ message }) => message.id)
     for (let n = 0; n < 5; n++) expect(await oldest()).toEqual(ids.slice(0, 10))
     const taken: ConsumeMessage[] = []
     const { consumerTag } = await channel.consume(place, (letter) => letter && taken.push(letter), { noAck: true })
@@ -242,7 +244,7 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     expect(await driver.admin.replay({ topic: room.topic, ids: ['letter-3', 'letter-2299'] }, {})).toBe(2)
     await group.nth(2)
     expect(await oldest()).toEqual(['letter-0', 'letter-1', 'letter-2', ...ids.slice(4, 11)])
-    expect(await driver.admin.deadLetters({ topic: room.topic })).toHaveLength(2_300 - 503)
+    expect((await driver.admin.deadLetters({ topic: room.topic })).letters).toHaveLength(2_300 - 503)
     expect(await oldest()).toEqual(['letter-0', 'letter-1', 'letter-2', ...ids.slice(4, 11)])
     expect(await driver.admin.purge({ topic: room.topic })).toBe(2_300 - 503)
     expect((await driver.admin.depth(room.topic, 'g')).dead).toBe(0)

@@ -9,6 +9,8 @@ export type Entry =
   | { readonly kind: 'bound'; readonly topic: string; readonly group: string }
   | { readonly kind: 'delay'; readonly ms: number }
 
+export type GroupEntry = Extract<Entry, { kind: 'group' }>
+
 export interface Place {
   /** In full. */
   readonly name: string

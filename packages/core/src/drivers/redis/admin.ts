@@ -48,8 +48,8 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
       const reply = await said(() => nodes.run(unsettledScript, keysOf(names, topic, group), [group, String(limit)]))
       return listOf(reply).slice(0, limit).map(unsettledIn)
     },
-    deadLetters: (filter, { limit } = {}) => letters.list(filter, limit),
-    replay: (filter, headers) => letters.replay(filter, headers),
+    deadLetters: (filter, paging) => letters.page(filter, paging),
+    replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: (filter) => letters.purge(filter),
     bury: (all) => letters.bury(all),
     async removeGroup(topic, group) {

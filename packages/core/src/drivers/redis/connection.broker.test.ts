@@ -289,7 +289,7 @@ describe.skipIf(!running)('connections to Redis', () => {
       { kind: 'deadLetter', delivery: one, headers: {} },
       { kind: 'retry', delivery: two, headers: {}, afterMs: 0 },
     ])
-    expect((await driver.admin.deadLetters({ topic: room.topic })).map(({ message }) => message.id)).toEqual([one.message.id])
+    expect((await driver.admin.deadLetters({ topic: room.topic })).letters.map(({ message }) => message.id)).toEqual([one.message.id])
     expect((await group.nth(3)).message.id).toBe(two.message.id)
     expect(await pending()).toBe(0)
   })

@@ -1,6 +1,11 @@
-import type { Burying, Clock, DeadLetter, DeadLetterFilter, Message } from '../../driver.ts'
+import type { Burying, Clock, DeadLetter, DeadLetterFilter, DeadLetterPage, DeadLetterPaging, Message, ReplayPace } from '../../driver.ts'
+import { buryInPlaces } from '../burying.ts'
+import { cursorOf, positionIn } from '../cursor.ts'
 import { keepsNone, notDeclared } from '../groups.ts'
-import { refusalOf } from './failure.ts'
+import { LetterBatches } from '../letter-batches.ts'
+import { letterFits } from '../letter-filter.ts'
+import { OldestFirst } from '../oldest-first.ts'
+import { answersOf } from './answers.ts'
 import type { Argument, Reply } from './link.ts'
 import type { Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
@@ -17,14 +22,6 @@ export interface LettersOptions {
   readonly signal: AbortSignal
 }
 
-export interface Letters {
-  list(filter: DeadLetterFilter, limit?: number): Promise<readonly DeadLetter[]>
-  replay(filter: DeadLetterFilter, headers: Message['headers']): Promise<number>
-  purge(filter: DeadLetterFilter): Promise<number>
-  count(topic: string, group: string): Promise<number>
-  bury(letters: readonly Burying[]): Promise<void>
-}
-
 /** The part of one topic of a place, and who has letters there. */
 interface Shelf {
   readonly topic: string
@@ -35,14 +32,84 @@ interface Shelf {
 
 interface Letter extends DeadLetter {
   readonly entry: string
+  /** The same as a text that sorts. */
+  readonly order: string
+  readonly shelf: Shelf
   readonly until: number
 }
 
+/** The last letter of a page: its entry, and the key of its shelf. */
+type Position = readonly [entry: string, key: string]
+
 /** Read at a time: a place may hold more than fits into memory. */
 const PAGE = 100
+const [FIRST, LAST] = ['-', '+']
+const LONGEST_NUMBER = 20
 
-export function letters({ names, nodes, topology, clock, where, signal }: LettersOptions): Letters {
-  async function shelvesFor({ topic, group, place }: DeadLetterFilter): Promise<readonly Shelf[]> {
+/**
+ * What is done by hand to dead letters. They are in the order of their entries, which Redis numbers by its own time: that is the same in every shelf, and
+ * where a page ends each of them can be read on.
+ */
+export class Letters {
+  readonly #options: LettersOptions
+  readonly #said: <T>(ask: () => Promise<T>) => Promise<T>
+
+  constructor(options: LettersOptions) {
+    this.#options = options
+    this.#said = answersOf(options)
+  }
+
+  async page(filter: DeadLetterFilter, { limit = Number.POSITIVE_INFINITY, after }: DeadLetterPaging = {}): Promise<DeadLetterPage> {
+    const position = after === undefined ? undefined : positionIn('redis', after, isPosition)
+    const oldest = new OldestFirst<Letter>(limit, inOrder)
+    for (const shelf of await this.#shelvesFor(filter))
+      for await (const found of this.#read(shelf, filter, { from: startIn(shelf, position) }))
+        if (!found.every((letter) => oldest.add(letter))) break
+    const { found, isMore } = oldest.page()
+    const last = found.at(-1)
+    return {
+      letters: found.map(({ message, group, place, at }) => ({ message, group, place, at })),
+      ...(isMore && last && { next: cursorOf('redis', [last.entry, last.shelf.key] satisfies Position) }),
+    }
+  }
+
+  replay(filter: DeadLetterFilter, headers: Message['headers'], pace?: ReplayPace): Promise<number> {
+    const { names, nodes } = this.#options
+    const over = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
+    const work = ({ entry, group, shelf: { topic, key } }: Letter) =>
+      this.#said(() => nodes.run(replay, [key, names.again(topic, group)], [entry, ...over])).then(wasThere)
+    return this.#each(filter, new LetterBatches(work, pace))
+  }
+
+  purge(filter: DeadLetterFilter): Promise<number> {
+    const work = ({ entry, shelf: { key } }: Letter) => this.#send(key, ['XDEL', key, entry]).then(wasThere)
+    return this.#each(filter, new LetterBatches(work))
+  }
+
+  async count(topic: string, group: string): Promise<number> {
+    let dead = 0
+    for (const shelf of await this.#shelvesFor({ topic, group })) {
+      const [only] = shelf.users
+      if (shelf.users.length === 1 && only?.ttlMs === undefined) dead += Number(await this.#send(shelf.key, ['XLEN', shelf.key]))
+      else for await (const { length } of this.#read(shelf, { group }, { to: await this.#lastOf(shelf) })) dead += length
+    }
+    return dead
+  }
+
+  bury(letters: readonly Burying[]): Promise<void> {
+    const { names, clock } = this.#options
+    return buryInPlaces(letters, {
+      placeOf: (topic, group) => this.#declaredBy(topic, group),
+      store: ({ message, group }, { name = '', ttlMs }) => {
+        const [at, key] = [clock.now(), names.place(message.topic, name)]
+        const until = ttlMs === undefined ? [] : [`${DEAD}until`, String(at + ttlMs)]
+        return this.#send(key, ['XADD', key, '*', ...toFields(message), `${DEAD}group`, group, `${DEAD}at`, String(at), ...until])
+      },
+    })
+  }
+
+  async #shelvesFor({ topic, group, place }: DeadLetterFilter): Promise<readonly Shelf[]> {
+    const { names, topology } = this.#options
     const topics = topic === undefined ? await topology.topics() : [topic]
     const ofTopics = await Promise.all(
       topics.map(async (one) => {
@@ -56,121 +123,95 @@ export function letters({ names, nodes, topology, clock, where, signal }: Letter
     return ofTopics.flat()
   }
 
-  /**
-   * The letters that fit, a page at a time: those there are now, since one that is handed back may soon be a new one. What has run out is
-   * deleted on the way. `work` says whether it wants more.
-   */
-  async function scan(shelf: Shelf, filter: DeadLetterFilter, work: (found: readonly Letter[]) => Promise<boolean>): Promise<void> {
-    const [last] = listOf(await send(shelf.key, ['XREVRANGE', shelf.key, '+', '-', 'COUNT', '1']))
-    const [to] = listOf(last).map(String)
-    for (let from = '-'; to !== undefined; ) {
-      const page = listOf(await send(shelf.key, ['XRANGE', shelf.key, from, to, 'COUNT', String(PAGE)], true)).map(entryIn)
-      const all = page.map((entry) => letterIn(entry, shelf))
-      const now = clock.now()
+  async #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
+    for (const shelf of await this.#shelvesFor(filter)) {
+      // Those there are now: one that is handed back may soon be a new one.
+      const to = await this.#lastOf(shelf)
+      for await (const found of this.#read(shelf, filter, { to })) {
+        await batches.run(found)
+        if (batches.isHopeless) return batches.counted()
+      }
+    }
+    return batches.counted()
+  }
+
+  /** The letters of a shelf that fit, some at a time. What has run out is deleted on the way. */
+  async *#read(shelf: Shelf, filter: DeadLetterFilter, { from = FIRST, to = LAST }): AsyncGenerator<readonly Letter[]> {
+    const fits = letterFits(filter)
+    for (let start = from; ; ) {
+      const page = listOf(await this.#send(shelf.key, ['XRANGE', shelf.key, start, to, 'COUNT', String(PAGE)], true)).map(entryIn)
+      const all = page.map((entry) => this.#letterIn(entry, shelf))
+      const now = this.#options.clock.now()
       const over = all.filter(({ until }) => until <= now).map(({ entry }) => entry)
-      if (over.length > 0) await send(shelf.key, ['XDEL', shelf.key, ...over])
-      const found = all.filter(
-        ({ message, group, until }) => until > now && (filter.group ?? group) === group && (filter.ids?.includes(message.id) ?? true),
-      )
-      if (!(await work(found)) || page.length < PAGE) return
-      from = `(${page.at(-1)?.id}`
+      if (over.length > 0) await this.#send(shelf.key, ['XDEL', shelf.key, ...over])
+      yield all.filter((letter) => letter.until > now && fits(letter))
+      if (page.length < PAGE) return
+      start = `(${page.at(-1)?.id}`
     }
   }
 
-  async function send(key: string, args: readonly Argument[], bytes = false): Promise<Reply> {
-    try {
-      return await nodes.insist(() => nodes.send(key, args, bytes), signal)
-    } catch (thrown) {
-      throw refusalOf(thrown, where)
-    }
+  /** The id of its last entry. Of an empty one any: there is nothing up to it. */
+  async #lastOf({ key }: Shelf): Promise<string> {
+    const [last] = listOf(await this.#send(key, ['XREVRANGE', key, LAST, FIRST, 'COUNT', '1']))
+    return listOf(last).map(String)[0] ?? FIRST
   }
 
-  async function each(filter: DeadLetterFilter, work: (letter: Letter, shelf: Shelf) => Promise<Reply>): Promise<number> {
-    let done = 0
-    for (const shelf of await shelvesFor(filter))
-      await scan(shelf, filter, async (found) => {
-        const replies = await Promise.all(found.map((letter) => work(letter, shelf)))
-        for (const reply of replies) done += Number(reply)
-        return true
-      })
-    return done
+  #send(key: string, args: readonly Argument[], bytes = false): Promise<Reply> {
+    const { nodes } = this.#options
+    return this.#said(() => nodes.send(key, args, bytes))
   }
 
   /** @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS */
-  async function declaredBy(topic: string, group: string): Promise<Place> {
-    const places = (await topology.places(topic)).filter((place) => place.group === group && !place.gone)
+  async #declaredBy(topic: string, group: string): Promise<Place> {
+    const places = (await this.#options.topology.places(topic)).filter((place) => place.group === group && !place.gone)
     if (places.length === 0) throw notDeclared({ topic, group })
     const place = places.find(({ name }) => name !== undefined)
     if (!place) throw keepsNone({ topic, group })
     return place
   }
 
-  return {
-    async list(filter, limit = Number.POSITIVE_INFINITY) {
-      let oldest: DeadLetter[] = []
-      for (const shelf of await shelvesFor(filter)) {
-        let here = 0
-        await scan(shelf, filter, async (found) => {
-          here += found.length
-          oldest.push(...found.map(({ message, group, place, at }) => ({ message, group, place, at })))
-          return here < limit
-        })
-        oldest = oldest.sort((one, other) => one.at - other.at).slice(0, limit)
-      }
-      return oldest
-    },
-    async replay(filter, headers) {
-      const over = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
-      return each(filter, async ({ entry, group }, { topic, key }) => {
-        try {
-          return await nodes.insist(() => nodes.run(replay, [key, names.again(topic, group)], [entry, ...over]), signal)
-        } catch (thrown) {
-          throw refusalOf(thrown, where)
-        }
-      })
-    },
-    purge: (filter) => each(filter, ({ entry }, { key }) => send(key, ['XDEL', key, entry])),
-    async bury(all) {
-      const declared = new Map<string, Place>()
-      for (const { message, group } of all) {
-        const key = JSON.stringify([message.topic, group])
-        if (!declared.has(key)) declared.set(key, await declaredBy(message.topic, group))
-      }
-      const store = async ({ message, group }: Burying) => {
-        const { name = '', ttlMs } = declared.get(JSON.stringify([message.topic, group])) as Place
-        const [at, key] = [clock.now(), names.place(message.topic, name)]
-        const until = ttlMs === undefined ? [] : [`${DEAD}until`, String(at + ttlMs)]
-        await send(key, ['XADD', key, '*', ...toFields(message), `${DEAD}group`, group, `${DEAD}at`, String(at), ...until])
-      }
-      for (let from = 0; from < all.length; from += PAGE) await Promise.all(all.slice(from, from + PAGE).map(store))
-    },
-    async count(topic, group) {
-      let dead = 0
-      for (const shelf of await shelvesFor({ topic, group })) {
-        const [only] = shelf.users
-        if (shelf.users.length === 1 && only?.ttlMs === undefined) dead += Number(await send(shelf.key, ['XLEN', shelf.key]))
-        else
-          await scan(shelf, { group }, async ({ length }) => {
-            dead += length
-            return true
-          })
-      }
-      return dead
-    },
-  }
-
-  function letterIn(entry: Entry, { topic, name, users }: Shelf): Letter {
+  #letterIn(entry: Entry, shelf: Shelf): Letter {
+    const { topic, name, users } = shelf
     const [group, at, until] = ['group', 'at', 'until'].map((what) => fieldIn(entry, DEAD + what))
     return {
-      message: fromEntry(entry, topic, names.stream(topic)),
+      message: fromEntry(entry, topic, this.#options.names.stream(topic)),
       group: group ?? users[0]?.group ?? '',
       place: name,
       // Anybody may write into the stream: what is no time is the time it was written at, or for ever.
       at: timeIn(at) ?? Number(entry.id.split('-')[0]),
       until: timeIn(until) ?? Number.POSITIVE_INFINITY,
       entry: entry.id,
+      order: orderOf(entry.id),
+      shelf,
     }
   }
+}
+
+/** Sorts as Redis sorts its entries, and those of two shelves that have the same one by their keys. */
+function inOrder({ order, shelf: { key } }: Letter, other: Letter): number {
+  if (order !== other.order) return order < other.order ? -1 : 1
+  return key < other.shelf.key ? -1 : key > other.shelf.key ? 1 : 0
+}
+
+function orderOf(entry: string): string {
+  const [ms = '', n = ''] = entry.split('-')
+  return ms.padStart(LONGEST_NUMBER, '0') + n.padStart(LONGEST_NUMBER, '0')
+}
+
+/** Where a shelf is read on. */
+function startIn({ key }: Shelf, position: Position | undefined): string {
+  if (!position) return FIRST
+  const [entry, last] = position
+  return key > last ? entry : `(${entry}`
+}
+
+function isPosition(value: unknown): value is Position {
+  return Array.isArray(value) && value.length === 2 && /^\d{1,20}-\d{1,20}$/.test(String(value[0])) && typeof value[1] === 'string'
+}
+
+/** A reply that counts what was there. */
+function wasThere(reply: Reply): boolean {
+  return Number(reply) > 0
 }
 
 function timeIn(text: string | undefined): number | undefined {

@@ -5,7 +5,7 @@ import { type Open, withLifecycle } from '../lifecycle.ts'
 import { ConnectionStates } from '../states.ts'
 import { addressOf } from './address.ts'
 import { admin } from './admin.ts'
-import { letters } from './dead-letters.ts'
+import { Letters } from './dead-letters.ts'
 import { closed, refusalOf } from './failure.ts'
 import type { Link } from './link.ts'
 import { members } from './members.ts'
@@ -68,7 +68,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
   const retention = new Retention({ nodes, names, clock, ...kept })
   const onBlocked = (error: Error | undefined) => states.block(error)
   const publishers: Publishers = new Publishers({ nodes, names, clock, where, topology, retention, onBlocked })
-  const dead = letters({ names, nodes, topology, clock, where, signal })
+  const letters = new Letters({ names, nodes, topology, clock, where, signal })
   const context = { address, nodes, names, topology, retention, clock, timeoutMs, downs, leaseMs, closing: signal }
 
   const open: Open = {
@@ -82,7 +82,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
       unclaimed: { messages: kept.unclaimedMessages, keepMs: kept.unclaimedKeepMs },
       unsettled: true,
     },
-    admin: admin({ names, nodes, topology, letters: dead, where, signal }),
+    admin: admin({ names, nodes, topology, letters, where, signal }),
     members: members({ names, nodes, where, signal }),
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {

@@ -191,7 +191,7 @@ describe.skipIf(!running)('what somebody else wrote', () => {
     await group.nth(5)
     for (const delivery of group.deliveries.slice(0, 5))
       await group.settle([{ kind: 'deadLetter', delivery, headers: { 'corebus-attempt': '2' } }])
-    expect((await driver.admin.deadLetters({ topic: room.topic })).length).toBe(5)
+    expect((await driver.admin.deadLetters({ topic: room.topic })).letters.length).toBe(5)
   })
 
   test('headers with names of ours or of the layout stay what they are', async () => {

@@ -99,7 +99,7 @@ describe.skipIf(!running)('places on Redis', () => {
     await group.nth(8)
     expect(group.ids().slice(3)).toEqual(sent.map(({ id }) => id))
     await group.settle([{ kind: 'deadLetter', delivery: await group.nth(4), headers: {} }])
-    expect((await driver.admin.deadLetters({ topic: room.topic })).length).toBe(1)
+    expect((await driver.admin.deadLetters({ topic: room.topic })).letters.length).toBe(1)
     expect(await driver.admin.topics([room.topic])).toMatchObject([{ topic: room.topic, groups: ['g'] }])
   })
 
@@ -141,7 +141,7 @@ describe.skipIf(!running)('places on Redis', () => {
     ])
     const again = await group.nth(3)
     expect([again.message.id, String(again.message.body)]).toEqual([sent[0]?.id, String(sent[0]?.body)])
-    const [letter] = await driver.admin.deadLetters({ topic: room.topic })
+    const [letter] = (await driver.admin.deadLetters({ topic: room.topic })).letters
     expect(String(letter?.message.body)).toBe(String(sent[1]?.body))
   })
 

@@ -176,12 +176,12 @@ test('dead letters are listed, replayed to their group with headers laid over, p
   const { subscription, got } = await take(driver)
   await until('all', () => got.length === 3)
   await subscription.settle(got.map((delivery) => ({ kind: 'deadLetter', delivery, headers: { why: 'x' } })))
-  const listed = await driver.admin.deadLetters({ group: 'g', topic: 't' })
+  const listed = (await driver.admin.deadLetters({ group: 'g', topic: 't' })).letters
   expect(listed.map(({ message: { id, topic, headers }, group, place: where }) => [id, topic, headers, group, where]).sort()).toEqual(
     ['m0', 'm1', 'm2'].map((id) => [id, 't', { keep: '1', why: 'x' }, 'g', 'test.t.test.dead']),
   )
-  expect(await driver.admin.deadLetters({ group: 'other' })).toEqual([])
-  expect(await driver.admin.deadLetters({ place: 'test.t.test.dead' }, { limit: 2 })).toHaveLength(2)
+  expect((await driver.admin.deadLetters({ group: 'other' })).letters).toEqual([])
+  expect((await driver.admin.deadLetters({ place: 'test.t.test.dead' }, { limit: 2 })).letters).toHaveLength(2)
   expect(await driver.admin.replay({ ids: ['m1', 'nothing'] }, { attempt: '1' })).toBe(1)
   await until('it again', () => got.length === 4)
   expect(got[3]?.message.headers).toEqual({ keep: '1', why: 'x', attempt: '1' })
@@ -191,7 +191,7 @@ test('dead letters are listed, replayed to their group with headers laid over, p
   await driver.close()
   const later = await place.open({ prefix: 'test.' }, { trimEveryMs: 10, now: () => Date.now() + 60_001 })
   expect(await later.admin.depth('t', 'g')).toMatchObject({ dead: 0 })
-  expect(await later.admin.deadLetters({})).toEqual([])
+  expect((await later.admin.deadLetters({})).letters).toEqual([])
   const rows = new DatabaseSync(place.path)
   await until('it is deleted', () => rows.prepare('SELECT * FROM dead').all().length === 0)
   rows.close()

@@ -3,7 +3,7 @@ import type { Clock, ConnectionState, Driver, DriverOptions, SubscribeOptions } 
 import { type CorebusError, noneTaken } from '../../errors.ts'
 import { admin } from './admin.ts'
 import { Connection } from './connection.ts'
-import { letters } from './dead-letters.ts'
+import { Letters } from './dead-letters.ts'
 import { closed, fileNew } from './failure.ts'
 import { filePath, fileSystemOf, isToBeMade } from './file.ts'
 import { keepOpen, type Life } from './life.ts'
@@ -61,7 +61,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
 
   const connection = new Connection({ path, clock, onChange: lookSoon, onGone: (error) => life.lose(error), onHealth })
   const topics = new Topics(connection)
-  const dead = letters({ connection, prefix, now: clock.now })
+  const letters = new Letters({ connection, prefix, clock })
   const life: Life = keepOpen({
     ...tuned,
     path,
@@ -70,7 +70,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
     connection,
     topics,
     connectMs: publishTimeoutMs,
-    expireLetters: dead.expire,
+    expireLetters: () => letters.expire(),
     lookAll,
     onLost(error) {
       for (const member of joined) member.lose(error)
@@ -148,7 +148,7 @@ export function sqliteDriver(options: DriverOptions, tuning: Partial<Tuning> = {
       unclaimed: { messages: tuned.ungroupedMessages, keepMs: tuned.ungroupedKeepMs },
       unsettled: true,
     },
-    admin: admin({ connection, topics, letters: dead, clock, prefix, timeoutMs: publishTimeoutMs, ownFile: life.ownFile }),
+    admin: admin({ connection, topics, letters, clock, prefix, timeoutMs: publishTimeoutMs, ownFile: life.ownFile }),
     members: members({ connection, clock, prefix, timeoutMs: publishTimeoutMs }),
     async connect(tell) {
       if (closing) throw closed()

@@ -7,6 +7,7 @@ import { deadLetterCases } from './dead-letters.ts'
 import { frozenCases } from './frozen.ts'
 import { heapCases } from './heap.ts'
 import { hostileCases } from './hostile.ts'
+import { letterPageCases } from './letter-pages.ts'
 import { limitCases } from './limit.ts'
 import { lookCases } from './looks.ts'
 import { memberCases } from './members.ts'
@@ -34,6 +35,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...policyCases,
   ...refusalCases,
   ...deadLetterCases,
+  ...letterPageCases,
   ...replayCases,
   ...buryCases,
   ...removeGroupCases,

@@ -84,7 +84,7 @@ export const lookCases: readonly ConformanceCase[] = [
         sorted([`${fourth.message.id} in flight`, `${second.message.id} delayed`]),
       )
       assert.equal(now.find(({ state }) => state === 'delayed')?.key, second.message.key)
-      assert.deepEqual(idsOf(await operator.admin.deadLetters({ topic })), [third.message.id])
+      assert.deepEqual(idsOf((await operator.admin.deadLetters({ topic })).letters), [third.message.id])
       await driver.close()
       assert.deepEqual(
         (await looked()).map(({ id }) => id),

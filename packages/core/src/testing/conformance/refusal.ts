@@ -44,7 +44,7 @@ export const refusalCases: readonly ConformanceCase[] = [
     )
     await quiet(500)
     assert.deepEqual(calls.toSorted(), [1, 3])
-    const letters = await admin.deadLetters({ topic })
+    const letters = (await admin.deadLetters({ topic })).letters
     const reasons = new Map(letters.map(({ message }) => [message.id, message.headers[HEADER.reason]]))
     assert.deepEqual([...reasons].sort(), [
       ['not-json', 'not-json'],

@@ -70,7 +70,7 @@ export const replayCases: readonly ConformanceCase[] = [
   replaying('replay into a handler that is still broken: each letter comes back once, with its origin kept', async (room) => {
     const { messaging, topic, attempts } = await tenDead(room)
     const { admin } = await messaging.driver()
-    const one = (await admin.deadLetters({ topic }))[0]?.message.id ?? ''
+    const one = (await admin.deadLetters({ topic })).letters[0]?.message.id ?? ''
     const before = attempts.length
     assert.equal(await replayDeadLetters(admin, { topic, ids: [one] }), 1)
     await until(
@@ -84,7 +84,7 @@ export const replayCases: readonly ConformanceCase[] = [
       async () => attempts.length === before + 22 && (await admin.depth(topic, 'g')).dead === 10,
       () => attempts.length - before,
     )
-    const letters = await admin.deadLetters({ topic })
+    const letters = (await admin.deadLetters({ topic })).letters
     assert.equal(new Set(letters.map(({ message }) => message.id)).size, 10)
     for (const { message, group } of letters)
       assert.deepEqual(

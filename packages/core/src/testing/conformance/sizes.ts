@@ -124,7 +124,7 @@ export const sizeCases: readonly ConformanceCase[] = [
       async () => (await admin.depth(topic, 'g')).dead === 1,
       () => attempts,
     )
-    const [letter] = await admin.deadLetters({ topic })
+    const [letter] = (await admin.deadLetters({ topic })).letters
     assert.ok(letter)
     assert.deepEqual(attempts, [1, 2])
     assert.deepEqual(Buffer.from(letter.message.body), Buffer.from(body))

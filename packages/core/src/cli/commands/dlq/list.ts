@@ -1,16 +1,20 @@
 import type { Command } from 'commander'
-import type { DeadLetter } from '../../../driver.ts'
+import type { Admin, DeadLetter, DeadLetterFilter } from '../../../driver.ts'
+import { COMMAND } from '../../../errors.ts'
 import { countDead } from '../../../operations/dead-count.ts'
 import { checkKnown } from '../../../operations/known.ts'
+import { eachPage } from '../../../operations/letter-pages.ts'
 import { withBroker } from '../../broker.ts'
 import { wholeNumber } from '../../common.ts'
 import { EXIT_HELP } from '../../exit.ts'
+import { JsonList } from '../../json-list.ts'
 import { asJson, asTable } from '../../letters.ts'
-import { print } from '../../report.ts'
+import { print, write } from '../../report.ts'
 import { type Filtered, filtered, filterOf } from './filter.ts'
 
 interface Options extends Filtered {
   readonly limit?: number
+  readonly after?: string
   readonly json?: true
 }
 
@@ -18,35 +22,70 @@ interface Options extends Filtered {
 const SHOWN = 100
 
 const HELP = `
-Oldest first: 100 on a terminal, all of them elsewhere. It changes nothing,
-however often. Of several filters all must match.
+Oldest first: 100 on a terminal, all of them elsewhere. Where there are more it
+says what --after goes on with. It changes nothing, however often. Of several
+filters all must match. --json is { "letters": [...], "next": "..." }, where
+next is what --after takes, and left out when there are no more.
 
 Examples:
   $ npx corebus dlq list
   $ npx corebus dlq list --topic payment-events --group order-service
   $ npx corebus dlq list --limit 20
   $ npx corebus dlq list | grep 'card declined'
-  $ npx corebus dlq list --json | jq -r '.[].id'
+  $ npx corebus dlq list --json | jq -r '.letters[].id'
 ${EXIT_HELP}`
 
 export function listCommand(dlq: Command): void {
   filtered(dlq.command('list').description('show them, oldest first'))
     .option('--limit <n>', 'so many at most', wholeNumber)
+    .option('--after <cursor>', 'go on behind a list that had a limit, with the same filter')
     .option('--json', 'as JSON, with bodies and stacks')
     .addHelpText('after', HELP)
     .action(list)
 }
 
 async function list(options: Options): Promise<void> {
-  const filter = filterOf(options)
   const limit = options.limit ?? shownHere(options.json === true, process.stdout.isTTY)
-  const { letters, all } = await withBroker('dlq', options, async ({ driver: { admin } }) => {
-    const found = await admin.deadLetters(filter, limit === undefined ? {} : { limit: limit + 1 })
-    if (found.length === 0) await checkKnown(admin, filter)
-    const isMore = limit !== undefined && found.length > limit
-    return { letters: found.slice(0, limit), all: isMore && !options.json ? await countDead(admin, filter, found) : found.length }
-  })
-  await print(options.json ? JSON.stringify(letters.map(asJson)) : listed(letters, all, Date.now()))
+  await withBroker('dlq', options, ({ driver: { admin } }) =>
+    limit === undefined ? listAll(admin, options) : listSome(admin, options, limit),
+  )
+}
+
+async function listSome(admin: Admin, options: Options, limit: number): Promise<void> {
+  const { after, json } = options
+  const filter = filterOf(options)
+  const { letters, next } = await admin.deadLetters(filter, { limit, ...(after !== undefined && { after }) })
+  if (letters.length === 0) await checkKnown(admin, filter)
+  if (json) return print(JSON.stringify({ letters: letters.map(asJson), ...(next !== undefined && { next }) }))
+  const more = next === undefined ? undefined : { next, count: await countMore(admin, filter, letters, after) }
+  await print(listed(letters, more, Date.now()))
+}
+
+/** Undefined where some were passed over that nobody has counted. */
+async function countMore(
+  admin: Admin,
+  filter: DeadLetterFilter,
+  letters: readonly DeadLetter[],
+  after?: string,
+): Promise<number | undefined> {
+  return after === undefined ? (await countDead(admin, filter, letters)) - letters.length : undefined
+}
+
+async function listAll(admin: Admin, options: Options): Promise<void> {
+  const filter = filterOf(options)
+  const json = new JsonList('{"letters":')
+  let isEmpty = true
+  const show = async (letters: readonly DeadLetter[]): Promise<boolean> => {
+    const text = options.json ? '' : asTable(letters, Date.now())
+    // One table, whose head stands above the first page.
+    const lines = isEmpty ? text : text.slice(text.indexOf('\n') + 1)
+    isEmpty = false
+    return options.json ? json.add(letters.map(asJson)) : write(`${lines}\n`)
+  }
+  await eachPage(admin, filter, show, options)
+  if (isEmpty) await checkKnown(admin, filter)
+  if (options.json) await json.end('}')
+  else if (isEmpty) await print('no dead letters')
 }
 
 /** Undefined is all. */
@@ -54,8 +93,15 @@ export function shownHere(json: boolean, isTerminal: boolean): number | undefine
   return isTerminal && !json ? SHOWN : undefined
 }
 
-export function listed(letters: readonly DeadLetter[], all: number, now: number, width?: number): string {
+interface More {
+  readonly next: string
+  readonly count: number | undefined
+}
+
+export function listed(letters: readonly DeadLetter[], more: More | undefined, now: number, width?: number): string {
   if (letters.length === 0) return 'no dead letters'
-  const more = all - letters.length
-  return `${asTable(letters, now, width)}${more > 0 ? `\nand ${more} more` : ''}`
+  const text = asTable(letters, now, width)
+  if (!more) return text
+  const how = more.count === undefined || more.count < 1 ? 'and more' : `and ${more.count} more`
+  return `${text}\n${how}: ${COMMAND} dlq list --after ${more.next}`
 }

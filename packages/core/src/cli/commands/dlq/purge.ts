@@ -49,6 +49,6 @@ async function purge(options: Options): Promise<void> {
 }
 
 async function countOf(admin: Admin, filter: DeadLetterFilter): Promise<number> {
-  const first = await admin.deadLetters(filter, { limit: COUNTED_EXACTLY })
-  return first.length < COUNTED_EXACTLY ? first.length : countDead(admin, filter, first)
+  const { letters, next } = await admin.deadLetters(filter, { limit: COUNTED_EXACTLY })
+  return next === undefined ? letters.length : countDead(admin, filter, letters)
 }

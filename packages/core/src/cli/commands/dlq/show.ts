@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
+import { eachPage } from '../../../operations/letter-pages.ts'
 import { withBroker } from '../../broker.ts'
 import type { Common } from '../../common.ts'
 import { EXIT_HELP } from '../../exit.ts'
+import { JsonList } from '../../json-list.ts'
 import { asText } from '../../letter-text.ts'
 import { asJson } from '../../letters.ts'
-import { print } from '../../report.ts'
+import { write } from '../../report.ts'
 import { checkFound, filterOf, narrowed } from './filter.ts'
 
 interface Options extends Common {
@@ -35,11 +37,18 @@ export function showCommand(dlq: Command): void {
 
 async function show(id: string, options: Options): Promise<void> {
   const filter = filterOf({ ...options, id: [id] })
-  const letters = await withBroker('dlq', options, async ({ driver: { admin } }) => {
-    const found = await admin.deadLetters(filter)
-    await checkFound(admin, found.length, filter)
-    return found
-  })
   const how = { now: Date.now(), full: options.full === true }
-  await print(options.json ? JSON.stringify(letters.map(asJson)) : letters.map((letter) => asText(letter, how)).join('\n\n'))
+  const json = new JsonList()
+  let count = 0
+  await withBroker('dlq', options, async ({ driver: { admin } }) => {
+    await eachPage(admin, filter, async (letters) => {
+      const between = count === 0 ? '' : '\n'
+      count += letters.length
+      return options.json
+        ? json.add(letters.map(asJson))
+        : write(`${between}${letters.map((letter) => asText(letter, how)).join('\n\n')}\n`)
+    })
+    await checkFound(admin, count, filter)
+  })
+  if (options.json) await json.end()
 }

@@ -75,7 +75,7 @@ export async function chaos(
   await calm(company, hopelessMs, async () => (await waiting()) === 0)
   const left = await waiting()
   await company.close(company.members)
-  const found = (await Promise.all(topics.map((topic) => admin.deadLetters({ topic })))).flat()
+  const found = (await Promise.all(topics.map((topic) => admin.deadLetters({ topic }).then(({ letters }) => letters)))).flat()
   const letters = found.map(({ message: { id, headers } }) => ({
     id,
     reason: headers[HEADER.reason],

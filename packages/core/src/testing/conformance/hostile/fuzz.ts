@@ -110,7 +110,7 @@ function killsAt(kills: number): readonly number[] {
 async function judged(run: Run, service: FuzzService): Promise<{ findings: Finding[]; letters: readonly DeadLetter[] }> {
   const { topic, driver, numbers, handled } = run
   const { admin } = driver
-  const letters = async () => admin.deadLetters({ topic, group: 'g' })
+  const letters = async () => admin.deadLetters({ topic, group: 'g' }).then(({ letters }) => letters)
   const isOver = async () => {
     const dead = numbersIn(await letters())
     return numbers.every((n) => handled.has(n) || dead.has(n))
@@ -167,7 +167,7 @@ async function handedBack({ topic, driver, handled, start }: Run, letters: reado
     return { isDone: handled.size >= dead.size, progress: handled.size }
   })
   for (const n of dead) if (!handled.has(n)) findings.push({ kind: 'notReplayed', n, text: `#${n} was handed back and not handled` })
-  const { length: still } = await admin.deadLetters({ topic, group: 'g' })
+  const { length: still } = (await admin.deadLetters({ topic, group: 'g' })).letters
   if (still > 0) findings.push({ kind: 'notReplayed', text: `${still} letters are there that were handed back` })
   await service.end()
   return findings

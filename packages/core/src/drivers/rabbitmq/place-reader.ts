@@ -1,0 +1,114 @@
+import type { Channel } from 'amqplib'
+import type { Clock } from '../../clock.ts'
+import type { Declarer } from './declare.ts'
+import { readUpTo, tagged } from './read-up-to.ts'
+import type { Raw } from './wire.ts'
+
+export interface PlaceReaderOptions {
+  readonly declarer: Declarer
+  readonly clock: Clock
+}
+
+export interface Reading {
+  /** A page. What it returns leaves the queue. */
+  readonly work: (page: readonly Raw[]) => Promise<ReadonlySet<Raw>>
+  /** Asked after each page, with its last message: no more are wanted. */
+  readonly enough?: (last: Raw) => boolean
+  /** Size of the first page, where fewer may do. */
+  readonly firstPage?: number
+  /** Size of the largest page, where `work` takes its time: what it is done with is acknowledged with all of the page. */
+  readonly largestPage?: number
+}
+
+/** Read at a time: a place may hold more than fits into memory. */
+export const PAGE = 500
+
+const NOTHING: ReadonlySet<Raw> = new Set()
+/** A busy broker may take longer than one waits for it: so often it is asked again for what it says is there. */
+const MOST_EMPTY_PAGES = 3
+
+/** Reads the queues of dead letters, which are handed out for that: nobody else sees what is being read until it is back. */
+export class PlaceReader {
+  readonly #options: PlaceReaderOptions
+  /** One look at a place at a time: whoever looks has all of its letters. */
+  readonly #looking = new Map<string, Promise<unknown>>()
+
+  constructor(options: PlaceReaderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Goes through the messages that there are now, a page at a time. What leaves is acknowledged after its page. What stays is held until the end, so
+   * that nothing comes twice, and is back in its place then.
+   */
+  async read(queue: string, reading: Reading): Promise<void> {
+    const turn = (this.#looking.get(queue) ?? Promise.resolve()).then(() =>
+      this.#options.declarer.separately((channel) => this.#readAll(channel, queue, reading)),
+    )
+    this.#looking.set(
+      queue,
+      turn.catch(() => {}),
+    )
+    await turn
+  }
+
+  async #readAll(channel: Channel, queue: string, reading: Reading): Promise<void> {
+    const { work, firstPage = PAGE, largestPage = PAGE } = reading
+    const leaving = new Leaving(channel)
+    let left = await this.#ready(queue)
+    let [seen, empty] = [0, 0]
+    for (let isLast = left === 0; !isLast; ) {
+      // Small at first: whatever is read comes first the next time, and is read again.
+      const count = Math.min(Math.max(firstPage, Math.ceil(seen / 4)), largestPage, left)
+      const { page, consumerTag } = await this.#page(channel, queue, count)
+      const leaves = page.length > 0 ? await work(page) : NOTHING
+      seen += page.length
+      left -= page.length
+      empty = page.length > 0 ? 0 : empty + 1
+      isLast = left === 0 || empty === MOST_EMPTY_PAGES || (await this.#isEnough(queue, page, count, reading))
+      // It has all it may. With something acknowledged it would get more, which nobody would look at and nobody else could have.
+      if (!isLast) await channel.cancel(consumerTag)
+      leaving.acknowledge(page, leaves)
+      // Not before it has passed on all acknowledgements does the broker answer this; closed before, it would forget some.
+      if (isLast) await channel.cancel(consumerTag)
+    }
+  }
+
+  async #isEnough(queue: string, page: readonly Raw[], count: number, { enough = () => false }: Reading): Promise<boolean> {
+    const last = page.at(-1)
+    if (last && enough(last)) return true
+    // Of a page that is not full somebody else has the others, unless they are there.
+    return page.length < count && (await this.#ready(queue)) === 0
+  }
+
+  async #ready(queue: string): Promise<number> {
+    return (await this.#options.declarer.count(queue))?.ready ?? 0
+  }
+
+  async #page(channel: Channel, queue: string, count: number): Promise<{ page: readonly Raw[]; consumerTag: string }> {
+    const page: Raw[] = []
+    await channel.prefetch(count)
+    const { clock } = this.#options
+    const consumerTag = await readUpTo(channel, { queue, count, clock, onMessage: (raw) => page.push(raw) })
+    return { page: [...page], consumerTag }
+  }
+}
+
+/** Acknowledges what leaves with as few frames as possible: one for all, until something has stayed. */
+class Leaving {
+  readonly #channel: Channel
+  #hasStayed = false
+
+  constructor(channel: Channel) {
+    this.#channel = channel
+  }
+
+  acknowledge(page: readonly Raw[], leaving: ReadonlySet<Raw>): void {
+    const stays = this.#hasStayed ? 0 : page.findIndex((raw) => !leaving.has(raw))
+    const through = stays < 0 ? page.at(-1) : page[stays - 1]
+    if (through) this.#channel.ack(tagged(through.fields.deliveryTag), true)
+    if (stays < 0) return
+    this.#hasStayed = true
+    for (const raw of page.slice(stays)) if (leaving.has(raw)) this.#channel.ack(tagged(raw.fields.deliveryTag))
+  }
+}
