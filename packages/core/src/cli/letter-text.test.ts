@@ -89,6 +89,6 @@ body, 66 bytes
 
 test('a list on a terminal stops at 100 and says how many are left, elsewhere it is whole', () => {
   expect([shownHere(false, true), shownHere(false, false), shownHere(true, true)]).toEqual([100, undefined, undefined])
-  expect(listed([letter()], { next: 'x', count: 1_233 }, NOW, 80).split('\n').at(-1)).toBe('and 1233 more: npx corebus dlq list --after x')
+  expect(listed([letter()], { next: 'x', count: 1_233 }, NOW, 80).split('\n').at(-1)).toBe('and 1233 more: go on with --after x')
   expect(listed([letter()], undefined, NOW, 80)).not.toContain('more')
 })

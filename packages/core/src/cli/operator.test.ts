@@ -52,9 +52,40 @@ test('letters are listed and shown, and a mistyped topic or group is said', asyn
   expect([elsewhere.code, said(elsewhere)]).toEqual([2, 'error: group billing does not read topic alone; it reads payments'])
   expect([nobody.code, said(nobody)]).toEqual([2, 'error: no such group: biling; did you mean billing?'])
   expect([quiet.code, quiet.stdout]).toEqual([0, 'no dead letters\n'])
-  expect([two.stdout.split('\n').length, two.stdout.split('\n')[5]]).toEqual([7, 'and 1 more'])
+  const [last = '', ...behind] = two.stdout.split('\n').slice(5)
+  expect(last).toMatch(/^and 1 more: go on with --after \S+$/)
+  expect(behind).toEqual([''])
   for (const part of [`id           ${ids[0]}`, 'group        billing', 'card declined', '  1']) expect(shown.stdout).toContain(part)
   expect([missing.code, said(missing)]).toEqual([1, 'error: there is no dead letter with the id ghost'])
+})
+
+test('a list with a limit says how to go on, and going on shows the others', async () => {
+  const { project, ids } = await withDead(5)
+  const page = async (...options: readonly string[]) => {
+    const { stdout } = await project.core(['dlq', 'list', '--topic', 'payments', '--json', ...options])
+    const { letters, next }: { letters: readonly { id: string }[]; next?: string } = JSON.parse(stdout)
+    return { ids: letters.map(({ id }) => id), next }
+  }
+  const first = await page('--limit', '2')
+  expect(first).toEqual({ ids: ids.slice(0, 2), next: expect.any(String) })
+  const after = ['--after', first.next ?? '']
+  const [second, rest, all, table, wrong] = await Promise.all([
+    page('--limit', '2', ...after),
+    page(...after),
+    page(),
+    project.core(['dlq', 'list', ...after, '--limit', '1']),
+    project.core(['dlq', 'list', '--after', 'nonsense']),
+  ])
+  expect(second).toEqual({ ids: ids.slice(2, 4), next: expect.any(String) })
+  expect([rest, all]).toEqual([
+    { ids: ids.slice(2), next: undefined },
+    { ids, next: undefined },
+  ])
+  expect(table.stdout).toMatch(new RegExp(`^ID[^]*${ids[2]}[^]*\\nand more: go on with --after \\S+\\n$`))
+  expect([wrong.code, said(wrong)]).toEqual([
+    2,
+    'error: dead letters cannot be listed after "nonsense": it is no cursor. Take what came with the page before',
+  ])
 })
 
 test('letters are exported to a file of its own, and purged when somebody has said so', async () => {

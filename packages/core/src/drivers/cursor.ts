@@ -14,8 +14,8 @@ export function positionIn<T>(driver: string, cursor: string, isPosition: (value
   const parsed = contentOf(cursor)
   const [maker, position] = Array.isArray(parsed) ? parsed : []
   if (maker === driver && isPosition(position)) return position
-  const from = typeof maker === 'string' && maker !== driver ? `it is of the ${maker} broker, and this one is ${driver}` : 'it is none'
-  throw new CorebusError('CURSOR', `dead letters cannot be listed after "${cursor}": ${from}. Take the one that came with the page before`)
+  const from = typeof maker === 'string' && maker !== driver ? `it is of the ${maker} broker, and this one is ${driver}` : 'it is no cursor'
+  throw new CorebusError('CURSOR', `dead letters cannot be listed after "${cursor}": ${from}. Take what came with the page before`)
 }
 
 function contentOf(cursor: string): unknown {

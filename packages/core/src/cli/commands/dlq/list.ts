@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import type { Admin, DeadLetter, DeadLetterFilter } from '../../../driver.ts'
-import { COMMAND } from '../../../errors.ts'
 import { countDead } from '../../../operations/dead-count.ts'
 import { checkKnown } from '../../../operations/known.ts'
 import { eachPage } from '../../../operations/letter-pages.ts'
@@ -103,5 +102,5 @@ export function listed(letters: readonly DeadLetter[], more: More | undefined, n
   const text = asTable(letters, now, width)
   if (!more) return text
   const how = more.count === undefined || more.count < 1 ? 'and more' : `and ${more.count} more`
-  return `${text}\n${how}: ${COMMAND} dlq list --after ${more.next}`
+  return `${text}\n${how}: go on with --after ${more.next}`
 }
