@@ -6,7 +6,7 @@ import { OURS } from './wire.ts'
 export interface LetterLogOptions {
   readonly client: Client
   readonly topic: string
-  /** Letters of which is known at a time whether a later record deletes them. Their keys are what a place costs in memory: some 6 MB for 50,000. */
+  /** Letters of which is known at a time whether a later record deletes them. Their keys are what a place costs in memory: a few MB for 50,000. */
   readonly mostLetters?: number
 }
 
