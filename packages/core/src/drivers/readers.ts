@@ -23,8 +23,8 @@ export class Readers {
   async subscription(opening: Promise<Member>): Promise<Subscription> {
     const member = await this.#open(opening, this.#members)
     return {
-      settle: member.settle,
-      limit: member.limit,
+      settle: (settlements) => member.settle(settlements),
+      limit: (deliveries) => member.limit(deliveries),
       stop: () => {
         this.#live(member, false)
         return member.stop()

@@ -1,11 +1,13 @@
 import type { Clock, Delay } from '../../driver.ts'
 import { backOff } from '../back-off.ts'
 import type { BrokerTime } from './broker-time.ts'
+import type { Copies } from './copies.ts'
 import { copyOf } from './copy.ts'
 import { failureOf, inWords, isPermanent } from './failure.ts'
 import type { Commits } from './group/commits.ts'
 import type { Line, Receipt } from './group/line.ts'
-import { numberOf, OURS } from './wire.ts'
+import type { Standing } from './group/standing.ts'
+import { dueIn, numberOf, OURS } from './wire.ts'
 
 /**
  * The declared delay for what is asked: one that lasts as long, within its jitter. What nobody declared waits with the next longer ones, or
@@ -21,13 +23,14 @@ export function placeFor(delays: readonly Delay[], afterMs: number): number | un
 }
 
 export interface MoverOptions {
+  readonly group: string
   readonly clock: Clock
   readonly time: BrokerTime
   readonly commits: Commits
   /** Whether what is ours here is ours in the group, as far as we know. */
-  readonly isFresh: () => boolean
+  readonly standing: Pick<Standing, 'isFresh'>
   /** Stores what is due where the group reads it. */
-  readonly store: (receipt: Receipt, copy: ReturnType<typeof copyOf>) => Promise<void>
+  readonly copies: Pick<Copies, 'again'>
   readonly onStuck: (topic: string, why: string) => void
   readonly onMoved: () => void
 }
@@ -74,13 +77,13 @@ export class Mover {
   }
 
   async #move(receipt: Receipt): Promise<void> {
-    const { clock, commits, isFresh, onMoved } = this.#options
+    const { clock, commits, standing, onMoved } = this.#options
     const { line } = receipt
     const waitMs = backOff({ maxMs: 1_000 })
     this.#moving.add(receipt)
     for (let n = 1; receipt.state === 'out'; n++) {
       // Of a process that was frozen another may have brought back everything by now.
-      if (isFresh() && (await this.#store(receipt))) line.done(receipt)
+      if (standing.isFresh && (await this.#store(receipt))) line.done(receipt)
       else {
         // It stays where it is until it is stored there.
         if (this.#stopped) line.giveBack(receipt)
@@ -96,9 +99,10 @@ export class Mover {
 
   /** @returns whether it is stored. */
   async #store(receipt: Receipt): Promise<boolean> {
+    const { group, copies } = this.#options
     const { record, origin } = receipt
     try {
-      await this.#options.store(receipt, copyOf({ record, origin, headers: {} }))
+      await copies.again(dueIn(record.headers, origin), group, copyOf({ record, origin, headers: {} }))
       return true
     } catch (thrown) {
       const failure = failureOf(thrown)

@@ -17,9 +17,7 @@ function aLine() {
       group: 'g',
       copies: {} as Copies, // acknowledged only
       commits: { store: async () => onStore() } as unknown as Commits,
-      ours: () => new Set(),
-      isOurs: () => true,
-      onSettled: () => {},
+      reader: { again: () => new Set(), has: () => true, settled: () => {} },
       onLost: (deliveries) => lost.push(...deliveries),
     })
   return { line, one, two, lost, acknowledge }

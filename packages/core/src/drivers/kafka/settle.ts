@@ -1,27 +1,23 @@
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, SettleError } from '../../errors.ts'
-import type { Copies, Ours } from './copies.ts'
+import type { Copies } from './copies.ts'
 import { failureOf, isPermanent } from './failure.ts'
 import type { Commits } from './group/commits.ts'
 import { type Line, Receipt } from './group/line.ts'
+import type { Reader } from './group/reader.ts'
 
 export interface SettleOptions {
   readonly group: string
   readonly copies: Copies
   readonly commits: Commits
-  readonly ours: Ours
-  /** Whether it was handed out by this subscription. */
-  readonly isOurs: (line: Line) => boolean
-  readonly onSettled: () => void
+  /** Only what it has handed out is settled. */
+  readonly reader: Pick<Reader, 'again' | 'has' | 'settled'>
   /** It was given up before that could be committed: others will get it. */
   readonly onLost: (deliveries: readonly Delivery[]) => void
 }
 
 /** Stores the copies, each before its original is done with: a crash in between makes a second one and loses none. */
-export async function settle(
-  settlements: readonly Settlement[],
-  { group, copies, commits, ours, isOurs, onSettled, onLost }: SettleOptions,
-): Promise<void> {
+export async function settle(settlements: readonly Settlement[], { group, copies, commits, reader, onLost }: SettleOptions): Promise<void> {
   const touched = new Set<Line>()
   const done: { readonly delivery: Delivery; readonly line: Line; readonly version: number }[] = []
   const finish = (delivery: Delivery, receipt: Receipt) => {
@@ -39,7 +35,7 @@ export async function settle(
     // Given back meanwhile, by a driver that is closing: it comes again.
     if (receipt instanceof Receipt && receipt.state === 'waiting') lost.push(settlement.delivery)
     // Settled before, lost, or somebody else's.
-    if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !isOurs(receipt.line)) continue
+    if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !reader.has(receipt.line)) continue
     const { line } = receipt
     touched.add(line)
     if (settlement.kind === 'ack') {
@@ -48,7 +44,7 @@ export async function settle(
     }
     receipt.state = 'settling'
     storing.push(
-      copies.settle(settlement, receipt, group, ours).then(
+      copies.settle(settlement, receipt, group, reader.again).then(
         () => finish(settlement.delivery, receipt),
         (thrown: unknown) => {
           // Lost meanwhile: it comes again by itself.
@@ -61,9 +57,9 @@ export async function settle(
       ),
     )
   }
-  onSettled()
+  reader.settled()
   await Promise.all(storing)
-  if (storing.length > 0) onSettled()
+  if (storing.length > 0) reader.settled()
   await commits.store(touched)
   lost.push(...done.filter(({ line, version }) => line.gone && line.stored < version).map(({ delivery }) => delivery))
   if (lost.length > 0) onLost(lost)

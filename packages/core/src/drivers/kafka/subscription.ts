@@ -1,27 +1,29 @@
-import { type Clock, monotonic, sleep } from '../../clock.ts'
-import type { SubscribeOptions, Subscription, SubscriptionState } from '../../driver.ts'
+import { type Clock, sleep } from '../../clock.ts'
+import type { Settlement, SubscribeOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { Member } from '../readers.ts'
 import { stuckRetries } from '../stuck-retries.ts'
 import type { Address } from './address.ts'
 import type { BrokerTime } from './broker-time.ts'
-import { connectAll } from './connect.ts'
 import type { Copies } from './copies.ts'
 import { Mover } from './delays.ts'
-import { closed, expelled, notJoined, taken, waits } from './failure.ts'
-import { decodeWish, type Share } from './group/assigner.ts'
+import { expelled, taken, waits } from './failure.ts'
+import type { Share } from './group/assigner.ts'
 import { Commits } from './group/commits.ts'
+import { MemberConnections } from './group/connections.ts'
+import { Entry } from './group/entry.ts'
 import { Fetcher } from './group/fetcher.ts'
 import { Holdings } from './group/holdings.ts'
 import type { Line } from './group/line.ts'
 import { Membership } from './group/membership.ts'
 import { Reader } from './group/reader.ts'
+import { Standing } from './group/standing.ts'
+import { MemberStates } from './group/states.ts'
 import { Metadata } from './metadata.ts'
 import type { Names } from './names.ts'
-import { Client } from './protocol/client.ts'
+import type { Client, Fetched } from './protocol/client.ts'
 import { settle } from './settle.ts'
 import type { Topology } from './topology.ts'
-import { dueIn } from './wire.ts'
 
 export interface SubscriptionContext {
   readonly address: Address
@@ -35,266 +37,232 @@ export interface SubscriptionContext {
   readonly time: BrokerTime
 }
 
-const SETTLES_WITHIN_MS = 5_000
-const LOOK_EVERY_MS = 20
 const LAST_COMMIT_WITHIN_MS = 1_500
 
 /** @throws CorebusError GROUP_TAKEN, GROUP_DEAD, CONNECT */
 export async function subscribe(options: SubscribeOptions, context: SubscriptionContext): Promise<Member> {
-  const { topics, group, exclusive, onDeliveries, onLost } = options
-  const { address, names, clock, timeoutMs, asking, topology, copies, time } = context
-  const closing = new AbortController()
-  const settling = new Set<Promise<void>>()
-  let state: SubscriptionState['kind'] | 'new' = 'new'
-  let trouble: Error | undefined
-  let heard = { beat: false, answer: false }
-  let share: Share | undefined
-  let refused: Error | undefined
-  let stopped = false
-  let left: Promise<void> | undefined
-  let ended: Promise<void> | undefined
+  const subscription = new KafkaSubscription(options, context)
+  try {
+    await subscription.begin()
+    return subscription
+  } catch (thrown) {
+    await subscription.end()
+    throw thrown
+  }
+}
 
-  // Each for what the broker answers late: a join, and two kinds of fetches.
-  const connection = () => new Client({ address, onLost: onTrouble })
-  const [joining, polling, catchingUp] = [connection(), connection(), connection()] as const
-  const metadata = new Metadata(asking, clock)
-  const commits = new Commits({ client: asking, group: names.group(group), clock, identity: () => membership.identity })
-  const reader = new Reader({
-    ...{ limit: options.limit, clock, commits },
-    isFresh: () => membership.isFresh,
-    onDeliveries,
-    onLost,
-    onRoom: () => fetcher.wake(),
-  })
-  const mover = new Mover({
-    clock,
-    time,
-    commits,
-    isFresh: () => membership.isFresh,
-    store: ({ origin, record }, copy) => copies.again(dueIn(record.headers, origin), group, copy),
-    onStuck: stuckRetries({ group, clock, onNotice }),
-    onMoved() {
-      holdings.release()
-      fetcher.wake()
-    },
-  })
-  const holdings = new Holdings({
-    topics,
-    group,
-    from: options.from,
-    names,
-    client: asking,
-    clock,
-    reader,
-    commits,
-    closing: closing.signal,
-    make: (topic) => topology.make(topic),
-    onChange() {
-      fetcher.wake()
-      reader.pump()
-    },
-    onReleased: () => (stopped && holdings.isEmpty ? void leave() : membership.rejoin()),
-  })
-  const membership = new Membership({
-    client: joining,
-    asking,
-    metadata,
-    clock,
-    group: names.group(group),
-    sessionMs: address.sessionMs,
-    exclusive,
-    topics: () => (stopped ? [] : [...topics.map(names.topic), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]),
-    owned: () => holdings.owned(),
-    onShare(given) {
-      if (given.taken && !share && state !== 'new') onDead(taken(group)) // nobody waits in `settled` any more
-      share = given
-      holdings.take(given)
-    },
-    onExpelled,
-    onTrouble,
-    onBeat() {
-      heard.beat = true
-      back()
-      reader.pump()
-    },
-    onDead,
-  })
-  const fetcher = new Fetcher<Line>({
-    polling,
-    catchingUp,
-    metadata,
-    clock,
-    sources: () => reader.lines.filter((line) => reader.mayRead(line)),
-    onFetched(line, { records, next }) {
-      if (!line.gone) line.add(records, next)
-    },
-    onOutOfRange: ({ topic }) =>
-      reset(topic, new CorebusError('OFFSET_GONE', `what ${group} was to read next of ${topic} is not there any more`)),
-    async onGone(topic) {
-      reset(topic, new CorebusError('TOPIC_GONE', `topic ${topic} is gone from the broker; it is made again where that is allowed`))
-      await topology.make(topic).catch(() => {}) // asked for again by whoever reads it
-    },
-    onTrouble,
-    onAnswer() {
-      heard.answer = true
-      back()
-      for (const line of reader.lines) if (line.kind === 'delay' && line.waiting > 0) mover.take(line)
-      reader.regulate()
-      reader.pump()
-    },
-    onDead,
-  })
+/**
+ * One member of a group, wired up. `Membership` asks the group which partitions are its own, `Holdings` takes and gives up those, `Fetcher` reads
+ * them, `Reader` hands out what was read, `Mover` brings back what has waited for its retry, and `Commits` stores how far all of that is.
+ */
+class KafkaSubscription implements Member {
+  readonly #options: SubscribeOptions
+  readonly #context: SubscriptionContext
+  readonly #closing = new AbortController()
+  readonly #states: MemberStates
+  readonly #connections: MemberConnections
+  readonly #commits: Commits
+  readonly #reader: Reader
+  readonly #mover: Mover
+  readonly #fetcher: Fetcher<Line>
+  readonly #holdings: Holdings
+  readonly #entry: Entry
+  readonly #membership: Membership
+  readonly #settling = new Set<Promise<void>>()
+  #stopped = false
+  #leaving: Promise<void> | undefined
+  #ending: Promise<void> | undefined
 
-  function reset(topic: string, error: Error): void {
-    onTrouble(error)
-    holdings.reload(topic)
+  /** Each is made after those that it calls. What it has to say to those that come later goes through an `on…` and a method of this class. */
+  constructor(options: SubscribeOptions, context: SubscriptionContext) {
+    this.#options = options
+    this.#context = context
+    const { topics, group, exclusive, from, limit, onDeliveries, onLost, onState } = options
+    const { names, clock, asking, address, topology, copies, time } = context
+    const metadata = new Metadata(asking, clock)
+    const standing = new Standing({ clock, sessionMs: address.sessionMs })
+    const closing = this.#closing.signal
+
+    const states = new MemberStates({ onState, reads: () => this.#reader.reads, onAway: () => this.#letGoOfCatchingUp() })
+    const connections = new MemberConnections({ ...context, onLost: (error) => states.trouble(error) })
+    const commits = new Commits({ client: asking, group: names.group(group), clock, standing })
+    const reader = new Reader({ limit, clock, commits, standing, onDeliveries, onLost, onRoom: () => this.#fetcher.wake() })
+    const onStuck = stuckRetries({ group, clock, onNotice: (notice) => states.notice(notice) })
+    const mover = new Mover({ group, clock, time, commits, standing, copies, onStuck, onMoved: () => this.#moved() })
+    const { polling, catchingUp, joining } = connections
+    const fetcher = new Fetcher<Line>({
+      ...{ polling, catchingUp, metadata, clock, states },
+      sources: () => reader.readable(),
+      onFetched: (line, fetched) => this.#fetched(line, fetched),
+      onAnswer: () => this.#answered(),
+      onOutOfRange: ({ topic }) => this.#outOfRange(topic),
+      onGone: (topic) => this.#makeAgain(topic),
+    })
+    const holdings = new Holdings({
+      ...{ topics, group, from, names, client: asking, clock, reader, commits, fetcher, topology, closing },
+      onReleased: () => this.#released(),
+    })
+    this.#entry = new Entry({ ...context, topics, group, client: asking, holdings, states, closing })
+    this.#membership = new Membership({
+      ...{ client: joining, asking, metadata, clock, exclusive, holdings, standing, states },
+      group: names.group(group),
+      sessionMs: address.sessionMs,
+      topics: () => this.#wanted(),
+      onShare: (share) => this.#takeShare(share),
+      onExpelled: () => this.#expelled(),
+      onBeat: () => this.#heardBeat(),
+    })
+    this.#states = states
+    this.#connections = connections
+    this.#commits = commits
+    this.#reader = reader
+    this.#mover = mover
+    this.#fetcher = fetcher
+    this.#holdings = holdings
   }
 
-  function onTrouble(error: Error): void {
-    trouble ??= error
-    heard = { beat: false, answer: false }
-    if (state !== 'consuming' || stopped) return
-    state = 'reconnecting'
-    // It is used now and then: found lost by itself after all is back, it would be a second outage.
-    catchingUp.letGo()
-    options.onState({ kind: 'reconnecting', error })
+  /** Resolves when it is a member and reads, or is kept waiting by its group. @throws CorebusError GROUP_TAKEN, GROUP_DEAD, CONNECT */
+  async begin(): Promise<void> {
+    const { group, exclusive } = this.#options
+    const { time } = this.#context
+    if (exclusive) await this.#entry.refuseIfTaken()
+    await Promise.all([this.#connections.open(this.#closing.signal), time.refresh()])
+    this.#membership.start()
+    this.#fetcher.start()
+    await this.#entry.settled()
+    this.#states.begin(this.#entry.hasShare ? { kind: 'consuming' } : { kind: 'reconnecting', error: waits(group) })
+    for (const notice of time.off()) this.#states.notice(notice)
   }
 
-  function onExpelled(): void {
-    holdings.loseAll()
-    const error = expelled(group)
-    if (state === 'reconnecting' && !stopped) options.onState({ kind: 'reconnecting', error })
-    onTrouble(error)
+  settle(settlements: readonly Settlement[]): Promise<void> {
+    const work = this.#settleAndRelease(settlements)
+    const tracked: Promise<void> = work.catch(() => {}).finally(() => this.#settling.delete(tracked))
+    this.#settling.add(tracked)
+    return work
   }
 
-  /** Coordinator and partitions are two brokers' business. Where nothing may be read now, there is no answer to wait for. */
-  function back(): void {
-    const reads = reader.lines.some((line) => reader.mayRead(line))
-    if (!heard.beat || (reads && !heard.answer) || stopped || state === 'dead') return
-    trouble = undefined
-    if (state !== 'reconnecting') return
-    state = 'consuming'
-    options.onState({ kind: 'consuming' })
+  limit(deliveries: number): void {
+    this.#reader.limit(deliveries)
   }
 
-  /** While it is away, what it is away for is told instead. */
-  function onNotice(notice: Error): void {
-    if (state === 'consuming' && !stopped) options.onState({ kind: 'consuming', notice })
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#states.end()
+    this.#reader.stop()
+    this.#mover.stop()
+    if (this.#holdings.isEmpty) void this.#leave()
+    else this.#holdings.take({ partitions: {}, unfinished: false, taken: false })
   }
 
-  function onDead(error: Error): void {
-    refused ??= error
-    if (state === 'dead' || stopped) return
-    const before = state
-    state = 'dead'
-    if (before !== 'new') options.onState({ kind: 'dead', error })
+  end(): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
   }
 
-  /** Somebody else reads one of these topics in this group, and one of the two wants to be alone. */
-  async function refuseIfTaken(): Promise<void> {
-    const described = await asking.describe(names.group(group)).catch(() => undefined)
-    const wanted = new Set(topics.map(names.topic))
-    const others = described?.members.map(({ memberId, memberMetadata }) => decodeWish(memberId, memberMetadata)) ?? []
-    if (others.some((one) => one?.topics.some((topic) => wanted.has(topic)))) throw taken(group)
+  async #end(): Promise<void> {
+    const { clock } = this.#context
+    await this.stop()
+    await Promise.race([Promise.all(this.#settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
+    for (const line of this.#reader.lines) line.handBack()
+    await Promise.race([this.#commits.store(this.#reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
+    for (const line of this.#reader.lines) this.#reader.remove(line)
+    this.#commits.forget()
+    await this.#leave()
   }
 
-  /** Until everybody has given up what is ours, and it can be read. */
-  async function settled(): Promise<void> {
-    const deadline = monotonic(clock) + SETTLES_WITHIN_MS
-    while (!closing.signal.aborted) {
-      if (refused) throw refused
-      if (share?.taken) throw taken(group)
-      const late = monotonic(clock) > deadline
-      if (share && holdings.isReady && !share.unfinished) return
-      // Some wait for another member, or for a broker that is down: the others are read meanwhile.
-      if (share && holdings.isPartlyReady && late) return
-      if (!share && monotonic(clock) > deadline + timeoutMs + 2 * SETTLES_WITHIN_MS) {
-        // Kept waiting by its group it waits on: a process that gave up and began anew would be one more dead member for which all wait.
-        await asking.ping().catch(() => Promise.reject(notJoined(group, trouble)))
-        if (!share) return
-      }
-      await sleep(clock, LOOK_EVERY_MS, closing.signal)
+  async #settleAndRelease(settlements: readonly Settlement[]): Promise<void> {
+    const { group, exclusive, onLost } = this.#options
+    try {
+      await settle(settlements, { group, copies: this.#context.copies, commits: this.#commits, reader: this.#reader, onLost })
+    } finally {
+      this.#holdings.release()
     }
-    throw closed()
+    // Whoever waits for the group may come as soon as the last message of a stopped member is settled.
+    if (this.#stopped && exclusive && this.#reader.lines.every(({ out }) => out === 0)) await this.#leave()
   }
 
   /** When nothing is held any more. */
-  function leave(): Promise<void> {
-    left ??= (async () => {
-      fetcher.stop()
-      mover.stop()
-      await membership.leave()
-      closing.abort()
-      commits.close()
-      // Nothing that is still out there is waited for: a poll, or the answer of a group that was left.
-      await Promise.all([joining.close(0), polling.close(0), catchingUp.close(0)])
-      await Promise.all([membership.ended(), fetcher.ended()])
-    })()
-    return left
+  #leave(): Promise<void> {
+    this.#leaving ??= this.#leaveGroup()
+    return this.#leaving
   }
 
-  async function stop(): Promise<void> {
-    if (stopped) return
-    stopped = true
-    reader.stop()
-    mover.stop()
-    if (holdings.isEmpty) void leave()
-    else holdings.take({ partitions: {}, unfinished: false, taken: false })
+  async #leaveGroup(): Promise<void> {
+    this.#fetcher.stop()
+    this.#mover.stop()
+    await this.#membership.leave()
+    this.#closing.abort()
+    this.#commits.close()
+    await this.#connections.close()
+    await Promise.all([this.#membership.ended(), this.#fetcher.ended()])
   }
 
-  async function end(): Promise<void> {
-    await stop()
-    await Promise.race([Promise.all(settling), sleep(clock, LAST_COMMIT_WITHIN_MS)])
-    for (const line of reader.lines) line.handBack()
-    await Promise.race([commits.store(reader.lines), sleep(clock, LAST_COMMIT_WITHIN_MS)])
-    for (const line of reader.lines) reader.remove(line)
-    commits.forget()
-    await leave()
+  /** What a member tells the group that it wants to read: nothing once it is stopped. */
+  #wanted(): readonly string[] {
+    const { topics, group } = this.#options
+    const { names, topology } = this.#context
+    if (this.#stopped) return []
+    return [...topics.map(names.topic), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]
   }
 
-  async function settleAndRelease(settlements: Parameters<Subscription['settle']>[0]): Promise<void> {
-    try {
-      await settle(settlements, {
-        group,
-        copies,
-        commits,
-        ours: reader.again,
-        isOurs: (line) => reader.has(line),
-        onSettled: () => reader.settled(),
-        onLost,
-      })
-    } finally {
-      holdings.release()
-    }
-    // Whoever waits for the group may come as soon as the last message of a stopped member is settled.
-    if (stopped && exclusive && reader.lines.every(({ out }) => out === 0)) await leave()
+  #takeShare(share: Share): void {
+    // After the start nobody waits for the entry any more.
+    if (share.taken && !this.#entry.hasShare && this.#states.hasBegun) this.#states.dead(taken(this.#options.group))
+    this.#entry.give(share)
+    this.#holdings.take(share)
   }
 
-  try {
-    if (exclusive) await refuseIfTaken()
-    await Promise.all([connectAll([joining, polling], { address, clock, timeoutMs, closing: closing.signal }), time.refresh()])
-    membership.start()
-    fetcher.start()
-    await settled()
-  } catch (thrown) {
-    await end()
-    throw thrown
+  #expelled(): void {
+    this.#holdings.loseAll()
+    this.#states.expelled(expelled(this.#options.group))
   }
-  state = share ? 'consuming' : 'reconnecting'
-  options.onState(share ? { kind: 'consuming' } : { kind: 'reconnecting', error: waits(group) })
-  for (const notice of time.off()) onNotice(notice)
-  return {
-    settle(settlements) {
-      const work = settleAndRelease(settlements)
-      const tracked: Promise<void> = work.catch(() => {}).finally(() => settling.delete(tracked))
-      settling.add(tracked)
-      return work
-    },
-    limit: (deliveries) => reader.limit(deliveries),
-    stop,
-    end() {
-      ended ??= end()
-      return ended
-    },
+
+  #heardBeat(): void {
+    this.#states.heardBeat()
+    this.#reader.pump()
+  }
+
+  /** What another member waits for has been given up: it gets it in the next round of the group. */
+  #released(): void {
+    if (this.#stopped && this.#holdings.isEmpty) void this.#leave()
+    else this.#membership.rejoin()
+  }
+
+  #fetched(line: Line, { records, next }: Fetched): void {
+    if (!line.gone) line.add(records, next)
+  }
+
+  #answered(): void {
+    this.#states.heardAnswer()
+    for (const line of this.#reader.lines) if (line.kind === 'delay' && line.waiting > 0) this.#mover.take(line)
+    this.#reader.regulate()
+    this.#reader.pump()
+  }
+
+  #moved(): void {
+    this.#holdings.release()
+    this.#fetcher.wake()
+  }
+
+  #outOfRange(topic: string): void {
+    const { group } = this.#options
+    this.#readAnew(topic, new CorebusError('OFFSET_GONE', `what ${group} was to read next of ${topic} is not there any more`))
+  }
+
+  async #makeAgain(topic: string): Promise<void> {
+    const gone = `topic ${topic} is gone from the broker; it is made again where that is allowed`
+    this.#readAnew(topic, new CorebusError('TOPIC_GONE', gone))
+    await this.#context.topology.make(topic).catch(() => {}) // asked for again by whoever reads it
+  }
+
+  #readAnew(topic: string, why: Error): void {
+    this.#states.trouble(why)
+    this.#holdings.reload(topic)
+  }
+
+  /** It is used now and then: found lost by itself after all is back, it would be a second outage. */
+  #letGoOfCatchingUp(): void {
+    this.#connections.catchingUp.letGo()
   }
 }

@@ -46,9 +46,8 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
       source.next = 0
     },
     onGone: async () => {},
-    onTrouble: nothing,
-    onAnswer: nothing,
-    onDead: nothing,
+    onAnswer: () => {},
+    states: { trouble: nothing, dead: nothing },
   })
   try {
     await client.connect()

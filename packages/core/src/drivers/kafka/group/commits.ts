@@ -3,14 +3,15 @@ import { backOff } from '../../back-off.ts'
 import { failureOf } from '../failure.ts'
 import type { Client } from '../protocol/client.ts'
 import type { Line } from './line.ts'
-import type { Identity } from './membership.ts'
+import type { Standing } from './standing.ts'
 
 export interface CommitsOptions {
   /** Not the one that joins. */
   readonly client: Pick<Client, 'commit'>
   readonly group: string
   readonly clock: Clock
-  readonly identity: () => Identity
+  /** Who commits. */
+  readonly standing: Pick<Standing, 'identity'>
 }
 
 interface Waiter {
@@ -68,7 +69,7 @@ export class Commits {
   }
 
   async #run(): Promise<void> {
-    const { client, group, clock, identity } = this.#options
+    const { client, group, clock, standing } = this.#options
     const waitMs = backOff({ firstMs: 50, maxMs: 1_000 })
     let n = 1
     let kept = false
@@ -80,7 +81,7 @@ export class Commits {
       this.#dirty.clear()
       const offsets = lines.map((line) => ({ line, topic: line.topic, partition: line.partition, ...line.commit(), version: line.changed }))
       try {
-        const { memberId, groupGenerationId, keptGenerationId } = identity()
+        const { memberId, groupGenerationId, keptGenerationId } = standing.identity
         const as = { memberId, groupGenerationId: kept ? keptGenerationId : groupGenerationId }
         if (offsets.length > 0) await client.commit(group, as, offsets)
         for (const { line, version } of offsets) line.stored = version

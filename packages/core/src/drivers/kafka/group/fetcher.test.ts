@@ -39,9 +39,8 @@ function aFetcher({ metadata = {} as Metadata, leader = 1 }: { metadata?: Metada
     },
     onOutOfRange: () => {},
     onGone: async () => {},
-    onTrouble: () => {},
+    states: { trouble: () => {}, dead: () => {} },
     onAnswer: () => {},
-    onDead: () => {},
   })
   return { fetcher, sources, paused, polls: polling.asked, besides: catchingUp.asked }
 }

@@ -4,6 +4,7 @@ import { backOff } from '../../back-off.ts'
 import { failureOf, isUnknownTopic } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Fetched } from '../protocol/client.ts'
+import type { MemberStates } from './states.ts'
 
 /** A partition that is read. */
 export interface Source {
@@ -22,6 +23,8 @@ export interface FetcherOptions<S extends Source> {
   readonly catchingUp: Client
   readonly metadata: Metadata
   readonly clock: Clock
+  /** Told of what keeps it from reading. */
+  readonly states: Pick<MemberStates, 'trouble' | 'dead'>
   /** Those that may be read now. */
   readonly sources: () => readonly S[]
   /** There was something, if only a gap. */
@@ -30,10 +33,8 @@ export interface FetcherOptions<S extends Source> {
   readonly onOutOfRange: (source: S) => void
   /** The topic is gone. Not read again until this has settled. */
   readonly onGone: (topic: string) => Promise<void>
-  readonly onTrouble: (error: Error) => void
   /** After everything that came with it. */
   readonly onAnswer: () => void
-  readonly onDead: (error: Error) => void
 }
 
 /** A long poll that is out. */
@@ -126,7 +127,7 @@ export class Fetcher<S extends Source> {
   }
 
   async #locate(topic: string, sources: readonly S[]): Promise<boolean> {
-    const { metadata, onGone, onTrouble } = this.#options
+    const { metadata, states, onGone } = this.#options
     try {
       const leaders = await metadata.leaders(topic)
       for (const source of sources) source.leader = leaders[source.partition] ?? -1
@@ -135,7 +136,7 @@ export class Fetcher<S extends Source> {
       const failure = failureOf(thrown)
       if (this.#stopped) return false
       if (isUnknownTopic(failure)) await onGone(topic)
-      else onTrouble(failure.error)
+      else states.trouble(failure.error)
       return false
     }
   }
@@ -202,10 +203,10 @@ export class Fetcher<S extends Source> {
 
   /** @returns whether it is put right already. */
   #failed(thrown: unknown, mine: readonly S[]): boolean {
-    const { metadata, onOutOfRange, onTrouble, onDead } = this.#options
+    const { metadata, states, onOutOfRange } = this.#options
     const failure = failureOf(thrown)
     if (failure.error.name === 'KafkaJSNotImplemented') {
-      onDead(
+      states.dead(
         new CorebusError('CODEC', `a message is compressed in a way that kafkajs cannot read without a package: ${failure.error.message}`, {
           cause: failure.error,
         }),
@@ -218,7 +219,7 @@ export class Fetcher<S extends Source> {
       if (source) onOutOfRange(source)
       return source !== undefined
     }
-    if (failure.type === '') onTrouble(failure.error)
+    if (failure.type === '') states.trouble(failure.error)
     // Which of them it is about is not said: all are looked up again.
     for (const source of mine) {
       metadata.forget(source.topic)

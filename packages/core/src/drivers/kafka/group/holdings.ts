@@ -3,8 +3,10 @@ import { backOff } from '../../back-off.ts'
 import { failureOf, isUnknownTopic } from '../failure.ts'
 import type { Names } from '../names.ts'
 import type { Client } from '../protocol/client.ts'
+import type { Topology } from '../topology.ts'
 import type { Partitions, Share } from './assigner.ts'
 import type { Commits } from './commits.ts'
+import type { Fetcher } from './fetcher.ts'
 import type { Line } from './line.ts'
 import { loadLines } from './positions.ts'
 import type { Reader } from './reader.ts'
@@ -19,10 +21,10 @@ export interface HoldingsOptions {
   readonly clock: Clock
   readonly reader: Reader
   readonly commits: Commits
+  /** Woken when something was taken or given up. */
+  readonly fetcher: Pick<Fetcher<Line>, 'wake'>
   /** Makes a topic that is not there. */
-  readonly make: (topic: string) => Promise<void>
-  /** Something was taken or given up. */
-  readonly onChange: () => void
+  readonly topology: Pick<Topology, 'make'>
   /** What another member waits for has been given up. */
   readonly onReleased: () => void
   readonly closing: AbortSignal
@@ -96,7 +98,7 @@ export class Holdings {
       if (fresh.length > 0) void this.#load(topic, fresh) // never rejects
     }
     for (const [key, holding] of this.#held) if (!keys.has(key)) this.#leave(holding, true)
-    this.#options.onChange()
+    this.#changed()
     this.release()
   }
 
@@ -106,7 +108,7 @@ export class Holdings {
   }
 
   async #load(topic: string, holdings: readonly Holding[]): Promise<void> {
-    const { group, from, names, client, clock, reader, commits, make, onChange, closing } = this.#options
+    const { group, from, names, client, clock, reader, commits, topology, closing } = this.#options
     const of = this.#of.get(topic)
     const waitMs = backOff({ maxMs: 1_000 })
     let left = holdings
@@ -138,14 +140,14 @@ export class Holdings {
           this.#leave(holding, holding.leaving)
           for (const line of ofHolding) reader.add(line)
         }
-        if (found.length > 0) onChange()
+        if (found.length > 0) this.#changed()
         this.release()
         if (left.length > 0) await sleep(clock, waitMs(n), closing)
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) {
           const missing = of === undefined ? [topic] : [topic, names.again(of, group)]
-          for (const one of missing) await make(one).catch(() => {}) // then it is asked for again
+          for (const one of missing) await topology.make(one).catch(() => {}) // then it is asked for again
         }
         await sleep(clock, waitMs(n), closing)
       }
@@ -166,7 +168,7 @@ export class Holdings {
   }
 
   async #release(): Promise<void> {
-    const { commits, reader, onReleased, onChange } = this.#options
+    const { commits, reader, onReleased } = this.#options
     const idle = () =>
       [...this.#held.values()].filter(
         ({ leaving, ready, leaderless, lines }) => leaving && (ready || leaderless) && lines.every((line) => line.out === 0),
@@ -180,19 +182,26 @@ export class Holdings {
         for (const line of holding.lines) reader.remove(line)
       }
       if (still.length === 0) continue
-      onChange()
+      this.#changed()
       onReleased()
     }
   }
 
   /** The group went on without us. */
   loseAll(): void {
-    const { reader, commits, onChange } = this.#options
+    const { reader, commits } = this.#options
     const held = [...this.#held.values()]
     this.#held.clear()
     for (const { lines } of held) for (const line of lines) reader.remove(line)
     commits.forget()
-    onChange()
+    this.#changed()
+  }
+
+  /** Other partitions are here: there is something else to read, and perhaps to hand out. */
+  #changed(): void {
+    const { fetcher, reader } = this.#options
+    fetcher.wake()
+    reader.pump()
   }
 
   /** A topic was deleted, or is another now: what is known of it is about another log. */

@@ -5,7 +5,10 @@ import { groupDead, OTHER_CLIENTS } from '../../others.ts'
 import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Joined } from '../protocol/client.ts'
-import { assign, decodeShare, decodeWish, encodeShare, encodeWish, type Partitions, PROTOCOL, type Share, type Wish } from './assigner.ts'
+import { assign, decodeShare, decodeWish, encodeShare, encodeWish, PROTOCOL, type Share, type Wish } from './assigner.ts'
+import type { Holdings } from './holdings.ts'
+import type { Standing } from './standing.ts'
+import type { MemberStates } from './states.ts'
 
 export interface MembershipOptions {
   /** Nothing else may be asked on its connection: while others are waited for, the broker answers nothing there. */
@@ -20,14 +23,15 @@ export interface MembershipOptions {
   readonly exclusive: boolean
   readonly topics: () => readonly string[]
   /** What this member has and has not given up. */
-  readonly owned: () => Partitions
+  readonly holdings: Pick<Holdings, 'owned'>
+  /** Told of everything that the group answers. */
+  readonly standing: Standing
+  /** Told of what keeps it from being a member, for now or for good. */
+  readonly states: Pick<MemberStates, 'trouble' | 'dead'>
   readonly onShare: (share: Share) => void
   /** The group went on without this member: nothing is its own any more. */
   readonly onExpelled: () => void
-  readonly onTrouble: (error: Error) => void
   readonly onBeat: () => void
-  /** It cannot be a member. */
-  readonly onDead: (error: Error) => void
 }
 
 const BEAT_EVERY_MS = 500
@@ -40,43 +44,22 @@ const LEAVE_WITHIN_MS = 1_500
 const DOUBT_EVERY_MS = 1_000
 const OK = 'OK'
 
-/** What a commit says of the member that sends it. */
-export interface Identity {
-  readonly memberId: string
-  readonly groupGenerationId: number
-  /** The generation of the last round that was finished. A broker that is started again knows no later one. */
-  readonly keptGenerationId: number
-}
-
 /** One member of a consumer group: joins, keeps itself known by heartbeats of its own, and joins again when anything changes. */
 export class Membership {
   readonly #options: MembershipOptions
   readonly #since: number
   readonly #ending = new AbortController()
   #again = new AbortController()
-  #id = ''
-  #generation = -1
-  #keptGeneration = -1
   #leads = false
   #unfinished = false
   /** Of the leader: the topics of all members, and how many partitions they had. */
   #wanted: ReadonlySet<string> = new Set()
   #counts: ReadonlyMap<string, number> = new Map()
-  #beatAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
     this.#options = options
     this.#since = options.clock.now()
-  }
-
-  get identity(): Identity {
-    return { memberId: this.#id, groupGenerationId: this.#generation, keptGenerationId: this.#keptGeneration }
-  }
-
-  /** The group has heard of this member lately. Otherwise it may have been given up: a process that was frozen does not know. */
-  get isFresh(): boolean {
-    return monotonic(this.#options.clock) - this.#beatAt < this.#options.sessionMs
   }
 
   start(): void {
@@ -91,10 +74,11 @@ export class Membership {
   async leave(): Promise<void> {
     if (this.#ending.signal.aborted) return
     this.#ending.abort()
-    const { asking, group, clock } = this.#options
-    if (this.#id === '') return
+    const { asking, group, clock, standing } = this.#options
+    const { memberId } = standing.identity
+    if (memberId === '') return
     // Without a broker the group finds out by itself.
-    await Promise.race([asking.leave(group, this.#id).catch(() => {}), sleep(clock, LEAVE_WITHIN_MS)])
+    await Promise.race([asking.leave(group, memberId).catch(() => {}), sleep(clock, LEAVE_WITHIN_MS)])
   }
 
   /** After the client is closed. */
@@ -103,7 +87,7 @@ export class Membership {
   }
 
   async #run(): Promise<void> {
-    const { clock, onTrouble, onExpelled, onDead } = this.#options
+    const { clock, standing, states, onExpelled } = this.#options
     const waitMs = backOff({ maxMs: 1_000 })
     for (let n = 1; !this.#ending.signal.aborted; ) {
       try {
@@ -119,15 +103,15 @@ export class Membership {
             continue
           case 'UNKNOWN_MEMBER_ID':
           case 'ILLEGAL_GENERATION':
-            this.#id = failure.type === 'ILLEGAL_GENERATION' ? this.#id : ''
+            if (failure.type === 'UNKNOWN_MEMBER_ID') standing.loseName()
             onExpelled()
             continue
           default:
             if (isDead(failure)) {
-              onDead(dead(this.#options, failure))
+              states.dead(dead(this.#options, failure))
               return
             }
-            onTrouble(asError(failure.error))
+            states.trouble(asError(failure.error))
             await sleep(clock, waitMs(n++), this.#ending.signal)
         }
       }
@@ -135,24 +119,24 @@ export class Membership {
   }
 
   async #join(): Promise<void> {
-    const { client, clock, group, sessionMs, exclusive, topics, owned, onShare, onBeat } = this.#options
-    const metadata = encodeWish({ topics: topics(), owned: owned(), exclusive, since: this.#since })
+    const { client, clock, group, sessionMs, exclusive, topics, holdings, standing, onShare, onBeat } = this.#options
+    const metadata = encodeWish({ topics: topics(), owned: holdings.owned(), exclusive, since: this.#since })
     const joining = client.join(group, {
-      memberId: this.#id,
+      memberId: standing.identity.memberId,
       sessionTimeout: sessionMs,
       rebalanceTimeout: REBALANCE_MS,
       groupProtocols: [{ name: PROTOCOL, metadata }],
     })
     const joined = await this.#answer(joining, 'REBALANCE_IN_PROGRESS')
-    this.#id = joined.memberId
-    this.#generation = joined.generationId
-    this.#leads = joined.leaderId === joined.memberId
+    const { memberId, generationId, leaderId } = joined
+    standing.beginRound(joined)
+    this.#leads = leaderId === memberId
     const groupAssignment = this.#leads ? await this.#assign(joined) : []
     const sentAt = monotonic(clock)
-    const syncing = client.sync(group, { memberId: this.#id, generationId: this.#generation, groupAssignment })
+    const syncing = client.sync(group, { memberId, generationId, groupAssignment })
     const assignment = await this.#answer(syncing, OK)
-    this.#keptGeneration = joined.generationId
-    this.#beatAt = sentAt
+    standing.finishRound()
+    standing.heard(sentAt)
     if (this.#ending.signal.aborted) return
     const share = decodeShare(assignment)
     this.#unfinished = share.unfinished
@@ -171,8 +155,8 @@ export class Membership {
    * says to a heartbeat `meanwhile`. Anything else, twice: the answer is lost, or it never had the question.
    */
   async #doubt(meanwhile: string, answered: AbortSignal): Promise<void> {
-    const { client, asking, clock, group, onBeat } = this.#options
-    const { memberId, groupGenerationId, keptGenerationId } = this.identity
+    const { client, asking, clock, group, standing, onBeat } = this.#options
+    const { memberId, groupGenerationId, keptGenerationId } = standing.identity
     const over = AbortSignal.any([answered, this.#ending.signal])
     let generation = groupGenerationId
     for (let odd = 0; odd < 2; ) {
@@ -187,7 +171,7 @@ export class Membership {
       if (said === meanwhile) {
         odd = 0
         // Until the others have come, what it has stays its own.
-        if (!over.aborted) this.#beatAt = sentAt
+        if (!over.aborted) standing.heard(sentAt)
         if (!over.aborted) onBeat()
       } else if (said === '') odd = 2
       else if (!failure || !isCoordinatorGone(failure)) odd++
@@ -221,7 +205,7 @@ export class Membership {
 
   /** Until there is a reason to join again. */
   async #beat(): Promise<void> {
-    const { client, clock, group, onTrouble, onBeat } = this.#options
+    const { client, clock, group, standing, states, onBeat } = this.#options
     const signal = AbortSignal.any([this.#ending.signal, this.#again.signal])
     let lookedAt = monotonic(clock)
     for (;;) {
@@ -229,13 +213,13 @@ export class Membership {
       if (signal.aborted) return
       const sentAt = monotonic(clock)
       try {
-        await client.heartbeat(group, this.identity)
-        this.#beatAt = sentAt
+        await client.heartbeat(group, standing.identity)
+        standing.heard(sentAt)
         onBeat()
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (!isCoordinatorGone(failure) || isPermanent(failure)) throw thrown
-        onTrouble(asError(failure.error))
+        states.trouble(asError(failure.error))
       }
       if (!this.#leads || monotonic(clock) - lookedAt < LOOK_EVERY_MS) continue
       lookedAt = monotonic(clock)

@@ -17,7 +17,7 @@ function reading(records: number, limit: number, marks: readonly Mark[] = []) {
   const commits = new Commits({
     group: GROUP,
     clock: systemClock,
-    identity: () => ({ memberId: 'm', groupGenerationId: 1, keptGenerationId: 1 }),
+    standing: { identity: { memberId: 'm', groupGenerationId: 1, keptGenerationId: 1 } },
     client: {
       commit: (_group, _member, offsets) =>
         new Promise((resolve) => {
@@ -31,7 +31,7 @@ function reading(records: number, limit: number, marks: readonly Mark[] = []) {
     limit,
     clock: systemClock,
     commits,
-    isFresh: () => true,
+    standing: { isFresh: true },
     onDeliveries: (deliveries) => given.push([...deliveries]),
     onLost: () => {},
     onRoom: () => {},

@@ -13,7 +13,11 @@ function aReader() {
     limit: 10,
     clock: systemClock,
     commits: { whenStored: (_, stored) => void answers.push(stored) },
-    isFresh: () => isFresh,
+    standing: {
+      get isFresh() {
+        return isFresh
+      },
+    },
     onDeliveries: (deliveries) => given.push(...deliveries),
     onLost: () => {},
     onRoom: () => {},

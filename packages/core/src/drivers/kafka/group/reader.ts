@@ -2,13 +2,14 @@ import { monotonic } from '../../../clock.ts'
 import type { Clock, Delivery } from '../../../driver.ts'
 import type { Commits } from './commits.ts'
 import type { Line, Receipt } from './line.ts'
+import type { Standing } from './standing.ts'
 
 export interface ReaderOptions {
   readonly limit: number
   readonly clock: Clock
   readonly commits: Pick<Commits, 'whenStored'>
   /** Whether what is ours here is ours in the group, as far as we know. */
-  readonly isFresh: () => boolean
+  readonly standing: Pick<Standing, 'isFresh'>
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
   readonly onLost: (deliveries: readonly Delivery[]) => void
   /** There is room to read more. */
@@ -75,8 +76,18 @@ export class Reader {
     if (given.length > 0) this.#options.onLost(given)
   }
 
+  /** What may be read now. */
+  readable(): readonly Line[] {
+    return this.lines.filter((line) => this.#mayRead(line))
+  }
+
+  /** Whether there is anything that may be read now. */
+  get reads(): boolean {
+    return this.lines.some((line) => this.#mayRead(line))
+  }
+
   /** Whether it may be read: not while more waits than can be handed out soon. */
-  mayRead(line: Line): boolean {
+  #mayRead(line: Line): boolean {
     const topic = this.#topics.get(line.of)
     return topic !== undefined && !topic.paused && !line.leaving && !line.atGap && !this.#stopped
   }
@@ -100,7 +111,7 @@ export class Reader {
 
   /** Hands out what may be, soon. */
   pump(): void {
-    if (this.#pumping || this.#stopped || !this.#options.isFresh()) return
+    if (this.#pumping || this.#stopped || !this.#options.standing.isFresh) return
     const round = [...this.#announced, ...[...this.#topics.values()].flatMap((topic) => this.#select(topic))]
     if (round.length === 0) return
     this.#announced = []
@@ -108,7 +119,7 @@ export class Reader {
     this.#options.commits.whenStored(new Set(round.map(({ line }) => line)), () => {
       this.#pumping = false
       // The answer may have lain here while the process was frozen, and the group went on without it.
-      if (!this.#options.isFresh()) {
+      if (!this.#options.standing.isFresh) {
         this.#announced = round
         return
       }
