@@ -108,6 +108,24 @@ test('one slow message stops its partition only 50 limits further on', async () 
   await until('the rest', () => handled === 999)
 })
 
+test('a hand-out that breaks off at a damaged row has handed out nothing, and takes no room from the next', async () => {
+  const driver = await place.open()
+  await driver.publish(messages(8, { key: 'same' }))
+  const file = new DatabaseSync(place.path)
+  const tables = Array.from({ length: 16 }, (_, part) => `log_${part}`)
+  const damage = (headers: string | null) => {
+    for (const table of tables) file.prepare(`UPDATE ${table} SET headers = ? WHERE id = 'm4'`).run(headers)
+  }
+  damage('{')
+  const { got, states } = await take(driver, { limit: 8 })
+  await until('it is said', () => states.includes('reconnecting'))
+  expect(got).toEqual([])
+  damage(null)
+  file.close()
+  await until('all', () => got.length === 8)
+  expect(await driver.admin.depth('t', 'g')).toMatchObject({ inFlight: 8, ready: 0 })
+})
+
 test('settling twice, with a lost receipt or after close does nothing', async () => {
   const driver = await place.open()
   await driver.publish(messages(2))

@@ -1,231 +1,197 @@
 import type { Clock, Delivery } from '../../driver.ts'
+import { Claim } from './claim.ts'
 import type { Connection } from './connection.ts'
-import { PARTITIONS } from './schema.ts'
-import { copyOf, encodeDone, encodeSuspects, type Span } from './span.ts'
-import { partId, type Topic, type Topics } from './topics.ts'
-import { Again, type Transaction } from './transaction.ts'
+import { NextDue } from './next-due.ts'
+import type { Row } from './open-file.ts'
+import { Outstanding } from './outstanding.ts'
+import type { Eater } from './queue.ts'
+import type { Range } from './range.ts'
+import { Ranges } from './ranges.ts'
+import type { Seat } from './seat.ts'
+import { decodeMessage } from './stored.ts'
+import type { Topic, Topics } from './topics.ts'
+import type { Transaction } from './transaction.ts'
 
-/** A partition that is ours. Nobody else writes its row, so memory is what the file says. */
-export interface Range {
-  readonly part: number
-  span: Span
-  readonly out: Map<number, Receipt>
-  /** Another member shall have it as soon as nothing of it is out. */
-  draining: boolean
-  changed: boolean
-  readonly write: () => void
-}
-
-/** What a delivery is to us. `n` is its number in the partition, without a range its row among the delayed. */
-export interface Receipt {
+/** What a delivery is to us. Only what is out can be settled: once, and not after it was lost. */
+export class Receipt {
   readonly reader: Reader
   readonly range: Range | undefined
+  /** Its number in the partition; without a range its row among the delayed. */
   readonly n: number
-  delivery: Delivery
-  /** Only what is out can be settled: once, and not after it was lost. */
-  state: 'out' | 'settling' | 'over'
+  readonly delivery: Delivery
+  #state: 'out' | 'settling' | 'over' = 'out'
+
+  constructor(reader: Reader, range: Range | undefined, n: number, told: Pick<Delivery, 'message' | 'unsettledBefore'>) {
+    this.reader = reader
+    this.range = range
+    this.n = n
+    this.delivery = { message: told.message, unsettledBefore: told.unsettledBefore, receipt: this }
+  }
+
+  get isOut(): boolean {
+    return this.#state === 'out'
+  }
+
+  get isSettling(): boolean {
+    return this.#state === 'settling'
+  }
+
+  /** Only of what is out. */
+  beginSettling(): void {
+    this.#state = 'settling'
+  }
+
+  /** It could not be settled; it may be tried again. */
+  stopSettling(): void {
+    this.#state = 'out'
+  }
+
+  /** It is settled, or lost. */
+  end(): void {
+    this.#state = 'over'
+  }
 }
 
-/** One (group, topic) of one subscription. */
-export interface Reader {
-  readonly connection: Connection
+export interface ReaderOptions extends Seat {
   readonly topics: Topics
+  readonly limit: number
+  readonly onDeliveries: (deliveries: readonly Delivery[]) => void
+  readonly onLost: (deliveries: readonly Delivery[]) => void
+  readonly onTrouble: (error: Error) => void
+}
+
+/** One (group, topic) of one subscription: which partitions it holds, what of them is out, and when something delayed falls due. */
+export class Reader implements Seat, Eater {
+  readonly connection: Connection
   readonly clock: Clock
   readonly group: string
   readonly topic: Topic
-  /** Without the prefix. */
   readonly topicName: string
   readonly member: number
-  readonly ranges: Map<number, Range>
-  readonly delayedOut: Map<number, Receipt>
-  out: number
-  /** The one that was out when its owner died: nothing else is handed out beside it, or it would take that along when it kills us too. */
-  suspect: Receipt | undefined
-  limit: number
-  stopped: boolean
-  /** Where the next round over the partitions begins. */
-  turn: number
-  /** Read from the file, at generation `lookedAt`. */
-  lookedAt: number
-  members: number
-  free: number[]
-  nextDueAt: number
-  /** Others hold what we could handle. */
-  starved: boolean
-  cancelDue: (() => void) | undefined
-  readonly deliver: (deliveries: readonly Delivery[]) => void
-  readonly lost: (deliveries: readonly Delivery[]) => void
-  eat(tx: Transaction): void
-  trouble(error: Error): void
-}
+  readonly #options: ReaderOptions
+  readonly #ranges: Ranges
+  readonly #outstanding: Outstanding
+  readonly #nextDue: NextDue
+  #stopped = false
+  /** The connection's generation when the file was read. */
+  #lookedAt = -1
 
-/** How far past the oldest unsettled message of a partition another may be handed out, in limits. */
-const WINDOW = 50
-
-export function windowEnd(reader: Reader, { span, part }: Range): number {
-  return Math.min(reader.topic.heads[part] as number, span.lo + WINDOW * reader.limit)
-}
-
-/** Partitions that are ours to have while there are so many members. */
-export function shareOf({ stopped, limit, members }: Reader): number {
-  return stopped || limit === 0 ? 0 : Math.ceil(PARTITIONS / Math.max(1, members))
-}
-
-/** Reads what others may have changed. True when there is something for us to write. */
-export function look(reader: Reader): boolean {
-  refresh(reader)
-  return wantsTurn(reader)
-}
-
-export function refresh(reader: Reader): void {
-  const { connection, topics, topic, group, member } = reader
-  if (reader.lookedAt === connection.generation) return
-  topics.refresh(topic)
-  const first = partId(topic, 0)
-  const rows = connection.rows(
-    'SELECT part_id, lo, hi, owner FROM positions WHERE grp = ? AND part_id BETWEEN ? AND ?',
-    group,
-    first,
-    first + PARTITIONS - 1,
-  )
-  reader.free = []
-  reader.starved = false
-  for (const [id, lo, hi, owner] of rows) {
-    const part = Number(id) - first
-    if (owner === null) reader.free.push(part)
-    else if (owner !== member && (Number(lo) < Number(hi) || Number(hi) < (topic.heads[part] as number))) reader.starved = true
+  constructor(options: ReaderOptions) {
+    this.#options = options
+    this.connection = options.connection
+    this.clock = options.clock
+    this.group = options.group
+    this.topic = options.topic
+    this.topicName = options.topicName
+    this.member = options.member
+    this.#ranges = new Ranges(this, (range) => this.#taken(range))
+    this.#outstanding = new Outstanding(options.limit)
+    this.#nextDue = new NextDue(this, this.#outstanding, () => this.connection.hungry(this))
   }
-  reader.members = Number(
-    connection.row('SELECT count(*) FROM reading WHERE grp = ? AND topic_id = ? AND paused = 0', group, topic.id)?.[0],
-  )
-  readNextDue(reader)
-  reader.lookedAt = connection.generation
-}
 
-export function readNextDue(reader: Reader): void {
-  const found = reader.connection.row(
-    'SELECT min(due_at) FROM due WHERE grp = ? AND topic_id = ? AND owner IS NULL',
-    reader.group,
-    reader.topic.id,
-  )?.[0]
-  dueAt(reader, typeof found === 'number' ? found : Number.POSITIVE_INFINITY)
-}
-
-/** Sets the timer for the next delayed message. */
-export function dueAt(reader: Reader, at: number): void {
-  reader.cancelDue?.()
-  reader.cancelDue = undefined
-  reader.nextDueAt = at
-  if (reader.stopped || at === Number.POSITIVE_INFINITY) return
-  // Without room a settlement brings the next turn. With room, what fell due since it was looked for must not wait for another event.
-  const inMs = at - reader.clock.now()
-  if (inMs <= 0 && (reader.suspect || reader.out >= reader.limit)) return
-  reader.cancelDue = reader.clock.after(Math.max(inMs, 1), () => {
-    // Timers may fire a millisecond early, and the longest is shorter than a month.
-    if (reader.clock.now() < at) dueAt(reader, at)
-    else reader.connection.hungry(reader)
-  })
-}
-
-function wantsTurn(reader: Reader): boolean {
-  const share = shareOf(reader)
-  const { ranges, free, suspect, limit, out, nextDueAt, clock, stopped } = reader
-  if (ranges.size < share && free.length > 0) return true
-  if (ranges.size > share && Array.from(ranges.values()).some((range) => range.out.size === 0)) return true
-  if (stopped || suspect || out >= limit) return false
-  if (nextDueAt <= clock.now()) return true
-  return Array.from(ranges.values()).some(
-    (range) => !range.draining && (hasHandedBack(range.span) || windowEnd(reader, range) > range.span.hi),
-  )
-}
-
-function hasHandedBack({ suspects }: Span): boolean {
-  for (const { out } of suspects.values()) if (!out) return true
-  return false
-}
-
-export function newRange(reader: Reader, part: number, span: Span): Range {
-  const write = () => {
-    if (!range.changed) return
-    if (writeSpan(reader, range, reader.member) === 0) throw new Again(() => lose(reader, range))
-    range.changed = false
+  /** Others hold what this one has room for. */
+  get isStarved(): boolean {
+    return this.#ranges.isStarved && !this.#outstanding.isFull && !this.#stopped
   }
-  const range: Range = { part, span, out: new Map(), draining: false, changed: false, write }
-  return range
-}
 
-/** Call before changing the span. */
-export function change(range: Range, tx: Transaction): void {
-  if (range.changed) return
-  const before = copyOf(range.span)
-  range.changed = true
-  tx.beforeCommit(range.write)
-  tx.onRollback(() => {
-    range.span = before
-    range.changed = false
-  })
-}
-
-/** Gives the partition back. Nothing of it is out. */
-export function release(reader: Reader, range: Range, tx: Transaction): void {
-  change(range, tx)
-  if (writeSpan(reader, range, null) === 0) throw new Again(() => lose(reader, range))
-  range.changed = false
-  reader.ranges.delete(range.part)
-  tx.onRollback(() => reader.ranges.set(range.part, range))
-  tx.afterCommit(() => reader.connection.changed())
-}
-
-/** Returns 0 when the partition is not ours any more. */
-function writeSpan(reader: Reader, { part, span }: Range, owner: number | null): number {
-  return reader.connection.run(
-    'UPDATE positions SET lo = ?, hi = ?, done = ?, suspects = ?, owner = ? WHERE grp = ? AND part_id = ? AND owner = ?',
-    span.lo,
-    span.hi,
-    encodeDone(span),
-    encodeSuspects(span),
-    owner,
-    reader.group,
-    partId(reader.topic, part),
-    reader.member,
-  )
-}
-
-/** Somebody took us for dead, as when the owners' files were removed. */
-function lose(reader: Reader, range: Range): void {
-  reader.ranges.delete(range.part)
-  const gone = loseRange(reader, range)
-  reader.connection.changed()
-  if (gone.length > 0) reader.lost(gone)
-}
-
-/** Nothing of it can be settled any more. Returns what was out. */
-export function loseRange(reader: Reader, range: Range): readonly Delivery[] {
-  const gone = over(reader, range.out.values())
-  range.out.clear()
-  return gone
-}
-
-/** The file is gone, and everything with it. Returns what was out. */
-export function loseAll(reader: Reader): readonly Delivery[] {
-  const gone = [
-    ...Array.from(reader.ranges.values()).flatMap((range) => loseRange(reader, range)),
-    ...over(reader, reader.delayedOut.values()),
-  ]
-  reader.ranges.clear()
-  reader.delayedOut.clear()
-  reader.cancelDue?.()
-  reader.connection.notHungry(reader)
-  return gone
-}
-
-function over(reader: Reader, receipts: Iterable<Receipt>): Delivery[] {
-  const deliveries: Delivery[] = []
-  for (const receipt of receipts) {
-    receipt.state = 'over'
-    reader.out--
-    if (reader.suspect === receipt) reader.suspect = undefined
-    deliveries.push(receipt.delivery)
+  /** Reads what others may have changed. True when there is something for us to write. */
+  look(): boolean {
+    this.#refresh()
+    const share = this.#share
+    if (this.#ranges.isUneven(share)) return true
+    if (this.#stopped || this.#outstanding.room <= 0) return false
+    return this.#nextDue.isNow || this.#ranges.haveMore(this.#outstanding.limit)
   }
-  return deliveries
+
+  /** Takes partitions, gives up what others should have, and hands out what there is room for, all in the transaction. */
+  eat(tx: Transaction): void {
+    this.#refresh()
+    this.#ranges.balance(this.#share, tx)
+    if (this.#stopped || this.#outstanding.room <= 0) return
+    const { turn } = this.#ranges
+    const claim = new Claim(this, { ranges: this.#ranges, outstanding: this.#outstanding, nextDue: this.#nextDue }, tx)
+    tx.onRollback(() => {
+      for (const receipt of claim.handed) this.#outstanding.remove(receipt)
+      this.#ranges.turnBackTo(turn)
+    })
+    claim.handOut()
+    if (claim.handed.length > 0) tx.afterCommit(() => this.#options.onDeliveries(claim.handed.map(({ delivery }) => delivery)))
+  }
+
+  trouble(error: Error): void {
+    this.#options.onTrouble(error)
+  }
+
+  /** `row` is of a partition that is ours, or without one of the delayed. */
+  hand(range: Range | undefined, n: number, row: Row, unsettledBefore: number): Receipt {
+    const receipt = new Receipt(this, range, n, { message: decodeMessage(row, 1, this.topicName), unsettledBefore })
+    this.#outstanding.add(receipt)
+    return receipt
+  }
+
+  /** In the transaction that stores what becomes of it. */
+  settle(receipt: Receipt, tx: Transaction): void {
+    receipt.range?.settle(receipt.n, tx)
+    this.#outstanding.remove(receipt)
+  }
+
+  /** The transaction in which it was settled is undone. */
+  unsettle(receipt: Receipt): void {
+    this.#outstanding.add(receipt)
+  }
+
+  /** A copy of that group's falls due then. */
+  dueBy(at: number): void {
+    this.#nextDue.by(at)
+  }
+
+  limitTo(deliveries: number): void {
+    this.#outstanding.limitTo(deliveries)
+    this.connection.hungry(this)
+  }
+
+  /** Nothing more is handed out. What is out can still be settled. */
+  stop(): void {
+    this.#stopped = true
+    this.#nextDue.stop()
+  }
+
+  /** Gives back its partitions, and what is out of them, uncounted. */
+  handBack(tx: Transaction): void {
+    for (const range of this.#ranges.all()) {
+      this.#ranges.handBack(range, tx)
+      tx.afterCommit(() => this.#outstanding.lose(range.lose()))
+    }
+  }
+
+  /** The file is gone, and everything with it. @returns what was out */
+  lose(): readonly Delivery[] {
+    const lost = this.#ranges.all().flatMap((range) => {
+      this.#ranges.forget(range)
+      return this.#outstanding.lose(range.lose())
+    })
+    this.#nextDue.stop()
+    this.connection.notHungry(this)
+    return [...lost, ...this.#outstanding.loseDelayed()]
+  }
+
+  /** Partitions that are ours to have. */
+  get #share(): number {
+    return this.#stopped || this.#outstanding.limit === 0 ? 0 : this.#ranges.fairShare
+  }
+
+  #refresh(): void {
+    if (this.#lookedAt === this.connection.generation) return
+    this.#options.topics.refresh(this.topic)
+    this.#ranges.read()
+    this.#nextDue.read()
+    this.#lookedAt = this.connection.generation
+  }
+
+  #taken(range: Range): void {
+    this.#ranges.forget(range)
+    const lost = this.#outstanding.lose(range.lose())
+    this.connection.changed()
+    if (lost.length > 0) this.#options.onLost(lost)
+  }
 }

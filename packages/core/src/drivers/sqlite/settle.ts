@@ -3,8 +3,8 @@ import { SettleError } from '../../errors.ts'
 import type { Connection } from './connection.ts'
 import { insertDead, moveToDead, type Place } from './dead-letters.ts'
 import { delay, delayAgain } from './delays.ts'
-import { change, type Range, type Reader, type Receipt } from './reader.ts'
-import { advance, markDone } from './span.ts'
+import type { Range } from './range.ts'
+import { type Reader, Receipt } from './reader.ts'
 import type { Transaction } from './transaction.ts'
 
 export interface SettleOptions {
@@ -19,19 +19,22 @@ export interface SettleOptions {
 
 /** All in one transaction: copy and acknowledgement, so that a crash neither loses nor doubles a message. */
 export async function settle(settlements: readonly Settlement[], options: SettleOptions): Promise<void> {
-  const mine = settlements.filter(({ delivery }) => {
-    const receipt = delivery.receipt as Receipt
-    if (receipt.state !== 'out' || !options.owns(receipt.reader)) return false
-    receipt.state = 'settling'
+  const mine = settlements.filter(({ delivery: { receipt } }) => {
+    if (!(receipt instanceof Receipt) || !receipt.isOut || !options.owns(receipt.reader)) return false
+    receipt.beginSettling()
     return true
   })
   if (mine.length === 0) return
   try {
     await options.connection.write((tx) => apply(mine, tx, options), { rows: mine.length })
   } catch (error) {
-    const unsettled = mine.map(({ delivery }) => delivery).filter(({ receipt }) => (receipt as Receipt).state === 'settling')
-    for (const { receipt } of unsettled) (receipt as Receipt).state = 'out'
-    if (unsettled.length > 0) throw new SettleError(unsettled, error as Error)
+    const unsettled = mine.map(({ delivery }) => delivery.receipt as Receipt).filter((receipt) => receipt.isSettling)
+    for (const receipt of unsettled) receipt.stopSettling()
+    if (unsettled.length === 0) return
+    throw new SettleError(
+      unsettled.map(({ delivery }) => delivery),
+      error as Error,
+    )
   }
 }
 
@@ -40,40 +43,26 @@ function apply(settlements: readonly Settlement[], tx: Transaction, options: Set
   const readers = new Set<Reader>()
   const settled: Receipt[] = []
   tx.onRollback(() => {
-    for (const receipt of settled) putBack(receipt)
+    for (const receipt of settled) receipt.reader.unsettle(receipt)
   })
   for (const settlement of settlements) {
     const receipt = settlement.delivery.receipt as Receipt
     // Lost while it waited for this transaction.
-    if (receipt.state !== 'settling') continue
+    if (!receipt.isSettling) continue
     const { range, reader } = receipt
     if (range) {
-      change(range, tx)
       copyFromLog(settlement, receipt, options)
-      markDone(range.span, receipt.n)
-      range.out.delete(receipt.n)
       ranges.add(range)
-    } else {
-      settleDelayed(settlement, receipt, options)
-      reader.delayedOut.delete(receipt.n)
-    }
-    reader.out--
-    if (reader.suspect === receipt) reader.suspect = undefined
+    } else settleDelayed(settlement, receipt, options)
+    reader.settle(receipt, tx)
     settled.push(receipt)
     readers.add(reader)
   }
-  for (const { span } of ranges) advance(span)
+  for (const range of ranges) range.advance()
   for (const reader of readers) options.connection.hungry(reader)
   tx.afterCommit(() => {
-    for (const receipt of settled) receipt.state = 'over'
+    for (const receipt of settled) receipt.end()
   })
-}
-
-function putBack(receipt: Receipt): void {
-  const { reader, range } = receipt
-  ;(range ? range.out : reader.delayedOut).set(receipt.n, receipt)
-  reader.out++
-  if (receipt.delivery.unsettledBefore > 0) reader.suspect = receipt
 }
 
 function copyFromLog(settlement: Settlement, receipt: Receipt, { connection, placeOf, onDelayed }: SettleOptions): void {
