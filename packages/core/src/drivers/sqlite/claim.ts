@@ -66,14 +66,14 @@ export class Claim {
 
   /** One at a time: the one that kills its process must not count for its neighbours. */
   #handSuspect(): boolean {
-    for (const range of this.#ranges.all())
+    for (const range of this.#ranges)
       for (const { n, count } of range.returned()) if (count > 0 && this.#handAgain(range, n, count)) return true
     return false
   }
 
   /** What its last owner gave back. */
   #handReturned(): void {
-    for (const range of this.#ranges.all())
+    for (const range of this.#ranges)
       for (const { n, count } of range.returned()) {
         if (this.#room <= 0) return
         this.#handAgain(range, n, count)

@@ -64,13 +64,13 @@ export class Ranges {
   /** Whether `balance` would take or give something. */
   isUneven(share: number): boolean {
     if (this.#held.size < share) return this.#free.length > 0
-    return this.#held.size > share && this.all().some(({ out }) => out === 0)
+    return this.#held.size > share && Array.from(this.#held.values()).some(({ out }) => out === 0)
   }
 
   /** A newcomer must get its share from those who have more, and what a member that left had is free. */
   balance(share: number, tx: Transaction): void {
     let surplus = this.#held.size - share
-    const byUse = surplus > 0 ? this.all().sort((a, b) => a.out - b.out) : this.#held.values()
+    const byUse = surplus > 0 ? Array.from(this.#held.values()).sort((a, b) => a.out - b.out) : this.#held.values()
     for (const range of byUse) {
       range.drain(surplus-- > 0)
       if (range.isDraining && range.out === 0) this.#release(range, tx)
@@ -78,13 +78,14 @@ export class Ranges {
     while (this.#held.size < share && this.#free.length > 0) this.#take(this.#free.shift() as number, tx)
   }
 
-  all(): Range[] {
-    return Array.from(this.#held.values())
+  [Symbol.iterator](): Iterator<Range> {
+    return this.#held.values()
   }
 
   /** Whether one of them has something to hand out. */
   haveMore(limit: number): boolean {
-    return this.all().some((range) => range.hasMore(limit))
+    for (const range of this.#held.values()) if (range.hasMore(limit)) return true
+    return false
   }
 
   /** The next partition in turn, where it is ours. */

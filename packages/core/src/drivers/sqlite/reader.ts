@@ -1,4 +1,4 @@
-import type { Clock, Delivery } from '../../driver.ts'
+import type { Clock, Delivery, Message } from '../../driver.ts'
 import { Claim } from './claim.ts'
 import type { Connection } from './connection.ts'
 import { NextDue } from './next-due.ts'
@@ -21,11 +21,11 @@ export class Receipt {
   readonly delivery: Delivery
   #state: 'out' | 'settling' | 'over' = 'out'
 
-  constructor(reader: Reader, range: Range | undefined, n: number, told: Pick<Delivery, 'message' | 'unsettledBefore'>) {
+  constructor(reader: Reader, range: Range | undefined, n: number, message: Message, unsettledBefore: number) {
     this.reader = reader
     this.range = range
     this.n = n
-    this.delivery = { message: told.message, unsettledBefore: told.unsettledBefore, receipt: this }
+    this.delivery = { message, unsettledBefore, receipt: this }
   }
 
   get isOut(): boolean {
@@ -124,7 +124,7 @@ export class Reader implements Seat, Eater {
 
   /** `row` is of a partition that is ours, or without one of the delayed. */
   hand(range: Range | undefined, n: number, row: Row, unsettledBefore: number): Receipt {
-    const receipt = new Receipt(this, range, n, { message: decodeMessage(row, 1, this.topicName), unsettledBefore })
+    const receipt = new Receipt(this, range, n, decodeMessage(row, 1, this.topicName), unsettledBefore)
     this.#outstanding.add(receipt)
     return receipt
   }
@@ -158,7 +158,7 @@ export class Reader implements Seat, Eater {
 
   /** Gives back its partitions, and what is out of them, uncounted. */
   handBack(tx: Transaction): void {
-    for (const range of this.#ranges.all()) {
+    for (const range of [...this.#ranges]) {
       this.#ranges.handBack(range, tx)
       tx.afterCommit(() => this.#outstanding.lose(range.lose()))
     }
@@ -166,7 +166,7 @@ export class Reader implements Seat, Eater {
 
   /** The file is gone, and everything with it. @returns what was out */
   lose(): readonly Delivery[] {
-    const lost = this.#ranges.all().flatMap((range) => {
+    const lost = [...this.#ranges].flatMap((range) => {
       this.#ranges.forget(range)
       return this.#outstanding.lose(range.lose())
     })
