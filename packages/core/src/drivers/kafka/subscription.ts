@@ -91,7 +91,11 @@ class KafkaSubscription implements Member {
     const mover = new Mover({ group, clock, time, commits, standing, copies, onStuck, onMoved: () => this.#moved() })
     const { polling, catchingUp, joining } = connections
     const fetcher = new Fetcher<Line>({
-      ...{ polling, catchingUp, metadata, clock, states },
+      polling,
+      catchingUp,
+      metadata,
+      clock,
+      states,
       sources: () => reader.readable(),
       onFetched: (line, fetched) => this.#fetched(line, fetched),
       onAnswer: () => this.#answered(),
@@ -99,12 +103,29 @@ class KafkaSubscription implements Member {
       onGone: (topic) => this.#makeAgain(topic),
     })
     const holdings = new Holdings({
-      ...{ topics, group, from, names, client: asking, clock, reader, commits, fetcher, topology, closing },
+      topics,
+      group,
+      from,
+      names,
+      client: asking,
+      clock,
+      reader,
+      commits,
+      fetcher,
+      topology,
+      closing,
       onReleased: () => this.#released(),
     })
     this.#entry = new Entry({ ...context, topics, group, client: asking, holdings, states, closing })
     this.#membership = new Membership({
-      ...{ client: joining, asking, metadata, clock, exclusive, holdings, standing, states },
+      client: joining,
+      asking,
+      metadata,
+      clock,
+      exclusive,
+      holdings,
+      standing,
+      states,
       group: names.group(group),
       sessionMs: address.sessionMs,
       topics: () => this.#wanted(),

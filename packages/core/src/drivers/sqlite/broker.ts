@@ -51,7 +51,8 @@ export class Broker {
     const clock: Clock = { now: tuning.now, after }
     const path = filePath(url)
     const connection = new Connection({
-      ...{ path, clock },
+      path,
+      clock,
       onChange: () => this.#lookout.lookSoon(),
       onGone: (error) => this.#life.lose(error),
       onHealth: (error) => this.#tellHealth(error),
@@ -60,7 +61,14 @@ export class Broker {
     const lookout = new Lookout({ connection, clock, onStarved: () => this.#life.probe() })
     const letters = new Letters({ connection, prefix, clock })
     const life = new Life({
-      ...{ ...tuning, path, clock, durability, connection, topics, lookout, connectMs: timeoutMs },
+      ...tuning,
+      path,
+      clock,
+      durability,
+      connection,
+      topics,
+      lookout,
+      connectMs: timeoutMs,
       expireLetters: () => letters.expire(),
       onLost: (error) => this.#lost(error),
       onBack: () => this.#back(),
@@ -78,7 +86,12 @@ export class Broker {
     this.#life = life
     this.#declared = declarations({ connection, topics, clock, service, prefix, timeoutMs })
     this.#store = publisher({
-      ...{ connection, topics, clock, prefix, publishTimeoutMs: timeoutMs, ungroupedMessages: tuning.ungroupedMessages },
+      connection,
+      topics,
+      clock,
+      prefix,
+      publishTimeoutMs: timeoutMs,
+      ungroupedMessages: tuning.ungroupedMessages,
       onPublished: (topic, tx) => lookout.stored(topic, tx),
     })
   }

@@ -170,7 +170,11 @@ class SqliteSubscription implements Member {
   #newReader(topic: Topic, member: number): Reader {
     const { connection, topics, clock, prefix } = this.#context
     return new Reader({
-      ...{ connection, topics, clock, topic, member },
+      connection,
+      topics,
+      clock,
+      topic,
+      member,
       group: this.#options.group,
       topicName: topic.name.slice(prefix.length),
       limit: this.#limit,

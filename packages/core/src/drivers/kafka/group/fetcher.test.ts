@@ -30,7 +30,8 @@ function aFetcher({ metadata = {} as Metadata, leader = 1 }: { metadata?: Metada
   const sources = topics.map((topic): Source => ({ topic, partition: 0, next: 0, leader }))
   const paused = new Set<string>()
   const fetcher = new Fetcher<Source>({
-    ...{ polling: polling.client, catchingUp: catchingUp.client },
+    polling: polling.client,
+    catchingUp: catchingUp.client,
     metadata,
     clock: systemClock,
     sources: () => sources.filter(({ topic }) => !paused.has(topic)),

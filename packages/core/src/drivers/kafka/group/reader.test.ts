@@ -27,7 +27,9 @@ function aReader() {
   line.add([recordIn(0)], 1)
   const turn = () => new Promise((resolve) => setImmediate(resolve))
   return {
-    ...{ reader, line, given },
+    reader,
+    line,
+    given,
     fresh(is: boolean) {
       isFresh = is
     },
