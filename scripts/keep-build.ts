@@ -13,6 +13,8 @@ const { outputFiles } = await build({
   platform: 'node',
   packages: 'external',
   write: false,
+  // pino is loaded by `require`, when the first logger is made.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 })
 const [bundle] = outputFiles
 if (!bundle) throw new Error('nothing was built')

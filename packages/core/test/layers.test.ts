@@ -87,7 +87,7 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
     ({ from, to }) =>
       ['hono', 'sql', 'conformance'].includes(packageOf(from) ?? '') && to.startsWith('@corebus/') && !/^@corebus\/core(\/|$)/.test(to),
   ],
-  ['a relative import names its file', ({ to }) => inRepository(to) && !to.endsWith('.ts')],
+  ['a relative import names its file', ({ to }) => inRepository(to) && !to.endsWith('.ts') && !to.startsWith('packages/core/lazy/')],
 ]
 
 test('there is something to look at', () => {

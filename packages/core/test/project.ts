@@ -59,7 +59,7 @@ export function makeProject(files: Readonly<Record<string, string>>, { copied = 
   mkdirSync(join(modules, '@corebus'), { recursive: true })
   const core = join(modules, '@corebus', 'core')
   if (copied) {
-    for (const part of ['dist', 'bin', 'package.json']) cpSync(join(CORE, part), join(core, part), { recursive: true })
+    for (const part of ['dist', 'bin', 'lazy', 'package.json']) cpSync(join(CORE, part), join(core, part), { recursive: true })
     for (const name of ['commander', 'pino', 'pino-pretty', 'reflect-metadata']) symlinkSync(join(MODULES, name), join(modules, name))
   } else symlinkSync(CORE, core)
   for (const name of ['zod', ...(tsx ? ['tsx'] : [])]) symlinkSync(join(MODULES, name), join(modules, name))

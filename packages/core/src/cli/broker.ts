@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
+import { loadPino } from '../../lazy/pino.cjs'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { Driver } from '../driver.ts'
 import { COMMAND } from '../errors.ts'
@@ -46,5 +47,5 @@ export function stderrLogger(verbose: boolean): Logger {
     const isTrouble = level === 'warn' || level === 'error'
     process.stderr.write(`${styleText(isTrouble ? 'yellow' : 'dim', isTrouble ? `${level}: ${msg}` : msg, { stream: process.stderr })}\n`)
   }
-  return pino({ level: verbose ? 'debug' : 'info', formatters: { level: (level) => ({ level }) } }, { write })
+  return loadPino().pino({ level: verbose ? 'debug' : 'info', formatters: { level: (level) => ({ level }) } }, { write })
 }

@@ -1,7 +1,7 @@
 import type { Delay } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
-import { must, needed, type Option } from '../options/option.ts'
+import { must, needed, type Option, optional } from '../options/option.ts'
 import { type Backoff, MAX_RETRIES, type RetryIf, type RetryOptions } from './retry-options.ts'
 
 export { type Backoff, MAX_RETRIES, type RetryIf, type RetryOptions } from './retry-options.ts'
@@ -75,7 +75,7 @@ export interface ExponentialOptions {
   readonly jitter?: number
 }
 export const EXPONENTIAL: Readonly<Record<keyof ExponentialOptions, Option>> = {
-  firstMs: { default: '1,000', must: positive.optional(), text: 'the first delay' },
+  firstMs: { default: '1,000', must: optional(positive), text: 'the first delay' },
   maxMs: LONGEST,
   factor: {
     default: '2',

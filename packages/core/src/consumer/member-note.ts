@@ -1,8 +1,6 @@
-import { z } from 'zod'
 import type { MemberNote } from '../driver.ts'
+import { isObject } from '../options/option.ts'
 import type { Rates } from './minute.ts'
-
-const count: z.ZodType<number> = z.number().int().nonnegative()
 
 /** What a member of a group says of itself. */
 export interface Note {
@@ -23,19 +21,6 @@ export interface Note {
   readonly busy: number
 }
 
-const NOTE: z.ZodType<Omit<Note, 'member'>> = z.object({
-  service: z.string(),
-  version: z.string().optional(),
-  host: z.string(),
-  pid: count,
-  since: z.number(),
-  state: z.enum(['joining', 'joined']),
-  handles: z.record(z.string(), z.array(z.string())),
-  minute: z.object({ handled: count, failed: count, dead: count }),
-  slots: count,
-  busy: count,
-})
-
 /** Takes every message of a topic that no event handler takes. */
 export const REST = '*'
 
@@ -46,10 +31,27 @@ export function writeNote({ member: _, ...note }: Note): string {
 /** What is no note, or that of a later version which says other things, is passed over. */
 export function readNotes(notes: readonly MemberNote[]): readonly Note[] {
   return notes.flatMap(({ member, note }) => {
-    const read = NOTE.safeParse(parsed(note))
-    return read.success ? [{ ...read.data, member }] : []
+    const read = noteIn(parsed(note))
+    return read ? [{ ...read, member }] : []
   })
 }
+
+function noteIn(value: unknown): Omit<Note, 'member'> | undefined {
+  if (!isObject(value)) return undefined
+  const { service, version, host, pid, since, state, handles, minute, slots, busy } = value
+  if (!isString(service) || !isString(host) || (version !== undefined && !isString(version))) return undefined
+  if (!isCount(pid) || typeof since !== 'number' || (state !== 'joining' && state !== 'joined')) return undefined
+  if (!isHandles(handles) || !isRates(minute) || !isCount(slots) || !isCount(busy)) return undefined
+  const { handled, failed, dead } = minute
+  return { service, version, host, pid, since, state, handles, minute: { handled, failed, dead }, slots, busy }
+}
+
+const isString = (value: unknown): value is string => typeof value === 'string'
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isHandles = (value: unknown): value is Note['handles'] =>
+  isObject(value) && Object.values(value).every((names) => Array.isArray(names) && names.every(isString))
+const isRates = (value: unknown): value is Rates =>
+  isObject(value) && isCount(value.handled) && isCount(value.failed) && isCount(value.dead)
 
 function parsed(text: string): unknown {
   try {

@@ -1,9 +1,11 @@
-import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
+import type { DestinationStream, Logger, LoggerOptions } from 'pino'
 import type * as pretty from 'pino-pretty'
+import { loadPino } from '../../lazy/pino.cjs'
 import { redactUrl } from '../options/redact.ts'
 import { here } from '../process/version.ts'
 import { described } from './described.ts'
 import { visible } from './readable.ts'
+import { LEVELS } from './steady.ts'
 
 /** Where lines go. `isTTY` and `hasColors` are what Node's terminal streams have. */
 export type LogStream = DestinationStream & { readonly isTTY?: boolean; hasColors?(): boolean }
@@ -28,11 +30,12 @@ const redact: LoggerOptions['redact'] = {
 /** What `LOG_LEVEL` says, for who may not fail because of it: a wrong one is an error of the configuration, told where that is read. */
 export function levelIn(env: NodeJS.ProcessEnv): string {
   const level = env.LOG_LEVEL?.trim().toLowerCase() ?? ''
-  return level === 'silent' || Object.hasOwn(pino.levels.values, level) ? level : 'info'
+  return level === 'silent' || (LEVELS as readonly string[]).includes(level) ? level : 'info'
 }
 
 /** Readable lines on a terminal, in colour if it has them; elsewhere JSON, a line each. Both are written at once, so that none is lost at exit. */
 export function createLogger({ level, service, stream }: LogOptions): Logger {
+  const { pino } = loadPino()
   const terminal: Partial<LogStream> = stream ?? process.stdout
   const options: LoggerOptions = { level, redact, serializers: { err: described }, timestamp: pino.stdTimeFunctions.isoTime }
   const destination = stream ?? standardOutput()
@@ -41,7 +44,7 @@ export function createLogger({ level, service, stream }: LogOptions): Logger {
 
 /** A reader that has gone, or a disk that is full, costs lines and not the process. */
 function standardOutput(): DestinationStream {
-  const destination = pino.destination({ dest: 1, sync: true })
+  const destination = loadPino().destination({ dest: 1, sync: true })
   destination.on('error', () => {})
   return destination
 }

@@ -2,7 +2,8 @@ import type { Logger } from 'pino'
 import { described, told } from './described.ts'
 import { oneLine } from './readable.ts'
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+/** Of pino, and of `logLevel`; 'silent' stands beside them. */
+export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 const MOST_TEXT = 4_000
 const MOST_FIELD = 1_000
 const MOST_ITEMS = 100

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { type $ZodIssue, type $ZodType, safeParse } from 'zod/v4/core'
 import { CorebusError } from '../errors.ts'
 import { isObject, type Options, strict } from './option.ts'
 import { didYouMean } from './spelling.ts'
@@ -11,17 +11,17 @@ export interface Checked {
 }
 
 const FINE: Checked = { mistakes: [], wrong: new Set() }
-const checks = new WeakMap<Options, z.ZodType>()
+const checks = new WeakMap<Options, $ZodType>()
 
 /** What is wrong with the options that somebody gave, by themselves. `elsewhere` says where an option belongs that is none here. */
 export function mistakesIn(given: unknown, known: Options, elsewhere: Readonly<Record<string, string>> = {}): Checked {
   const check = checks.get(known) ?? strict(known)
   checks.set(known, check)
-  const issues = check.safeParse(given).error?.issues
+  const issues = safeParse(check, given).error?.issues
   if (!issues) return FINE
   // As they were given; what is no option at all comes last.
   const order = isObject(given) ? Object.keys(given) : []
-  const place = ({ path: [name] }: z.core.$ZodIssue) => (name === undefined ? order.length : order.indexOf(String(name)))
+  const place = ({ path: [name] }: $ZodIssue) => (name === undefined ? order.length : order.indexOf(String(name)))
   const mistakes = issues
     .toSorted((one, other) => place(one) - place(other))
     .flatMap((issue) => {

@@ -1,4 +1,4 @@
-import { safeDecode, safeEncode } from 'zod/v4/core'
+import { config, locales, safeDecode, safeEncode } from 'zod/v4/core'
 import { asError, CorebusError } from '../errors.ts'
 import { type Codec, codecIn } from './codec.ts'
 import { changedByJson } from './plain.ts'
@@ -6,13 +6,20 @@ import { isZod, type Schema, type Wire } from './schema.ts'
 import { checked, refuseThenable, validated } from './validation.ts'
 
 export function wireOf<Out>(schema: Schema<Out>): Wire<Out> {
-  if (isZod<Out>(schema))
+  if (isZod<Out>(schema)) {
+    mustSayWhy()
     return {
       encode: (value) => checked(() => safeEncode(schema, value as Out)),
       decode: (wire) => checked(() => safeDecode(schema, wire)),
     }
+  }
   const codec = codecIn(schema)
   return codec ? wireOfCodec(codec as Codec<unknown, Out>) : wireOfOthers(schema)
+}
+
+/** Schemas of zod/mini bring no language: of what does not fit they would say "Invalid input" and no more. A language that is chosen stays. */
+function mustSayWhy(): void {
+  if (!config().localeError) config(locales.en())
 }
 
 function wireOfCodec<Out>({ schema, encode, decode }: Codec<unknown, Out>): Wire<Out> {
