@@ -3,13 +3,8 @@ import { Command, CommanderError } from 'commander'
 import { COMMAND } from '../errors.ts'
 import { packageVersion } from '../process/version.ts'
 import { addCommandsOf } from './add-ons.ts'
-import { bridgeCommand } from './commands/bridge.ts'
-import { consumerCommand } from './commands/consumer.ts'
-import { dlqCommand } from './commands/dlq.ts'
-import { groupsCommand } from './commands/groups.ts'
-import { publishCommand } from './commands/publish.ts'
-import { topicsCommand } from './commands/topics.ts'
-import type { Common } from './common.ts'
+import { COMMANDS, load } from './commands.ts'
+import { type Common, common } from './common.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit.ts'
 import { report } from './report.ts'
 
@@ -37,14 +32,15 @@ export async function main(argv: readonly string[] = process.argv): Promise<void
 async function run(argv: readonly string[]): Promise<number> {
   let verbose = false
   let exitCode: number = EXIT.ok
-  const program = programOf((code) => {
-    exitCode = code
-  })
+  const program = programOf()
   program.hook('preAction', (_, action) => {
     verbose = action.opts<Partial<Common>>().verbose === true
   })
   try {
     await addCommandsOf(argv[2], program)
+    await load(argv.slice(2), program, (code) => {
+      exitCode = code
+    })
     await program.parseAsync(argv)
     return exitCode
   } catch (error) {
@@ -55,7 +51,8 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-function programOf(onConsumed: (exitCode: number) => void): Command {
+/** With the names of all commands, for the help and for one that is misspelt. What they take and do comes with `load`. */
+function programOf(): Command {
   const program = new Command(COMMAND)
     .description('Messaging on Kafka, RabbitMQ, Redis Streams, SQLite or memory')
     .version(packageVersion, '-V, --version')
@@ -68,11 +65,9 @@ function programOf(onConsumed: (exitCode: number) => void): Command {
       outputError: (text, write) => write(text.replace(/^error:/, (label) => styleText('red', label, { stream: process.stderr }))),
     })
     .addHelpText('after', HELP)
-  consumerCommand(program, onConsumed)
-  publishCommand(program)
-  dlqCommand(program)
-  topicsCommand(program)
-  groupsCommand(program)
-  bridgeCommand(program)
+  for (const { usage, description, isFamily } of COMMANDS) {
+    const command = program.command(usage).description(description)
+    if (!isFamily) common(command)
+  }
   return program
 }

@@ -11,7 +11,7 @@ import type { Messaging } from '../../messaging.ts'
 import { type Bridged, bridge } from '../../operations/bridge.ts'
 import { onSignals } from '../../process/signals.ts'
 import { stderrLogger } from '../broker.ts'
-import { type Common, collect, common } from '../common.ts'
+import { type Common, collect } from '../common.ts'
 import { importCore } from '../copy.ts'
 import { checkDurable } from '../durable.ts'
 import { EXIT_HELP } from '../exit.ts'
@@ -51,8 +51,8 @@ Examples:
       --until-empty
 ${EXIT_HELP}`
 
-export function bridgeCommand(program: Command): void {
-  common(program.command('bridge').description('copy topics from one broker to another, until a signal'))
+export function define(command: Command): void {
+  command
     .requiredOption('--from <url>', 'the broker that is read')
     .requiredOption('--to <url>', 'the broker that is published to')
     .option('--topic <topic>', 'a topic to copy (repeatable)', collect, [])

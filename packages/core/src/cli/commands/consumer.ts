@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { packageName } from '../../config/place.ts'
 import { createLogger, levelIn } from '../../observe/logger.ts'
 import { onSignals } from '../../process/signals.ts'
-import { type Common, collect, common, wholeNumber } from '../common.ts'
+import { type Common, collect, wholeNumber } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
 import { findEntry, findTsconfig } from '../host/entry.ts'
 import { type HealthAddress, healthAddress, isPort, serveHealth } from '../host/health-server.ts'
@@ -46,8 +46,8 @@ Examples:
   $ npx corebus consumer --watch
 ${EXIT_HELP}`
 
-export function consumerCommand(program: Command, onEnd: (exitCode: number) => void): void {
-  common(program.command('consumer [entry]').description('run the registered handlers until a signal'))
+export function define(command: Command, onEnd: (exitCode: number) => void): void {
+  command
     .option('--topic <topic>', 'only handlers of this topic (repeatable)', collect, [])
     .option('--group <group>', 'only handlers of this group (repeatable)', collect, [])
     .option('--concurrency <n>', "handlers at once per group, instead of the app's", wholeNumber)

@@ -18,8 +18,8 @@ Examples:
   $ npx corebus dlq retry --topic payment-events --rate 50
 `
 
-export function dlqCommand(program: Command): void {
-  const dlq = program.command('dlq').description('dead letters: what could not be handled').addHelpText('after', HELP)
+export function define(dlq: Command): void {
+  dlq.addHelpText('after', HELP)
   listCommand(dlq)
   showCommand(dlq)
   retryCommand(dlq)

@@ -12,8 +12,8 @@ Examples:
   $ npx corebus groups remove billing-old
 `
 
-export function groupsCommand(program: Command): void {
-  const groups = program.command('groups').description('groups, and how to remove one').addHelpText('after', HELP)
+export function define(groups: Command): void {
+  groups.addHelpText('after', HELP)
   listGroups(groups)
   removeCommand(groups)
 }

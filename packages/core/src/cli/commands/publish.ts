@@ -4,7 +4,7 @@ import { asError, COMMAND, CorebusError } from '../../errors.ts'
 import { HEADER } from '../../wire/headers.ts'
 import { newId } from '../../wire/id.ts'
 import { withBroker } from '../broker.ts'
-import { type Common, common } from '../common.ts'
+import type { Common } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
 import { print } from '../report.ts'
 
@@ -25,8 +25,8 @@ Examples:
   $ npx corebus publish orders.created - < order.json
 ${EXIT_HELP}`
 
-export function publishCommand(program: Command): void {
-  common(program.command('publish <topic> [json]').description('publish one message, and wait for the confirm'))
+export function define(command: Command): void {
+  command
     .option('--event <name>', 'as an event of this name: the message is its data, {} if left out')
     .option('--key <key>', 'messages with the same key keep their order')
     .addHelpText('after', HELP)

@@ -3,7 +3,7 @@ import { CorebusError } from '../../errors.ts'
 import { checkKnown } from '../../operations/known.ts'
 import { type Row, rowsOf } from '../../operations/topic-rows.ts'
 import { withBroker } from '../broker.ts'
-import { type Common, collect, common, wholeNumber } from '../common.ts'
+import { type Common, collect, wholeNumber } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
 import { type Condition, conditionOf, type Figures } from '../fail-if.ts'
 import { print } from '../report.ts'
@@ -45,8 +45,8 @@ Examples:
   $ npx corebus topics --fail-if 'dead>10' --fail-if 'failed>5%'
 ${EXIT_HELP}`
 
-export function topicsCommand(program: Command): void {
-  const topics = common(program.command('topics').description('topics, their groups, and what waits for each'))
+export function define(topics: Command): void {
+  topics
     .option('--topic <topic>', 'only this topic (repeatable)', collect, [])
     .option('--messages', 'which messages are out or wait for their retry, by id')
     .option('--limit <n>', 'with --messages: so many of each group at most', wholeNumber, 100)
