@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { MessagingOptions } from './config/messaging-options.ts'
-import type { StartOptions } from './consumer/consumers.ts'
+import type { StartOptions } from './consumer/start-options.ts'
 import { onEventReturned } from './decorators/event.ts'
 import { recordFunction } from './decorators/record.ts'
 import { CorebusError } from './errors.ts'

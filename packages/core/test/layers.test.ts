@@ -46,7 +46,7 @@ const FLOORS = [
   'decorators',
 ]
 const GROUND = ['contract', 'driver.ts', 'errors.ts', 'clock.ts', 'pending.ts']
-const ROOF = ['messaging.ts', 'default.ts', 'close-on-signal.ts', 'index.ts', 'internal.ts', 'cli', 'testing']
+const ROOF = ['messaging.ts', 'default.ts', 'close-on-signal.ts', 'index.ts', 'internal.ts', 'instance', 'cli', 'testing']
 
 /** NaN for what has none, which is neither above nor below anything: drivers, whose rules are their own, and what is no part of the core. */
 function floorOf(file: string): number {

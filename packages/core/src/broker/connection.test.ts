@@ -4,7 +4,7 @@ import { VirtualClock } from '../../test/virtual-clock.ts'
 import { readConfig } from '../config/config.ts'
 import type { ConnectionState, Driver } from '../driver.ts'
 import { Observer } from '../observe/observer.ts'
-import { createConnection } from './connection.ts'
+import { Connection } from './connection.ts'
 
 interface Broker {
   /** How the connects end, one after another; then they are fine. */
@@ -18,7 +18,7 @@ function connectionTo({ connects = [], load = Promise.resolve(), differences = [
   const clock = new VirtualClock()
   const log: string[] = []
   let tell: (state: ConnectionState) => void = () => undefined
-  const connection = createConnection({
+  const connection = new Connection({
     config: readConfig({ broker: 'rabbitmq', url: 'amqp://user:secret@host/', service: 's' }, { env: {} }),
     clock,
     observer: new Observer({ service: 's', logger }),

@@ -1,178 +1,130 @@
-import type { Logger } from 'pino'
-import { held, monotonic } from '../clock.ts'
+import { held } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { BrokerName } from '../config/messaging-options.ts'
-import type { Clock, ConnectionState, Difference, Driver, DriverOptions, Topology } from '../driver.ts'
+import type { ConnectionState, Difference, Driver, DriverOptions, Topology } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
-import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
+import { readyForIds } from '../wire/id.ts'
+import { ConnectionLines, type LinesOptions, whatAnswersAt } from './connection-lines.ts'
 import { loadDriver } from './load-driver.ts'
-import { whatAnswers } from './what-answers.ts'
 
-/** How long a first connection may take before it is said that it is awaited. */
-const QUIET_MS = 1_000
+export type State = ConnectionState['kind'] | 'idle' | 'connecting' | 'closed'
 
-export interface Connection {
-  /** Connects on first use. A failed first connection is tried anew by the next call. */
-  driver(): Promise<Driver>
-  /** Undefined when it was declared before. */
-  ensureTopic(topic: string): Promise<void> | undefined
-  /** @throws CorebusError TOPOLOGY when something is missing or differs. */
-  ensure(topology: Topology): Promise<void>
-  state(): ConnectionState['kind'] | 'idle' | 'connecting' | 'closed'
-  /** Why nothing can be sent now; undefined while the broker is connected. */
-  away(): string | undefined
-  close(): Promise<void>
-}
-
-export interface ConnectionOptions {
-  readonly config: Config
-  readonly clock: Clock
-  readonly observer: Observer
-  readonly logger: Logger
+export interface ConnectionOptions extends LinesOptions {
   readonly load?: (broker: Config['broker'], options: DriverOptions) => Driver | Promise<Driver>
 }
 
 /** A driver of somebody else's comes with its own way to be made. */
 const loadOurs: NonNullable<ConnectionOptions['load']> = (broker, options) => loadDriver(broker as BrokerName, options)
 
-/** Makes the one broker connection of an instance. It connects when it is first needed, is announced once, and its troubles are said once each way. */
-export function createConnection({ config, clock, observer, logger, load = loadOurs }: ConnectionOptions): Connection {
-  let connecting: Promise<Driver> | undefined
-  let current: ReturnType<Connection['state']> = 'idle'
-  let troubleSince: number | undefined
-  let trouble: string | undefined
-  let made: Driver | undefined
-  let said = false
-  const ensured = new Map<string, Promise<void> | true>()
-  const closed = () => new CorebusError('CLOSED', 'this instance is closed')
-  const state = () => current
+/** The one broker connection of an instance. It connects when it is first needed, is announced once, and its troubles are said once each way. */
+export class Connection {
+  readonly #with: ConnectionOptions
+  readonly #load: NonNullable<ConnectionOptions['load']>
+  readonly #lines: ConnectionLines
+  /** Topics that are declared, and those that are being declared. */
+  readonly #ensured = new Map<string, Promise<void> | true>()
+  #state: State = 'idle'
+  #connecting: Promise<Driver> | undefined
+  #made: Driver | undefined
 
-  function driver(): Promise<Driver> {
-    if (current === 'closed') return Promise.reject(closed())
-    // A process that has nothing else to do yet waits for its broker, and does not end without a word.
-    connecting ??= held(() => inFrameAsLoaded(connect)).catch((error: unknown) => {
-      connecting = undefined
-      if (current === 'closed') throw closed()
-      current = 'idle'
-      throw error
-    })
-    return connecting
+  constructor(options: ConnectionOptions) {
+    this.#with = options
+    this.#load = options.load ?? loadOurs
+    this.#lines = new ConnectionLines(options)
   }
 
-  async function connect(): Promise<Driver> {
-    const { broker, url, service, prefix, publishTimeoutMs, durability, tls, auth, client, topics } = config
-    current = 'connecting'
-    announce()
-    const given = { tls, ...(auth && { auth }), ...(client && { client }), ...(topics && { topics }) }
-    const loaded = await load(broker, { url, service, prefix, publishTimeoutMs, clock, durability, ...given })
-    if (state() === 'closed') throw closed()
-    made = loaded
-    const wait = sayWhatIsAwaited()
+  state(): State {
+    return this.#state
+  }
+
+  /** Why nothing can be sent now; undefined while the broker is connected. */
+  away(): string | undefined {
+    return this.#state === 'connected' ? undefined : (this.#lines.trouble ?? 'there is no connection to the broker yet')
+  }
+
+  /** Connects on first use. A failed first connection is tried anew by the next call. */
+  driver(): Promise<Driver> {
+    if (this.#state === 'closed') return Promise.reject(closed())
+    // A process that has nothing else to do yet waits for its broker, and does not end without a word.
+    this.#connecting ??= held(() => inFrameAsLoaded(() => this.#connect())).catch((error: unknown) => {
+      this.#connecting = undefined
+      if (this.#state === 'closed') throw closed()
+      this.#state = 'idle'
+      throw error
+    })
+    return this.#connecting
+  }
+
+  async #connect(): Promise<Driver> {
+    const { config } = this.#with
+    this.#state = 'connecting'
+    this.#lines.announce()
+    const driver = await this.#load(config.broker, this.#driverOptions())
+    readyForIds()
+    if (this.state() === 'closed') throw closed()
+    this.#made = driver
+    const wait = this.#lines.awaited(() => this.#state === 'connecting')
     try {
-      await loaded.connect(changeState)
+      await driver.connect((state) => this.#change(state))
     } catch (thrown) {
-      made = undefined
-      await loaded.close().catch(() => undefined) // what went wrong is told by the connect
-      throw withReason(thrown, await (wait.found ?? whatAnswers(broker, url, tls !== false)))
+      this.#made = undefined
+      await driver.close().catch(() => undefined) // what went wrong is told by the connect
+      throw withReason(thrown, await (wait.found() ?? whatAnswersAt(config)))
     } finally {
       wait.stop()
     }
-    if (state() === 'closed') throw closed()
-    if (state() === 'connecting') changeState({ kind: 'connected' })
-    return loaded
+    if (this.state() === 'closed') throw closed()
+    if (this.state() === 'connecting') this.#change({ kind: 'connected' })
+    return driver
   }
 
-  /** A broker that is not there is tried for many seconds before that is an error: whoever looks on is told after one. */
-  function sayWhatIsAwaited(): { readonly found: Promise<string | undefined> | undefined; readonly stop: () => void } {
-    const { broker, where, url, tls } = config
-    let found: Promise<string | undefined> | undefined
-    const stop = clock.after(QUIET_MS, () => {
-      if (state() !== 'connecting') return
-      logger.warn({ broker, where }, `waiting for broker ${broker} at ${where}: no connection after ${QUIET_MS / 1_000} s, still trying`)
-      found = whatAnswers(broker, url, tls !== false)
-      void found.then((answer) => {
-        if (answer === undefined || state() !== 'connecting') return
-        trouble = answer
-        logger.warn({ broker, where }, answer)
-      })
-    })
-    return {
-      get found() {
-        return found
-      },
-      stop,
-    }
+  #driverOptions(): DriverOptions {
+    const { clock, config } = this.#with
+    const { url, service, prefix, publishTimeoutMs, durability, tls, auth, client, topics } = config
+    const given = { ...(auth && { auth }), ...(client && { client }), ...(topics && { topics }) }
+    return { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...given }
   }
 
-  /** Once, however often the first connection is tried. */
-  function announce(): void {
-    const { broker, where, why, hints, instead } = config
-    if (said) return
-    said = true
-    const line = `broker ${broker} at ${where} (${why})`
-    if (instead === undefined) logger.info({ broker, where, why }, line)
-    else logger.warn({ broker, where, why, instead }, `${line}. ${instead}`)
-    for (const hint of hints) logger.warn(hint)
-  }
-
-  function changeState(state: ConnectionState): void {
+  #change(state: ConnectionState): void {
+    const before = this.#state
     // The same trouble is said once; another one is news.
     const why = state.kind === 'connected' ? undefined : state.error.message
-    if (current === 'closed' || (current === state.kind && trouble === why)) return
-    const { broker, where } = config
-    const lost = current === 'reconnecting' ? 'cannot be reached again yet, still trying' : 'is lost, coming back by itself'
-    current = state.kind
-    trouble = why
-    if (state.kind === 'connected') {
-      observer.state('connected')
-      if (state.notice) logger.warn({ broker, where, err: state.notice }, state.notice.message)
-      if (troubleSince !== undefined)
-        logger.info(
-          { broker, where },
-          `broker ${broker} at ${where} is back after ${((monotonic(clock) - troubleSince) / 1000).toFixed(1)} s`,
-        )
-      troubleSince = undefined
-      return
-    }
-    observer.state(state.kind, { error: state.error })
-    troubleSince ??= monotonic(clock)
-    const line = { broker, where, err: state.error }
-    if (state.kind === 'dead') logger.error(line, `broker ${broker} at ${where} cannot be used any more: ${state.error.message}`)
-    else if (state.kind === 'blocked') logger.warn(line, `broker ${broker} at ${where} takes no publishes: ${state.error.message}`)
-    else logger.warn(line, `broker ${broker} at ${where} ${lost}: ${state.error.message}`)
+    if (before === 'closed' || (before === state.kind && this.#lines.trouble === why)) return
+    this.#state = state.kind
+    if (state.kind === 'connected') this.#lines.connected(state.notice)
+    else this.#lines.lost(state, before === 'reconnecting')
   }
 
-  async function ensure(topology: Topology): Promise<void> {
-    const differences = await held(async () => (await driver()).ensure(topology, config.topology))
-    if (differences.length > 0) throw topologyError(differences, config.topology)
-    for (const topic of topology.topics) ensured.set(topic, true)
+  /** @throws CorebusError TOPOLOGY when something is missing or differs. */
+  async ensure(topology: Topology): Promise<void> {
+    const { topology: mode } = this.#with.config
+    const differences = await held(async () => (await this.driver()).ensure(topology, mode))
+    if (differences.length > 0) throw topologyError(differences, mode)
+    for (const topic of topology.topics) this.#ensured.set(topic, true)
   }
 
-  function ensureTopic(topic: string): Promise<void> | undefined {
-    const known = ensured.get(topic)
+  /** Undefined when it was declared before. */
+  ensureTopic(topic: string): Promise<void> | undefined {
+    const known = this.#ensured.get(topic)
     if (known === true) return undefined
     if (known) return known
-    const asked = ensure({ topics: [topic], groups: [] }).catch((error: unknown) => {
-      ensured.delete(topic)
+    const asked = this.ensure({ topics: [topic], groups: [] }).catch((error: unknown) => {
+      this.#ensured.delete(topic)
       throw error
     })
-    ensured.set(topic, asked)
+    this.#ensured.set(topic, asked)
     return asked
   }
 
-  function away(): string | undefined {
-    return current === 'connected' ? undefined : (trouble ?? 'there is no connection to the broker yet')
-  }
-
-  async function close(): Promise<void> {
-    current = 'closed'
+  async close(): Promise<void> {
+    this.#state = 'closed'
     // Also while it connects, which may take as long as the broker is away: then the connect rejects.
-    await made?.close()
+    await this.#made?.close()
   }
-
-  return { driver, ensureTopic, ensure, state, away, close }
 }
+
+const closed = (): CorebusError => new CorebusError('CLOSED', 'this instance is closed')
 
 function withReason(thrown: unknown, reason: string | undefined): unknown {
   if (reason === undefined || !(thrown instanceof CorebusError)) return thrown

@@ -1,7 +1,11 @@
-import { createHash, randomFillSync } from 'node:crypto'
-
 /** Characters. A longer id is read and shown, and goes into no other message. */
 export const LONGEST_ID = 1_000
+
+/**
+ * Loading node:crypto takes longer than a package that only defines events takes in all, and that needs no id. It is not awaited, because an id is
+ * made in the middle of a call.
+ */
+const crypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto')
 
 const POOL = 256
 const pool = new Uint8Array(16 * POOL)
@@ -14,11 +18,20 @@ function format(b: Uint8Array, o: number): string {
   return `${h(0)}${h(1)}${h(2)}${h(3)}-${h(4)}${h(5)}-${h(6)}${h(7)}-${h(8)}${h(9)}-${h(10)}${h(11)}${h(12)}${h(13)}${h(14)}${h(15)}`
 }
 
+function refill(): void {
+  crypto().randomFillSync(pool)
+  used = 0
+}
+
+/** So that the first id takes no longer than the others: called while a broker is connected to. */
+export function readyForIds(): void {
+  if (used === POOL) refill()
+}
+
 /** A UUIDv7 (RFC 9562): ids made later in one process sort later, to the millisecond. */
 export function newId(now: number = Date.now()): string {
   if (used === POOL) {
-    randomFillSync(pool)
-    used = 0
+    refill()
   }
   const o = 16 * used++
   const high = Math.floor(now / 0x1_0000_0000)
@@ -36,7 +49,7 @@ export function newId(now: number = Date.now()): string {
 
 /** The same UUID (version 8, from SHA-256) for the same parts: what a redelivered message publishes again keeps its id. */
 export function derivedId(...parts: readonly (string | number)[]): string {
-  const b = createHash('sha256').update(JSON.stringify(parts)).digest()
+  const b = crypto().createHash('sha256').update(JSON.stringify(parts)).digest()
   b[6] = ((b[6] as number) & 0x0f) | 0x80
   b[8] = ((b[8] as number) & 0x3f) | 0x80
   return format(b, 0)
