@@ -17,12 +17,15 @@ import * as onRedis from './redis/latency.ts'
 import { room as redisRoom } from './redis/room.ts'
 import { runtime } from './runtime.ts'
 import { backlog, consume, publish } from './sqlite.ts'
+import { startUp } from './start-up.ts'
 
 const HELP = `Measures Corebus against bare libraries and peers: every round runs every contestant once, medians count.
 
   npm run bench                       everything (about 30 minutes)
-  npm run bench -- runtime sqlite     some of it: runtime, sqlite, backlog, latency, rabbitmq,
-                                      rabbitmq-latency, kafka, kafka-latency, redis, redis-latency
+  npm run bench -- runtime sqlite     some of it: start-up, runtime, sqlite, backlog, latency,
+                                      rabbitmq, rabbitmq-latency, kafka, kafka-latency, redis, redis-latency
+  npm run bench -- start-up --before ../corebus-before
+                                      beside another checkout, installed and built
   npm run bench -- kafka --match '12 partitions: publish'
                                       only the comparisons with that in their names
   npm run bench -- builds --before ../corebus-before --match kafka
@@ -62,6 +65,7 @@ const suites: Record<string, () => Promise<readonly Comparison[]>> = {
 }
 /** Single messages, and a process at rest. */
 const measurements: Record<string, () => Promise<object>> = {
+  'start-up': async () => startUp(values.before),
   latency: inFile,
   'rabbitmq-latency': async () => {
     const url = await urlOf('rabbitmq')
