@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import type { Message } from '../driver.ts'
-import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
+import { CorebusError } from '../errors.ts'
 import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
+import { isThenable } from '../process/thenable.ts'
 import type { HandleMiddleware, HandlerCall } from '../publish/middleware.ts'
 import { inSession } from '../scope/in-session.ts'
 import { endedBefore } from '../scope/part.ts'
@@ -13,9 +14,11 @@ import { HEADER } from '../wire/headers.ts'
 import { carried } from '../wire/id.ts'
 import { type Call, Context, type Opened } from './context.ts'
 import { type Found, find } from './find.ts'
-import { Forbidden, forbid } from './forbidden.ts'
+import { forbid } from './forbidden.ts'
 import type { Members } from './members.ts'
 import type { Verdict } from './outcome.ts'
+import { verdictOf } from './thrown.ts'
+
 export interface DispatchOptions {
   readonly group: string
   readonly unknown: 'skip' | 'deadLetter'
@@ -40,32 +43,97 @@ export interface Dispatched {
   readonly plan: HandlerPlan | undefined
 }
 
-/** Decode, validate, open the session, ask the inbox, handle, release the scope: in this order, and it never throws. At once where nothing has to be waited for. */
-export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Dispatched | Promise<Dispatched> {
+/** A message whose handler was found: what its steps have in common. */
+interface Handling {
+  readonly call: Call
+  readonly found: Found & { readonly kind: 'handler' }
+  /** Where what it publishes waits for its end. */
+  readonly scope: Scope
+  /** Undefined where the steps have no session around them. */
+  readonly opens: Opens | undefined
+  readonly options: DispatchOptions
+}
+
+type Now<T> = T | Promise<T>
+
+/**
+ * Takes a message to its verdict and never throws. The steps, each below the one before it, come in an order that is a guarantee: decode and validate
+ * (`find`), open the session, ask the inbox in it, handle, write what was recorded into the outbox, release what was recorded to the broker. At once
+ * where nothing has to be waited for.
+ */
+export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Now<Dispatched> {
   const found = find(call.message, topic, options.unknown)
   const { event, plan } = found
   if (found.kind === 'verdict') return plan ? { verdict: found.verdict, event, plan } : nobodys(found.verdict, event, topic, options)
-  const scope = scopeOf(call.message, options)
   const mode = found.plan.spec.session ?? true
   const opens = mode === 'manual' ? undefined : opensIn(mode, options.session)
+  const handling: Handling = { call, found, scope: scopeOf(call.message, options), opens, options }
   try {
-    const handled = opens
-      ? runInScope(scope, handleInSession, opens, call, found, scope, options)
-      : runInScope(scope, handle, call, found, scope, options, undefined)
-    const dispatched = isPromise(handled) ? handled.then((verdict) => ended(verdict, scope, found)) : ended(handled, scope, found)
-    return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(thrown, call, scope, found, opens)) : dispatched
+    const verdict = runInScope(handling.scope, openSession, handling)
+    const dispatched = isPromise(verdict) ? verdict.then((one) => release(handling, one)) : release(handling, verdict)
+    return isPromise(dispatched) ? dispatched.catch((thrown: unknown) => failed(handling, thrown)) : dispatched
   } catch (thrown) {
-    return failed(thrown, call, scope, found, opens)
+    return failed(handling, thrown)
   }
 }
 
+function openSession(handling: Handling): Now<Verdict> {
+  const { scope, opens } = handling
+  return opens ? inSession(scope, opens, async (db) => askInbox(handling, { db })) : askInbox(handling, undefined)
+}
+
+/** Inside of the session, so that the mark and what the handler does are committed together. */
+function askInbox(handling: Handling, opened: Opened | undefined): Now<Verdict> {
+  const { call, options } = handling
+  const { inbox, group } = options
+  if (!inbox || call.message.id === '') return handle(handling, opened)
+  return Promise.resolve(inbox.firstTime(opened?.db, group, call.message)).then((first) => (first ? handle(handling, opened) : DUPLICATE))
+}
+
+function handle(handling: Handling, opened: Opened | undefined): Now<Verdict> {
+  const { call, found, scope, options } = handling
+  const { plan, input } = found
+  const handler = options.bound.get(plan.spec)
+  if (!handler) throw new Error(`${plan.spec.where} was not bound`)
+  const context = new Context(call, scope, options, { opened, event: found.event, spec: plan.spec })
+  const { middleware } = options
+  const result =
+    middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
+  // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
+  return isThenable(result) ? Promise.resolve(result).then(() => writeOutbox(handling, opened)) : writeOutbox(handling, opened)
+}
+
+/** Before the commit. What was lost or has timed out meanwhile, or has not ended, commits nothing. */
+function writeOutbox({ call, scope, options }: Handling, opened: Opened | undefined): Now<Verdict> {
+  forbid(call)
+  if (scope.parting) throw endedBefore('the handler')
+  const { outbox, outlet } = options
+  return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, opened?.db).then(() => OK) : OK
+}
+
+/** After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again. */
+function release({ scope, found: { event, plan } }: Handling, verdict: Verdict): Now<Dispatched> {
+  const dispatched = { verdict, event, plan }
+  scope.over = true
+  return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
+}
+
+/** Instead of the steps that are left. */
+function failed({ call, scope, opens, found: { event, plan } }: Handling, thrown: unknown): Now<Dispatched> {
+  discard(scope)
+  const dispatched = { verdict: verdictOf(thrown, call, opens !== undefined), event, plan }
+  // Its session must not commit beside the retry.
+  scope.ended = true
+  return scope.parting ? scope.parting.then(() => dispatched) : dispatched
+}
+
+const isPromise = <T>(value: Now<T>): value is Promise<T> => value instanceof Promise
+
+const OK: Verdict = { kind: 'ok' }
+const DUPLICATE: Verdict = { kind: 'duplicate' }
+
 /** None of our handlers takes it. Another member of the group may: of another version, in a rolling deploy. */
-function nobodys(
-  verdict: Verdict,
-  event: string | undefined,
-  { topic }: TopicPlan,
-  { members }: DispatchOptions,
-): Dispatched | Promise<Dispatched> {
+function nobodys(verdict: Verdict, event: string | undefined, { topic }: TopicPlan, { members }: DispatchOptions): Now<Dispatched> {
   const dispatched = (elsewhere: boolean): Dispatched => ({ verdict: elsewhere ? passOn(event) : verdict, event, plan: undefined })
   const elsewhere = members?.handles(topic, event) ?? false
   return typeof elsewhere === 'boolean' ? dispatched(elsewhere) : elsewhere.then(dispatched)
@@ -81,93 +149,6 @@ function passOn(event: string | undefined): Verdict {
     ),
   }
 }
-
-/** After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again. */
-function ended(verdict: Verdict, scope: Scope, { event, plan }: Found): Dispatched | Promise<Dispatched> {
-  const dispatched = { verdict, event, plan }
-  scope.over = true
-  return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
-}
-
-function failed(
-  thrown: unknown,
-  call: Call,
-  scope: Scope,
-  { event, plan }: Found,
-  opens: Opens | undefined,
-): Dispatched | Promise<Dispatched> {
-  discard(scope)
-  const dispatched = { verdict: verdictOf(thrown, call, opens), event, plan }
-  // Its session must not commit beside the retry.
-  scope.ended = true
-  return scope.parting ? scope.parting.then(() => dispatched) : dispatched
-}
-
-const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise
-
-function handleInSession(
-  opens: Opens,
-  call: Call,
-  found: Found & { kind: 'handler' },
-  scope: Scope,
-  options: DispatchOptions,
-): Promise<Verdict> {
-  return inSession(scope, opens, async (db) => handle(call, found, scope, options, { db }))
-}
-
-function handle(
-  call: Call,
-  found: Found & { kind: 'handler' },
-  scope: Scope,
-  options: DispatchOptions,
-  opened: Opened | undefined,
-): Verdict | Promise<Verdict> {
-  const { inbox, group } = options
-  if (!inbox || call.message.id === '') return callHandler(call, found, scope, options, opened)
-  return Promise.resolve(inbox.firstTime(opened?.db, group, call.message)).then((first) =>
-    first ? callHandler(call, found, scope, options, opened) : DUPLICATE,
-  )
-}
-
-function callHandler(
-  call: Call,
-  found: Found & { kind: 'handler' },
-  scope: Scope,
-  options: DispatchOptions,
-  opened: Opened | undefined,
-): Verdict | Promise<Verdict> {
-  const { bound, middleware } = options
-  const { plan, input } = found
-  const handler = bound.get(plan.spec)
-  if (!handler) throw new Error(`${plan.spec.where} was not bound`)
-  const context = new Context(call, scope, options, { opened, event: found.event, spec: plan.spec })
-  const handling =
-    middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
-  // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
-  return isThenable(handling)
-    ? Promise.resolve(handling).then(() => afterHandler(call, scope, options, opened))
-    : afterHandler(call, scope, options, opened)
-}
-
-function afterHandler(
-  call: Call,
-  scope: Scope,
-  { outbox, outlet }: DispatchOptions,
-  opened: Opened | undefined,
-): Verdict | Promise<Verdict> {
-  forbid(call)
-  if (scope.parting) throw endedBefore('the handler')
-  return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, opened?.db).then(() => OK) : OK
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value && typeof value.then === 'function'
-  )
-}
-
-const OK: Verdict = { kind: 'ok' }
-const DUPLICATE: Verdict = { kind: 'duplicate' }
 
 function scopeOf(message: Message, { owner, group }: DispatchOptions): Scope {
   const { id, headers } = message
@@ -185,31 +166,4 @@ function throughMiddleware(middleware: readonly HandleMiddleware[], call: Handle
     return layer ? layer(call, () => step(i + 1)) : handler(call.input, call.context)
   }
   return step(0)
-}
-
-function verdictOf(thrown: unknown, call: Call, opens: Opens | undefined): Verdict {
-  if (call.forbidden() === 'lost') return { kind: 'unsettled', why: 'lost' }
-  if (call.forbidden() === 'timed out') {
-    const blocked =
-      call.blockedMs === 0
-        ? ''
-        : `: it kept the event loop from turning for ${Math.round(call.blockedMs)} ms, and nothing else ran in this process`
-    const undone = `${blocked}${opens ? '; what it did in its session was rolled back' : ''}`
-    return {
-      kind: 'failed',
-      error: new CorebusError('HANDLER_TIMEOUT', `${new Forbidden('timed out').message}${undone}`, { cause: thrown }),
-    }
-  }
-  // Stopped by the signal at the end of the shutdown budget: no fault of the message.
-  if (call.aborted) return { kind: 'unsettled', why: 'handed back' }
-  const error = asError(thrown)
-  // By name as well: the handler's copy of the SDK may be another one.
-  if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
-  if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: msOf(error), error }
-  return { kind: 'failed', error }
-}
-
-function msOf(error: Error): number {
-  const { ms } = error as Partial<RetryLater>
-  return typeof ms === 'number' ? ms : Number.NaN
 }

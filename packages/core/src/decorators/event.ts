@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { asError, CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { flag, type Option, text } from '../options/option.ts'
+import { isThenable } from '../process/thenable.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
@@ -19,29 +20,10 @@ type Answer<Out> = Out | JsonResponse<Out> | FailedResponse
 /** What Hono's `c.json(data)` returns. */
 type JsonResponse<Out> = { readonly _data: Out; json(): Promise<unknown> }
 type FailedResponse = { readonly _data: unknown; readonly _status: FailedStatus; json(): Promise<unknown> }
-type FailedStatus =
-  | 400
-  | 401
-  | 402
-  | 403
-  | 404
-  | 405
-  | 406
-  | 409
-  | 410
-  | 411
-  | 412
-  | 413
-  | 415
-  | 422
-  | 423
-  | 428
-  | 429
-  | 500
-  | 501
-  | 502
-  | 503
-  | 504
+/** 400 to 599, as `c.json(data, 404)` has it in its type. */
+type FailedStatus = NumberIn<`${4 | 5}${Digit}${Digit}`>
+type Digit = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9
+type NumberIn<Text extends string> = Text extends `${infer N extends number}` ? N : never
 
 export interface EventDecoratorOptions<Data = Record<string, unknown>> {
   /** Default: the event type's topic, else the default topic. */
@@ -221,10 +203,6 @@ function named(where: string, type: EventType | string, cause: Error): CorebusEr
 
 function ownerOf(self: unknown): string {
   return typeof self === 'object' && self !== null ? `${self.constructor.name}.` : ''
-}
-
-function isThenable(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either. */

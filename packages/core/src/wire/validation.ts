@@ -1,4 +1,5 @@
 import { asError, CorebusError } from '../errors.ts'
+import { isThenable } from '../process/thenable.ts'
 import type { Issue, Schema } from './schema.ts'
 
 export type Result<Out> =
@@ -43,12 +44,6 @@ export function refuseThenable(value: unknown): void {
   // Nobody waits for it any more, so its rejection must not end the process.
   value.then(undefined, () => undefined)
   throw asyncSchema()
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value && typeof value.then === 'function'
-  )
 }
 
 // By name, because a schema made by the CommonJS build of zod throws that build's class.

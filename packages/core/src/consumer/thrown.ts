@@ -1,0 +1,29 @@
+import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
+import type { Call } from './context.ts'
+import { Forbidden } from './forbidden.ts'
+import type { Verdict } from './outcome.ts'
+
+/** What an error of a handler means for its message. `inSession`: what the handler did there was rolled back. */
+export function verdictOf(thrown: unknown, call: Call, inSession: boolean): Verdict {
+  if (call.forbidden() === 'lost') return { kind: 'unsettled', why: 'lost' }
+  if (call.forbidden() === 'timed out') return { kind: 'failed', error: timedOut(thrown, call, inSession) }
+  // Stopped by the signal at the end of the shutdown budget: no fault of the message.
+  if (call.aborted) return { kind: 'unsettled', why: 'handed back' }
+  const error = asError(thrown)
+  // By name as well: the handler's copy of the SDK may be another one.
+  if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
+  if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: msOf(error), error }
+  return { kind: 'failed', error }
+}
+
+function timedOut(thrown: unknown, { blockedMs }: Call, inSession: boolean): CorebusError {
+  const blocked =
+    blockedMs === 0 ? '' : `: it kept the event loop from turning for ${Math.round(blockedMs)} ms, and nothing else ran in this process`
+  const undone = inSession ? '; what it did in its session was rolled back' : ''
+  return new CorebusError('HANDLER_TIMEOUT', `${new Forbidden('timed out').message}${blocked}${undone}`, { cause: thrown })
+}
+
+function msOf(error: Error): number {
+  const { ms } = error as Partial<RetryLater>
+  return typeof ms === 'number' ? ms : Number.NaN
+}
