@@ -1,3 +1,4 @@
+import { type Reading, read, wrong } from '../options/reading.ts'
 import { redactUrl } from '../options/redact.ts'
 import { didYouMean } from '../options/spelling.ts'
 import { BROKER_PARTS, composedFrom, type Found, rabbitmqIn, redisIn } from './compose.ts'
@@ -25,37 +26,44 @@ export function namedBroker({ broker, url, bootstrapServers }: Where, env: Env):
   return says === 'none' || says === 'unknown' ? brokerIn(env) : says
 }
 
-/** `undefined` when there is no saying; then `mistakes` has why. */
-export function chooseAddress(options: Where, env: Env, cwd: string, mistakes: string[]): Address | undefined {
+/** `undefined` when there is no saying; the mistakes say why. */
+export function chooseAddress(options: Where, env: Env, cwd: string): Reading<Address | undefined> {
   if (options.url !== undefined && options.bootstrapServers !== undefined)
-    return fail(mistakes, 'url and bootstrapServers are two names of the same: give one of them')
+    return wrong('url and bootstrapServers are two names of the same: give one of them')
   const option = options.url === undefined ? 'bootstrapServers' : 'url'
   const given = joined(options.url ?? options.bootstrapServers)
-  if (given === '') return fail(mistakes, `${option} is empty: give the address, or leave the option out`)
+  if (given === '') return wrong(`${option} is empty: give the address, or leave the option out`)
 
   const named = namedBroker(options, env)
   if (named === undefined) {
     const wish = envValue(env, 'MESSAGING_BROKER')?.trim()
     if (wish !== undefined)
-      return fail(
-        mistakes,
+      return wrong(
         `MESSAGING_BROKER is ${JSON.stringify(redactUrl(wish))} and must be one of ${BROKERS.join(', ')}.${didYouMean(wish, BROKERS)}`,
       )
-    if (given !== undefined) return fail(mistakes, nameless(option, given))
-    return env.NODE_ENV === 'production' ? fail(mistakes, unnamedInProduction(env)) : inferred(env, cwd, mistakes)
+    if (given !== undefined) return wrong(nameless(option, given))
+    return env.NODE_ENV === 'production' ? wrong(unnamedInProduction(env)) : inferred(env, cwd)
   }
 
   const namedBy = options.broker !== undefined || (given !== undefined && brokerOf(given) === named) ? 'code' : 'MESSAGING_BROKER'
-  if (given === undefined) return fromEnv(named, namedBy, env, cwd, mistakes)
-  const parsed = parseUrl(named, given, option, cwd, mistakes)
+  if (given === undefined) return fromEnv(named, namedBy, env, cwd)
+  const parsed = parseUrl(named, given, option, cwd)
   const why = namedBy === 'code' ? 'code' : `${namedBy}, code`
-  return (
-    parsed && { ...parsed, broker: named, why, level: 'code', portIsDefault: false, credentialsGiven: parsed.credentials !== undefined }
-  )
+  return addressed(parsed, ({ credentials }) => ({
+    broker: named,
+    why,
+    level: 'code',
+    portIsDefault: false,
+    credentialsGiven: credentials !== undefined,
+  }))
 }
 
-function fail(mistakes: string[], mistake: string): undefined {
-  mistakes.push(mistake)
+/** What was parsed, with how it was come by. */
+function addressed(
+  { value, mistakes }: Reading<Parsed | undefined>,
+  how: (parsed: Parsed) => Omit<Address, keyof Parsed>,
+): Reading<Address | undefined> {
+  return { value: value && { ...value, ...how(value) }, mistakes }
 }
 
 function nameless(option: string, url: string): string {
@@ -74,55 +82,52 @@ function brokerIn(env: Env): BrokerName | undefined {
 }
 
 /** The address of a known broker. `namedBy` is empty when the address itself told which it is. */
-function fromEnv(broker: BrokerName, namedBy: string, env: Env, cwd: string, mistakes: string[]): Address | undefined {
-  const before = mistakes.length
-  const { url, from, portIsDefault, credentialsGiven } = foundFor(broker, env, cwd, mistakes)
-  if (mistakes.length > before) return undefined
-  const parsed = parseUrl(broker, url, from ?? 'the default address', cwd, mistakes)
+function fromEnv(broker: BrokerName, namedBy: string, env: Env, cwd: string): Reading<Address | undefined> {
+  const { value: found, mistakes } = foundFor(broker, env, cwd)
+  if (mistakes.length > 0) return { value: undefined, mistakes }
+  const { url, from, portIsDefault, credentialsGiven } = found
+  const parsed = parseUrl(broker, url, from ?? 'the default address', cwd)
   const why = [namedBy, from ?? ''].filter((text) => text !== '').join(', ')
-  return parsed && { ...parsed, broker, why, level: from === undefined ? 'default' : 'env', portIsDefault, credentialsGiven }
+  return addressed(parsed, () => ({ broker, why, level: from === undefined ? 'default' : 'env', portIsDefault, credentialsGiven }))
 }
 
-function foundFor(broker: BrokerName, env: Env, cwd: string, mistakes: string[]): Found {
+function foundFor(broker: BrokerName, env: Env, cwd: string): Reading<Found> {
   switch (broker) {
     case 'kafka':
       return plain(env, 'KAFKA_BOOTSTRAP_SERVERS', 'localhost:9092')
     case 'rabbitmq':
-      return rabbitmqIn(env, mistakes)
+      return rabbitmqIn(env)
     case 'redis':
-      return redisIn(env, mistakes)
+      return redisIn(env)
     case 'sqlite':
       return plain(env, 'SQLITE_PATH', embeddedFile(cwd))
     case 'memory':
-      return { url: 'memory:', from: undefined, portIsDefault: false, credentialsGiven: false }
+      return read({ url: 'memory:', from: undefined, portIsDefault: false, credentialsGiven: false })
   }
 }
 
-function plain(env: Env, name: string, otherwise: string): Found {
+function plain(env: Env, name: string, otherwise: string): Reading<Found> {
   const url = envValue(env, name)?.trim()
-  return {
+  return read({
     url: url ?? otherwise,
     from: url === undefined ? undefined : name,
     portIsDefault: false,
     credentialsGiven: url?.includes('@') ?? false,
-  }
+  })
 }
 
 /** For development: what is set says which broker is meant, if only one is. */
-function inferred(env: Env, cwd: string, mistakes: string[]): Address | undefined {
+function inferred(env: Env, cwd: string): Reading<Address | undefined> {
   const found = candidates(env)
   const [first, second] = found
   if (first && second) {
     const list = found.map(({ broker, variables }) => `${variables.join(', ')} (${broker})`).join(' and ')
-    return fail(
-      mistakes,
-      `${list} are set: set MESSAGING_BROKER to ${found.map(({ broker }) => broker).join(' or ')}, to say which is meant`,
-    )
+    return wrong(`${list} are set: set MESSAGING_BROKER to ${found.map(({ broker }) => broker).join(' or ')}, to say which is meant`)
   }
   // A REDIS_URL is often a cache's, so it decides only where nothing else does.
-  if (first) return fromEnv(first.broker, '', env, cwd, mistakes)
-  if (envValue(env, 'REDIS_URL') !== undefined) return fromEnv('redis', '', env, cwd, mistakes)
-  return fromEnv('sqlite', 'nothing set: the embedded broker', env, cwd, mistakes)
+  if (first) return fromEnv(first.broker, '', env, cwd)
+  if (envValue(env, 'REDIS_URL') !== undefined) return fromEnv('redis', '', env, cwd)
+  return fromEnv('sqlite', 'nothing set: the embedded broker', env, cwd)
 }
 
 function candidates(env: Env): readonly { broker: BrokerName; variables: readonly string[] }[] {

@@ -1,5 +1,6 @@
 import type { TopicOptions } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
+import { Mistakes, type Reading, read, wrong } from '../options/reading.ts'
 import { redactUrl } from '../options/redact.ts'
 import { didYouMean } from '../options/spelling.ts'
 import { type Address, chooseAddress, namedBroker } from './address.ts'
@@ -10,7 +11,7 @@ import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, t
 import { appMistakes } from './options.ts'
 import { packageName, packageVersion } from './place.ts'
 import type { RetryOptions } from './retry-options.ts'
-import { type Secured, secure } from './security.ts'
+import { type Secured, secure, unreadIn } from './security.ts'
 
 export { redactUrl } from '../options/redact.ts'
 export { brokerUrl, redisUrl } from './compose.ts'
@@ -58,15 +59,16 @@ export function readConfig(
 ): Config {
   const checked = appMistakes(options)
   if (typeof options !== 'object' || options === null) throw configError(checked.mistakes, [])
-  const mistakes = [...checked.mistakes]
+  const mistakes = new Mistakes()
+  mistakes.add(...checked.mistakes)
   // A wrong broker or address would only lead to lines about what follows from it.
   const readable = !ADDRESS_OPTIONS.some((name) => checked.wrong.has(name))
-  const hints = [...misspelt(env, readable ? namedBroker(options, env) : undefined)]
-  const said = readable && !options.driver ? oneOfOurs(options, env, cwd, mistakes, hints, checked.wrong) : undefined
+  const { place: said, hints: more } = readable && !options.driver ? mistakes.of(oneOfOurs(options, env, cwd, checked.wrong)) : NOWHERE
+  const hints = [...misspelt(env, readable ? namedBroker(options, env) : undefined), ...more]
   const place = readable && options.driver ? theirs(options) : said
-  const service = checked.wrong.has('service') ? undefined : serviceName(options, env, cwd, mistakes)
-  const logLevel = options.logger ? 'info' : (options.logLevel ?? levelIn(env, mistakes))
-  if (mistakes.length > 0 || !place || service === undefined) throw configError(mistakes, hints)
+  const service = checked.wrong.has('service') ? undefined : mistakes.of(serviceName(options, env, cwd))
+  const logLevel = options.logger ? 'info' : (options.logLevel ?? mistakes.of(levelIn(env)))
+  if (mistakes.all.length > 0 || !place || service === undefined) throw configError(mistakes.all, hints)
   // An environment of its own is a test's, or a tool's.
   const instead = said && options.env === undefined ? otherInEnvFile(options, env, cwd) : undefined
   const version = packageVersion(cwd)
@@ -83,25 +85,27 @@ export function readConfig(
 
 type Place = Pick<Config, 'broker' | 'url' | 'where' | 'why' | 'tls' | 'auth'>
 
-function oneOfOurs(
-  options: MessagingOptions,
-  env: Env,
-  cwd: string,
-  mistakes: string[],
-  hints: string[],
-  wrong: ReadonlySet<string>,
-): Place | undefined {
-  const address = chooseAddress(options, env, cwd, mistakes)
-  if (!address) return undefined
+/** Where one of our brokers is, if there is a saying, and what is probably not meant about it. */
+interface Ours {
+  readonly place?: Place
+  readonly hints: readonly string[]
+}
+
+const NOWHERE: Ours = { hints: [] }
+
+function oneOfOurs(options: MessagingOptions, env: Env, cwd: string, wrong: ReadonlySet<string>): Reading<Ours> {
+  const mistakes = new Mistakes()
+  const address = mistakes.of(chooseAddress(options, env, cwd))
+  if (!address) return mistakes.with(NOWHERE)
   const { broker } = address
-  const secured = secure(address, options, env, cwd, mistakes, hints)
+  const secured = mistakes.of(secure(address, options, env, cwd))
   if (broker !== 'sqlite' && options.durability !== undefined)
-    mistakes.push(`durability is an option of the sqlite broker, and the broker is ${broker}: leave it out`)
+    mistakes.add(`durability is an option of the sqlite broker, and the broker is ${broker}: leave it out`)
   if ((broker === 'sqlite' || broker === 'memory') && options.client !== undefined)
-    mistakes.push(`client does nothing with the ${broker} broker, which has no client library: leave it out`)
-  if (broker !== 'kafka' && !wrong.has('topology') && topicsIn(options.topology))
-    hints.push(`topology.partitions and topology.topics do nothing with the ${broker} broker, whose topics have none to choose`)
-  return secured && located(address, secured)
+    mistakes.add(`client does nothing with the ${broker} broker, which has no client library: leave it out`)
+  const chooses = broker !== 'kafka' && !wrong.has('topology') && topicsIn(options.topology) !== undefined
+  const noChoice = `topology.partitions and topology.topics do nothing with the ${broker} broker, whose topics have none to choose`
+  return mistakes.with({ place: located(address, secured), hints: [...unreadIn(env, address), ...(chooses ? [noChoice] : [])] })
 }
 
 /** What a driver that is not one of ours is given: nothing is chosen, and the environment is not asked. */
@@ -139,7 +143,11 @@ function settings(
   const topics = topicsIn(topology)
   return {
     ...limitsOf(options),
-    ...{ prefix, publishTimeoutMs, maxPending, durability, retry },
+    prefix,
+    publishTimeoutMs,
+    maxPending,
+    durability,
+    retry,
     topology: typeof topology === 'string' ? topology : (topology.mode ?? 'create'),
     ...(topics && { topics }),
     ...(defaultTopic !== undefined && { defaultTopic }),
@@ -153,18 +161,17 @@ function topicsIn(topology: MessagingOptions['topology']): TopicOptions | undefi
   return Object.values(topics).some((value) => value !== undefined) ? topics : undefined
 }
 
-function serviceName({ service }: MessagingOptions, env: Env, cwd: string, mistakes: string[]): string | undefined {
+function serviceName({ service }: MessagingOptions, env: Env, cwd: string): Reading<string | undefined> {
   const name = service ?? envValue(env, 'SERVICE_NAME')?.trim() ?? envValue(env, 'API_NAME')?.trim() ?? packageName(cwd)
-  if (name === undefined)
-    mistakes.push(`the service has no name: give service in code or SERVICE_NAME, or a name to a package.json at or above ${cwd}`)
-  return name
+  if (name !== undefined) return read(name)
+  return wrong(`the service has no name: give service in code or SERVICE_NAME, or a name to a package.json at or above ${cwd}`)
 }
 
-function levelIn(env: Env, mistakes: string[]): string {
+function levelIn(env: Env): Reading<string> {
   const level = envValue(env, 'LOG_LEVEL')?.trim().toLowerCase() ?? 'info'
-  if (!(LOG_LEVELS as readonly string[]).includes(level))
-    mistakes.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(level)}.${didYouMean(level, LOG_LEVELS)}`)
-  return level
+  if ((LOG_LEVELS as readonly string[]).includes(level)) return read(level)
+  const mistake = `LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(level)}.${didYouMean(level, LOG_LEVELS)}`
+  return { value: level, mistakes: [mistake] }
 }
 
 function configError(mistakes: readonly string[], hints: readonly string[]): CorebusError {

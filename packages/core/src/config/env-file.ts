@@ -16,7 +16,7 @@ export function otherInEnvFile(options: MessagingOptions, env: Env, cwd: string)
   const found = envFileAt(cwd)
   if (!found) return undefined
   // As they are named, before user, password and TLS are put into an address.
-  const addressIn = (variables: Env): Address | undefined => chooseAddress(options, variables, cwd, [])
+  const addressIn = (variables: Env): Address | undefined => chooseAddress(options, variables, cwd).value
   const [used, named] = [addressIn(env), addressIn({ ...found.variables, NODE_ENV: undefined })]
   if (!used || !named || named.level === 'default' || isSame(named, used)) return undefined
   const read = addressIn({ ...found.variables, ...env })

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { wrong as mistaken, type Reading, read } from '../options/reading.ts'
 import { redactUrl } from '../options/redact.ts'
 import type { BrokerName } from './messaging-options.ts'
 
@@ -38,11 +39,8 @@ export function brokerOf(url: string): BrokerName | 'none' | 'unknown' {
 }
 
 /** `source` says where the text was found: it begins the line that says what is wrong, and no line has a secret. */
-export function parseUrl(broker: BrokerName, text: string, source: string, cwd: string, mistakes: string[]): Parsed | undefined {
-  const wrong = (why: string) => {
-    mistakes.push(`${source} ${why}. ${broker} takes ${FORM[broker]}`)
-    return undefined
-  }
+export function parseUrl(broker: BrokerName, text: string, source: string, cwd: string): Reading<Parsed | undefined> {
+  const wrong: Wrong = (why) => mistaken(`${source} ${why}. ${broker} takes ${FORM[broker]}`)
   const says = brokerOf(text)
   if (says === 'unknown' || (says !== 'none' && says !== broker && !(broker === 'kafka' && says === 'sqlite')))
     return wrong(`is ${redactUrl(text)}, which is no address of ${broker}: change the address or the broker`)
@@ -58,14 +56,14 @@ export function parseUrl(broker: BrokerName, text: string, source: string, cwd: 
     case 'memory':
       // Instances with the same name share one broker.
       return /^memory:(\/\/[\w.-]*)?$/i.test(text)
-        ? { url: text, tls: false }
+        ? read({ url: text, tls: false })
         : wrong('is an address, and the memory broker lives in this process')
   }
 }
 
-type Wrong = (why: string) => undefined
+type Wrong = (why: string) => Reading<undefined>
 
-function parseServers(text: string, wrong: Wrong): Parsed | undefined {
+function parseServers(text: string, wrong: Wrong): Reading<Parsed | undefined> {
   const servers: string[] = []
   const logins = new Set<string>()
   const parts = text
@@ -90,10 +88,10 @@ function parseServers(text: string, wrong: Wrong): Parsed | undefined {
   const credentials = login === undefined ? undefined : split(login)
   if (login !== undefined && credentials === undefined)
     return wrong('has a user or password with a % that encodes nothing: write it as %25')
-  return { url: servers.join(','), tls: false, ...(credentials && { credentials }) }
+  return read({ url: servers.join(','), tls: false, ...(credentials && { credentials }) })
 }
 
-function parseServerUrl(text: string, broker: 'rabbitmq' | 'redis', wrong: Wrong): Parsed | undefined {
+function parseServerUrl(text: string, broker: 'rabbitmq' | 'redis', wrong: Wrong): Reading<Parsed | undefined> {
   const url = URL.parse(text)
   // Without a proper end of the password its rest would be taken for a path or a query, and its beginning for a host.
   if (!url || !/^([\w.-]+|\[[0-9a-f:.]+\])$/i.test(url.hostname) || /@/.test(url.pathname + url.search + url.hash))
@@ -105,20 +103,20 @@ function parseServerUrl(text: string, broker: 'rabbitmq' | 'redis', wrong: Wrong
   const credentials = url.username === '' && url.password === '' ? undefined : split(`${url.username}:${url.password}`)
   if ((url.username !== '' || url.password !== '') && credentials === undefined)
     return wrong(`is ${redactUrl(text)}: its user or password has a % that encodes nothing, write it as %25`)
-  return { url: text, tls: /^(amqps|rediss):/i.test(text), ...(credentials && { credentials }) }
+  return read({ url: text, tls: /^(amqps|rediss):/i.test(text), ...(credentials && { credentials }) })
 }
 
-function parseFile(text: string, cwd: string, wrong: Wrong): Parsed | undefined {
+function parseFile(text: string, cwd: string, wrong: Wrong): Reading<Parsed | undefined> {
   const scheme = /^(sqlite|file):/i.exec(text)?.[0]
   if (text === ':memory:' || scheme?.concat(':memory:') === text)
     return wrong('is :memory:, which is another broker: name the broker "memory"')
-  if (scheme === undefined) return { url: resolve(cwd, text), tls: false }
+  if (scheme === undefined) return read({ url: resolve(cwd, text), tls: false })
   if (/[?#]/.test(text)) return wrong('has parameters, and none are read')
   const rest = text.slice(scheme.length)
   if (rest.replaceAll('/', '') === '') return wrong('names no file')
   try {
     const path = /^file:\/\//i.test(text) ? fileURLToPath(text) : rest.replace(/^\/\//, '')
-    return { url: resolve(cwd, path), tls: false }
+    return read({ url: resolve(cwd, path), tls: false })
   } catch {
     return wrong('is no local file')
   }

@@ -12,6 +12,7 @@ import {
 } from '../config/retry.ts'
 import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
+import { Mistakes, type Reading, read } from '../options/reading.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
 import { checkName } from '../wire/names.ts'
 import { evaluatedAgain, registeredOnce } from './again.ts'
@@ -58,12 +59,12 @@ const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip', sh
  * that disagree, a policy the broker cannot hold.
  */
 export function planGroups(specs: readonly HandlerSpec[], defaults: PlanDefaults): readonly GroupPlan[] {
-  const mistakes: string[] = []
+  const mistakes = new Mistakes()
   const { once, again } = registeredOnce(specs)
-  if (again.length > 0) mistakes.push(evaluatedAgain(again))
+  if (again.length > 0) mistakes.add(evaluatedAgain(again))
   const byGroup = Map.groupBy(once, (spec) => spec.group ?? defaults.service)
-  const plans = [...byGroup].map(([group, members]) => planGroup(group, members, defaults, mistakes))
-  if (mistakes.length > 0) throw new CorebusError('HANDLERS', listed('the handlers cannot be started', mistakes))
+  const plans = [...byGroup].map(([group, members]) => mistakes.of(planGroup(group, members, defaults)))
+  if (mistakes.all.length > 0) throw new CorebusError('HANDLERS', listed('the handlers cannot be started', mistakes.all))
   return plans
 }
 
@@ -71,17 +72,18 @@ function listed(what: string, mistakes: readonly string[]): string {
   return mistakes.length === 1 ? `${what}: ${mistakes[0]}` : `${what}:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`
 }
 
-function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults, mistakes: string[]): GroupPlan {
+function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults): Reading<GroupPlan> {
+  const mistakes = new Mistakes()
   const attempt = <T>(work: () => T): T | undefined => {
     try {
       return work()
     } catch (thrown) {
-      mistakes.push(asError(thrown).message)
+      mistakes.add(asError(thrown).message)
       return undefined
     }
   }
   attempt(() => checkName('group', group))
-  const options = groupOptions(group, specs, defaults, mistakes)
+  const options = mistakes.of(groupOptions(group, specs, defaults))
   const topics = new Map<string, { events: Map<string, HandlerPlan>; rest: HandlerPlan | undefined }>()
   const policies: RetryPolicy[] = []
 
@@ -90,12 +92,12 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     const retry = attempt(() => retryPolicy([...spec.retry, defaults.retry], options.ordering, spec.where))
     if (!retry) continue
     policies.push(retry)
-    for (const topic of topicsOf(spec, defaults, mistakes)) {
+    for (const topic of mistakes.of(topicsOf(spec, defaults))) {
       attempt(() => checkName('topic', topic))
       const plan = topics.get(topic) ?? { events: new Map(), rest: undefined }
       topics.set(topic, plan)
       const taken = spec.on.kind === 'event' ? plan.events.get(spec.on.name) : plan.rest
-      if (taken) mistakes.push(twice(spec, taken.spec, group, topic))
+      if (taken) mistakes.add(twice(spec, taken.spec, group, topic))
       else if (spec.on.kind === 'event') plan.events.set(spec.on.name, { spec, retry })
       else plan.rest = { spec, retry }
     }
@@ -103,25 +105,26 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
 
   const delays = withSnooze(declaredDelays(policies))
   if (delays.length > MAX_DELAYS)
-    mistakes.push(
+    mistakes.add(
       `group ${group}: at most ${MAX_DELAYS} distinct delays can be declared, its handlers have ${delays.length}: ${delays.map((d) => d.afterMs).join(', ')} ms. Round them, or split the group`,
     )
-  checkOrdering(group, options, policies, defaults, mistakes)
+  mistakes.add(...wrongOrdering(group, options, policies, defaults))
 
   const deadLetters = new Map(
-    [...topics.keys()].map((topic) => [topic, deadLetterOf(group, topic, specs, topics.get(topic), defaults, mistakes)]),
+    [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
-  return {
+  return mistakes.with({
     ...options,
     group,
     delays: [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map([...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {} }])),
-  }
+  })
 }
 
 /** What its handlers say, where they agree; else the app's, else the default. */
-function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults, mistakes: string[]): Required<GroupOptions> {
+function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults): Reading<Required<GroupOptions>> {
+  const mistakes = new Mistakes()
   const said: Record<string, unknown> = {}
   const sayer = new Map<string, HandlerSpec>()
   for (const spec of specs)
@@ -129,7 +132,7 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
       if (value === undefined) continue
       const before = sayer.get(option)
       if (before && said[option] !== value)
-        mistakes.push(
+        mistakes.add(
           `group ${group}: ${before.where} says ${option}: ${said[option]} and ${spec.where} says ${option}: ${value}. Make them agree, or give one its own group`,
         )
       said[option] = value
@@ -139,27 +142,24 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
   const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as Required<GroupOptions>
   const longest = Math.min(capabilities.longestHandlingMs, 24 * 60 * 60_000)
   if (!(options.handlerTimeoutMs > 0 && options.handlerTimeoutMs <= longest))
-    mistakes.push(
+    mistakes.add(
       `group ${group}: handlerTimeoutMs must be above 0 and at most ${longest} on ${defaults.broker}, not ${options.handlerTimeoutMs}`,
     )
-  return options
+  return mistakes.with(options)
 }
 
-function topicsOf(spec: HandlerSpec, defaults: PlanDefaults, mistakes: string[]): readonly string[] {
+function topicsOf(spec: HandlerSpec, defaults: PlanDefaults): Reading<readonly string[]> {
   const { on, classTopics, where } = spec
   const own = on.kind === 'message' ? on.topics : (on.topics ?? (on.type?.topic === undefined ? undefined : [on.type.topic]))
   if (own) {
     const unlisted = classTopics ? own.filter((topic) => !classTopics.includes(topic)) : []
-    if (unlisted.length > 0)
-      mistakes.push(
-        `${where} handles ${on.kind === 'event' ? on.name : 'messages'} of topic ${unlisted.join(', ')}, which its class does not list in topics: ${classTopics?.join(', ')}. Add it there`,
-      )
-    return own
+    const mistake = `${where} handles ${on.kind === 'event' ? on.name : 'messages'} of topic ${unlisted.join(', ')}, which its class does not list in topics: ${classTopics?.join(', ')}. Add it there`
+    return { value: own, mistakes: unlisted.length > 0 ? [mistake] : [] }
   }
-  if (classTopics) return classTopics
-  if (defaults.defaultTopic !== undefined) return [defaults.defaultTopic]
-  mistakes.push(`${where} has no topic: list topics in @consumer, give the event type one, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`)
-  return []
+  if (classTopics) return read(classTopics)
+  if (defaults.defaultTopic !== undefined) return read([defaults.defaultTopic])
+  const mistake = `${where} has no topic: list topics in @consumer, give the event type one, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`
+  return { value: [], mistakes: [mistake] }
 }
 
 function twice(spec: HandlerSpec, taken: HandlerSpec, group: string, topic: string): string {
@@ -180,22 +180,21 @@ function withPassingOn(delays: readonly Delay[]): readonly Delay[] {
 }
 
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */
-function checkOrdering(
+function wrongOrdering(
   group: string,
   options: Required<GroupOptions>,
   policies: readonly RetryPolicy[],
   defaults: PlanDefaults,
-  mistakes: string[],
-): void {
-  if (options.ordering !== 'key') return
+): readonly string[] {
+  if (options.ordering !== 'key') return []
   const longest = Math.max(
     0,
     ...policies.map(({ delaysMs, maxRetries, jitter }) => delaysMs.slice(0, maxRetries).reduce((a, b) => a + b, 0) * (1 + jitter)),
   )
-  if (longest > defaults.capabilities.longestHandlingMs)
-    mistakes.push(
-      `group ${group}: with ordering: 'key' a key waits for its retries, here up to ${longest} ms, but ${defaults.broker} takes a message back after ${defaults.capabilities.longestHandlingMs} ms. Use fewer or shorter delays`,
-    )
+  if (longest <= defaults.capabilities.longestHandlingMs) return []
+  return [
+    `group ${group}: with ordering: 'key' a key waits for its retries, here up to ${longest} ms, but ${defaults.broker} takes a message back after ${defaults.capabilities.longestHandlingMs} ms. Use fewer or shorter delays`,
+  ]
 }
 
 function deadLetterOf(
@@ -204,8 +203,7 @@ function deadLetterOf(
   specs: readonly HandlerSpec[],
   plan: { events: ReadonlyMap<string, HandlerPlan>; rest: HandlerPlan | undefined } | undefined,
   defaults: PlanDefaults,
-  mistakes: string[],
-): DeadLetterPlace | false {
+): Reading<DeadLetterPlace | false> {
   const here = new Set([...(plan?.events.values() ?? []), ...(plan?.rest ? [plan.rest] : [])].map(({ spec }) => spec))
   // What a handler does not say counts too: it would find its dead letters dropped because its neighbour wants none.
   const said = specs
@@ -213,11 +211,10 @@ function deadLetterOf(
     .map((spec) => ({ spec, place: placeOf([...spec.retry, defaults.retry].find((level) => level.deadLetter !== undefined)?.deadLetter) }))
   const [first] = said
   const other = said.find(({ place }) => !isDeepStrictEqual(place, first?.place))
-  if (first && other)
-    mistakes.push(
-      `${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`,
-    )
-  return first?.place ?? {}
+  const place = first?.place ?? {}
+  if (!first || !other) return read(place)
+  const mistake = `${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`
+  return { value: place, mistakes: [mistake] }
 }
 
 function placeOf(option: RetryOptions['deadLetter']): DeadLetterPlace | false {
