@@ -7,7 +7,10 @@ import { newId } from '../wire/id.ts'
 test('a driver of somebody else’s runs what ours runs, and is told what was configured', async () => {
   const given: unknown[] = []
   const messaging = onMemory({
-    ...{ broker: undefined as never, url: `memory://${newId()}`, prefix: 'shop.', auth: { username: 'u', password: 'secret' } },
+    broker: undefined as never,
+    url: `memory://${newId()}`,
+    prefix: 'shop.',
+    auth: { username: 'u', password: 'secret' },
     driver: async (options) => {
       const { clock: _, ...rest } = options
       given.push(rest)
@@ -24,8 +27,13 @@ test('a driver of somebody else’s runs what ours runs, and is told what was co
   )
   expect(given).toEqual([
     {
-      ...{ url: expect.stringMatching(/^memory:/), service: 'test', prefix: 'shop.', publishTimeoutMs: 10_000, durability: 'normal' },
-      ...{ tls: false, auth: { username: 'u', password: 'secret' } },
+      url: expect.stringMatching(/^memory:/),
+      service: 'test',
+      prefix: 'shop.',
+      publishTimeoutMs: 10_000,
+      durability: 'normal',
+      tls: false,
+      auth: { username: 'u', password: 'secret' },
     },
   ])
   expect(messaging.settings).toMatchObject({ broker: 'custom', where: expect.stringMatching(/^memory:/) })

@@ -19,7 +19,15 @@ export interface Figures {
 }
 
 const UNITS: Readonly<Record<keyof Figures, string>> = {
-  ...{ ready: '', 'in-flight': '', delayed: '', dead: '', members: '', rate: '', failed: '%', busy: '%', oldest: 's' },
+  ready: '',
+  'in-flight': '',
+  delayed: '',
+  dead: '',
+  members: '',
+  rate: '',
+  failed: '%',
+  busy: '%',
+  oldest: 's',
 }
 const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   '>': (a, b) => a > b,

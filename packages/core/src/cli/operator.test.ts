@@ -100,7 +100,11 @@ test('letters are exported to a file of its own, and purged when somebody has sa
   ])
   expect([again.code, said(again)]).toEqual([2, `error: --out ${file} cannot be written: it is there already, name another`])
   expect(JSON.parse(piped.stdout)).toMatchObject({
-    ...{ format: 1, id: ids[0], topic: 'payments', group: 'billing', bodyText: '1' },
+    format: 1,
+    id: ids[0],
+    topic: 'payments',
+    group: 'billing',
+    bodyText: '1',
     headers: { 'corebus-error': 'card declined', 'corebus-error-code': 'ECARD' },
   })
 

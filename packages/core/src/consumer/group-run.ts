@@ -7,13 +7,14 @@ import { inFrameAsLoaded } from '../process/frame.ts'
 import { Deadlines } from './deadlines.ts'
 import { crashed, Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+import { GroupState } from './group-state.ts'
 import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
 import type { Members } from './members.ts'
 import type { Minute } from './minute.ts'
 import { Refusals } from './refusals.ts'
-import { reportHandling, reportOutcome, reportState, reportStop, reportTrouble } from './report.ts'
+import { reportHandling, reportOutcome, reportStop, reportTrouble } from './report.ts'
 import { Settler } from './settler.ts'
 import { Suspects } from './suspects.ts'
 import { Work } from './work.ts'
@@ -49,22 +50,25 @@ export class GroupRun {
   readonly #refusals: Refusals
   readonly #hold = new Hold()
   readonly #deadlines: Deadlines
+  readonly #state: GroupState
   readonly #subscribed = Promise.withResolvers<Subscription>()
   #subscription: Subscription | undefined
   #current: Work | undefined
   #ended = false
-  #state: GroupHealth['state'] = 'starting'
-  #trouble: string | undefined
   #lastSettledAt = 0
 
   constructor(options: GroupRunOptions) {
     this.#options = options
     const { plan, clock, observer } = options
+    this.#state = new GroupState(plan, observer)
     this.#suspects = new Suspects(options)
     this.#decisions = new Decisions(options)
     this.#refusals = new Refusals({ group: plan.group, decisions: this.#decisions, observer, onChange: () => this.#tellLimit() })
     this.#deadlines = new Deadlines({
-      ...{ clock, running: this.#running, handlerTimeoutMs: plan.handlerTimeoutMs, abortGraceMs: options.abortGraceMs },
+      clock,
+      running: this.#running,
+      handlerTimeoutMs: plan.handlerTimeoutMs,
+      abortGraceMs: options.abortGraceMs,
       onStuck: (work) => options.onStuck(plan.group, work.message),
     })
     this.#lanes = new Lanes({
@@ -104,7 +108,7 @@ export class GroupRun {
     if (this.#ended) return subscription.stop().catch(() => undefined)
     // Deliveries may have come, and been handled, before subscribe resolved.
     this.#tellLimit()
-    if (this.#state === 'starting') this.#changeState({ kind: 'consuming' })
+    if (this.#state.current === 'starting') this.#changeState({ kind: 'consuming' })
   }
 
   #subscribe(): Promise<Subscription> {
@@ -131,8 +135,12 @@ export class GroupRun {
   health(): GroupHealth {
     const { clock, plan } = this.#options
     return healthOf([...this.#ours.values()], {
-      ...{ group: plan.group, state: this.#state, now: monotonic(clock) },
-      ...{ running: this.#running, current: this.#current, lastSettledAt: this.#lastSettledAt },
+      group: plan.group,
+      state: this.#state.current,
+      now: monotonic(clock),
+      running: this.#running,
+      current: this.#current,
+      lastSettledAt: this.#lastSettledAt,
     })
   }
 
@@ -175,9 +183,7 @@ export class GroupRun {
     this.#hold.end()
     await this.#settler.drain()
     this.#subscribed.reject(new CorebusError('CLOSED', 'closed before the broker had answered the subscription'))
-    if (this.#state === 'stopped') return
-    this.#state = 'stopped'
-    this.#options.observer.state('stopped', { group: this.#options.plan.group })
+    this.#state.stop()
   }
 
   /** What is not settled by now comes again. */
@@ -288,13 +294,6 @@ export class GroupRun {
   }
 
   #changeState(state: SubscriptionState): void {
-    // The same trouble is said once; another one is news.
-    const why = state.kind === 'consuming' ? state.notice?.message : state.error.message
-    if ((this.#state === state.kind && this.#trouble === why) || this.#ended) return
-    const before = this.#state
-    this.#state = state.kind
-    this.#trouble = why
-    if (state.kind === 'reconnecting' && before !== 'reconnecting') this.#suspects.losses.outage()
-    reportState(this.#options.observer, this.#options.plan, before, state)
+    if (!this.#ended && this.#state.change(state)) this.#suspects.losses.outage()
   }
 }

@@ -131,12 +131,20 @@ describe('the list', () => {
     const { logger, lines } = collector('warn')
     const list = vi.fn(async () => [other])
     const plan = {
-      ...{ group: 'g', shared: false, concurrency: 3 },
+      group: 'g',
+      shared: false,
+      concurrency: 3,
       topics: new Map([['t', { topic: 't', events: new Map([['a', {}]]), rest: undefined, deadLetter: {} }]]),
     }
     const told: string[] = []
     const members = new Members({
-      ...{ plan: plan as never, service: 'orders', version: '1.0.0', clock, logger, minute: new Minute(), busy: () => 2 },
+      plan: plan as never,
+      service: 'orders',
+      version: '1.0.0',
+      clock,
+      logger,
+      minute: new Minute(),
+      busy: () => 2,
       notes: { tell: async (_, __, note) => void told.push(note), list, leave: async () => undefined, ...notes },
     })
     onTestFinished(() => members.leave())
@@ -145,8 +153,15 @@ describe('the list', () => {
   const other = {
     member: 'other',
     note: JSON.stringify({
-      ...{ service: 'orders', host: 'h', pid: 1, since: 0, state: 'joined', slots: 1, busy: 0 },
-      ...{ handles: { t: ['b'] }, minute: { handled: 0, failed: 0, dead: 0 } },
+      service: 'orders',
+      host: 'h',
+      pid: 1,
+      since: 0,
+      state: 'joined',
+      slots: 1,
+      busy: 0,
+      handles: { t: ['b'] },
+      minute: { handled: 0, failed: 0, dead: 0 },
     }),
   }
 
@@ -339,8 +354,14 @@ describe('the list', () => {
     await clock.advance(10_000)
     expect(told).toHaveLength(3)
     expect(JSON.parse(told[2] as string)).toMatchObject({
-      ...{ service: 'orders', version: '1.0.0', pid: process.pid, state: 'joined', slots: 3, busy: 2 },
-      ...{ handles: { t: ['a'] }, minute: { handled: 0, failed: 0, dead: 0 } },
+      service: 'orders',
+      version: '1.0.0',
+      pid: process.pid,
+      state: 'joined',
+      slots: 3,
+      busy: 2,
+      handles: { t: ['a'] },
+      minute: { handled: 0, failed: 0, dead: 0 },
     })
   })
 })

@@ -59,9 +59,17 @@ export class Members {
     this.#options = options
     const { service, version, clock, plan } = options
     this.#ours = {
-      ...{ service, host: hostname(), pid: process.pid, member: newId(), since: clock.now(), state: 'joining' },
+      service,
+      host: hostname(),
+      pid: process.pid,
+      member: newId(),
+      since: clock.now(),
+      state: 'joining',
       ...(version !== undefined && { version }),
-      ...{ handles: handledBy(plan), minute: { handled: 0, failed: 0, dead: 0 }, slots: plan.concurrency, busy: 0 },
+      handles: handledBy(plan),
+      minute: { handled: 0, failed: 0, dead: 0 },
+      slots: plan.concurrency,
+      busy: 0,
     }
   }
 

@@ -48,7 +48,9 @@ function refusing() {
       },
     ])
   return {
-    ...{ driver, asked, give },
+    driver,
+    asked,
+    give,
     mend() {
       mended = true
     },

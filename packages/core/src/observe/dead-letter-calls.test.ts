@@ -29,7 +29,13 @@ test('onDeadLetter is told of what is stored by then, with all that names it', a
   expect(told).toEqual([
     {
       notice: {
-        ...{ topic: 'orders', group: 'billing', id: 'm1', event: 'order.paid', attempts: 1, reason: 'failed', code: 'ECARD' },
+        topic: 'orders',
+        group: 'billing',
+        id: 'm1',
+        event: 'order.paid',
+        attempts: 1,
+        reason: 'failed',
+        code: 'ECARD',
         error: expect.objectContaining({ message: 'card declined' }),
         correlationId: 'c1',
       },

@@ -83,7 +83,13 @@ export class DeadLetterCalls {
 function noticeOf({ topic, id, headers }: Message, { group, event, attempt, reason, error }: Told): DeadLetterNotice {
   const code: unknown = 'code' in error ? error.code : undefined
   return {
-    ...{ topic, group, id, event, attempts: attempt, reason, error },
+    topic,
+    group,
+    id,
+    event,
+    attempts: attempt,
+    reason,
+    error,
     code: typeof code === 'string' || typeof code === 'number' ? String(code) : undefined,
     correlationId: Object.hasOwn(headers, HEADER.correlation) ? headers[HEADER.correlation] : undefined,
   }

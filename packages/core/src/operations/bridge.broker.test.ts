@@ -51,7 +51,10 @@ describe.skipIf(missing.length > 0).each(chosen)('core bridge from $from to $to'
     const topic = `t-${newId()}`
     const [source, target] = [await connected(from), await connected(to)]
     const sent: readonly Message[] = Array.from({ length: COUNT }, (_, n) => ({
-      ...{ id: newId(), topic, key: `k${n % 50}`, headers: { n: String(n), 'content-type': 'text/plain' } },
+      id: newId(),
+      topic,
+      key: `k${n % 50}`,
+      headers: { n: String(n), 'content-type': 'text/plain' },
       body: Buffer.from(`n ${n} ${'x'.repeat(n % 300)}`),
     }))
     // As in a system that is running: a group has the topic, and the bridge has begun before what it is to copy.
@@ -63,7 +66,11 @@ describe.skipIf(missing.length > 0).each(chosen)('core bridge from $from to $to'
     const order: Message[] = []
     let times = 0
     const reader = await target.subscribe({
-      ...{ topics: [topic], group: 'new', from: 'earliest', exclusive: false, limit: 500 },
+      topics: [topic],
+      group: 'new',
+      from: 'earliest',
+      exclusive: false,
+      limit: 500,
       onLost() {},
       onState() {},
       onDeliveries(deliveries) {

@@ -41,7 +41,14 @@ async function copied(source: Driver, target: Driver): Promise<{ readonly bridge
   const troubles: string[] = []
   await source.ensure({ topics: ['t'], groups: [{ topic: 't', group: GROUP, delays: [], deadLetter: {} }] }, 'create')
   await bridge({
-    ...{ source, target, topics: ['t'], group: GROUP, from: 'earliest', clock: systemClock, bridged, untilEmpty: true },
+    source,
+    target,
+    topics: ['t'],
+    group: GROUP,
+    from: 'earliest',
+    clock: systemClock,
+    bridged,
+    untilEmpty: true,
     signal: new AbortController().signal,
     onTrouble: (what) => troubles.push(what),
   })

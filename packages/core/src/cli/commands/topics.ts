@@ -103,7 +103,12 @@ function figuresIn({ ready, inFlight, delayed, dead, members, told = 0, perSecon
   // Members of an earlier build say nothing.
   const known = told > 0 || members === 0
   return {
-    ...{ ready, 'in-flight': inFlight, delayed, dead, members: members ?? told, oldest },
+    ready,
+    'in-flight': inFlight,
+    delayed,
+    dead,
+    members: members ?? told,
+    oldest,
     ...(known && { rate: perSecond, failed: failedPercent, busy: busyPercent }),
   }
 }
