@@ -68,47 +68,41 @@ function notJson(name: string, offences: readonly string[], cause?: unknown): Co
   return new CorebusError('SCHEMA_NOT_JSON', `${name} cannot travel as JSON:${lines.join('')}${more}`, { cause })
 }
 
+/** Where the walk is. */
+interface Place {
+  readonly path: string
+  readonly side: Side
+  readonly walk: Walk
+}
+
 function visit(schema: $ZodType, path: string, side: Side, walk: Walk): void {
   if (walk.above.has(schema) || walk.clean[side].has(schema)) return
   const before = walk.offences.length
   walk.above.add(schema)
-  visitInner(schema, path, side, walk)
+  visitInner(schema, { path, side, walk })
   walk.above.delete(schema)
   if (walk.offences.length === before) walk.clean[side].add(schema)
 }
 
-function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): void {
+function into(inner: $ZodType, step: string, { path, side, walk }: Place): void {
+  visit(inner, path + step, side, walk)
+}
+
+function offends(what: string, { path, walk }: Place): void {
+  walk.offences.push(`${path === '' ? 'the payload' : path.replace(/^\./, '')}: ${what}`)
+}
+
+function visitInner(schema: $ZodType, place: Place): void {
   const { def } = (schema as $ZodTypes)._zod
-  const into = (inner: $ZodType, step = '') => visit(inner, path + step, side, walk)
-  const offends = (what: string) => walk.offences.push(`${path === '' ? 'the payload' : path.replace(/^\./, '')}: ${what}`)
+  const { side, walk } = place
   switch (def.type) {
     case 'object':
-      for (const [key, field] of Object.entries(def.shape)) into(field, `.${key}`)
-      if (def.catchall) into(def.catchall, '.*')
-      return
     case 'array':
-      if (side === 'wire' && mayBeUndefined(def.element))
-        offends('undefined in an array becomes null in JSON: use .nullable() for its elements')
-      into(def.element, '[]')
-      return
     case 'tuple':
-      def.items.forEach((item, i) => {
-        into(item, `[${i}]`)
-      })
-      if (def.rest) into(def.rest, '[...]')
-      // Left out at the end they are well; said as undefined they become null. So the data is asked.
-      if ([...def.items, ...(def.rest ? [def.rest] : [])].some((item) => mayBeUndefined(item))) walk.open = true
-      return
     case 'record':
-      into(def.keyType, '(key)')
-      into(def.valueType, '.*')
-      return
     case 'union':
-      for (const option of def.options) into(option)
-      return
     case 'intersection':
-      into(def.left)
-      into(def.right)
+      visitParts(def, place)
       return
     case 'optional':
     case 'nullable':
@@ -117,26 +111,21 @@ function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): voi
     case 'prefault':
     case 'catch':
     case 'readonly':
-      into(def.innerType)
+      into(def.innerType, '', place)
       return
     case 'lazy':
-      into(def.getter())
+      into(def.getter(), '', place)
       return
     case 'pipe':
-      into(def.in)
-      if (coerces(def.in, def.out)) offends('coercion goes one way only: use z.codec(...), which knows the way back')
-      // What a codec or a pipe makes of it stays in the process, but must find its way back.
-      visit(def.out, path, 'code', walk)
+      visitPipe(def, place)
       return
     case 'transform':
     case 'success':
     case 'promise':
-      offends(INSTEAD_OF[def.type] ?? def.type)
+      offends(INSTEAD_OF[def.type] ?? def.type, place)
       return
     case 'literal':
-      for (const value of side === 'wire' ? def.values : []) {
-        if (typeof value === 'bigint' || value === undefined) offends(INSTEAD_OF[typeof value as 'bigint' | 'undefined'] ?? '')
-      }
+      visitLiteral(def, place)
       return
     case 'date':
     case 'bigint':
@@ -149,7 +138,7 @@ function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): voi
     case 'function':
     case 'file':
     case 'custom':
-      if (side === 'wire') offends(INSTEAD_OF[def.type] ?? def.type)
+      if (side === 'wire') offends(INSTEAD_OF[def.type] ?? def.type, place)
       return
     case 'string':
     case 'number':
@@ -166,7 +155,53 @@ function visitInner(schema: $ZodType, path: string, side: Side, walk: Walk): voi
   }
   walk.open = true
   // A kind that came with a later zod than ours.
-  if (side === 'wire' && !representable(schema)) offends('zod has no JSON Schema for it: use a schema of plain data, or z.codec')
+  if (side === 'wire' && !representable(schema)) offends('zod has no JSON Schema for it: use a schema of plain data, or z.codec', place)
+}
+
+type Def = $ZodTypes['_zod']['def']
+type DefOf<Type extends Def['type']> = Extract<Def, { readonly type: Type }>
+
+/** What is made of others, side by side. */
+function visitParts(def: DefOf<'object' | 'array' | 'tuple' | 'record' | 'union' | 'intersection'>, place: Place): void {
+  switch (def.type) {
+    case 'object':
+      for (const [key, field] of Object.entries(def.shape)) into(field, `.${key}`, place)
+      if (def.catchall) into(def.catchall, '.*', place)
+      return
+    case 'array':
+      if (place.side === 'wire' && mayBeUndefined(def.element))
+        offends('undefined in an array becomes null in JSON: use .nullable() for its elements', place)
+      into(def.element, '[]', place)
+      return
+    case 'tuple':
+      for (const [i, item] of def.items.entries()) into(item, `[${i}]`, place)
+      if (def.rest) into(def.rest, '[...]', place)
+      // Left out at the end they are well; said as undefined they become null. So the data is asked.
+      if ([...def.items, ...(def.rest ? [def.rest] : [])].some((item) => mayBeUndefined(item))) place.walk.open = true
+      return
+    case 'record':
+      into(def.keyType, '(key)', place)
+      into(def.valueType, '.*', place)
+      return
+    case 'union':
+      for (const option of def.options) into(option, '', place)
+      return
+    case 'intersection':
+      into(def.left, '', place)
+      into(def.right, '', place)
+  }
+}
+
+function visitPipe(def: DefOf<'pipe'>, place: Place): void {
+  into(def.in, '', place)
+  if (coerces(def.in, def.out)) offends('coercion goes one way only: use z.codec(...), which knows the way back', place)
+  // What a codec or a pipe makes of it stays in the process, but must find its way back.
+  visit(def.out, place.path, 'code', place.walk)
+}
+
+function visitLiteral(def: DefOf<'literal'>, place: Place): void {
+  for (const value of place.side === 'wire' ? def.values : [])
+    if (typeof value === 'bigint' || value === undefined) offends(INSTEAD_OF[typeof value as 'bigint' | 'undefined'] ?? '', place)
 }
 
 function mayBeUndefined(schema: $ZodType, above: ReadonlySet<$ZodType> = new Set()): boolean {
