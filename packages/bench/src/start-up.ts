@@ -44,15 +44,15 @@ const STARTS: readonly Start[] = [
   },
   { name: 'node, nothing else: the whole process', run: (core) => processMs(core, ['-e', '0'], {}) },
   {
-    name: 'core --help: the whole process',
+    name: 'the help of the command: the whole process',
     run: (core, cache) => processMs(core, ['bin/core.js', '--help'], { NODE_COMPILE_CACHE: cache }),
   },
   {
-    name: 'core --help without a compile cache',
+    name: 'the same without a compile cache',
     run: (core) => processMs(core, ['bin/core.js', '--help'], { NODE_DISABLE_COMPILE_CACHE: '1' }),
   },
   {
-    name: 'core consumer of a folder without handlers, to its error',
+    name: 'a consumer without handlers, to its error: the whole process',
     run: (core, cache) => processMs(core, ['bin/core.js', 'consumer', 'dist/index.js'], { NODE_COMPILE_CACHE: cache, ...CONSUMER }),
   },
 ]
