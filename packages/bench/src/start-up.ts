@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -10,22 +10,28 @@ const TIMES = 20
 type Core = string
 
 const OURS: Core = resolve(import.meta.dirname, '../../core')
+const CPU = join(import.meta.dirname, 'starts/cpu.cjs')
 
-/** One thing that a process does when it starts. Returns the ms that counts. */
+interface Took {
+  readonly ms: number
+  /** Processor time: it grows less than `ms` where other work runs beside. */
+  readonly cpuMs: number
+}
+
+/** One thing that a process does when it starts. */
 interface Start {
   readonly name: string
-  run(core: Core, cache: string): number
+  run(core: Core, cache: string): Took
 }
 
 const imported = (name: string, ...modules: readonly string[]): Start => ({
   name,
-  run: (core) => importMs(core, `${modules.map((module) => `await import('${module}')`).join('; ')}`),
+  run: (core) => timed(core, '--input-type=module', modules.map((module) => `await import('${module}')`).join('; ')),
 })
 
-const required = (name: string, module: string): Start => ({
-  name,
-  run: (core) => Number(node(core, ['-e', timed(`require('${module}')`)])),
-})
+const CONSUMER = { MESSAGING_BROKER: 'memory', SERVICE_NAME: 's', LOG_LEVEL: 'silent' }
+const MAKE =
+  "const { createMessaging } = await import('@corebus/core'); createMessaging({ broker: 'memory', service: 's', env: { LOG_LEVEL: 'silent' } })"
 
 const STARTS: readonly Start[] = [
   imported("import 'zod'", 'zod'),
@@ -33,77 +39,61 @@ const STARTS: readonly Start[] = [
   imported("import '@corebus/core/events'", '@corebus/core/events'),
   imported("import '@corebus/core'", '@corebus/core'),
   imported("import 'zod' and '@corebus/core'", 'zod', '@corebus/core'),
-  required("require('@corebus/core')", '@corebus/core'),
+  { name: "require('@corebus/core')", run: (core) => timed(core, '--input-type=commonjs', "require('@corebus/core')") },
+  { name: 'import and createMessaging, with its logger', run: (core) => timed(core, '--input-type=module', MAKE) },
+  { name: 'node, nothing else', run: (core) => whole(core, ['-e', '0'], {}) },
+  { name: 'core --help', run: (core, cache) => whole(core, ['bin/core.js', '--help'], { NODE_COMPILE_CACHE: cache }) },
+  { name: 'core --help, no cache', run: (core) => whole(core, ['bin/core.js', '--help'], { NODE_DISABLE_COMPILE_CACHE: '1' }) },
   {
-    name: 'import and createMessaging, with its own logger',
-    run: (core) =>
-      importMs(
-        core,
-        "const { createMessaging } = await import('@corebus/core'); createMessaging({ broker: 'memory', service: 's', env: {} })",
-      ),
-  },
-  { name: 'node, nothing else: the whole process', run: (core) => processMs(core, ['-e', '0'], {}) },
-  {
-    name: 'the help of the command: the whole process',
-    run: (core, cache) => processMs(core, ['bin/core.js', '--help'], { NODE_COMPILE_CACHE: cache }),
-  },
-  {
-    name: 'the same without a compile cache',
-    run: (core) => processMs(core, ['bin/core.js', '--help'], { NODE_DISABLE_COMPILE_CACHE: '1' }),
-  },
-  {
-    name: 'a consumer without handlers, to its error: the whole process',
-    run: (core, cache) => processMs(core, ['bin/core.js', 'consumer', 'dist/index.js'], { NODE_COMPILE_CACHE: cache, ...CONSUMER }),
+    name: 'a consumer without handlers, to its error',
+    run: (core, cache) => whole(core, ['bin/core.js', 'consumer', 'dist/index.js'], { NODE_COMPILE_CACHE: cache, ...CONSUMER }),
   },
 ]
 
-const CONSUMER = { MESSAGING_BROKER: 'memory', SERVICE_NAME: 's', LOG_LEVEL: 'silent' }
-
-/** Ms of what processes do at their start; medians. With `against`, the folder of another built core, both take turns. */
+/** What processes take for their start; medians. With `against`, the folder of another built core, both take turns. */
 export function startUp(against?: Core): Record<string, object> {
-  const cores: readonly (readonly [string, Core])[] = [...(against ? [['before', resolve(against)] as const] : []), ['now', OURS]]
-  const runs = new Map<string, number[]>()
-  const caches = new Map(cores.map(([name]) => [name, mkdtempSync(join(tmpdir(), 'corebus-cache-'))]))
+  const cores = new Map<string, Core>([...(against ? [['before', resolve(against)] as const] : []), ['now', OURS]])
+  const caches = new Map([...cores.keys()].map((which) => [which, mkdtempSync(join(tmpdir(), 'corebus-cache-'))]))
+  const runs = new Map<string, Took[]>()
   // The first round fills the caches, and is not counted.
   for (let n = 0; n <= TIMES; n++)
     for (const { name, run } of STARTS)
       for (const [which, core] of cores) {
-        const ms = run(core, caches.get(which) ?? '')
-        if (n > 0) runs.set(`${name}/${which}`, [...(runs.get(`${name}/${which}`) ?? []), ms])
+        const took = run(core, caches.get(which) ?? '')
+        const key = `${name}/${which}`
+        if (n > 0) runs.set(key, [...(runs.get(key) ?? []), took])
       }
   for (const cache of caches.values()) rmSync(cache, { recursive: true, force: true })
-  const told = (name: string, which: string) => {
-    const ms = runs.get(`${name}/${which}`) ?? []
-    return { medianMs: round(median(ms)), leastMs: round(Math.min(...ms)) }
+  const told = (key: string) => {
+    const all = runs.get(key) ?? []
+    return { ms: round(median(all.map(({ ms }) => ms))), cpuMs: round(median(all.map(({ cpuMs }) => cpuMs))) }
   }
-  return Object.fromEntries(STARTS.map(({ name }) => [name, Object.fromEntries(cores.map(([which]) => [which, told(name, which)]))]))
+  return Object.fromEntries(
+    STARTS.map(({ name }) => [name, Object.fromEntries([...cores.keys()].map((which) => [which, told(`${name}/${which}`)]))]),
+  )
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10
 
-const timed = (code: string): string => `const begun = performance.now(); ${code}; process.stdout.write(String(performance.now() - begun))`
-
-function importMs(core: Core, code: string): number {
-  return Number(node(core, ['--input-type=module', '-e', timed(code)]))
+/** What the code takes, without the start of its process. */
+function timed(core: Core, type: string, code: string): Took {
+  const measured = `const begun = performance.now(), cpu = process.cpuUsage(); ${code}
+const { user, system } = process.cpuUsage(cpu); process.stdout.write(JSON.stringify({ ms: performance.now() - begun, cpuMs: (user + system) / 1000 }))`
+  return JSON.parse(node(core, [type, '-e', measured], {}).stdout) as Took
 }
 
-/** From before its start to after its end, whatever it answers. */
-function processMs(core: Core, args: readonly string[], env: Readonly<Record<string, string>>): number {
+/** The whole process, from before its start to after its end. A consumer without handlers answers with an error. */
+function whole(core: Core, args: readonly string[], env: Readonly<Record<string, string>>): Took {
   const begun = performance.now()
-  try {
-    node(core, args, env)
-  } catch {
-    // A consumer without handlers answers with an error.
-  }
-  return performance.now() - begun
+  const { stderr } = node(core, ['--require', CPU, ...args], env)
+  return { ms: performance.now() - begun, cpuMs: Number(/\ncpu (\S+)/.exec(stderr)?.[1]) }
 }
 
-function node(core: Core, args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
+function node(
+  core: Core,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): { readonly stdout: string; readonly stderr: string } {
   const { PATH, HOME } = process.env
-  return execFileSync(process.execPath, args, {
-    cwd: core,
-    env: { PATH, HOME, ...env },
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+  return spawnSync(process.execPath, args, { cwd: core, env: { PATH, HOME, ...env }, encoding: 'utf8' })
 }

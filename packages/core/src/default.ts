@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { MessagingOptions } from './config/messaging-options.ts'
 import type { StartOptions } from './consumer/start-options.ts'
 import { onEventReturned } from './decorators/event.ts'
@@ -8,6 +7,7 @@ import type { HandlerFunction, HandlerSpec } from './handlers/handler.ts'
 import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './handlers/specs.ts'
 import { eventSpec, messageSpec } from './handlers/specs.ts'
 import { createInstance, type DbOf, type Messaging, type OnOptions, type Types } from './messaging.ts'
+import { util } from './process/built-in.ts'
 import { callSite } from './process/call-site.ts'
 import { registry } from './process/registry.ts'
 import type { Middleware } from './publish/middleware.ts'
@@ -70,7 +70,7 @@ function makeDefault<T extends Types>(options: MessagingOptions<never>, given: M
 function sameOptions(a: object, b: object): boolean {
   const [left, right] = [a, b] as [Record<string, unknown>, Record<string, unknown>]
   const names = new Set([...Object.keys(left), ...Object.keys(right)])
-  return [...names].every((name) => isDeepStrictEqual(left[name], right[name]))
+  return [...names].every((name) => util().isDeepStrictEqual(left[name], right[name]))
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what its session gives is not known here, so the handler says what it takes

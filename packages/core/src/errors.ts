@@ -1,4 +1,4 @@
-import { types } from 'node:util'
+import { isProxy } from 'node:util/types'
 import type { Delivery } from './driver.ts'
 
 /**
@@ -101,7 +101,7 @@ export class RetryLater extends Error {
 export function asError(thrown: unknown): Error {
   if (typeof thrown === 'string') return new Error(thrown)
   try {
-    if (!(thrown instanceof Error) || types.isProxy(thrown)) return new Error(`thrown: ${textOf(thrown)}`)
+    if (!(thrown instanceof Error) || isProxy(thrown)) return new Error(`thrown: ${textOf(thrown)}`)
     return isPlain(thrown) ? thrown : copyOf(thrown)
   } catch {
     return new Error('thrown: a value that cannot be read')
@@ -115,7 +115,7 @@ const READ = [...TEXTS, 'code', 'cause']
 
 function isPlain(error: Error): boolean {
   for (let at: object | null = error; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
-    if (types.isProxy(at)) return false
+    if (isProxy(at)) return false
     for (const name of READ) {
       const { get, value } = Object.getOwnPropertyDescriptor(at, name) ?? {}
       if (get && get !== nativeStack) return false

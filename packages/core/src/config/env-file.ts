@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { COMMAND } from '../errors.ts'
 import { redactUrl } from '../options/redact.ts'
+import { fs, util } from '../process/built-in.ts'
 import { type Address, chooseAddress } from './address.ts'
 import type { Env } from './env.ts'
 import type { MessagingOptions } from './messaging-options.ts'
@@ -32,7 +31,7 @@ const isSame = (a: Address, b: Address): boolean => a.broker === b.broker && a.u
 function envFileAt(cwd: string): { readonly file: string; readonly variables: Env } | undefined {
   for (const folder of above(cwd)) {
     const text = textOf(join(folder, '.env'))
-    if (text !== undefined) return { file: join(folder, '.env'), variables: parseEnv(text) }
+    if (text !== undefined) return { file: join(folder, '.env'), variables: util().parseEnv(text) }
     if (textOf(join(folder, 'package.json')) !== undefined) return undefined
   }
   return undefined
@@ -40,7 +39,7 @@ function envFileAt(cwd: string): { readonly file: string; readonly variables: En
 
 function textOf(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8')
+    return fs().readFileSync(file, 'utf8')
   } catch {
     // Not there, or not to be read: it has told this process nothing.
     return undefined

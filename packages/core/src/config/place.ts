@@ -1,11 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { fs } from '../process/built-in.ts'
 
 const ROOT_MARKS = ['package-lock.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', '.git']
 
 /** The embedded broker's file: beside the nearest lock file or `.git`, so that the services of one repository meet in it. */
 export function embeddedFile(cwd: string): string {
-  const root = above(cwd).find((folder) => ROOT_MARKS.some((mark) => existsSync(join(folder, mark)))) ?? resolve(cwd)
+  const root = above(cwd).find((folder) => ROOT_MARKS.some((mark) => fs().existsSync(join(folder, mark)))) ?? resolve(cwd)
   return join(root, '.core', 'messages.db')
 }
 
@@ -29,7 +29,7 @@ function nearest(cwd: string, field: 'name' | 'version'): string | undefined {
 
 function fieldIn(file: string, field: 'name' | 'version'): string | undefined {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    const manifest: unknown = JSON.parse(fs().readFileSync(file, 'utf8'))
     const said = typeof manifest === 'object' && manifest !== null ? (manifest as Record<string, unknown>)[field] : undefined
     return typeof said === 'string' && said !== '' ? said : undefined
   } catch {

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Mistakes, type Reading, read, wrong } from '../options/reading.ts'
 import { didYouMean } from '../options/spelling.ts'
+import { fs } from '../process/built-in.ts'
 import type { Address } from './address.ts'
 import { type Env, envValue, setOf } from './env.ts'
 import type { AuthOptions, MessagingOptions, TlsOptions } from './messaging-options.ts'
@@ -66,7 +66,7 @@ function tlsFiles(env: Env, cwd: string): Reading<TlsOptions> {
     if (file === undefined) continue
     files[part] = ''
     try {
-      files[part] = readFileSync(resolve(cwd, file), 'utf8')
+      files[part] = fs().readFileSync(resolve(cwd, file), 'utf8')
       if (!files[part].includes('-----BEGIN '))
         mistakes.add(`${TLS_FILES[part]}: ${resolve(cwd, file)} is no PEM file (it has no -----BEGIN line)`)
     } catch (error) {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { fs } from './built-in.ts'
 
 const NUMBERS = { SIGTERM: 15, SIGINT: 2 } as const
 
@@ -50,7 +50,7 @@ function whenParentsAreGone(stop: () => void): void {
 function parentOf(pid: number): string {
   try {
     // After the name of the program, which may hold anything, come its state and its parent.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1] ?? ''
+    return fs().readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1] ?? ''
   } catch {
     return ''
   }

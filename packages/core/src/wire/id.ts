@@ -1,11 +1,7 @@
+import { crypto } from '../process/built-in.ts'
+
 /** Characters. A longer id is read and shown, and goes into no other message. */
 export const LONGEST_ID = 1_000
-
-/**
- * Loading node:crypto takes longer than a package that only defines events takes in all, and that needs no id. It is not awaited, because an id is
- * made in the middle of a call.
- */
-const crypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto')
 
 const POOL = 256
 const pool = new Uint8Array(16 * POOL)
