@@ -50,9 +50,9 @@ const STARTS: readonly Start[] = [
   },
 ]
 
-/** What processes take for their start; medians. With `against`, the folder of another built core, both take turns. */
-export function startUp(against?: Core): Record<string, object> {
-  const cores = new Map<string, Core>([...(against ? [['before', resolve(against)] as const] : []), ['now', OURS]])
+/** What processes take for their start; medians. With `checkout`, the folder of another one that is built, both take turns. */
+export function startUp(checkout?: string): Record<string, object> {
+  const cores = new Map<string, Core>([...(checkout ? [['before', resolve(checkout, 'packages/core')] as const] : []), ['now', OURS]])
   const caches = new Map([...cores.keys()].map((which) => [which, mkdtempSync(join(tmpdir(), 'corebus-cache-'))]))
   const runs = new Map<string, Took[]>()
   // The first round fills the caches, and is not counted.
