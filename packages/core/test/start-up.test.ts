@@ -39,12 +39,13 @@ test('a package that only defines events loads what defines them, and of zod wha
   const { files, packages, builtIn, urls } = await running("await import('@corebus/core/events')")
   expect(files.filter((file) => !/^(wire|options)\//.test(file)).sort()).toEqual([
     'errors.js',
+    'process/built-in.js',
     'process/node-version.js',
     'process/thenable.js',
   ])
   expect([...packages]).toEqual(['zod'])
   expect(urls.filter((url) => /\/zod\/v4\/(classic|mini)\//.test(url))).toEqual([])
-  expect([...builtIn]).toEqual(['node:util'])
+  expect([...builtIn]).toEqual(['node:util/types'])
 })
 
 test('importing the core loads no logger, no command line, no driver, nothing that handles messages, and no sockets', async () => {
@@ -54,7 +55,9 @@ test('importing the core loads no logger, no command line, no driver, nothing th
   expect(files.filter((file) => ['cli/', 'drivers/', 'testing/'].some((folder) => file.startsWith(folder)))).toEqual([])
   expect(files.filter(below('consumer/')).sort()).toEqual(['consumer/consumers.js', 'consumer/start-options.js'])
   expect(
-    ['node:net', 'node:tls', 'node:http', 'node:crypto', 'node:sqlite', 'node:child_process'].filter((name) => builtIn.has(name)),
+    ['node:net', 'node:tls', 'node:http', 'node:crypto', 'node:fs', 'node:util', 'node:sqlite', 'node:child_process'].filter((name) =>
+      builtIn.has(name),
+    ),
   ).toEqual([])
 })
 
