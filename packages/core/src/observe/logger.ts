@@ -35,7 +35,7 @@ export function levelIn(env: NodeJS.ProcessEnv): string {
 
 /** Readable lines on a terminal, in colour if it has them; elsewhere JSON, a line each. Both are written at once, so that none is lost at exit. */
 export function createLogger({ level, service, stream }: LogOptions): Logger {
-  const { pino } = loadPino()
+  const { pino } = pinoOf()
   const terminal: Partial<LogStream> = stream ?? process.stdout
   const options: LoggerOptions = { level, redact, serializers: { err: described }, timestamp: pino.stdTimeFunctions.isoTime }
   const destination = stream ?? standardOutput()
@@ -44,7 +44,7 @@ export function createLogger({ level, service, stream }: LogOptions): Logger {
 
 /** A reader that has gone, or a disk that is full, costs lines and not the process. */
 function standardOutput(): DestinationStream {
-  const destination = loadPino().destination({ dest: 1, sync: true })
+  const destination = pinoOf().destination({ dest: 1, sync: true })
   destination.on('error', () => {})
   return destination
 }
@@ -62,6 +62,15 @@ function readable(destination: DestinationStream, colorize: boolean): Destinatio
     messageFormat: '{service} {msg}',
   })
   return { write: (line) => destination.write(format(shown(JSON.parse(line)))) }
+}
+
+/** A bundle of ES modules that leaves pino out has no `require` for the file that asks for it: then pino is looked for beside the bundle. */
+function pinoOf(): ReturnType<typeof loadPino> {
+  try {
+    return loadPino()
+  } catch {
+    return process.getBuiltinModule('node:module').createRequire(here)('pino')
+  }
 }
 
 function prettyFactoryOf(): typeof pretty.prettyFactory | undefined {

@@ -4,7 +4,7 @@ import { asError } from '../../errors.ts'
 import { type Open, withLifecycle } from '../lifecycle.ts'
 import type { PublishCall } from '../pending.ts'
 import { ConnectionStates } from '../states.ts'
-import { addressOf } from './address.ts'
+import { type Address, addressOf } from './address.ts'
 import { admin } from './admin.ts'
 import { closed, Link } from './connection.ts'
 import { Letters } from './dead-letters.ts'
@@ -12,7 +12,7 @@ import { Declarer, registryStream } from './declare.ts'
 import { failureOf } from './failure.ts'
 import { members } from './members.ts'
 import type { MembershipContext } from './membership.ts'
-import { namesWith } from './names.ts'
+import { type Names, namesWith } from './names.ts'
 import { Publisher } from './publisher.ts'
 import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
@@ -48,29 +48,10 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const { signal } = closing
   const states = new ConnectionStates<Link>()
 
-  // Under an alarm the broker reads nothing from a connection that has published, not even acknowledgements: so those have another.
-  const publishing: Link = link(
-    (error) => publisher.down(error),
-    (model) => publisher.up(model),
-  )
-  const consuming: Link = link(
-    () => {},
-    () => {},
-  )
+  const { publishing, consuming } = createLinks({ address, clock, states, publisher: () => publisher })
   const publisher = new Publisher({ clock, timeoutMs })
   const declarer = new Declarer(consuming, { clock, timeoutMs, signal })
-  const log: Target = {
-    exchange: '',
-    routingKey: names.registry,
-    remake: () => declarer.run(async (channel) => void (await channel.assertQueue(names.registry, registryStream))),
-    whyRefused: async () => new Error(`RabbitMQ refused what was published to ${names.registry}`),
-  }
-  const registry = new Registry({
-    declarer,
-    queue: names.registry,
-    clock,
-    append: (body) => publisher.store(log, { body, properties: { mandatory: true, contentType: 'application/json' } }),
-  })
+  const registry = createRegistry({ names, declarer, publisher, clock })
   const topology = new Topology({ names, service, unclaimed: { keepMs, maxMessages }, declarer, registry })
   const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
   const entries = () => topology.entries()
@@ -88,27 +69,6 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     closing: signal,
     givenUp: (topic, group) => letters.givenUp(topic, group),
     owned: new Set(),
-  }
-
-  function link(onDown: (error: Error) => void, onUp: ConstructorParameters<typeof Link>[0]['onUp']): Link {
-    const made: Link = new Link({
-      address,
-      clock,
-      onUp(model) {
-        onUp(model)
-        states.back((one) => one === made)
-      },
-      onDown(error) {
-        onDown(error)
-        if (made === publishing) states.forgetBlock()
-        states.lost(made, error)
-      },
-      onBlocked(error) {
-        publisher.block(error)
-        states.block(error)
-      },
-    })
-    return made
   }
 
   const open: Open = {
@@ -154,6 +114,62 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     },
   }
   return withLifecycle(open, { clock, publishTimeoutMs: timeoutMs, closing, closed })
+}
+
+interface LinksOptions {
+  readonly address: Address
+  readonly clock: Clock
+  readonly states: ConnectionStates<Link>
+  readonly publisher: () => Publisher
+}
+
+/** Under an alarm the broker reads nothing from a connection that has published, not even acknowledgements: so those have another. */
+function createLinks({ address, clock, states, publisher }: LinksOptions): { readonly publishing: Link; readonly consuming: Link } {
+  const onBlocked = (error: Error | undefined) => {
+    publisher().block(error)
+    states.block(error)
+  }
+  const publishing: Link = new Link({
+    address,
+    clock,
+    onBlocked,
+    onUp(model) {
+      publisher().up(model)
+      states.back((link) => link === publishing)
+    },
+    onDown(error) {
+      publisher().down(error)
+      states.forgetBlock()
+      states.lost(publishing, error)
+    },
+  })
+  const consuming: Link = new Link({
+    address,
+    clock,
+    onBlocked,
+    onUp: () => states.back((link) => link === consuming),
+    onDown: (error) => states.lost(consuming, error),
+  })
+  return { publishing, consuming }
+}
+
+interface RegistryParts {
+  readonly names: Names
+  readonly declarer: Declarer
+  readonly publisher: Publisher
+  readonly clock: Clock
+}
+
+function createRegistry({ names, declarer, publisher, clock }: RegistryParts): Registry {
+  const queue = names.registry
+  const log: Target = {
+    exchange: '',
+    routingKey: queue,
+    remake: () => declarer.run(async (channel) => void (await channel.assertQueue(queue, registryStream))),
+    whyRefused: async () => new Error(`RabbitMQ refused what was published to ${queue}`),
+  }
+  const append = (body: Buffer) => publisher.store(log, { body, properties: { mandatory: true, contentType: 'application/json' } })
+  return new Registry({ declarer, queue, clock, append })
 }
 
 interface PublishTo {
