@@ -17,6 +17,8 @@ export interface PendingOptions<E> {
 
 /** While many expire one after another, they are looked for so often. */
 const LOOK_AT_MOST_EVERY_MS = 10
+/** Node's timers may fire so much too early. */
+const TIMER_EARLY_MS = 1
 
 /**
  * Everything that is not over yet, in the order in which it came. It is a list of neighbours because a Set costs more: its outgrown tables keep what
@@ -40,13 +42,9 @@ export class Pending<E extends Awaited> {
     return this.#size
   }
 
-  /** Entries may end while they are gone through. */
-  *[Symbol.iterator](): Iterator<E> {
-    for (let entry = this.#first; entry; ) {
-      const next = entry.next as E | undefined
-      yield entry
-      entry = next
-    }
+  /** The one that came first of those that are not over. */
+  get first(): E | undefined {
+    return this.#first
   }
 
   add(entry: E): void {
@@ -103,12 +101,13 @@ export class Pending<E extends Awaited> {
     const now = monotonic(clock)
     const expired: E[] = []
     let next = Number.POSITIVE_INFINITY
-    for (const entry of this) {
-      if (entry.deadline <= now) expired.push(entry)
+    for (let entry = this.#first; entry; entry = entry.next as E | undefined) {
+      if (entry.deadline <= now + TIMER_EARLY_MS) expired.push(entry)
       else if (entry.deadline < next) next = entry.deadline
     }
     this.#looksAt = Number.POSITIVE_INFINITY
     if (expired.length > 0) onExpired(expired)
-    if (next < Number.POSITIVE_INFINITY) this.#lookAt(Math.max(next, now + LOOK_AT_MOST_EVERY_MS))
+    const soonest = expired.length > 0 ? now + LOOK_AT_MOST_EVERY_MS : now
+    if (next < Number.POSITIVE_INFINITY) this.#lookAt(Math.max(next, soonest))
   }
 }

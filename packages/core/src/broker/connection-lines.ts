@@ -100,8 +100,12 @@ export class ConnectionLines {
   }
 }
 
-/** Loaded where there is trouble: it needs Node's sockets and TLS, which a process on an embedded broker never loads. */
+/** Never rejects. It is loaded where there is trouble: it needs Node's sockets and TLS, which a process on an embedded broker never loads. */
 export async function whatAnswersAt({ broker, url, tls }: Config): Promise<string | undefined> {
-  const { whatAnswers } = await import('./what-answers.ts')
-  return whatAnswers(broker, url, tls !== false)
+  try {
+    const { whatAnswers } = await import('./what-answers.ts')
+    return await whatAnswers(broker, url, tls !== false)
+  } catch {
+    return undefined // a deployment has replaced the files: the trouble itself is what is to be told
+  }
 }

@@ -16,6 +16,10 @@ export async function buryInPlaces<P>(letters: readonly Burying[], { placeOf, st
     const name = nameOf(letter)
     if (!places.has(name)) places.set(name, await placeOf(letter.message.topic, letter.group))
   }
-  for (let from = 0; from < letters.length; from += LETTERS_AT_ONCE)
-    await Promise.all(letters.slice(from, from + LETTERS_AT_ONCE).map((letter) => store(letter, places.get(nameOf(letter)) as P)))
+  for (let from = 0; from < letters.length; from += LETTERS_AT_ONCE) {
+    // Each place was looked up above. All are waited for: whoever is told of the one that failed knows then that no other is on its way.
+    const some = letters.slice(from, from + LETTERS_AT_ONCE).map(async (letter) => store(letter, places.get(nameOf(letter)) as P))
+    const failed = (await Promise.allSettled(some)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
+  }
 }

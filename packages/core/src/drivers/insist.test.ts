@@ -23,7 +23,7 @@ test('tries again until it works, each time after a longer wait', async () => {
 })
 
 test.each([
-  ['the time is over', { withinMs: 250 }, [0, 100], 'failure 2'],
+  ['the time is over, after a last try', { withinMs: 250 }, [0, 100, 250], 'failure 3'],
   ['trying again cannot help', { isFinal: (thrown: unknown) => (thrown as Error).message === 'failure 3' }, [0, 100, 300], 'failure 3'],
 ] as const)('ends with what was thrown last when %s', async (_, options, when, what) => {
   const clock = new VirtualClock(0)

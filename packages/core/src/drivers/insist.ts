@@ -14,8 +14,8 @@ export interface InsistOptions {
 }
 
 /**
- * Does it again until it works, the time is over, it is not wanted any more, or trying again cannot help. It may have been done before: only for
- * what can be done twice. @throws what it threw last.
+ * Runs `work` again until it works, the time is over, it is not wanted any more, or trying again cannot help. A run that failed may have done its
+ * work all the same: only for what can be done twice. @throws what the last run threw.
  */
 export async function insist<T>(
   work: () => Promise<T>,
@@ -26,9 +26,10 @@ export async function insist<T>(
     try {
       return await work()
     } catch (thrown) {
-      const untilNextMs = waitMs(n)
-      if (isFinal(thrown) || signal?.aborted || monotonic(clock) + untilNextMs > deadline) throw thrown
-      await sleep(clock, untilNextMs, signal)
+      const leftMs = deadline - monotonic(clock)
+      if (isFinal(thrown) || signal?.aborted || leftMs <= 0) throw thrown
+      // The last try comes when the time is over.
+      await sleep(clock, Math.min(waitMs(n), leftMs), signal)
       if (signal?.aborted) throw thrown
     }
   }

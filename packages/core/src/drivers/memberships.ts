@@ -20,7 +20,7 @@ export interface TopicMembership {
   limit(deliveries: number): void
   /** No new delivery reaches the core. */
   stop(): Promise<void>
-  /** Something of a stopped member was settled: with the last of it the member leaves. */
+  /** Something of a stopped member was settled. With the last of it a member that held the group alone leaves. */
   settled(): Promise<void>
   /** Gives back what is not settled, and ends. `settling` resolves when no settlement is on its way any more. */
   end(settling: () => Promise<unknown>): Promise<void>

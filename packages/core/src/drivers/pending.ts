@@ -53,10 +53,6 @@ export class PendingMessages<E extends PendingMessage> {
     return this.#closed !== undefined
   }
 
-  [Symbol.iterator](): Iterator<E> {
-    return this.#pending[Symbol.iterator]()
-  }
-
   /** False when it has failed at once. */
   add(entry: E): boolean {
     entry.n = this.#count++
@@ -78,7 +74,7 @@ export class PendingMessages<E extends PendingMessage> {
   close(error: Error): void {
     this.#closed = error
     this.#pending.stop()
-    for (const entry of this.#pending) this.end(entry, { permanent: false, cause: error })
+    for (let entry = this.#pending.first; entry; entry = this.#pending.first) this.end(entry, { permanent: false, cause: error })
   }
 
   #expire(entries: readonly E[]): void {

@@ -1,6 +1,7 @@
 import type { DestinationStream, Logger, LoggerOptions } from 'pino'
 import type * as pretty from 'pino-pretty'
 import { loadPino } from '../../lazy/pino.cjs'
+import { asError } from '../errors.ts'
 import { redactUrl } from '../options/redact.ts'
 import { here } from '../process/version.ts'
 import { described } from './described.ts'
@@ -64,11 +65,14 @@ function readable(destination: DestinationStream, colorize: boolean): Destinatio
   return { write: (line) => destination.write(format(shown(JSON.parse(line)))) }
 }
 
+const NO_REQUIRE = /^Dynamic require of |^require is not defined/
+
 /** A bundle of ES modules that leaves pino out has no `require` for the file that asks for it: then pino is looked for beside the bundle. */
 function pinoOf(): ReturnType<typeof loadPino> {
   try {
     return loadPino()
-  } catch {
+  } catch (thrown) {
+    if (!NO_REQUIRE.test(asError(thrown).message)) throw thrown
     return process.getBuiltinModule('node:module').createRequire(here)('pino')
   }
 }

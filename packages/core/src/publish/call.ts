@@ -54,6 +54,13 @@ export function tell({ failures, resolve, reject }: Call): void {
 /** Tells the caller that what was not answered has failed. */
 export function tellExpired({ messages, done, failures = [], reject }: Call, causeFor: (topic: string) => Error): void {
   const waiting = messages.filter((message) => !done?.has(message))
-  const expired = waiting.map(({ id, topic }) => ({ id, permanent: false, cause: causeFor(topic) }))
+  // One error a topic: thousands with a stack each would hold up the process when its broker is away.
+  const causes = new Map<string, Error>()
+  const causeOf = (topic: string): Error => {
+    const cause = causes.get(topic) ?? causeFor(topic)
+    causes.set(topic, cause)
+    return cause
+  }
+  const expired = waiting.map(({ id, topic }) => ({ id, permanent: false, cause: causeOf(topic) }))
   reject(new PublishError([...failures, ...expired], 'PUBLISH_TIMEOUT'))
 }

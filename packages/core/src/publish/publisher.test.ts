@@ -214,13 +214,59 @@ describe('the deadline', () => {
 
   test('is told by the core also when the driver meets it first', async () => {
     const causes = ['1', '2'].map((id) => ({ id, permanent: false, cause: new CorebusError('PUBLISH_TIMEOUT', 'no confirm in time') }))
-    const { publisher, clock } = publisherOn([() => Promise.reject(new PublishError(causes))])
+    const inTime = gate()
+    const { publisher, clock } = publisherOn([inTime.answer])
     const call = outcome(publisher.publish([message('1'), message('2')]))
-    await clock.advance(999)
-    expect(await Promise.race([call, 'pending'])).toBe('pending')
-    await clock.advance(1)
+    await clock.advance(995)
+    inTime.fail(new PublishError(causes))
     const text = 'no confirm within 1000 ms (publish.timeoutMs); the message may still be on the broker'
     expect(await call).toEqual(['PUBLISH_TIMEOUT', `1 false ${text}`, `2 false ${text}`])
+  })
+
+  test('what the driver says at the deadline is why, and what it refuses for good is told as it is', async () => {
+    const inTime = gate()
+    const { publisher, clock } = publisherOn([inTime.answer])
+    const calls = [outcome(publisher.publish([message('1')])), outcome(publisher.publish([message('2')]))]
+    await clock.advance(995)
+    inTime.fail(
+      new PublishError([
+        { id: '1', permanent: false, cause: new CorebusError('BROKER_FILE_LOCKED', 'another process has locked the file') },
+        { id: '2', permanent: true, cause: new Error('too large') },
+      ]),
+    )
+    expect(await Promise.all(calls)).toEqual([
+      [
+        'PUBLISH_TIMEOUT',
+        '1 false no confirm within 1000 ms (publish.timeoutMs): another process has locked the file; the message may still be on the broker',
+      ],
+      ['PUBLISH_FAILED', '2 true too large'],
+    ])
+  })
+
+  test('a time-out of something else is told at once, as it is', async () => {
+    const cause = new CorebusError('PUBLISH_TIMEOUT', 'no confirm in time (the registry)')
+    const { publisher } = publisherOn([() => Promise.reject(new PublishError([{ id: '2', permanent: false, cause }]))], {
+      ensureTopic: (topic) => (topic === 't' ? Promise.reject(cause) : undefined),
+    })
+    const told = [outcome(publisher.publish([message('1')])), outcome(publisher.publish([message('2', 'u')]))]
+    expect(await Promise.all(told)).toEqual([
+      ['PUBLISH_FAILED', '1 false no confirm in time (the registry)'],
+      ['PUBLISH_FAILED', '2 false no confirm in time (the registry)'],
+    ])
+  })
+
+  test('calls whose deadlines lie apart are not in one batch: none is sent long after its own', async () => {
+    const first = gate()
+    const { publisher, clock, batches } = publisherOn([first.answer])
+    const calls = [publisher.publish([message('1')])]
+    await clock.settle()
+    for (const id of ['2', '3', '4']) {
+      calls.push(publisher.publish([message(id)]))
+      await clock.advance(200)
+    }
+    first.open()
+    await Promise.all(calls)
+    expect(batches).toEqual(['1', '2 3', '4'])
   })
 
   test('each call has its own', async () => {

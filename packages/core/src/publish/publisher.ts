@@ -19,6 +19,9 @@ export interface PublisherOptions {
   readonly maxPending: number
 }
 
+/** A driver has the same deadline, and may be the one that meets it first. */
+const AT_THE_DEADLINE_MS = 50
+
 /**
  * Collects single publishes into batches that leave on the next microtask, so an idle producer adds no delay. One batch a topic is out at a time,
  * and a busy producer pays for a round trip once a batch; where the driver keeps the order of several by itself, none waits for another. Every
@@ -117,29 +120,30 @@ export class Publisher {
   /** Never rejects: what fails is told to its callers. */
   async #publishBatch(to: Driver | Error, batch: Batch): Promise<void> {
     const { clock, onStored } = this.#options
+    if (to instanceof Error) return this.#fail(batch, to)
+    // The calls of a batch are in the order of their deadlines.
+    const deadline = batch.calls.at(-1)?.deadline ?? 0
     try {
-      if (to instanceof Error) throw to
-      // The calls of a batch are in the order of their deadlines.
-      const deadline = batch.calls.at(-1)?.deadline ?? 0
       await to.publish(batch.messages, { withinMs: deadline - monotonic(clock) })
-      onStored?.(to, batch.messages)
-      this.#confirm(batch)
     } catch (thrown) {
-      this.#fail(batch, asError(thrown))
+      return this.#fail(batch, asError(thrown), monotonic(clock) + AT_THE_DEADLINE_MS)
     }
+    onStored?.(to, batch.messages)
+    this.#confirm(batch)
   }
 
   #confirm({ messages, calls }: Batch): void {
     for (let i = 0; i < messages.length; i++) this.#answered(calls[i] as Call, messages[i] as Message, undefined)
   }
 
-  #fail({ messages, calls }: Batch, error: Error): void {
+  /** A driver that fails when a call is due says why: its caller is told of the deadline, whichever of the two has met it first. */
+  #fail({ messages, calls }: Batch, error: Error, due = Number.NEGATIVE_INFINITY): void {
     const known = error instanceof PublishError ? new Map(error.failures.map((failure) => [failure.id, failure])) : undefined
     for (const [i, message] of messages.entries()) {
+      const call = calls[i] as Call
       const failure = known ? known.get(message.id) : { id: message.id, permanent: false, cause: error }
-      // The driver met the deadline first. It is the caller's, who is told of it in our words, by our timer.
-      if (failure?.cause instanceof CorebusError && failure.cause.code === 'PUBLISH_TIMEOUT') continue
-      this.#answered(calls[i] as Call, message, failure)
+      if (failure && !failure.permanent && call.deadline <= due) this.#expireOne(call, failure.cause)
+      else this.#answered(call, message, failure)
     }
   }
 
@@ -156,16 +160,21 @@ export class Publisher {
   }
 
   #expire(calls: readonly Call[]): void {
-    for (const call of calls) {
-      tellExpired(call, (topic) => new CorebusError('PUBLISH_TIMEOUT', call.sent ? this.#unconfirmed(topic) : this.#unsent()))
-      this.#forget(call)
-    }
+    for (const call of calls) this.#expireOne(call)
     for (const queue of this.#queues.values()) queue.dropExpired()
   }
 
-  #unconfirmed(topic: string): string {
+  #expireOne(call: Call, why?: Error): void {
+    if (call.over) return
+    tellExpired(call, (topic) => new CorebusError('PUBLISH_TIMEOUT', call.sent ? this.#unconfirmed(topic, why) : this.#unsent()))
+    this.#forget(call)
+  }
+
+  #unconfirmed(topic: string, error: Error | undefined): string {
     const { away, timeoutMs } = this.#options
-    const why = away?.() ?? this.#driver?.trouble?.(topic)?.message
+    // A driver's own word for the deadline says nothing beyond what it knows of the topic.
+    const said = error instanceof CorebusError && error.code === 'PUBLISH_TIMEOUT' ? undefined : error?.message
+    const why = away?.() ?? this.#driver?.trouble?.(topic)?.message ?? said
     return `no confirm within ${timeoutMs} ms (publish.timeoutMs)${why === undefined ? '' : `: ${why}`}; the message may still be on the broker`
   }
 

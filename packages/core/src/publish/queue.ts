@@ -10,6 +10,8 @@ export interface Batch {
 /** A batch handed to a driver has at most so many messages and bytes: it bounds one transaction, one request, one script. */
 const BATCH_MESSAGES = 1_000
 const BATCH_BYTES = 4 * 1024 * 1024
+/** A driver may send a batch until the deadline of its last call: no message is sent much later than its own caller was told that it failed. */
+const DEADLINES_APART_MS = 250
 
 /** What is to be published to one topic, in order. */
 export class TopicQueue {
@@ -28,11 +30,13 @@ export class TopicQueue {
     this.#calls.push(call)
   }
 
-  /** The first of it. Empty when all of that has expired: its callers were told that it failed, so it must not be published after that. */
+  /** Takes the first messages. Empty when all of them have expired: its callers were told that it failed, so it must not be published after that. */
   take(mostMessages: number = BATCH_MESSAGES): Batch {
     let bytes = 0
     let n = 0
+    const lastDeadline = (this.#calls[0]?.deadline ?? 0) + DEADLINES_APART_MS
     for (; n < this.#messages.length && n < mostMessages; n++) {
+      if ((this.#calls[n] as Call).deadline > lastDeadline) break
       bytes += (this.#messages[n] as Message).body.byteLength
       if (bytes > BATCH_BYTES && n > 0) break
     }
@@ -47,6 +51,7 @@ export class TopicQueue {
 
   /** While the broker is away nothing is taken, and what has expired has made room for more. */
   dropExpired(): void {
+    if (!this.#calls.some((call) => call.over)) return
     const { messages, calls } = withoutExpired({ messages: this.#messages, calls: this.#calls })
     this.#messages = [...messages]
     this.#calls = [...calls]

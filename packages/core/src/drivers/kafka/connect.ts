@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { backOff } from '../back-off.ts'
-import { insist } from '../insist.ts'
+import { connectWithin } from '../connecting.ts'
 import type { Address } from './address.ts'
 import { closed, failureOf, isHopeless, unreachable } from './failure.ts'
 import type { Client } from './protocol/client.ts'
@@ -14,15 +14,12 @@ export interface ConnectOptions {
 
 /** Opens all of them, trying again until the time is over. @throws CorebusError CONNECT, CLOSED */
 export async function connectAll(clients: readonly Client[], { address, clock, timeoutMs, closing }: ConnectOptions): Promise<void> {
-  try {
-    await insist(() => Promise.all(clients.map((client) => client.connect())), {
-      clock,
-      withinMs: timeoutMs,
-      signal: closing,
-      waitMs: backOff({ maxMs: 1_000 }),
-      isFinal: (thrown) => isHopeless(failureOf(thrown)),
-    })
-  } catch (thrown) {
-    throw closing.aborted ? closed() : unreachable(address.where, failureOf(thrown))
-  }
+  await connectWithin(() => Promise.all(clients.map((client) => client.connect())), timeoutMs, {
+    clock,
+    closing,
+    isHopeless: (thrown) => isHopeless(failureOf(thrown)),
+    unreachable: (thrown) => unreachable(address.where, failureOf(thrown)),
+    closed,
+    waitMs: backOff({ maxMs: 1_000 }),
+  })
 }

@@ -13,6 +13,7 @@ import { closed, failureOf, isPermanent } from './failure.ts'
 import { members } from './members.ts'
 import { Metadata } from './metadata.ts'
 import { type Names, namesWith } from './names.ts'
+import type { RecordOut } from './protocol/client.ts'
 import { Publisher } from './publisher.ts'
 import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
@@ -92,24 +93,26 @@ async function publishAll(messages: readonly Message[], to: PublishTo): Promise<
   await Promise.all([...Map.groupBy(messages, ({ topic }) => topic)].map(([topic, ofTopic]) => publishTo(topic, ofTopic, to)))
 }
 
-/** Never rejects. */
+/** Never rejects: what cannot be published is told to the call. */
 async function publishTo(topic: string, messages: readonly Message[], { names, publisher, call }: PublishTo): Promise<void> {
   const name = names.topic(topic)
+  let records: readonly RecordOut[] = []
+  let partitions: readonly number[] = []
   try {
-    const records = messages.map(toRecord)
+    records = messages.map(toRecord)
     const counted = publisher.count(name)
     // Not waited for when it is known: calls keep their order.
     const count = typeof counted === 'number' ? counted : await counted
     if (count !== counted) call.throwIfLate()
-    const partitions = publisher.partitions(
-      count,
-      records.map(({ key }) => key),
-    )
-    for (const [i, record] of records.entries())
-      publisher.publish({ id: messages[i]?.id ?? '', topic: name, partition: partitions[i] ?? 0, record }, call)
+    const keys = records.map(({ key }) => key)
+    partitions = publisher.partitions(count, keys)
   } catch (thrown) {
     const failure = { permanent: isPermanent(failureOf(thrown)), cause: asError(thrown) }
     for (const message of messages) call.ended(message, failure)
+  }
+  for (const [i, record] of records.entries()) {
+    const partition = partitions[i]
+    if (partition !== undefined) publisher.publish({ id: messages[i]?.id ?? '', topic: name, partition, record }, call)
   }
 }
 

@@ -162,7 +162,10 @@ export class Publisher {
     for (const queue of this.#toSend.splice(0)) {
       const entries = take(queue)
       if (entries.length > 0) batches.push({ queue, entries })
-      else queue.busy = false
+      else {
+        queue.busy = false
+        queue.trouble = undefined
+      }
     }
     const located: (Batch & { readonly leader: number })[] = []
     for (const batch of batches) {
@@ -231,7 +234,8 @@ export class Publisher {
   /** It is sent again, unless that cannot help. */
   async #refused({ queue, entries }: Batch, thrown: unknown): Promise<void> {
     const failed = await this.#failed(queue.topic, thrown)
-    queue.trouble = failed.cause
+    // What is not sent again troubles nobody else.
+    queue.trouble = failed.permanent && entries.length === 1 ? undefined : failed.cause
     if (failed.permanent && entries.length === 1) for (const entry of entries) this.#pending.end(entry, failed)
     else queue.waiting = [...entries, ...queue.waiting]
     // Of several together only one may be too large.

@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { ChannelModel } from 'amqplib'
-import { type Clock, sleep } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
-import { backOff } from '../back-off.ts'
-import { insist } from '../insist.ts'
+import { type ConnectingOptions, comeBack, connectWithin } from '../connecting.ts'
 import type { Address } from './address.ts'
 import { amqpLibrary } from './library.ts'
 import { type CountHeader, countHeaderOf } from './wire.ts'
@@ -31,7 +30,6 @@ const HOPELESS = /no such virtual host|ACCESS[_-]REFUSED|SASL mechanism|certific
 export class Link {
   readonly #options: LinkOptions
   readonly #closing = new AbortController()
-  readonly #waitMs = backOff()
   #model: ChannelModel | undefined
   #counter: CountHeader = 'x-delivery-count'
   readonly #waiting = new Set<(model?: ChannelModel) => void>()
@@ -52,13 +50,7 @@ export class Link {
 
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
-    const { clock, address } = this.#options
-    const { signal } = this.#closing
-    try {
-      await insist(() => this.#connect(), { clock, withinMs, signal, isFinal: isHopeless })
-    } catch (thrown) {
-      throw signal.aborted ? closed() : unreachable(address, asError(thrown))
-    }
+    await connectWithin(() => this.#connect(), withinMs, this.#connecting())
   }
 
   /** The connection as soon as there is one; undefined after `withinMs`, when `signal` aborts, or when it is closed. */
@@ -109,25 +101,12 @@ export class Link {
     const { address, onDown } = this.#options
     const why = cause ? inWords(cause) : 'closed by the broker'
     onDown(new CorebusError('CONNECTION_LOST', `the connection to RabbitMQ at ${address.where} is lost: ${why}`, { cause }))
-    this.#reconnecting = this.#reconnect()
+    this.#reconnecting = comeBack(() => this.#connect(), { ...this.#connecting(), afterLoss: true, onHopeless: onDown })
   }
 
-  async #reconnect(): Promise<void> {
-    const { clock } = this.#options
-    const { signal } = this.#closing
-    await sleep(clock, this.#waitMs(1), signal)
-    if (!signal.aborted) await insist(() => this.#connectOrSay(), { clock, signal, waitMs: (n) => this.#waitMs(n + 1) }).catch(() => {}) // it is closed
-  }
-
-  /** That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news. */
-  async #connectOrSay(): Promise<void> {
-    const { address, onDown } = this.#options
-    try {
-      await this.#connect()
-    } catch (thrown) {
-      if (!this.#closing.signal.aborted && isHopeless(thrown)) onDown(unreachable(address, asError(thrown)))
-      throw thrown
-    }
+  #connecting(): ConnectingOptions {
+    const { clock, address } = this.#options
+    return { clock, closing: this.#closing.signal, isHopeless, unreachable: (thrown) => unreachable(address, asError(thrown)), closed }
   }
 
   /** Safe to call twice, and at any time. */

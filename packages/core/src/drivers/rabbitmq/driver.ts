@@ -47,6 +47,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const closing = new AbortController()
   const { signal } = closing
   const states = new ConnectionStates<Link>()
+  signal.addEventListener('abort', () => states.end(), { once: true })
 
   const { publishing, consuming } = createLinks({ address, clock, states, publisher: () => publisher })
   const publisher = new Publisher({ clock, timeoutMs })
@@ -104,10 +105,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       const groups = () => topology.readersOf(topic)
       return openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers: groups })
     },
-    async flush() {
-      states.end()
-      if (publishing.model) await publisher.flush()
-    },
+    flush: async () => (publishing.model ? publisher.flush() : undefined),
     async disconnect() {
       publisher.close(closed())
       await Promise.all([publishing.close(), consuming.close()])

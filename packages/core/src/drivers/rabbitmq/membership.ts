@@ -101,7 +101,7 @@ export class Membership implements TopicMembership {
 
   /** Whoever waits for the group may come as soon as the last message of a stopped member is settled. */
   async settled(): Promise<void> {
-    if (this.#stopping.signal.aborted && this.reader.held.length === 0) await this.#owner?.release()
+    if (this.#owner && this.#stopping.signal.aborted && this.reader.held.length === 0) await this.#owner.release()
   }
 
   get isOpen(): boolean {

@@ -99,5 +99,7 @@ export function placeOf(declared: DeadLetterPlace, at: { topic: string; group: s
   // Topic a.b with group c is not topic a with group b.c: a queue knows its group by a colon, which neither can have.
   const name = declared.name ?? (at.group.includes('.') ? '{topic}:{group}.dlq' : undefined)
   const shared = name !== undefined && !(name.includes('{topic}') && name.includes('{group}'))
-  return { ...resolvePlace(name === undefined ? declared : { ...declared, name }, at), shared }
+  const { name: resolved, ttlMs } = resolvePlace(name === undefined ? declared : { ...declared, name }, at)
+  // In this order: the registry tells entries apart by their text, and keeps what it has for ever.
+  return { name: resolved, shared, ...(ttlMs !== undefined && { ttlMs }) }
 }

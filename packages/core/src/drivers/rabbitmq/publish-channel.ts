@@ -48,7 +48,7 @@ export class PublishChannel {
     this.#clock = clock
     this.#pending = new PendingMessages({
       clock,
-      trouble: ({ refused }) => refused ?? this.trouble,
+      trouble: ({ refused, target }) => refused ?? this.trouble(target),
       // While the broker is away nothing leaves the line, and what has expired has made room for more.
       onExpired: () => this.#window.dropOver(),
     })
@@ -59,9 +59,9 @@ export class PublishChannel {
     })
   }
 
-  /** Why nothing is confirmed now, where that is known. */
-  get trouble(): Error | undefined {
-    return this.#blocked ?? (this.#channel ? this.#refused.why : this.#lost)
+  /** Why what was published there is not confirmed yet, where that is known. */
+  trouble(target: Target): Error | undefined {
+    return this.#blocked ?? (this.#channel ? this.#refused.why(target) : this.#lost)
   }
 
   /** Its waiter is told once: without a failure when the broker has the message, otherwise at the latest at its deadline. */

@@ -44,7 +44,7 @@ export class Publisher {
 
   /** Why what was published to a place is not confirmed yet, where that is known. */
   trouble(target: Target): Error | undefined {
-    return this.#channels.get(placeOf(target))?.trouble ?? this.#blocked
+    return this.#knownFor(placeOf(target))?.trouble(target) ?? this.#blocked
   }
 
   up(model: ChannelModel): void {
@@ -79,11 +79,14 @@ export class Publisher {
     for (const channel of this.#channels.values()) channel.close(error)
   }
 
+  #knownFor(place: string): PublishChannel | undefined {
+    return this.#channels.get(place) ?? (this.#channels.size >= this.#most ? this.#last : undefined)
+  }
+
   #channelTo(target: Target): PublishChannel {
     const place = placeOf(target)
-    const before = this.#channels.get(place)
+    const before = this.#knownFor(place)
     if (before) return before
-    if (this.#last && this.#channels.size >= this.#most) return this.#last
     const channel = new PublishChannel(this.#options.clock)
     if (this.#closed) channel.close(this.#closed)
     else if (this.#model) channel.up(this.#model)

@@ -20,7 +20,7 @@ export async function redo<T>(work: () => Promise<T>, { clock, timeoutMs, signal
   try {
     return await insist(work, { clock, withinMs: timeoutMs, signal, isFinal })
   } catch (thrown) {
-    throw refusalOf(thrown)?.error ?? (signal.aborted ? closed() : thrown)
+    throw refusalOf(thrown)?.error ?? (signal.aborted && !isFinal(thrown) ? closed() : thrown)
   }
 }
 

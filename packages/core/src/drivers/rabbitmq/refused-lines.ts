@@ -26,15 +26,16 @@ const MOST_AGAIN_MS = 2_000
 export class RefusedLines<E extends Refusable> {
   readonly #options: RefusedLinesOptions<E>
   readonly #lines = new Map<E['target'], Set<E>>()
-  #why: Error | undefined
+  /** Why the last one of a line was refused. */
+  readonly #whys = new Map<E['target'], Error>()
 
   constructor(options: RefusedLinesOptions<E>) {
     this.#options = options
   }
 
-  /** Why the last one was refused, while there is a line. */
-  get why(): Error | undefined {
-    return this.#lines.size > 0 ? this.#why : undefined
+  /** Why what goes there is refused, while there is a line. */
+  why(target: E['target']): Error | undefined {
+    return this.#whys.get(target)
   }
 
   refused(entry: E): void {
@@ -55,11 +56,12 @@ export class RefusedLines<E extends Refusable> {
   async #again({ target, refusals }: E, line: Set<E>): Promise<void> {
     const { clock, resend, fail } = this.#options
     const cause = await target.whyRefused().catch(asError)
-    this.#why = cause
+    this.#whys.set(target, cause)
     // A full topic is for its publisher to know, and soon.
     const full = cause instanceof CorebusError && cause.code === 'TOPIC_FULL'
     const release = () => {
       this.#lines.delete(target)
+      this.#whys.delete(target)
       for (const entry of line) {
         if (entry.refusals > 0) entry.refused = cause
         if (entry.over || (full && entry.refusals > 0)) line.delete(entry)

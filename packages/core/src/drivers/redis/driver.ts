@@ -47,6 +47,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
   const closing = new AbortController()
   const { signal } = closing
   const states = new ConnectionStates<Link>()
+  signal.addEventListener('abort', () => states.end(), { once: true })
   const downs: MembershipContext['downs'] = new Set()
 
   const nodes: Nodes = new Nodes({
@@ -102,8 +103,10 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     tail: ({ topic, from, onMessages }) =>
       openTail({ topic, stream: names.stream(topic), from, onMessages, address, nodes, clock, signal }),
     async flush() {
-      states.end()
-      if (nodes.links.some(({ isUp }) => isUp)) await Promise.race([publishers.flush(), sleep(clock, FLUSH_WITHIN_MS)])
+      if (!nodes.links.some(({ isUp }) => isUp)) return
+      const flushed = new AbortController()
+      await Promise.race([publishers.flush(), sleep(clock, FLUSH_WITHIN_MS, flushed.signal)])
+      flushed.abort()
     },
     async disconnect() {
       publishers.close(closed())

@@ -1,7 +1,6 @@
 import { type Clock, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
-import { backOff } from '../back-off.ts'
-import { insist } from '../insist.ts'
+import { type ConnectingOptions, comeBack, connectWithin } from '../connecting.ts'
 import type { Address, Client, Node } from './address.ts'
 import { closed, inWords, isHopeless, isLost, unreachable } from './failure.ts'
 import { redisLibrary } from './library.ts'
@@ -41,7 +40,6 @@ export class Link {
   readonly where: string
   readonly #options: LinkOptions
   readonly #closing = new AbortController()
-  readonly #waitMs = backOff()
   readonly #asBytes = { typeMapping: { [redisLibrary().RESP_TYPES.BLOB_STRING]: Buffer } }
   #client: Client | undefined
   #hello: Hello = { id: '0', address: '', mode: '', since: '0-0' }
@@ -83,18 +81,12 @@ export class Link {
 
   /** Tries until it works or `withinMs` are over. @throws CorebusError CONNECT */
   async open(withinMs: number): Promise<void> {
-    const { signal } = this.#closing
-    const isFinal = (thrown: unknown) => isHopeless(asError(thrown))
-    try {
-      await insist(() => this.#connect(), { clock: this.#options.clock, withinMs, signal, isFinal })
-    } catch (thrown) {
-      throw signal.aborted ? closed() : unreachable(this.where, asError(thrown))
-    }
+    await connectWithin(() => this.#connect(), withinMs, this.#connecting())
   }
 
   /** The same in the background, without an end. */
   start(): void {
-    this.#reconnecting ??= this.#reconnect()
+    this.#reconnecting ??= this.#comeBack({ afterLoss: false })
   }
 
   /** Whether there is a connection, as soon as there is, at the latest after `withinMs`. */
@@ -197,24 +189,20 @@ export class Link {
     client.destroy()
     if (this.#closing.signal.aborted) return
     this.#options.onDown(this.#lostBy(cause))
-    this.#reconnecting = this.#reconnect(this.#waitMs(1))
+    this.#reconnecting = this.#comeBack({ afterLoss: true })
   }
 
-  async #reconnect(afterMs = 0): Promise<void> {
-    const { clock } = this.#options
-    const { signal } = this.#closing
-    await sleep(clock, afterMs, signal)
-    if (!signal.aborted) await insist(() => this.#connectOrSay(), { clock, signal, waitMs: (n) => this.#waitMs(n + 1) }).catch(() => {}) // it is closed
+  #comeBack({ afterLoss }: { readonly afterLoss: boolean }): Promise<void> {
+    return comeBack(() => this.#connect(), { ...this.#connecting(), afterLoss, onHopeless: this.#options.onDown })
   }
 
-  /** That it is lost was said. That somebody must do something (a password was changed, a certificate has run out) is news. */
-  async #connectOrSay(): Promise<void> {
-    try {
-      await this.#connect()
-    } catch (thrown) {
-      const error = asError(thrown)
-      if (!this.#closing.signal.aborted && isHopeless(error)) this.#options.onDown(unreachable(this.where, error))
-      throw thrown
+  #connecting(): ConnectingOptions {
+    return {
+      clock: this.#options.clock,
+      closing: this.#closing.signal,
+      isHopeless: (thrown) => isHopeless(asError(thrown)),
+      unreachable: (thrown) => unreachable(this.where, asError(thrown)),
+      closed,
     }
   }
 
