@@ -10,7 +10,7 @@ export interface MemberConnectionsOptions {
   readonly onLost: (error: Error) => void
 }
 
-/** The connections of one member, each for what the broker answers late: a join, and two kinds of fetches. */
+/** The connections of one member, each for a request that the broker may answer late: a join, a fetch at the end of the partitions, and one of what lies further back. */
 export class MemberConnections {
   readonly joining: Client
   readonly polling: Client
