@@ -38,6 +38,12 @@ interface Letter extends DeadLetter {
   readonly until: number
 }
 
+/** Of entries, both included. */
+interface Range {
+  readonly from?: string
+  readonly to: string
+}
+
 /** The last letter of a page: its entry, and the key of its shelf. */
 type Position = readonly [entry: string, key: string]
 
@@ -62,9 +68,12 @@ export class Letters {
   async page(filter: DeadLetterFilter, { limit = Number.POSITIVE_INFINITY, after }: DeadLetterPaging = {}): Promise<DeadLetterPage> {
     const position = after === undefined ? undefined : positionIn('redis', after, isPosition)
     const oldest = new OldestFirst<Letter>(limit, inOrder)
-    for (const shelf of await this.#shelvesFor(filter))
-      for await (const found of this.#read(shelf, filter, { from: startIn(shelf, position) }))
+    for (const shelf of await this.#shelvesFor(filter)) {
+      // Those there are now: a page that is not full would have no end while letters keep coming.
+      const to = await this.#lastOf(shelf)
+      for await (const found of this.#read(shelf, filter, { from: startIn(shelf, position), to }))
         if (!found.every((letter) => oldest.add(letter))) break
+    }
     const { found, isMore } = oldest.page()
     const last = found.at(-1)
     return {
@@ -123,20 +132,21 @@ export class Letters {
     return ofTopics.flat()
   }
 
-  async #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
-    for (const shelf of await this.#shelvesFor(filter)) {
-      // Those there are now: one that is handed back may soon be a new one.
-      const to = await this.#lastOf(shelf)
-      for await (const found of this.#read(shelf, filter, { to })) {
-        await batches.run(found)
-        if (batches.isHopeless) return batches.counted()
+  #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
+    return batches.through(async () => {
+      for (const shelf of await this.#shelvesFor(filter)) {
+        // Those there are now: one that is handed back may soon be a new one.
+        const to = await this.#lastOf(shelf)
+        for await (const found of this.#read(shelf, filter, { to })) {
+          await batches.run(found)
+          if (batches.isHopeless) return
+        }
       }
-    }
-    return batches.counted()
+    })
   }
 
   /** The letters of a shelf that fit, some at a time. What has run out is deleted on the way. */
-  async *#read(shelf: Shelf, filter: DeadLetterFilter, { from = FIRST, to = LAST }): AsyncGenerator<readonly Letter[]> {
+  async *#read(shelf: Shelf, filter: DeadLetterFilter, { from = FIRST, to }: Range): AsyncGenerator<readonly Letter[]> {
     const fits = letterFits(filter)
     for (let start = from; ; ) {
       const page = listOf(await this.#send(shelf.key, ['XRANGE', shelf.key, start, to, 'COUNT', String(PAGE)], true)).map(entryIn)
