@@ -1,6 +1,7 @@
-import type { DeadLetter } from '../../driver.ts'
+import type { DeadLetter, Message } from '../../driver.ts'
 
 export interface Letter extends DeadLetter {
+  message: Message
   readonly expiresAt: number
   /** Where it stands among all letters of the broker, in the order they were stored. */
   readonly position: number
@@ -9,6 +10,8 @@ export interface Letter extends DeadLetter {
 }
 
 const FEWEST_HOLES = 64
+/** In the place of a message that has left: a letter may stand in its list long after that, and its body may be large. */
+const NO_MESSAGE: Message = { id: '', topic: '', headers: {}, body: new Uint8Array() }
 
 /** The dead letters of one (topic, group), oldest first. */
 export class DeadLetters {
@@ -42,6 +45,7 @@ export class DeadLetters {
   remove(letter: Letter): void {
     if (letter.isGone) return
     letter.isGone = true
+    letter.message = NO_MESSAGE
     this.#holes++
     if (this.#holes < FEWEST_HOLES || this.#holes * 2 < this.#letters.length) return
     // Another list: who goes through the letters has the old one.
