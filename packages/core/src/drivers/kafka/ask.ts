@@ -24,8 +24,11 @@ export async function askUntilAnswered<T>(ask: () => Promise<T>, { clock, timeou
   }
 }
 
+/** Codes of our own errors that are there again, whatever the broker answers. */
+const FINAL: ReadonlySet<unknown> = new Set(['CLOSED', 'CURSOR'])
+
 function isFinal(failure: Failure): boolean {
-  return isPermanent(failure) || isUnknownTopic(failure) || ('code' in failure.error && failure.error.code === 'CLOSED')
+  return isPermanent(failure) || isUnknownTopic(failure) || ('code' in failure.error && FINAL.has(failure.error.code))
 }
 
 function unanswered({ error }: Failure, timeoutMs: number): Error {

@@ -10,6 +10,7 @@ import type { Names } from './names.ts'
 import type { Client, RecordIn } from './protocol/client.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry } from './registry.ts'
+import { type Walk, Walks } from './walks.ts'
 import { type Origin, originOf, toMessage } from './wire.ts'
 
 export interface LettersOptions {
@@ -18,6 +19,7 @@ export interface LettersOptions {
   readonly publisher: Publisher
   readonly copies: Copies
   readonly clock: Clock
+  readonly timeoutMs: number
   /** Every place that was ever declared, with who uses it. */
   readonly entries: () => Promise<readonly Entry[]>
 }
@@ -36,29 +38,41 @@ interface Listed {
   readonly offset: number
 }
 
+interface Listing {
+  readonly oldest: OldestFirst<Listed>
+  readonly logs: Walk['logs']
+  readonly from?: number
+}
+
 /** Places, and where the next page begins in each of them. */
-type Position = readonly (readonly [place: string, offset: number])[]
+type Offsets = readonly (readonly [place: string, offset: number])[]
+type Position = readonly [walk: string, offsets: Offsets]
 
 /** What is done by hand to the dead letters of this broker. */
 export class Letters {
   readonly #options: LettersOptions
-  /** Of places whose pages follow one another. */
-  readonly #logs = new Map<string, LetterLog>()
+  readonly #walks: Walks
 
   constructor(options: LettersOptions) {
     this.#options = options
+    this.#walks = new Walks(options.clock)
   }
 
   async page(filter: DeadLetterFilter, { limit = Number.POSITIVE_INFINITY, after }: DeadLetterPaging = {}): Promise<DeadLetterPage> {
-    const position = after === undefined ? undefined : new Map(positionIn('kafka', after, isPosition))
+    const [id, offsets] = after === undefined ? [] : positionIn('kafka', after, isPosition)
+    const from = offsets && new Map(offsets)
+    const walk = this.#walks.of(id)
     const oldest = new OldestFirst<Listed>(limit, inOrder)
-    const places = await this.#placesFor(filter)
-    for (const place of places) await this.#list(place, filter, { oldest, ...(position && { from: position.get(place) ?? 0 }) })
+    for (const place of await this.#placesFor(filter))
+      await this.#list(place, filter, { oldest, logs: walk.logs, ...(from && { from: from.get(place) ?? 0 }) })
     const { found, isMore } = oldest.page()
     const letters = found.map(({ letter }) => letter)
-    // The walk is over: what is known of its places takes memory.
-    if (!isMore) for (const place of places) this.#logs.delete(place)
-    return { letters, ...(isMore && { next: cursorOf('kafka', positionAfter(found, position)) }) }
+    if (!isMore) {
+      this.#walks.end(walk)
+      return { letters }
+    }
+    this.#walks.keep(walk)
+    return { letters, next: cursorOf('kafka', [walk.id, offsetsAfter(found, from)] satisfies Position) }
   }
 
   replay(filter: DeadLetterFilter, headers: Message['headers'], pace?: ReplayPace): Promise<number> {
@@ -76,6 +90,11 @@ export class Letters {
     return this.#each(filter, new LetterBatches((letter: Letter) => this.#remove(letter).then(() => true)))
   }
 
+  /** Forgets what it knows of places whose pages were not read to their end. */
+  close(): void {
+    this.#walks.close()
+  }
+
   async count(topic: string, group: string): Promise<number> {
     let count = 0
     const filter = { topic, group }
@@ -89,14 +108,10 @@ export class Letters {
     return new Set(declared.flatMap(({ place }) => place?.name ?? []))
   }
 
-  /** Without `from` it is the first page: what is deleted is found out anew. */
-  async #list(
-    place: string,
-    filter: DeadLetterFilter,
-    { oldest, from }: { readonly oldest: OldestFirst<Listed>; readonly from?: number },
-  ): Promise<void> {
-    const log = (from !== undefined && this.#logs.get(place)) || this.#log(place)
-    this.#logs.set(place, log)
+  /** `logs` are those of its walk: a page that goes on asks only for what is new in a place. */
+  async #list(place: string, filter: DeadLetterFilter, { oldest, logs, from }: Listing): Promise<void> {
+    const log = logs.get(place) ?? this.#log(place)
+    logs.set(place, log)
     let time = Number.NEGATIVE_INFINITY
     for await (const letters of this.#read(log, place, filter, from))
       for (const { message, group, at, record } of letters) {
@@ -106,18 +121,22 @@ export class Letters {
       }
   }
 
-  async #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
-    for (const place of await this.#placesFor(filter))
-      for await (const letters of this.#read(this.#log(place), place, filter)) {
-        await batches.run(letters)
-        if (batches.isHopeless) return batches.counted()
+  #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
+    return batches.through(async () => {
+      for (const place of await this.#placesFor(filter)) {
+        const log = this.#log(place)
+        for await (const letters of this.#read(log, place, filter)) {
+          // What was read may wait long for its turn, and somebody else hand it back or delete it meanwhile.
+          await batches.run(letters, (part) => log.still(part))
+          if (batches.isHopeless) return
+        }
       }
-    return batches.counted()
+    })
   }
 
   #log(place: string): LetterLog {
-    const { client, names } = this.#options
-    return new LetterLog({ client, topic: names.place(place) })
+    const { client, names, clock, timeoutMs } = this.#options
+    return new LetterLog({ client, topic: names.place(place), asking: { clock, timeoutMs } })
   }
 
   /** The letters of a place that fit, some at a time. What has run out is deleted on the way: nobody else does, since others may share the place. */
@@ -126,9 +145,8 @@ export class Letters {
     for await (const records of log.letters(from)) {
       const now = this.#options.clock.now()
       const letters = records.flatMap((record) => letterIn(record, place) ?? [])
-      const [over, kept] = [letters.filter(isOver(now)), letters.filter((letter) => !isOver(now)(letter))]
-      for (const letter of over) void this.#remove(letter).catch(() => {}) // it is still there the next time
-      yield kept.filter(fits)
+      for (const letter of letters) if (isOver(letter, now)) void this.#remove(letter).catch(() => {}) // it is still there the next time
+      yield letters.filter((letter) => !isOver(letter, now) && fits(letter))
     }
   }
 
@@ -147,8 +165,8 @@ function letterIn(record: RecordIn, place: string): Letter | undefined {
   return { record, origin, burial, message: toMessage(record, origin, true), group, place, at }
 }
 
-function isOver(now: number): (letter: Letter) => boolean {
-  return ({ burial: { until = Number.POSITIVE_INFINITY } }) => until <= now
+function isOver({ burial: { until = Number.POSITIVE_INFINITY } }: Letter, now: number): boolean {
+  return until <= now
 }
 
 /** Oldest first; of two places that have some of one time, by their names. */
@@ -158,10 +176,15 @@ function inOrder({ time, offset, letter: { place } }: Listed, other: Listed): nu
   return offset - other.offset
 }
 
-function positionAfter(found: readonly Listed[], before: ReadonlyMap<string, number> = new Map()): Position {
+function offsetsAfter(found: readonly Listed[], before: ReadonlyMap<string, number> = new Map()): Offsets {
   return [...new Map([...before, ...found.map(({ letter: { place }, offset }) => [place, offset + 1] as const)])]
 }
 
 function isPosition(value: unknown): value is Position {
-  return Array.isArray(value) && value.every((one) => Array.isArray(one) && typeof one[0] === 'string' && Number.isSafeInteger(one[1]))
+  const [walk, offsets]: readonly unknown[] = Array.isArray(value) ? value : []
+  return (
+    typeof walk === 'string' &&
+    Array.isArray(offsets) &&
+    offsets.every((one) => Array.isArray(one) && typeof one[0] === 'string' && Number.isSafeInteger(one[1]))
+  )
 }

@@ -54,7 +54,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
   const time: BrokerTime = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
   const asked = <T>(ask: () => Promise<T>) => askUntilAnswered(ask, { clock, timeoutMs })
   const entries = () => asked(() => registry.entries())
-  const letters = new Letters({ names, client: asking, publisher, copies, clock, entries })
+  const letters = new Letters({ names, client: asking, publisher, copies, clock, timeoutMs, entries })
   const context = { address, names, clock, timeoutMs, asking, topology, copies, time }
 
   const open: Open = {
@@ -75,6 +75,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
     flush: async () => (connection.isUp ? publisher.flush() : undefined),
     async disconnect() {
       publisher.close(closed())
+      letters.close()
       await connection.close()
     },
   }

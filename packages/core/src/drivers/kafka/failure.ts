@@ -78,6 +78,23 @@ export function isCoordinatorGone({ type }: Failure): boolean {
   return COORDINATOR_GONE.has(type)
 }
 
+const LEADER_GONE: ReadonlySet<string> = new Set([
+  'NOT_LEADER_FOR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'KAFKA_STORAGE_ERROR',
+  'REQUEST_TIMED_OUT',
+  '',
+])
+
+/** Another broker may lead the partition now, or this one when it is back: the same may be read there. */
+export function isLeaderGone(failure: Failure): boolean {
+  const isClosed = 'code' in failure.error && failure.error.code === 'CLOSED'
+  return LEADER_GONE.has(failure.type) && !isClosed && !isPermanent(failure)
+}
+
 export function isUnknownTopic({ type }: Failure): boolean {
   return type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'UNKNOWN_TOPIC_ID'
 }

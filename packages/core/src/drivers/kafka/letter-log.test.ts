@@ -1,34 +1,8 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../clock.ts'
+import { compacted } from './fixtures/compacted.ts'
 import { LetterLog } from './letter-log.ts'
-import type { Client, RecordIn } from './protocol/client.ts'
-
-/** A compacted log of one partition, fetched three records at a time. */
-function logOf(): { client: Client; put: (key: string) => void; drop: (key: string) => void; remake: () => void; fetches: number[] } {
-  let records: RecordIn[] = []
-  const fetches: number[] = []
-  const add = (key: string, value: Buffer | null) => {
-    const headers = value ? { 'corebus-dead': Buffer.from('{}') } : {}
-    records.push({ offset: records.length, at: 0, bytes: 10, key: Buffer.from(key), value, headers } as unknown as RecordIn)
-  }
-  const client = {
-    leaders: async () => [0],
-    offsets: async (_topic: string, _leaders: unknown, which: string) => [which === 'begin' ? 0 : records.length],
-    async fetch(_leader: number, [{ offset }]: [{ offset: number }]) {
-      fetches.push(offset)
-      const some = records.slice(offset, offset + 3)
-      return [{ records: some, next: offset + some.length }]
-    },
-  }
-  return {
-    client: client as unknown as Client,
-    put: (key) => add(key, Buffer.from(key)),
-    drop: (key) => add(key, null),
-    remake() {
-      records = []
-    },
-    fetches,
-  }
-}
+import type { RecordIn } from './protocol/client.ts'
 
 async function lettersOf(log: LetterLog, from?: number): Promise<readonly string[]> {
   const found: string[] = []
@@ -37,7 +11,7 @@ async function lettersOf(log: LetterLog, from?: number): Promise<readonly string
 }
 
 test('a letter is the last record of its key, unless one without a value comes behind it', async () => {
-  const { client, put, drop, fetches } = logOf()
+  const { client, put, drop, fetches } = compacted()
   for (const key of ['a', 'b', 'c', 'a', 'd', 'e']) put(key)
   drop('c')
   put('f')
@@ -49,7 +23,7 @@ test('a letter is the last record of its key, unless one without a value comes b
 })
 
 test('more letters than are kept in mind at a time are found all the same, each once', async () => {
-  const { client, put, drop } = logOf()
+  const { client, put, drop } = compacted()
   for (let n = 0; n < 40; n++) put(`k${n % 25}`)
   for (let n = 0; n < 25; n += 5) drop(`k${n}`)
   put('last')
@@ -63,7 +37,7 @@ test('more letters than are kept in mind at a time are found all the same, each 
 })
 
 test('a page that goes on sees what was deleted since, and asks only for what it has not seen', async () => {
-  const { client, put, drop, fetches } = logOf()
+  const { client, put, drop, fetches } = compacted()
   for (let n = 0; n < 9; n++) put(`k${n}`)
   const log = new LetterLog({ client, topic: 't' })
   await lettersOf(log)
@@ -75,11 +49,53 @@ test('a page that goes on sees what was deleted since, and asks only for what it
 })
 
 test('a place that was deleted and made again is read from its beginning', async () => {
-  const { client, put, remake } = logOf()
+  const { client, put, remake } = compacted()
   for (let n = 0; n < 9; n++) put(`k${n}`)
   const log = new LetterLog({ client, topic: 't' })
   await lettersOf(log)
   remake()
   put('k1')
   expect(await lettersOf(log, 6)).toEqual(['k1 at 0'])
+})
+
+const asking = { clock: systemClock, timeoutMs: 5_000 }
+
+test.each(['NOT_LEADER_FOR_PARTITION', 'lost'] as const)(
+  'a walk goes on at its offset where the leader is another one (%s)',
+  async (fault) => {
+    const { client, put, fail } = compacted()
+    for (let n = 0; n < 9; n++) put(`k${n}`)
+    const found: string[] = []
+    // Parts of two letters, so that the log is fetched again after the first.
+    for await (const records of new LetterLog({ client, topic: 't', asking, mostLetters: 2 }).letters()) {
+      if (found.length === 0 || found.length === 4) fail(fault)
+      found.push(...records.map(({ key }) => `${key}`))
+    }
+    expect(found).toEqual(Array.from({ length: 9 }, (_, n) => `k${n}`))
+  },
+)
+
+test('what the broker says of a place for good ends a walk at once', async () => {
+  const { client, put } = compacted()
+  put('k')
+  const refused = Object.assign(new Error('out of range'), { type: 'OFFSET_OUT_OF_RANGE' })
+  const log = new LetterLog({ client: { ...client, fetch: () => Promise.reject(refused) } as unknown as typeof client, topic: 't', asking })
+  await expect(lettersOf(log)).rejects.toBe(refused)
+})
+
+test('letters that somebody has deleted, or that are stored anew, since they were read are not there still', async () => {
+  const { client, put, drop, fetches, remake } = compacted()
+  for (const key of ['a', 'b', 'c']) put(key)
+  const log = new LetterLog({ client, topic: 't' })
+  const letters: { readonly record: RecordIn }[] = []
+  for await (const records of log.letters()) letters.push(...records.map((record) => ({ record })))
+  const still = async () => (await log.still(letters)).map(({ record: { key } }) => `${key}`)
+  fetches.length = 0
+  expect([await still(), fetches]).toEqual([['a', 'b', 'c'], []])
+  drop('b')
+  expect([await still(), fetches]).toEqual([['a', 'c'], [3]])
+  put('c')
+  expect(await still()).toEqual(['a'])
+  remake()
+  expect(await still()).toEqual([])
 })

@@ -1,11 +1,9 @@
 import { failureOf, isUnknownTopic } from './failure.ts'
-import { Log } from './log-reader.ts'
-import type { Client, RecordIn } from './protocol/client.ts'
+import { Log, type LogOptions } from './log-reader.ts'
+import type { RecordIn } from './protocol/client.ts'
 import { OURS } from './wire.ts'
 
-export interface LetterLogOptions {
-  readonly client: Client
-  readonly topic: string
+export interface LetterLogOptions extends Omit<LogOptions, 'partition'> {
   /** Letters of which is known at a time whether a later record deletes them. Their keys are what a place costs in memory: a few MB for 50,000. */
   readonly mostLetters?: number
 }
@@ -65,6 +63,8 @@ export class LetterLog {
   readonly #options: LetterLogOptions
   /** As last looked through: the next page goes on there. */
   #stretch: Stretch | undefined
+  /** As last opened. */
+  #log: Log | undefined
   /** One look at a time: a record that is seen after a later one of its key would be a letter again. */
   #looking: Promise<unknown> = Promise.resolve()
 
@@ -75,13 +75,31 @@ export class LetterLog {
   /** Those that there are now from an offset on, as they come from the broker. */
   async *letters(from = 0): AsyncGenerator<readonly RecordIn[]> {
     const log = await this.#open()
+    this.#log = log
     if (!log) return
     for (let at = log.start(from); at < log.end; ) {
-      const { stretch, held } = await this.#lookThrough(log, at)
+      const { stretch, held } = await this.#inTurn(() => this.#look(log, at))
       const to = Math.min(stretch.to, log.end)
       for await (const records of held ?? log.batches(at, { to, firstBytes: FIRST_BYTES })) yield records.filter((one) => stretch.has(one))
       at = to
     }
+  }
+
+  /** Which of the records that came last are letters now: somebody else may have deleted some since. */
+  async still<L extends { readonly record: RecordIn }>(letters: readonly L[]): Promise<readonly L[]> {
+    await this.#inTurn(() => this.#lookAtTail())
+    return letters.filter(({ record }) => this.#stretch?.has(record))
+  }
+
+  async #lookAtTail(): Promise<void> {
+    const [log, stretch] = [this.#log, this.#stretch]
+    if (!log || !stretch) return
+    const to = await log.endNow()
+    // It ends before what was seen of it: it is another topic of that name, and has none of them.
+    if (to < stretch.seen) this.#stretch = undefined
+    for await (const records of log.batches(stretch.seen, { to, firstBytes: FIRST_BYTES }))
+      for (const record of records) stretch.see(record)
+    stretch.seen = Math.max(stretch.seen, to)
   }
 
   /** Undefined for a place that was never made, or is deleted. */
@@ -94,10 +112,10 @@ export class LetterLog {
     }
   }
 
-  #lookThrough(log: Log, at: number): Promise<Look> {
-    const look = this.#looking.then(() => this.#look(log, at))
-    this.#looking = look.catch(() => {})
-    return look
+  #inTurn<T>(look: () => Promise<T>): Promise<T> {
+    const looking = this.#looking.then(look)
+    this.#looking = looking.catch(() => {})
+    return looking
   }
 
   async #look(log: Log, at: number): Promise<Look> {

@@ -1,4 +1,8 @@
 import { CorebusError } from '../../errors.ts'
+import { backOff } from '../back-off.ts'
+import { insist } from '../insist.ts'
+import { type AskOptions, askUntilAnswered } from './ask.ts'
+import { failureOf, isLeaderGone } from './failure.ts'
 import type { Client, RecordIn } from './protocol/client.ts'
 
 const MAX_WAIT_MS = 500
@@ -8,6 +12,8 @@ export interface LogOptions {
   readonly client: Client
   readonly topic: string
   readonly partition?: number
+  /** For how long it is asked again when its leader is gone. Without it everything is asked once. */
+  readonly asking?: AskOptions
 }
 
 export interface BatchOptions {
@@ -22,7 +28,7 @@ export class Log {
   readonly begin: number
   readonly end: number
   readonly #options: LogOptions
-  readonly #leader: number
+  #leader: number
 
   private constructor(options: LogOptions, leader: number, [begin, end]: readonly [begin: number, end: number]) {
     this.#options = options
@@ -32,11 +38,15 @@ export class Log {
   }
 
   /** @throws CorebusError NO_LEADER, and what the broker says of a topic that it does not have */
-  static async open(options: LogOptions): Promise<Log> {
+  static open(options: LogOptions): Promise<Log> {
+    const { asking } = options
+    return asking ? askUntilAnswered(() => Log.#openOnce(options), asking) : Log.#openOnce(options)
+  }
+
+  static async #openOnce(options: LogOptions): Promise<Log> {
     const { client, topic, partition = 0 } = options
     const leaders = await client.leaders(topic)
-    const leader = leaders[partition] ?? -1
-    if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
+    const leader = leaderIn(leaders, options)
     const begin = (await client.offsets(topic, leaders, 'begin'))[partition] ?? 0
     const end = (await client.offsets(topic, leaders, 'end'))[partition] ?? 0
     return new Log(options, leader, [begin, end])
@@ -47,17 +57,52 @@ export class Log {
     return from > this.end ? this.begin : Math.max(from, this.begin)
   }
 
+  /** Where it ends now: `end` is where it ended when it was opened. */
+  async endNow(): Promise<number> {
+    const { client, topic, partition = 0 } = this.#options
+    const found = await this.#ask((leader) => client.offsets(topic, [...Array(partition).fill(-1), leader], 'end'))
+    return found[partition] ?? this.end
+  }
+
   /** What lies there up to `to`, as it comes. */
   async *batches(from: number, { to = this.end, firstBytes = MAX_BYTES }: BatchOptions = {}): AsyncGenerator<readonly RecordIn[]> {
     const { client, topic, partition = 0 } = this.#options
     let maxBytes = firstBytes
     for (let offset = from; offset < to; maxBytes = Math.min(maxBytes * 2, MAX_BYTES)) {
-      const [fetched] = await client.fetch(this.#leader, [{ topic, partition, offset }], { maxWaitMs: MAX_WAIT_MS, maxBytes })
+      const [fetched] = await this.#ask((leader) =>
+        client.fetch(leader, [{ topic, partition, offset }], { maxWaitMs: MAX_WAIT_MS, maxBytes }),
+      )
       yield (fetched?.records ?? []).filter((record) => record.offset < to)
       // Nothing but what compaction has emptied: then the end is all there is.
       offset = fetched && fetched.next > offset ? fetched.next : to
     }
   }
+
+  /** A walk may take hours, and the partition have another leader by then: it is asked for, and the same is asked of it. */
+  async #ask<T>(ask: (leader: number) => Promise<T>): Promise<T> {
+    const { asking, client, topic } = this.#options
+    if (!asking) return ask(this.#leader)
+    let isKnown = true
+    const askLeader = async (): Promise<T> => {
+      if (!isKnown) this.#leader = leaderIn(await client.leaders(topic), this.#options)
+      isKnown = false
+      return ask(this.#leader)
+    }
+    const { clock, timeoutMs } = asking
+    return insist(askLeader, {
+      clock,
+      withinMs: timeoutMs,
+      waitMs: backOff({ firstMs: 50, maxMs: 500 }),
+      isFinal: (thrown) => !isLeaderGone(failureOf(thrown)),
+    })
+  }
+}
+
+/** @throws CorebusError NO_LEADER */
+function leaderIn(leaders: readonly number[], { topic, partition = 0 }: LogOptions): number {
+  const leader = leaders[partition] ?? -1
+  if (leader < 0) throw new CorebusError('NO_LEADER', `no broker that is up has partition ${partition} of topic ${topic}`)
+  return leader
 }
 
 /** Everything that one partition holds now, from `from` on. @returns where it ended. */

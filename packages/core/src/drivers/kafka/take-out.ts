@@ -14,6 +14,9 @@ export interface TakeOutOptions {
   readonly of: { readonly topic: string; readonly group: string }
 }
 
+/** What the group has committed of a delay. */
+type Committed = { readonly offset: number; readonly metadata: string } | undefined
+
 interface Waiting {
   readonly record: RecordIn
   readonly origin: Origin
@@ -28,14 +31,25 @@ const NOBODY = { memberId: '', groupGenerationId: -1 }
  */
 export async function takeOut(delay: string, options: TakeOutOptions): Promise<void> {
   const { client, groupId, of } = options
+  // Once, and before the log is opened: whoever reads the delay until then has settled nothing behind its end.
+  const committed = await committedOf(delay, options)
   const log = await Log.open({ client, topic: delay })
   // Looked for before anything is stored, so that the delay is read twice: more may wait there than fits into memory.
-  if (!(await has(waitingIn(log, options, delay), of.topic))) return
+  if (!(await has(waitingIn(log, committed), of.topic))) return
   const readers = (await client.describe(groupId))?.members.length ?? 0
   if (readers > 0) throw hasMembers(of, readers)
-  for await (const waiting of waitingIn(log, options, delay))
-    if (waiting.origin.topic !== of.topic) await storeAgain(waiting, delay, options)
+  for await (const waiting of waitingIn(log, committed)) if (waiting.origin.topic !== of.topic) await storeAgain(waiting, delay, options)
+  // A member that came meanwhile has gone on with the delay: committed over that, what it settled or waits for would be lost.
+  if (!isSame(await committedOf(delay, options), committed)) throw hasMembers(of, 1)
   await client.commit(groupId, NOBODY, [{ topic: delay, partition: 0, offset: String(log.end), metadata: '' }])
+}
+
+async function committedOf(delay: string, { client, groupId }: TakeOutOptions): Promise<Committed> {
+  return (await client.committed(groupId, delay, [0])).get(0)
+}
+
+function isSame(one: Committed, other: Committed): boolean {
+  return one?.offset === other?.offset && one?.metadata === other?.metadata
 }
 
 async function has(waiting: AsyncIterable<Waiting>, topic: string): Promise<boolean> {
@@ -44,8 +58,7 @@ async function has(waiting: AsyncIterable<Waiting>, topic: string): Promise<bool
 }
 
 /** What is not settled, up to where the log ended when it was opened: what is stored again lies behind that. */
-async function* waitingIn(log: Log, { client, groupId }: TakeOutOptions, delay: string): AsyncGenerator<Waiting> {
-  const committed = (await client.committed(groupId, delay, [0])).get(0)
+async function* waitingIn(log: Log, committed: Committed): AsyncGenerator<Waiting> {
   const marks = decodeNote(committed?.metadata ?? '')
   const from = committed?.offset ?? 0
   for await (const records of log.batches(log.start(from)))
