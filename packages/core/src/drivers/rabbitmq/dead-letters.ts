@@ -4,6 +4,7 @@ import { letterFits, placeFits } from '../letter-filter.ts'
 import { OldestFirst } from '../oldest-first.ts'
 import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
+import { Failed } from './failed.ts'
 import { type Letter, letterIn, type Shelf } from './letter.ts'
 import { inOrder, nextAfter, PageEnd, Placed } from './letter-order.ts'
 import type { Names } from './names.ts'
@@ -23,8 +24,8 @@ export interface LettersOptions {
 }
 
 type FittingReading = Omit<Reading, 'work'> & {
-  /** Of those that fit; what it returns leaves its place. */
-  readonly work: (found: readonly Letter[]) => Promise<readonly Letter[]>
+  /** Of those that fit, on a page of so many messages; what it returns leaves its place. */
+  readonly work: (found: readonly Letter[], page: number) => Promise<readonly Letter[]>
 }
 
 /** The clocks of those who give up on messages may differ by so much: what is stored behind a letter may say that it is older than that, by this and no more. */
@@ -117,17 +118,54 @@ export class Letters {
     return count
   }
 
-  async #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
-    for (const shelf of await this.#shelvesFor(filter)) {
-      if (batches.isHopeless) break
-      // Also where ids are named all of it is read: several letters may have one.
-      await this.#read(shelf, filter, {
-        work: (found) => batches.run(found),
-        enough: () => batches.isHopeless,
-        largestPage: batches.atOnce,
+  #each(filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<number> {
+    return batches.through(async () => {
+      for (const shelf of await this.#shelvesFor(filter)) {
+        if (batches.isHopeless) return
+        await (batches.isPaced ? this.#eachInParts(shelf, filter, batches) : this.#eachAtOnce(shelf, filter, batches))
+      }
+    })
+  }
+
+  /** Also where ids are named all of it is read: several letters may have one. */
+  async #eachAtOnce(shelf: Shelf, filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<void> {
+    await this.#read(shelf, filter, {
+      work: (found) => batches.run(found),
+      enough: () => batches.isHopeless,
+      largestPage: batches.atOnce,
+    })
+  }
+
+  /**
+   * Where a turn may take long the letters are in their queue meanwhile: whoever lists them sees them, and RabbitMQ, which takes back after 30 minutes
+   * what somebody holds, has nothing to take. Each part is read from the head. What stays comes first there, what dies again goes behind all that were
+   * there at the beginning.
+   */
+  async #eachInParts(shelf: Shelf, filter: DeadLetterFilter, batches: LetterBatches<Letter>): Promise<void> {
+    const failed = new Failed()
+    let most: number | undefined
+    let stayed = 0
+    while (most !== 0 && (await batches.isNext())) {
+      let [seen, gone, tried] = [0, 0, 0]
+      failed.begin()
+      const there = await this.#read(shelf, filter, {
+        async work(found, page) {
+          const part = failed.without(found).slice(0, batches.atOnce)
+          const done = await batches.part(part)
+          failed.add(part.filter((letter) => !done.includes(letter)))
+          tried = part.length
+          seen += page
+          gone += done.length
+          return done
+        },
+        enough: () => tried > 0,
+        firstPage: Math.min(batches.atOnce + stayed, PAGE),
+        ...(most !== undefined && { most }),
       })
+      if (tried === 0) return
+      stayed = seen - gone
+      most = there - gone
     }
-    return batches.counted()
   }
 
   async #shelvesFor(filter: DeadLetterFilter): Promise<readonly Shelf[]> {
@@ -140,14 +178,17 @@ export class Letters {
     return [...shelves].map(([name, users]) => ({ place: name, users }))
   }
 
-  async #read(shelf: Shelf, filter: DeadLetterFilter, { work, ...how }: FittingReading): Promise<void> {
+  async #read(shelf: Shelf, filter: DeadLetterFilter, { work, ...how }: FittingReading): Promise<number> {
     const { names, clock } = this.#options
     const fits = letterFits(filter)
-    await this.#reader.read(names.place(shelf.place), {
+    return this.#reader.read(names.place(shelf.place), {
       ...how,
       async work(page) {
         const letters = page.flatMap((raw) => letterIn(raw, shelf, names) ?? [])
-        const leaving = await work(letters.filter((letter) => fits(letter) && letter.until > clock.now()))
+        const leaving = await work(
+          letters.filter((letter) => fits(letter) && letter.until > clock.now()),
+          page.length,
+        )
         return new Set(leaving.map(({ raw }) => raw))
       },
     })

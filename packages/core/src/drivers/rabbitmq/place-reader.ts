@@ -18,6 +18,8 @@ export interface Reading {
   readonly firstPage?: number
   /** Size of the largest page, where `work` takes its time: what it is done with is acknowledged with all of the page. */
   readonly largestPage?: number
+  /** So many messages from the head at most. Default: as many as there are. What was looked at just now may be on its way back, and is waited for. */
+  readonly most?: number
 }
 
 /** Read at a time: a place may hold more than fits into memory. */
@@ -39,9 +41,9 @@ export class PlaceReader {
 
   /**
    * Goes through the messages that there are now, a page at a time. What leaves is acknowledged after its page. What stays is held until the end, so
-   * that nothing comes twice, and is back in its place then.
+   * that nothing comes twice, and is back in its place then. @returns how many there were of those it may read
    */
-  async read(queue: string, reading: Reading): Promise<void> {
+  async read(queue: string, reading: Reading): Promise<number> {
     const turn = (this.#looking.get(queue) ?? Promise.resolve()).then(() =>
       this.#options.declarer.separately((channel) => this.#readAll(channel, queue, reading)),
     )
@@ -49,13 +51,14 @@ export class PlaceReader {
       queue,
       turn.catch(() => {}),
     )
-    await turn
+    return turn
   }
 
-  async #readAll(channel: Channel, queue: string, reading: Reading): Promise<void> {
+  async #readAll(channel: Channel, queue: string, reading: Reading): Promise<number> {
     const { work, firstPage = PAGE, largestPage = PAGE } = reading
     const leaving = new Leaving(channel)
-    let left = await this.#ready(queue)
+    const there = await this.#there(queue, reading)
+    let left = there
     let [seen, empty] = [0, 0]
     for (let isLast = left === 0; !isLast; ) {
       // Small at first: whatever is read comes first the next time, and is read again.
@@ -72,6 +75,12 @@ export class PlaceReader {
       // Not before it has passed on all acknowledgements does the broker answer this; closed before, it would forget some.
       if (isLast) await channel.cancel(consumerTag)
     }
+    return there
+  }
+
+  async #there(queue: string, { most }: Reading): Promise<number> {
+    const found = await this.#options.declarer.count(queue)
+    return found === undefined ? 0 : (most ?? found.ready)
   }
 
   async #isEnough(queue: string, page: readonly Raw[], count: number, { enough = () => false }: Reading): Promise<boolean> {

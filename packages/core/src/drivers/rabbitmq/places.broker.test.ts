@@ -219,6 +219,39 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     expect((await driver.admin.deadLetters({ topic: room.topic })).letters).toHaveLength(400 - 134 - 38)
   })
 
+  test('a paced replay passes over letters that it fails with and those of others, and all that can go have gone', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    const [one, two] = [`${room.topic}-1`, `${room.topic}-2`]
+    const deadLetter = { name: `dead-${room.topic}` }
+    const group = await member(driver, { topics: [one], group: 'a', deadLetter, acknowledges: true })
+    await member(driver, { topics: [two], group: 'b', deadLetter })
+    const others = messages(two, 30)
+    const wide = messages(one, 2).map((message) => ({ ...message, headers: { wide: 'x'.repeat(47 * 1024) } }))
+    const sent = messages(one, 12)
+    await driver.admin.bury(others.map((message) => ({ message, group: 'b' })))
+    await driver.admin.bury([...wide, ...sent].map((message) => ({ message, group: 'a' })))
+    const parts: number[] = []
+    const left: number[] = []
+    const pace = {
+      atOnce: 2,
+      async turn() {
+        left.push((await driver.admin.deadLetters({ place: deadLetter.name })).letters.length)
+      },
+      onReplayed: (count: number) => void parts.push(count),
+    }
+    const replay = driver.admin.replay({ topic: one }, { more: 'y'.repeat(17 * 1024) }, pace)
+    await expect(replay).rejects.toMatchObject({ code: 'TOO_LARGE', message: expect.stringContaining('(12 other letters have gone)') })
+    expect(parts.reduce((sum, count) => sum + count, 0)).toBe(12)
+    expect(Math.max(...parts)).toBeLessThanOrEqual(2)
+    expect([left[0], left.at(-1)]).toEqual([44, 32])
+    await group.nth(12)
+    await quiet()
+    expect(new Set(group.ids())).toEqual(new Set(sent.map(({ id }) => id)))
+    expect(group.deliveries.length).toBe(12)
+    expect((await driver.admin.deadLetters({ topic: two })).letters).toHaveLength(30)
+  }, 60_000)
+
   test('of many letters only as many are read as are asked for, and what leaves may be more than one page', async () => {
     const room = openRoom(url)
     const driver = await room.connected()
