@@ -1,4 +1,5 @@
 import type { Admin, Depth, SharedDelay, TopicSummary } from '../../driver.ts'
+import { withLimits } from '../limit.ts'
 import type { BrokerTime } from './broker-time.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
@@ -24,7 +25,7 @@ export function admin(options: AdminOptions): Admin {
     topics: (wanted) => looks.topics(wanted),
     depth: (topic, group) => looks.depth(topic, group),
     sharedDelays: () => looks.sharedDelays(),
-    deadLetters: (filter, paging) => letters.page(filter, paging),
+    deadLetters: withLimits((filter, paging) => letters.page(filter, paging)),
     replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: (filter) => letters.purge(filter),
     bury: (all) => bury(all, options),

@@ -1,5 +1,6 @@
 import type { Admin, Depth, Unsettled } from '../../driver.ts'
 import { hasMembers } from '../groups.ts'
+import { withLimits } from '../limit.ts'
 import type { Broker } from './broker.ts'
 import type { Group } from './group.ts'
 import { Letters, type LettersOptions } from './letters.ts'
@@ -28,7 +29,7 @@ export function memoryAdmin(options: LettersOptions): Admin {
       const out = group.members.flatMap((member) => member.unsettledReceipts().map(({ kept }) => told(kept, 'in flight')))
       return [...out, ...broker.delayed(group).map((kept) => told(kept, 'delayed'))].slice(0, limit)
     },
-    deadLetters: async (filter, paging) => letters.page(filter, paging),
+    deadLetters: withLimits((filter, paging) => letters.page(filter, paging)),
     replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: async (filter) => letters.purge(filter),
     bury: async (all) => letters.bury(all),

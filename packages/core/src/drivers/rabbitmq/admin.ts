@@ -1,4 +1,5 @@
 import type { Admin, SharedDelay, TopicSummary } from '../../driver.ts'
+import { withLimits } from '../limit.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
 import { removeGroup } from './remove-group.ts'
@@ -42,7 +43,7 @@ export function admin(options: AdminOptions): Admin {
       }
       return all
     },
-    deadLetters: (filter, paging) => letters.page(filter, paging),
+    deadLetters: withLimits((filter, paging) => letters.page(filter, paging)),
     walkDeadLetters: (filter, work) => letters.walk(filter, work),
     replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: (filter) => letters.purge(filter),

@@ -1,5 +1,6 @@
 import type { Admin, Depth, TopicSummary, Unsettled } from '../../driver.ts'
 import { hasMembers } from '../groups.ts'
+import { withLimits } from '../limit.ts'
 import { answersOf } from './answers.ts'
 import type { Letters } from './dead-letters.ts'
 import { isGone } from './failure.ts'
@@ -48,7 +49,7 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
       const reply = await said(() => nodes.run(unsettledScript, keysOf(names, topic, group), [group, String(limit)]))
       return listOf(reply).slice(0, limit).map(unsettledIn)
     },
-    deadLetters: (filter, paging) => letters.page(filter, paging),
+    deadLetters: withLimits((filter, paging) => letters.page(filter, paging)),
     replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: (filter) => letters.purge(filter),
     bury: (all) => letters.bury(all),

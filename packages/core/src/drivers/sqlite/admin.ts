@@ -1,5 +1,6 @@
 import { monotonic } from '../../clock.ts'
 import type { Admin, TopicSummary } from '../../driver.ts'
+import { withLimits } from '../limit.ts'
 import type { Letters } from './dead-letters.ts'
 import { Depths, type DepthsOptions } from './depth.ts'
 import { removeGroup } from './remove-group.ts'
@@ -24,7 +25,7 @@ export function admin(options: AdminOptions): Admin {
         const topic = topics.find(prefix + name)
         return topic ? unsettledOf(connection, topic, group, limit) : []
       }),
-    deadLetters: (filter, paging) => read(() => letters.page(filter, paging)),
+    deadLetters: withLimits((filter, paging) => read(() => letters.page(filter, paging))),
     replay: (filter, headers, pace) => letters.replay(filter, headers, pace),
     purge: (filter) => letters.purge(filter),
     bury: (all) => letters.bury(all),

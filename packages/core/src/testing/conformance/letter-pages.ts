@@ -136,6 +136,16 @@ export const letterPageCases: readonly ConformanceCase[] = [
     assert.equal((await pagesOf(driver.admin, { topic, ids: [letter.id] }, 2)).flat().length, 3)
   }),
 
+  paging('a limit of nothing is a page of no letters, without a cursor', async (room) => {
+    const topic = room.topic()
+    const driver = await room.connect()
+    await room.member(driver, { topics: [topic] })
+    await buriedInTurn(driver.admin, messages(topic, { count: 2 }))
+    for (const limit of [0, -1, Number.NaN]) assert.deepEqual(await driver.admin.deadLetters({ topic }, { limit }), { letters: [] })
+    const whole = await driver.admin.deadLetters({ topic }, { limit: Number.POSITIVE_INFINITY })
+    assert.deepEqual([whole.letters.length, whole.next], [2, undefined])
+  }),
+
   paging('what is no cursor of this broker is refused', async (room) => {
     const topic = room.topic()
     const { admin } = await room.connect()
@@ -184,6 +194,38 @@ export const letterPageCases: readonly ConformanceCase[] = [
       )
       await Promise.all(again)
       assert.deepEqual(sorted(idsOf((await driver.admin.deadLetters({ topic })).letters)), sorted(idsOf(sent)))
+    },
+  ),
+
+  paging(
+    'while a replay waits for its turn the letters that have not gone are listed, and one that is deleted then does not go',
+    async (room) => {
+      const topic = room.topic()
+      const driver = await room.connect()
+      const member = await room.member(driver, { topics: [topic], acknowledges: true })
+      const sent = messages(topic, { count: 5 })
+      await buriedInTurn(driver.admin, sent)
+      const listed: number[] = []
+      let gone: string | undefined
+      const turn = async () => {
+        const ids = idsOf((await driver.admin.deadLetters({ topic })).letters)
+        listed.push(ids.length)
+        if (listed.length !== 2) return
+        gone = ids[0]
+        // By somebody else.
+        const { admin } = await room.connect()
+        assert.equal(await admin.purge({ topic, ids: ids.slice(0, 1) }), 1)
+      }
+      assert.equal(await driver.admin.replay({ topic }, {}, { atOnce: 2, turn }), 4)
+      assert.deepEqual(listed.slice(0, 2), [5, 3])
+      const wanted = idsOf(sent).filter((id) => id !== gone)
+      await until(
+        () => member.deliveries.length >= wanted.length,
+        () => member.ids(),
+      )
+      await quiet()
+      assert.deepEqual(sorted(member.ids()), sorted(wanted))
+      assert.equal((await driver.admin.depth(topic, 'g')).dead, 0)
     },
   ),
 
