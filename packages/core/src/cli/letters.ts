@@ -3,7 +3,7 @@ import { oneLine } from '../observe/readable.ts'
 import { decodeText, isEnvelope } from '../wire/envelope.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
 import { age } from './age.ts'
-import { cut, table, terminalWidth } from './table.ts'
+import { type Column, cut, Layout, terminalWidth } from './table.ts'
 
 /** Everything known of a letter, in plain words. */
 export interface LetterJson {
@@ -75,24 +75,43 @@ function bodyOf(bytes: Uint8Array): Pick<LetterJson, 'body' | 'bodyText' | 'body
   }
 }
 
-/** A line for what it is, and one below for what went wrong. */
+const COLUMNS: readonly Column[] = [
+  { title: 'ID' },
+  { title: 'TOPIC', shrinks: true },
+  { title: 'GROUP', shrinks: true },
+  { title: 'REASON', shrinks: true },
+  { title: 'AGE', align: 'right' },
+]
+
 export function asTable(letters: readonly DeadLetter[], now: number, width: number = terminalWidth()): string {
-  const rows = letters.map(asJson)
-  const columns = [
-    { title: 'ID' },
-    { title: 'TOPIC', shrinks: true },
-    { title: 'GROUP', shrinks: true },
-    { title: 'REASON', shrinks: true },
-    { title: 'AGE', align: 'right' },
-  ] as const
-  const [head = '', ...lines] = table(
-    columns,
-    rows.map(({ id, topic, group, reason, at }) => [id, topic, group, reason ?? '-', age(now - Date.parse(at))]),
-    width,
-  ).split('\n')
-  const details = rows.map(({ event, error, attempts }) => {
-    const firstLine = error?.split('\n')[0] ?? 'no error was recorded'
-    return cut(oneLine(`    ${event === null ? '' : `${event}: `}${firstLine} (attempt ${attempts})`), width)
-  })
-  return [head, ...lines.flatMap((line, i) => [line, details[i] ?? ''])].join('\n')
+  return new LetterTable(now, width).page(letters)
+}
+
+/** A table of letters that come a page at a time: its head stands above the first page, and its columns are those of that. */
+export class LetterTable {
+  readonly #now: number
+  readonly #width: number
+  #layout: Layout | undefined
+
+  constructor(now: number, width: number = terminalWidth()) {
+    this.#now = now
+    this.#width = width
+  }
+
+  /** A line for what a letter is, and one below for what went wrong. */
+  page(letters: readonly DeadLetter[]): string {
+    const all = letters.map(asJson)
+    const rows = all.map(({ id, topic, group, reason, at }) => [id, topic, group, reason ?? '-', age(this.#now - Date.parse(at))])
+    const isFirst = this.#layout === undefined
+    this.#layout ??= new Layout(COLUMNS, rows, this.#width)
+    const lines = this.#layout.lines(rows).flatMap((line, i) => [line, cut(detailOf(all[i]), this.#width)])
+    return [...(isFirst ? [this.#layout.head()] : []), ...lines].join('\n')
+  }
+}
+
+function detailOf(letter: LetterJson | undefined): string {
+  if (!letter) return ''
+  const { event, error, attempts } = letter
+  const firstLine = error?.split('\n')[0] ?? 'no error was recorded'
+  return oneLine(`    ${event === null ? '' : `${event}: `}${firstLine} (attempt ${attempts})`)
 }

@@ -148,6 +148,37 @@ test('exported letters are put back with their ids, all of them or none, and han
   for (const [n, id] of ids.entries()) expect(working.stdout).toContain(`paid ${id} ${n + 1}`)
 })
 
+test.skipIf(process.platform === 'win32')(
+  'letters are put back from what can be read once: a fifo, and what a shell makes of another command',
+  async () => {
+    const { project } = await withDead(2)
+    await project.core(['dlq', 'export', '--out', 'letters.jsonl'])
+    await project.core(['dlq', 'purge', '--all', '--yes'])
+    const core = `"${process.execPath}" node_modules/@corebus/core/bin/core.js dlq import`
+    const inShell = (line: string) => project.node(['-c', line], { node: 'bash' })
+    for (const line of [
+      `${core} <(cat letters.jsonl)`,
+      `mkfifo fifo; cat letters.jsonl > fifo & ${core} fifo`,
+      `cat letters.jsonl | ${core} /dev/stdin`,
+      `${core} /dev/stdin < letters.jsonl`,
+    ])
+      expect(await inShell(line)).toMatchObject({ code: 0, stdout: '2 imported\n' })
+    expect(JSON.parse((await project.core(['dlq', 'list', '--json'])).stdout).letters).toHaveLength(8)
+  },
+)
+
+test('an export without letters is an empty file, and never one that was there', async () => {
+  const { project } = await withDead(1)
+  await project.core(['dlq', 'purge', '--all', '--yes'])
+  const file = join(project.folder, 'letters.jsonl')
+  const first = await project.core(['dlq', 'export', '--out', file])
+  expect([first.code, said(first), statSync(file).size]).toEqual([0, 'no dead letters', 0])
+  const again = await project.core(['dlq', 'export', '--out', file])
+  expect([again.code, said(again)]).toEqual([2, `error: --out ${file} cannot be written: it is there already, name another`])
+  const typo = await project.core(['dlq', 'export', '--topic', 'paymnets', '--out', `${file}.2`])
+  expect([typo.code, existsSync(`${file}.2`), existsSync(`${file}.2.part`)]).toEqual([2, false, false])
+})
+
 test('a group is removed with what waits for it once it has no members, and its letters when that is said', async () => {
   const { project } = await withDead(1)
   const idle = project.start(['consumer', 'handlers.js'])

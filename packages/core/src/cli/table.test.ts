@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { topicsTable } from './commands/topics/table.ts'
-import { asJson, asTable } from './letters.ts'
+import { asJson, asTable, LetterTable } from './letters.ts'
 import { table } from './table.ts'
 
 const columns = [
@@ -88,4 +88,22 @@ test('what waits together for several groups or topics has a line below, once', 
   expect(topicsTable([{ ...untold, delayedTogether: ofGroup }], 200).split('\n')[2]).toBe(
     'waiting for a retry, all topics of billing: 100 ms 2',
   )
+})
+
+test('pages of letters are one table, with the columns of the first page; where nothing is cut a longer cell is whole', () => {
+  const letter = (id: string, topic: string) => ({
+    message: { id, topic, headers: {}, body: new Uint8Array() },
+    group: 'g',
+    place: 'p',
+    at: 0,
+  })
+  const piped = new LetterTable(0, Number.POSITIVE_INFINITY)
+  const first = piped.page([letter('id-1', 'payments')])
+  const second = piped.page([letter('id-2', 't'), letter('id-3', 'payments-of-last-year')])
+  expect([first, second].flatMap((page) => page.split('\n')).filter((line) => !line.startsWith('    '))).toEqual([
+    'ID    TOPIC     GROUP  REASON  AGE',
+    'id-1  payments  g      -       0 s',
+    'id-2  t         g      -       0 s',
+    'id-3  payments-of-last-year  g      -       0 s',
+  ])
 })

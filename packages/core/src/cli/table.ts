@@ -14,24 +14,52 @@ const NARROWEST = 8
 const NOTHING = '-'
 
 /** Left or right aligned text, no wider than `width`, as far as its columns may be cut or left out. */
-export function table(given: readonly Column[], givenRows: readonly (readonly string[])[], width: number = terminalWidth()): string {
-  // Names and ids are somebody else's: what would move the cursor, or forge a row, is shown.
-  const { columns, rows } = fewer(
-    given,
-    givenRows.map((row) => row.map(oneLine)),
-    width,
-  )
-  const widths = widthsOf(columns, rows)
-  fit(columns, widths, width - GAP.length * (columns.length - 1))
-  const line = (cells: readonly string[]): string =>
-    columns
+export function table(given: readonly Column[], rows: readonly (readonly string[])[], width: number = terminalWidth()): string {
+  const layout = new Layout(given, rows, width)
+  return [layout.head(), ...layout.lines(rows)].join('\n')
+}
+
+/** The columns of a table, as wide as the rows that it begins with want them. Rows that come later stand in the same columns. */
+export class Layout {
+  readonly #columns: readonly Column[]
+  readonly #kept: readonly number[]
+  readonly #widths: readonly number[]
+  readonly #isCut: boolean
+
+  constructor(given: readonly Column[], rows: readonly (readonly string[])[], width: number = terminalWidth()) {
+    const { columns, rows: cells } = fewer(given, rows.map(shown), width)
+    const widths = widthsOf(columns, cells)
+    fit(columns, widths, width - GAP.length * (columns.length - 1))
+    this.#columns = columns
+    this.#kept = columns.map((column) => given.indexOf(column))
+    this.#widths = widths
+    this.#isCut = width < Number.POSITIVE_INFINITY
+  }
+
+  head(): string {
+    return this.#line(this.#columns.map(({ title }) => title))
+  }
+
+  /** A cell that is wider than its column is cut where the table has to fit, and moves what is behind it elsewhere. */
+  lines(rows: readonly (readonly string[])[]): readonly string[] {
+    return rows.map((row) => this.#line(this.#kept.map((i) => oneLine(row[i] ?? ''))))
+  }
+
+  #line(cells: readonly string[]): string {
+    return this.#columns
       .map(({ align }, i) => {
-        const cell = cut(cells[i] ?? '', widths[i] ?? 0)
-        return align === 'right' ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)
+        const [cell, width] = [cells[i] ?? '', this.#widths[i] ?? 0]
+        const text = this.#isCut ? cut(cell, width) : cell
+        return align === 'right' ? text.padStart(width) : text.padEnd(width)
       })
       .join(GAP)
       .trimEnd()
-  return [columns.map(({ title }) => title), ...rows].map(line).join('\n')
+  }
+}
+
+/** Names and ids are somebody else's: what would move the cursor, or forge a row, is shown. */
+function shown(row: readonly string[]): readonly string[] {
+  return row.map(oneLine)
 }
 
 function widthsOf(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {

@@ -1,12 +1,11 @@
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { asError, CorebusError } from '../../../errors.ts'
 import { lineOf } from '../../../operations/letter-lines.ts'
 import { eachPage } from '../../../operations/letter-pages.ts'
 import { withBroker } from '../../broker.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { say, write } from '../../report.ts'
 import { checkFound, type Filtered, filtered, filterOf } from './filter.ts'
+import { NewFile } from './new-file.ts'
 
 interface Options extends Filtered {
   readonly out?: string
@@ -32,64 +31,25 @@ export function exportCommand(dlq: Command): void {
 async function exportLetters(options: Options): Promise<void> {
   const filter = filterOf(options)
   const { out } = options
-  const to = out === undefined ? new Pipe() : new NewFile(out)
+  const file = out === undefined ? undefined : new NewFile(out)
+  const put = async (text: string): Promise<boolean> => {
+    if (!file) return write(text)
+    file.write(text)
+    return true
+  }
   let count = 0
-  await withBroker('dlq', options, async ({ driver: { admin } }) => {
-    try {
-      await eachPage(admin, filter, async (letters) => {
+  try {
+    await withBroker('dlq', options, async ({ driver: { admin } }) => {
+      await eachPage(admin, filter, (letters) => {
         count += letters.length
-        return to.write(letters.map((letter) => `${lineOf(letter)}\n`).join(''))
+        return put(letters.map((letter) => `${lineOf(letter)}\n`).join(''))
       })
       await checkFound(admin, count, filter)
-      to.close()
-    } catch (error) {
-      to.discard()
-      throw error
-    }
-  })
+      file?.finish()
+    })
+  } catch (error) {
+    file?.discard()
+    throw error
+  }
   say(count === 0 ? 'no dead letters' : `${count} exported${out === undefined ? '' : ` to ${out}`}`)
-}
-
-/** Standard output. */
-class Pipe {
-  write(text: string): Promise<boolean> {
-    return write(text)
-  }
-
-  close(): void {}
-
-  discard(): void {}
-}
-
-/** A file that is readable by its owner alone, and is never written over another one. */
-class NewFile {
-  readonly #path: string
-  #file: number | undefined
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  /** @throws CorebusError USAGE */
-  async write(text: string): Promise<boolean> {
-    try {
-      this.#file ??= openSync(this.#path, 'wx', 0o600)
-      writeFileSync(this.#file, text)
-      return true
-    } catch (cause) {
-      const why = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 'it is there already, name another' : asError(cause).message
-      throw new CorebusError('USAGE', `--out ${this.#path} cannot be written: ${why}`, { cause })
-    }
-  }
-
-  close(): void {
-    if (this.#file !== undefined) closeSync(this.#file)
-  }
-
-  /** A part of an export would be taken for all of it. */
-  discard(): void {
-    if (this.#file === undefined) return
-    this.close()
-    rmSync(this.#path, { force: true })
-  }
 }

@@ -1,15 +1,12 @@
-import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { Admin, Burying } from '../../../driver.ts'
-import { asError, CorebusError } from '../../../errors.ts'
+import { CorebusError } from '../../../errors.ts'
 import { lettersIn } from '../../../operations/letter-lines.ts'
 import { withBroker } from '../../broker.ts'
 import { type Common, common } from '../../common.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { print } from '../../report.ts'
+import { type Rereadable, withRereadable } from './rereadable.ts'
 
 interface Options extends Common {
   readonly json?: true
@@ -28,6 +25,7 @@ already is not looked for: imported twice, it is there twice.
 Examples:
   $ npx corebus dlq import letters.jsonl
   $ gunzip -c letters.jsonl.gz | npx corebus dlq import -
+  $ npx corebus dlq import <(gunzip -c letters.jsonl.gz)
   $ npx corebus dlq import letters.jsonl --env-file .env.staging
 ${EXIT_HELP}`
 
@@ -39,60 +37,58 @@ export function importCommand(dlq: Command): void {
 }
 
 async function importLetters(file: string, options: Options): Promise<void> {
-  const imported = await withFile(file, async (path) => {
-    const samples = await samplesOf(path)
-    return withBroker('dlq', options, ({ driver: { admin } }) => buryAll(admin, path, samples))
+  const imported = await withRereadable(file, async (read) => {
+    const first = await firstReading(read)
+    return withBroker('dlq', options, ({ driver: { admin } }) => buryAll(admin, { file, read, first }))
   })
   await print(options.json ? JSON.stringify({ imported }) : `${imported} imported`)
 }
 
-/** Standard input is read twice too, from a file that only this user can read and that is deleted after it. */
-async function withFile<T>(file: string, work: (path: string) => Promise<T>): Promise<T> {
-  if (file !== '-') return work(file)
-  const folder = mkdtempSync(join(tmpdir(), 'corebus-import-'))
-  try {
-    const path = join(folder, 'letters.jsonl')
-    await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }))
-    return await work(path)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+interface FirstReading {
+  readonly count: number
+  /** The first letter of each group and topic, by its number. */
+  readonly samples: ReadonlyMap<number, Burying>
 }
 
-/** The first letter of each group and topic, by its number. @throws CorebusError USAGE for a line that is none: then nothing was put back */
-async function samplesOf(path: string): Promise<ReadonlyMap<number, Burying>> {
+/** @throws CorebusError USAGE for a line that is no letter: then nothing was put back */
+export async function firstReading(read: Rereadable): Promise<FirstReading> {
   const samples = new Map<number, Burying>()
   const known = new Set<string>()
-  let n = 0
-  for await (const letter of lettersIn(read(path))) {
+  let count = 0
+  for await (const letter of lettersIn(read())) {
     const whose = JSON.stringify([letter.message.topic, letter.group])
-    if (!known.has(whose)) samples.set(n, letter)
+    if (!known.has(whose)) samples.set(count, letter)
     known.add(whose)
-    n++
+    count++
   }
-  return samples
+  return { count, samples }
 }
 
-/** Those first that tell whether each group can have letters here: when one cannot, none is put back. */
-async function buryAll(admin: Admin, path: string, samples: ReadonlyMap<number, Burying>): Promise<number> {
+interface Import {
+  readonly file: string
+  readonly read: Rereadable
+  readonly first: FirstReading
+}
+
+/**
+ * Those first that tell whether each group can have letters here: when one cannot, none is put back.
+ * @throws CorebusError CHANGED when the second reading does not give as many letters as the first
+ */
+export async function buryAll(admin: Admin, { file, read, first: { count, samples } }: Import): Promise<number> {
   await admin.bury([...samples.values()])
   let n = 0
   let together: Burying[] = []
-  for await (const letter of lettersIn(read(path))) {
+  for await (const letter of lettersIn(read())) {
     if (!samples.has(n++)) together.push(letter)
     if (together.length < LETTERS_AT_ONCE) continue
     await admin.bury(together)
     together = []
   }
   await admin.bury(together)
+  if (n !== count)
+    throw new CorebusError(
+      'CHANGED',
+      `${file} has changed while it was read: it had ${count} letters at first and ${n} then, which were put back`,
+    )
   return n
-}
-
-/** @throws CorebusError USAGE */
-async function* read(path: string): AsyncGenerator<string> {
-  try {
-    yield* createReadStream(path, 'utf8')
-  } catch (cause) {
-    throw new CorebusError('USAGE', `${path} cannot be read: ${asError(cause).message}`, { cause })
-  }
 }

@@ -7,7 +7,7 @@ import { withBroker } from '../../broker.ts'
 import { wholeNumber } from '../../common.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { JsonList } from '../../json-list.ts'
-import { asJson, asTable } from '../../letters.ts'
+import { asJson, asTable, LetterTable } from '../../letters.ts'
 import { print, write } from '../../report.ts'
 import { type Filtered, filtered, filterOf } from './filter.ts'
 
@@ -21,9 +21,9 @@ interface Options extends Filtered {
 const SHOWN = 100
 
 const HELP = `
-Oldest first: 100 on a terminal, all of them elsewhere. Where there are more it
-says what --after goes on with. It changes nothing, however often. Of several
-filters all must match. --json is { "letters": [...], "next": "..." }, where
+Oldest first: 100 on a terminal, all of them elsewhere (on RabbitMQ more than 500
+come in no order). Where there are more it says what --after goes on with. It
+changes nothing, however often. Of several filters all must match. --json is { "letters": [...], "next": "..." }, where
 next is what --after takes, and left out when there are no more.
 
 Examples:
@@ -73,13 +73,11 @@ async function countMore(
 async function listAll(admin: Admin, options: Options): Promise<void> {
   const filter = filterOf(options)
   const json = new JsonList('{"letters":')
+  const table = new LetterTable(Date.now())
   let isEmpty = true
-  const show = async (letters: readonly DeadLetter[]): Promise<boolean> => {
-    const text = options.json ? '' : asTable(letters, Date.now())
-    // One table, whose head stands above the first page.
-    const lines = isEmpty ? text : text.slice(text.indexOf('\n') + 1)
+  const show = (letters: readonly DeadLetter[]): Promise<boolean> => {
     isEmpty = false
-    return options.json ? json.add(letters.map(asJson)) : write(`${lines}\n`)
+    return options.json ? json.add(letters.map(asJson)) : write(`${table.page(letters)}\n`)
   }
   await eachPage(admin, filter, show, options)
   if (isEmpty) await checkKnown(admin, filter)
