@@ -125,7 +125,8 @@ function isOfTheLetter(reason: unknown): boolean {
 
 function inSpiteOf(reason: unknown, count: number): CorebusError {
   const { message } = asError(reason)
-  const code = reason instanceof CorebusError ? reason.code : 'LETTERS'
   const others = count === 1 ? '1 other letter has gone' : `${count} other letters have gone`
-  return new CorebusError(code, `${message} (${others})`, { cause: reason })
+  const text = `${message} (${others})`
+  if (reason instanceof CorebusError) return new CorebusError(reason.code, text, { cause: reason })
+  return new CorebusError('LETTERS', text, { cause: reason })
 }

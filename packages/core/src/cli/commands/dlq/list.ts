@@ -21,10 +21,11 @@ interface Options extends Filtered {
 const SHOWN = 100
 
 const HELP = `
-Oldest first: 100 on a terminal, all of them elsewhere (on RabbitMQ more than 500
-come in no order). Where there are more it says what --after goes on with. It
-changes nothing, however often. Of several filters all must match. --json is { "letters": [...], "next": "..." }, where
-next is what --after takes, and left out when there are no more.
+Oldest first: 100 on a terminal, all of them elsewhere (on RabbitMQ more than
+500 come in no order). Where there are more it says what --after goes on with.
+It changes nothing, however often. Of several filters all must match. --json is
+{ "letters": [...], "next": "..." }, where next is what --after takes, and left
+out when there are no more.
 
 Examples:
   $ npx corebus dlq list
