@@ -18,7 +18,7 @@ interface Took {
   readonly cpuMs: number
 }
 
-/** One thing that a process does when it starts. */
+/** A start is one thing that a process does first, such as an import or a command. */
 interface Start {
   readonly name: string
   run(core: Core, cache: string): Took

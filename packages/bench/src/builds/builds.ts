@@ -9,7 +9,7 @@ const HERE = join(import.meta.dirname, '../../../..')
 const WORKER = join(import.meta.dirname, 'worker.ts')
 const execute = promisify(execFile)
 
-/** What is done, and with how many messages: on the memory broker more, or the compiler that warms up would be what is measured. */
+/** Each work is done with so many messages. The memory broker gets more, or the run would measure the compiler that warms up. */
 const WORK: readonly { readonly work: string; readonly messages: number; readonly inMemory: number }[] = [
   { work: 'many', messages: 20_000, inMemory: 100_000 },
   { work: 'one by one', messages: 2_000, inMemory: 20_000 },

@@ -1,4 +1,5 @@
-// One run of one build, in a process of its own: worker.ts <checkout> <broker> <url> <work> <messages>. Prints how many ms it took, and how many of this process's CPU.
+// This process is one run of one build. Usage: worker.ts <checkout> <broker> <url> <work> <messages>. It prints how many ms the work took, and how many
+// ms of CPU time.
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** One command of the program, as the list of commands shows it. What it takes and does is loaded for the one that is called. */
+/** A command of the program as the list of commands shows it. Its options and its work are loaded when it is called. */
 interface Listed {
   /** Its name and its arguments, as commander reads them. */
   readonly usage: string

@@ -51,7 +51,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** With the names of all commands, for the help and for one that is misspelt. What they take and do comes with `load`. */
+/** The program knows the names of all commands, for the help and for a misspelt one. The options and the work of a command come with `load`. */
 function programOf(): Command {
   const program = new Command(COMMAND)
     .description('Messaging on Kafka, RabbitMQ, Redis Streams, SQLite or memory')

@@ -157,7 +157,7 @@ export class Groups {
       { group, topic: message.topic, id: message.id },
       `${what}. JavaScript cannot stop it: no new work is taken, and this process should be restarted`,
     )
-    // For good: no group takes work any more, even if this handler comes to an end after all.
+    // The process is stuck for good: no group takes work any more, even if this handler comes to an end after all.
     const first = this.#stuck === undefined
     this.#stuck ??= what
     const others = this.#runs.map((run) => run.stopBesideStuck())

@@ -10,7 +10,7 @@ export function verdictOf(thrown: unknown, call: Call, inSession: boolean): Verd
   // Stopped by the signal at the end of the shutdown budget: no fault of the message.
   if (call.aborted) return { kind: 'unsettled', why: 'handed back' }
   const error = asError(thrown)
-  // By name as well: the handler's copy of the SDK may be another one.
+  // The error is known by its name as well: the handler's copy of the SDK may be another one.
   if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
   if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: msOf(error), error }
   return { kind: 'failed', error }

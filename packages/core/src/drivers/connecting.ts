@@ -8,7 +8,7 @@ export interface ConnectingOptions {
   readonly closing: AbortSignal
   /** Whether nothing helps until somebody does something: a password, a certificate, a host that is another's. */
   readonly isHopeless: (thrown: unknown) => boolean
-  /** What is told of a server that cannot be connected to. */
+  /** The error for a server that cannot be connected to. */
   readonly unreachable: (thrown: unknown) => Error
   readonly closed: () => Error
   /** How long to wait after the nth failure. */

@@ -38,7 +38,7 @@ export function resolvePlace(
   return { name: `${prefix}${resolved}`, ...(ttlMs !== undefined && { ttlMs }) }
 }
 
-/** As many characters of a name's hash as are asked for: what is left of a name that is too long for its broker, or is not clear by itself. */
+/** A name's hash, so many characters of it. It stands for a name that is too long for its broker, or is not clear by itself. */
 export function hashOf(name: string, chars: number): string {
   return createHash('sha256').update(name).digest('hex').slice(0, chars)
 }

@@ -11,7 +11,7 @@ export class OldestFirst<T> {
     this.#inOrder = inOrder
   }
 
-  /** Of a page that is full: the first that is not on it. */
+  /** The first letter that is not on a page which is full. */
   get bound(): T | undefined {
     return this.#bound
   }
@@ -25,7 +25,7 @@ export class OldestFirst<T> {
     return true
   }
 
-  /** In order, and whether there are more. */
+  /** The letters of the page in order, and whether there are more. */
   page(): { readonly found: readonly T[]; readonly isMore: boolean } {
     this.#cut()
     return { found: this.#found.slice(0, this.#limit), isMore: this.#found.length > this.#limit }

@@ -92,12 +92,12 @@ class Looks {
     return wishes.filter((wish) => wish?.topics.includes(names.topic(topic))).length
   }
 
-  /** By groups that were not removed. */
+  /** The declarations of groups that were not removed. */
   async #declared(which: (entry: Entry) => boolean): Promise<readonly Entry[]> {
     return (await this.#options.entries()).filter((entry) => !entry.gone && which(entry))
   }
 
-  /** With when the oldest of it was published; infinity where there is none. */
+  /** How many messages wait. `oldestAt` is when the oldest of them was published, infinity where there is none. */
   async #waiting(topic: string, group: string): Promise<{ ready: number; inFlight: number; oldestAt: number }> {
     const { ready, inFlight, leaders, from } = await lagOf(topic, group, this.#options)
     return { ready, inFlight, oldestAt: await oldestAt(this.#options.client, topic, leaders, from) }

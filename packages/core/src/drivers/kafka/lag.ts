@@ -19,7 +19,7 @@ export interface Lag {
 
 const NOTHING: Lag = { ready: 0, inFlight: 0, from: new Map(), leaders: [] }
 
-/** Of a group that has not begun: all of it. */
+/** A group that has not begun has all of the topic before it. */
 export async function lagOf(topic: string, group: string, { client, names }: LagOptions): Promise<Lag> {
   const leaders = await client.leaders(topic).catch((thrown: unknown) => {
     if (isUnknownTopic(failureOf(thrown))) return undefined
@@ -34,7 +34,7 @@ export async function lagOf(topic: string, group: string, { client, names }: Lag
   let [ready, inFlight] = [0, 0]
   const from = new Map<number, number>()
   for (const [partition, end] of ends.entries()) {
-    // Of what no broker leads now nothing is known.
+    // Nothing is known of a partition that no broker leads now.
     if (end === undefined) continue
     const begin = begins[partition] ?? 0
     const { offset, metadata } = committed.get(partition) ?? { offset: begin, metadata: '' }

@@ -61,9 +61,9 @@ interface Look {
  */
 export class LetterLog {
   readonly #options: LetterLogOptions
-  /** As last looked through: the next page goes on there. */
+  /** The place as it was last looked through: the next page goes on there. */
   #stretch: Stretch | undefined
-  /** As last opened. */
+  /** The log as it was last opened. */
   #log: Log | undefined
   /** One look at a time: a record that is seen after a later one of its key would be a letter again. */
   #looking: Promise<unknown> = Promise.resolve()

@@ -12,7 +12,7 @@ export interface LogOptions {
   readonly client: Client
   readonly topic: string
   readonly partition?: number
-  /** For how long it is asked again when its leader is gone. Without it everything is asked once. */
+  /** A log whose leader is gone is asked again for so long. Without this each request is made once. */
   readonly asking?: AskOptions
 }
 

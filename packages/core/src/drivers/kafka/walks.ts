@@ -4,7 +4,7 @@ import type { LetterLog } from './letter-log.ts'
 
 /** Pages that follow one another, and what is known of the places that they go through. */
 export interface Walk {
-  /** In their cursors: another walk through the same places has logs of its own. */
+  /** The walks by the id in their cursors: another walk through the same places has logs of its own. */
   readonly id: string
   readonly logs: Map<string, LetterLog>
 }

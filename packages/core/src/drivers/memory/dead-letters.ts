@@ -10,12 +10,12 @@ export interface Letter extends DeadLetter {
 }
 
 const FEWEST_HOLES = 64
-/** In the place of a message that has left: a letter may stand in its list long after that, and its body may be large. */
+/** This stands in the place of a message that has left: a letter may stay in its list long after that, and its body may be large. */
 const NO_MESSAGE: Message = { id: '', topic: '', headers: {}, body: new Uint8Array() }
 
 /** The dead letters of one (topic, group), oldest first. */
 export class DeadLetters {
-  /** With those that have left: they are taken out when they are half of it. */
+  /** The letters, and those that have left: these are taken out when they are half of the list. */
   #letters: Letter[] = []
   #holes = 0
   /** All before it have left. */
