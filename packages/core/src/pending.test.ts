@@ -64,6 +64,14 @@ test('the first is the one that came first of those that have not ended, whichev
   expect([...seen, pending.first, pending.size]).toEqual([a, a, c, c, undefined, 0])
 })
 
+test('an entry that has ended keeps none of its neighbours alive', () => {
+  const { pending } = pendingOn(new VirtualClock(0))
+  const [a, b, c] = [entry(3), entry(2), entry(1)]
+  for (const one of [a, b, c]) pending.add(one)
+  pending.end(b)
+  expect([b.previous, b.next, a.next, c.previous]).toEqual([undefined, undefined, c, a])
+})
+
 test('at rest is when nothing is pending', async () => {
   const clock = new VirtualClock(0)
   const { pending } = pendingOn(clock)
