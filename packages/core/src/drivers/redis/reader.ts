@@ -2,12 +2,12 @@ import { type Clock, monotonic, sleep } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { Address } from './address.ts'
+import { bytesOf, type Came, claimedIn, entryIn, readIn } from './came.ts'
 import { isElsewhere, isGone, isLost, membershipLost, refusalOf } from './failure.ts'
-import type { Holdings, Lease, Which } from './holdings.ts'
+import type { Holdings, Lease } from './holdings.ts'
 import { type Hello, Link, type Reply } from './link.ts'
 import { listOf, type Nodes } from './nodes.ts'
 import { claim } from './scripts/member.ts'
-import { type Entry, unpacked } from './wire.ts'
 
 export interface ReaderOptions {
   readonly group: string
@@ -27,12 +27,6 @@ export interface ReaderOptions {
   readonly onGone: (error: Error) => void
   /** So many were deleted from the stream before anybody had settled them. */
   readonly onDeleted: (count: number) => void
-}
-
-interface Came {
-  readonly which: Which
-  readonly entry: Entry
-  readonly unsettledBefore: number
 }
 
 const BLOCK_MS = 2_000
@@ -168,8 +162,9 @@ export class Reader {
         if (!(await this.#link.up(BLOCK_MS, signal))) continue
         if (!this.#recovered) await this.#recover()
         this.#options.onUp()
-        failures = 0
+        if (this.#recovered) failures = 0
         await this.#readOn()
+        if (!this.#recovered) await sleep(clock, this.#waitMs(++failures), signal)
       } catch (thrown) {
         const error = asError(thrown)
         if (signal.aborted) return
@@ -192,7 +187,7 @@ export class Reader {
   }
 
   async #readOn(): Promise<void> {
-    const { holdings, clock, leaseMs, renew } = this.#options
+    const { holdings } = this.#options
     const { signal } = this.#stopping
     while (!signal.aborted && this.#recovered) {
       if (holdings.free === 0) {
@@ -201,10 +196,24 @@ export class Reader {
       }
       const count = Math.max(1, Math.min(holdings.free, MOST_AT_ONCE, Math.floor(BYTES_AT_ONCE / this.#bytesEach)))
       const came = this.#claimable ? await this.#claim(count) : await this.#read(count)
-      // A process that stood still does not know whether it is still a member.
-      if (came.length > 0 && monotonic(clock) - this.#lease.renewedAt > leaseMs) await renew()
-      holdings.take(came)
+      if (came.length > 0) await this.#take(came)
     }
+  }
+
+  /** What came to a process that stood still may be with others by now: only who is still a member takes it. */
+  async #take(came: readonly Came[]): Promise<void> {
+    const { holdings, renew } = this.#options
+    if (this.#isOver) await renew()
+    if (this.#stopping.signal.aborted) return
+    // Nobody could say. What is ours is looked up when there is an answer.
+    if (this.#isOver) this.#recovered = false
+    else holdings.take(came)
+  }
+
+  /** As far as we know: others may take what we were given. */
+  get #isOver(): boolean {
+    const { clock, leaseMs } = this.#options
+    return monotonic(clock) - this.#lease.renewedAt > leaseMs
   }
 
   /** Of each of two streams half. Where only one may come, the group's own is asked first. */
@@ -227,19 +236,8 @@ export class Reader {
   }
 
   #cameIn(reply: Reply): readonly Came[] {
-    const came: Came[] = []
-    let bytes = 0
-    for (const ofStream of listOf(reply)) {
-      const [key, entries] = listOf(ofStream)
-      const which: Which = String(key) === this.#stream ? 1 : 2
-      for (const one of listOf(entries)) {
-        const [id, fields] = listOf(one)
-        const entry = entryIn(which, id, fields)
-        for (const part of entry.fields) bytes += part.length
-        came.push({ which, entry, unsettledBefore: 0 })
-      }
-    }
-    if (came.length > 0) this.#bytesEach = Math.max(1, bytes / came.length)
+    const came = readIn(reply, this.#stream)
+    if (came.length > 0) this.#bytesEach = Math.max(1, bytesOf(came) / came.length)
     return came
   }
 
@@ -252,11 +250,7 @@ export class Reader {
       return []
     }
     if (Number(gone) > 0) onDeleted(Number(gone))
-    const came = listOf(taken).map((one): Came => {
-      const [which, id, before, fields] = listOf(one)
-      const of: Which = which === 1 ? 1 : 2
-      return { which: of, entry: entryIn(of, id, fields), unsettledBefore: Number(before) }
-    })
+    const came = claimedIn(taken)
     this.#claimable = more === 1
     return came
   }
@@ -286,12 +280,6 @@ export class Reader {
     }
     this.#recovered = true
     if (deleted > 0) onDeleted(deleted)
-    holdings.take(came)
+    await this.#take(came)
   }
-}
-
-/** Asked for as bytes. Only on the group's own stream anything is packed. */
-function entryIn(which: Which, id: Reply | undefined, list: Reply | undefined): Entry {
-  const fields = listOf(list) as readonly Buffer[]
-  return { id: String(id), fields: which === 2 ? unpacked(fields) : fields }
 }
