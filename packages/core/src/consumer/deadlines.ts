@@ -1,10 +1,10 @@
 import { type Clock, monotonic, runtimeOf } from '../clock.ts'
 import { CorebusError } from '../errors.ts'
-import type { Loop, Work } from './work.ts'
+import type { Loop, Running, Work } from './work.ts'
 
 export interface DeadlinesOptions {
   readonly clock: Clock
-  readonly running: ReadonlySet<Work>
+  readonly running: Running
   readonly handlerTimeoutMs: number
   readonly abortGraceMs: number
   /** It ran on through the grace after its signal: it cannot be stopped any more. */

@@ -2,8 +2,10 @@ import { type Clock, Hold, monotonic, real, runtimeOf, sleep } from '../clock.ts
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { GroupPlan } from '../handlers/plan.ts'
+import { LinkedList } from '../linked-list.ts'
 import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
+import { RenewedMap } from '../renewed-map.ts'
 import { Deadlines } from './deadlines.ts'
 import { crashed, Decisions } from './decisions.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
@@ -43,8 +45,8 @@ export class GroupRun {
   readonly #limit: Limit
   readonly #settler: Settler
   /** Everything handed to us and not settled. */
-  readonly #ours = new Map<Delivery, Work>()
-  readonly #running = new Set<Work>()
+  readonly #ours = new RenewedMap<Delivery, Work>()
+  readonly #running = new LinkedList<Work>()
   readonly #suspects: Suspects
   readonly #decisions: Decisions
   readonly #refusals: Refusals
@@ -241,7 +243,7 @@ export class GroupRun {
     if (!(dispatched instanceof Promise)) return this.#finish(work, dispatched, real.now() - startedAt)
     this.#running.add(work)
     return dispatched.then((ended) => {
-      this.#running.delete(work)
+      this.#running.remove(work)
       return this.#finish(work, ended, real.now() - startedAt)
     })
   }

@@ -1,7 +1,7 @@
 import type { SubscriptionState } from '../driver.ts'
 import { told } from '../observe/described.ts'
 import { oneLine } from '../observe/readable.ts'
-import type { Work } from './work.ts'
+import type { Running, Work } from './work.ts'
 
 export interface Health {
   /** No handler past time-out and grace, no subscription dead. An absent broker is live. */
@@ -59,7 +59,7 @@ export function healthOf(
 }
 
 interface Moment {
-  readonly running: ReadonlySet<Work>
+  readonly running: Running
   /** The message whose handler is being called at this very moment. */
   readonly current: Work | undefined
   readonly now: number

@@ -1,3 +1,5 @@
+import { RenewedMap } from '../renewed-map.ts'
+
 /** Something that runs in a lane. */
 export interface Job {
   /** Jobs of one lane run one after another; without a lane a job is on its own. */
@@ -25,7 +27,7 @@ const ALONE_MS = 250
 export class Lanes<J extends Job> {
   readonly #options: LanesOptions<J>
   /** Lanes with a job, and what waits behind it. Most have nothing, and need no array. */
-  readonly #lines = new Map<string, J[] | undefined>()
+  readonly #lines = new RenewedMap<string, J[] | undefined>()
   /** May start when there is room. A queue with a moving head: shift() is linear. */
   #ready: J[] = []
   #head = 0

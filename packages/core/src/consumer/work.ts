@@ -1,5 +1,6 @@
 import type { Delivery, Message } from '../driver.ts'
 import type { TopicPlan } from '../handlers/plan.ts'
+import type { Linked } from '../linked-list.ts'
 import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'
@@ -11,8 +12,13 @@ export interface Loop {
   readonly handlerTimeoutMs: number
 }
 
+/** The works whose handlers have begun and not ended. */
+export interface Running extends Iterable<Work> {
+  readonly size: number
+}
+
 /** A delivery from its arrival to its settlement. */
-export class Work implements Job, Call, Counts {
+export class Work implements Job, Call, Counts, Linked {
   readonly delivery: Delivery
   readonly message: Message
   readonly topic: TopicPlan
@@ -36,6 +42,8 @@ export class Work implements Job, Call, Counts {
   /** How long its handler kept the event loop from turning, where that was longer than it may take. */
   blockedMs = 0
   stuck = false
+  previous: Linked | undefined = undefined
+  next: Linked | undefined = undefined
   readonly #loop: Loop
   #controller: AbortController | undefined
   #aborted: Error | undefined

@@ -1,3 +1,4 @@
+import { RenewedMap } from '../renewed-map.ts'
 import type { PendingMessage } from './pending.ts'
 
 export interface SendWindowOptions {
@@ -9,7 +10,8 @@ export interface SendWindowOptions {
 /** What waits to be sent on one connection, in publish order, and what is in flight there. */
 export class SendWindow<E extends PendingMessage> {
   readonly #options: SendWindowOptions
-  readonly #inFlight = new Set<E>()
+  /** By their numbers, in the order in which they were sent. */
+  readonly #inFlight = new RenewedMap<number, E>()
   #bytes = 0
   #waiting: E[] = []
   /** How many of `#waiting` have gone: shifting a long array costs. */
@@ -23,8 +25,13 @@ export class SendWindow<E extends PendingMessage> {
     return this.#gone < this.#waiting.length
   }
 
-  get inFlight(): ReadonlySet<E> {
-    return this.#inFlight
+  get isIdle(): boolean {
+    return this.#inFlight.size === 0
+  }
+
+  /** In the order in which they were sent. */
+  inFlight(): Iterable<E> {
+    return this.#inFlight.values()
   }
 
   push(entry: E): void {
@@ -55,17 +62,17 @@ export class SendWindow<E extends PendingMessage> {
   }
 
   sent(entry: E): void {
-    this.#inFlight.add(entry)
+    this.#inFlight.set(entry.n, entry)
     this.#bytes += entry.bytes
   }
 
   answered(entry: E): void {
-    if (this.#inFlight.delete(entry)) this.#bytes -= entry.bytes
+    if (this.#inFlight.delete(entry.n)) this.#bytes -= entry.bytes
   }
 
   /** What was in flight on a connection that is lost. */
   lose(): readonly E[] {
-    const left = [...this.#inFlight]
+    const left = [...this.#inFlight.values()]
     this.#inFlight.clear()
     this.#bytes = 0
     return left

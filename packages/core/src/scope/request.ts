@@ -74,13 +74,8 @@ export interface RequestsOptions {
 
 export function createRequests(options: RequestsOptions): Requests {
   const { owner } = options
-  const open = new Set<Scope>()
+  let open = 0
   const waiting: (() => void)[] = []
-
-  const end = (scope: Scope): void => {
-    open.delete(scope)
-    if (open.size === 0) for (const resolve of waiting.splice(0)) resolve()
-  }
 
   function openRequest(requestOptions: RequestOptions = {}): RequestScope {
     checkNames('openRequest', requestOptions, REQUEST)
@@ -92,7 +87,14 @@ export function createRequests(options: RequestsOptions): Requests {
     const scope = createScope({ owner, correlationId: carried(correlationId) ?? newId() })
     const part = new Part({ scope, where: 'the request', mode, opens, forbid: () => undefined })
     let committed = false
-    open.add(scope)
+    open++
+    let isOpen = true
+    const end = (): void => {
+      if (!isOpen) return
+      isOpen = false
+      open--
+      if (open === 0) for (const resolve of waiting.splice(0)) resolve()
+    }
     return {
       mode,
       opens: opens !== undefined && mode !== 'manual',
@@ -120,22 +122,22 @@ export function createRequests(options: RequestsOptions): Requests {
       release: async () => {
         await releaseInBackground(scope)
         await scope.parting
-        end(scope)
+        end()
       },
       discard: () => {
         discard(scope)
-        if (!scope.kept && !scope.parting) end(scope)
-        else void Promise.all([releaseInBackground(scope), scope.parting]).then(() => end(scope)) // neither rejects
+        if (!scope.kept && !scope.parting) end()
+        else void Promise.all([releaseInBackground(scope), scope.parting]).then(end) // neither rejects
       },
     }
   }
 
   return {
     get open() {
-      return open.size
+      return open
     },
     openRequest,
-    over: () => (open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    over: () => (open === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   }
 }
 

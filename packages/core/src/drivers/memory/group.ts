@@ -1,5 +1,6 @@
 import { real } from '../../clock.ts'
 import type { DeadLetterPlace } from '../../driver.ts'
+import { RenewedMap } from '../../renewed-map.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { hasParked, type Lane, newLane, park, parkFirst } from './lane.ts'
 import type { Kept, Member, Receipt } from './member.ts'
@@ -21,7 +22,7 @@ export class Group {
   #ready: Queue<Kept> = new Queue()
   /** Retries that are due, replays, what was handed back without a key: before the line, so that a backlog does not delay them. */
   readonly #again: Queue<Kept> = new Queue()
-  readonly #lanes: Map<string, Lane> = new Map()
+  readonly #lanes: RenewedMap<string, Lane> = new RenewedMap()
   /** Lanes that nobody owns, with messages that wait. */
   readonly #freeLanes: Queue<Lane> = new Queue()
   #parked = 0

@@ -162,7 +162,7 @@ export class PublishChannel {
   #send(channel: ConfirmChannel, entry: Entry): boolean {
     const { target, body, properties } = entry
     // One message alone has nothing to wait for.
-    if (this.#window.inFlight.size > 0) this.#cork()
+    if (!this.#window.isIdle) this.#cork()
     try {
       const room = channel.publish(target.exchange, target.routingKey, body, properties, (error) => this.#confirmed(channel, entry, error))
       if (!room) this.#congested = true
@@ -195,7 +195,7 @@ export class PublishChannel {
 
   /** A return comes before its confirm and has no number: it is the oldest that fits. */
   #returned({ fields, properties }: Message): void {
-    for (const entry of this.#window.inFlight) {
+    for (const entry of this.#window.inFlight()) {
       const { target } = entry
       const fits = target.exchange === fields.exchange && target.routingKey === fields.routingKey
       if (!fits || entry.returned || entry.properties.messageId !== properties.messageId) continue

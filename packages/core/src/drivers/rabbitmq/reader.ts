@@ -2,13 +2,14 @@ import type { Channel, ChannelModel } from 'amqplib'
 import { type Clock, real, sleep } from '../../clock.ts'
 import type { Delivery } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { type Linked, LinkedList } from '../../linked-list.ts'
 import { Acks } from './acks.ts'
 import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
 import { fromAmqp, type Raw } from './wire.ts'
 
 /** One delivery, bound to the channel it came on: on any other its tag means somebody else's message. */
-export class Receipt {
+export class Receipt implements Linked {
   readonly reader: Reader
   readonly tag: number
   readonly raw: Raw
@@ -16,6 +17,8 @@ export class Receipt {
   state: 'out' | 'settling' | 'settled' | 'lost' = 'out'
   /** The core has not seen it. */
   hidden = true
+  previous: Linked | undefined = undefined
+  next: Linked | undefined = undefined
 
   constructor(reader: Reader, raw: Raw, unsettledBefore: number) {
     this.reader = reader
@@ -72,8 +75,8 @@ export class Reader {
   readonly exchange: string
   readonly group: string
   readonly #options: ReaderOptions
-  /** By tag, in the order of their tags. */
-  readonly #held = new Map<number, Receipt>()
+  /** In the order of their tags. */
+  readonly #held = new LinkedList<Receipt>()
   #line: Line | undefined
   #consumers = 0
   #limit: number
@@ -98,7 +101,7 @@ export class Reader {
 
   /** Everything not settled, oldest first. */
   get held(): readonly Receipt[] {
-    return [...this.#held.values()]
+    return [...this.#held]
   }
 
   /** @throws what the broker says of the queue. */
@@ -140,7 +143,7 @@ export class Reader {
   async absorb(): Promise<void> {
     for (let before = -1; before < this.#held.size; ) {
       before = this.#held.size
-      const newest = [...this.#held.values()].at(-1)
+      const newest = this.#held.last
       if (!newest?.raw.fields.redelivered) return
       this.#absorbing = 4 * this.#held.size + ABSORBED_AT_ONCE
       await this.#regulate()
@@ -155,7 +158,7 @@ export class Reader {
     if (ours.length === 0) return
     for (const receipt of ours) {
       receipt.state = 'settled'
-      this.#held.delete(receipt.tag)
+      this.#held.remove(receipt)
     }
     await this.#line?.acks.send(ours.map(({ tag }) => tag))
     if (this.#held.size === 0) for (const resolve of this.#settled.splice(0)) resolve()
@@ -177,8 +180,7 @@ export class Reader {
   #lowest(line: Line | undefined): number {
     // Of a line that is gone nothing may be said any more.
     if (line !== this.#line) return 0
-    const [lowest = Number.POSITIVE_INFINITY] = this.#held.keys()
-    return lowest
+    return this.#held.first?.tag ?? Number.POSITIVE_INFINITY
   }
 
   #receive(line: Line, raw: Raw | null): void {
@@ -195,7 +197,7 @@ export class Reader {
     const receipt = new Receipt(this, raw, this.#options.unsettledBefore(raw))
     line.newest = receipt.tag
     line.credit.delivered()
-    this.#held.set(receipt.tag, receipt)
+    this.#held.add(receipt)
     if (this.#stopped) return
     if (this.#batch.length === 0) real.queueMicrotask(() => this.#handOut())
     this.#batch.push(receipt)
@@ -233,8 +235,7 @@ export class Reader {
     this.#line = undefined
     line?.acks.release()
     this.#batch = []
-    for (const receipt of this.#held.values()) receipt.state = 'lost'
-    this.#held.clear()
+    for (const receipt of this.#held.clear()) receipt.state = 'lost'
     for (const resolve of this.#settled.splice(0)) resolve()
   }
 

@@ -1,4 +1,5 @@
 import type { Delivery } from '../../driver.ts'
+import { type Linked, LinkedList } from '../../linked-list.ts'
 import { type Entry, fromEntry } from './wire.ts'
 
 /** Where an entry lies: on the topic's stream, or on the group's own. */
@@ -12,7 +13,7 @@ export interface Lease {
 }
 
 /** One delivery, bound to the membership it came to: for any other it is somebody else's message. */
-export class Receipt {
+export class Receipt implements Linked {
   readonly holdings: Holdings
   readonly which: Which
   readonly entry: Entry
@@ -20,6 +21,8 @@ export class Receipt {
   state: 'out' | 'settling' | 'settled' | 'lost' = 'out'
   /** Its turn among those that were handed out; 0 is not yet. */
   turn = 0
+  previous: Linked | undefined = undefined
+  next: Linked | undefined = undefined
 
   constructor(holdings: Holdings, which: Which, entry: Entry, unsettledBefore: number) {
     this.holdings = holdings
@@ -46,10 +49,10 @@ export class Holdings {
   readonly topic: string
   readonly stream: string
   readonly #options: HoldingsOptions
-  /** By place, in the order they came. */
-  readonly #held = new Map<string, Receipt>()
-  /** Handed out and not settled, oldest first. */
-  readonly #out = new Set<Receipt>()
+  /** In the order they came: what is handed out, and then what is hidden. */
+  readonly #held = new LinkedList<Receipt>()
+  /** How many are handed out and not settled. */
+  #out = 0
   #hidden: Receipt[] = []
   #limit: number
   #turns = 0
@@ -71,13 +74,16 @@ export class Holdings {
   /** How many more may be handed out. */
   get free(): number {
     if (this.#stopped) return 0
-    const [oldest] = this.#out
+    const oldest = this.#out > 0 ? this.#held.first : undefined
     const span = oldest ? SPAN_LIMITS * this.#limit - (this.#turns - oldest.turn) : Number.POSITIVE_INFINITY
-    return Math.max(0, Math.min(this.#limit - this.#out.size, span))
+    return Math.max(0, Math.min(this.#limit - this.#out, span))
   }
 
-  has(which: Which, id: string): boolean {
-    return this.#held.has(`${which}:${id}`)
+  /** The ids of what is held of one stream. */
+  ids(which: Which): ReadonlySet<string> {
+    const ids = new Set<string>()
+    for (const receipt of this.#held) if (receipt.which === which) ids.add(receipt.entry.id)
+    return ids
   }
 
   limit(deliveries: number): void {
@@ -88,11 +94,8 @@ export class Holdings {
   /** Takes what has come, and hands out as much as there is room for. */
   take(came: readonly { readonly which: Which; readonly entry: Entry; readonly unsettledBefore: number }[]): void {
     for (const { which, entry, unsettledBefore } of came) {
-      const place = `${which}:${entry.id}`
-      // It may come twice: looked up, and by the reply that was given up for lost.
-      if (this.#held.has(place)) continue
       const receipt = new Receipt(this, which, entry, unsettledBefore)
-      this.#held.set(place, receipt)
+      this.#held.add(receipt)
       this.#hidden.push(receipt)
     }
     this.#handOut()
@@ -114,8 +117,8 @@ export class Holdings {
     for (const receipt of receipts) {
       if (receipt.state === 'lost') continue
       receipt.state = 'settled'
-      this.#held.delete(`${receipt.which}:${receipt.entry.id}`)
-      this.#out.delete(receipt)
+      this.#held.remove(receipt)
+      this.#out--
     }
     this.#handOut()
     if (this.#held.size === 0) for (const resolve of this.#settled.splice(0)) resolve()
@@ -133,7 +136,7 @@ export class Holdings {
     this.#hidden = []
     for (const receipt of hidden) {
       receipt.state = 'lost'
-      this.#held.delete(`${receipt.which}:${receipt.entry.id}`)
+      this.#held.remove(receipt)
     }
     return hidden
   }
@@ -146,10 +149,10 @@ export class Holdings {
 
   /** All of it is somebody else's now. */
   lose({ said }: { readonly said: boolean }): void {
-    const lost = [...this.#out].map(({ delivery }) => delivery)
-    for (const receipt of this.#held.values()) receipt.state = 'lost'
-    this.#held.clear()
-    this.#out.clear()
+    const held = this.#held.clear()
+    const lost = held.slice(0, this.#out).map(({ delivery }) => delivery)
+    for (const receipt of held) receipt.state = 'lost'
+    this.#out = 0
     this.#hidden = []
     for (const resolve of this.#settled.splice(0)) resolve()
     this.wake()
@@ -162,8 +165,8 @@ export class Holdings {
       const batch = this.#hidden.splice(0, room)
       for (const receipt of batch) {
         receipt.turn = ++this.#turns
-        this.#out.add(receipt)
       }
+      this.#out += batch.length
       this.#options.onDeliveries(batch.map(({ delivery }) => delivery))
     }
     if (this.free > 0) this.wake()

@@ -93,7 +93,7 @@ export class Publisher {
     const link = this.#options.nodes.of(this.#options.stream)
     if (!link.isUp) return
     if (this.#doubtful.length > 0) {
-      if (this.#window.inFlight.size === 0) void this.#resolveDoubts() // never rejects
+      if (this.#window.isIdle) void this.#resolveDoubts() // never rejects
       return
     }
     if (this.#link !== link || this.#since === '') this.#since = link.hello.since
@@ -149,7 +149,7 @@ export class Publisher {
       this.#pause()
     }
     // There may be a connection already.
-    if (this.#window.inFlight.size === 0) real.queueMicrotask(() => this.pump())
+    if (this.#window.isIdle) real.queueMicrotask(() => this.pump())
   }
 
   /** What was in flight when a connection was lost, or met no stream. */

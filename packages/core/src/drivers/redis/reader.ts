@@ -263,10 +263,12 @@ export class Reader {
     for (const which of [1, 2] as const) {
       const key = keys[which - 1] as string
       for (let from = '-'; ; ) {
+        // Before it is asked: what is settled meanwhile is in the answer, and is done.
+        const known = holdings.ids(which)
         const page = listOf(await nodes.send(key, ['XPENDING', key, group, from, '+', String(PENDING_PAGE), this.#lease.name]))
         for (const one of page) {
           const [id, , , count] = listOf(one)
-          if (holdings.has(which, String(id))) continue
+          if (known.has(String(id))) continue
           const [found] = listOf(await nodes.send(key, ['XRANGE', key, String(id), String(id)], true))
           if (found !== undefined) came.push({ which, entry: entryIn(which, id, listOf(found)[1]), unsettledBefore: Number(count) - 1 })
           else {

@@ -1,10 +1,11 @@
 import type { Delivery } from '../../driver.ts'
+import { RenewedMap } from '../../renewed-map.ts'
 import type { Receipt } from './reader.ts'
 
 /** What a reader has handed out and nobody has settled yet, up to its limit. */
 export class Outstanding {
   /** By their rows. Those of a partition are held by its range. */
-  readonly #delayed = new Map<number, Receipt>()
+  readonly #delayed = new RenewedMap<number, Receipt>()
   #count = 0
   #limit: number
   /** The one that was out when its owner died: nothing else is handed out beside it, or it would take that along when it kills us too. */

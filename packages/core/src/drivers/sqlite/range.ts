@@ -1,3 +1,4 @@
+import { RenewedMap } from '../../renewed-map.ts'
 import type { Row } from './open-file.ts'
 import type { Receipt } from './reader.ts'
 import type { Seat } from './seat.ts'
@@ -21,7 +22,7 @@ export class Range {
   readonly part: number
   readonly #seat: Seat
   readonly #onTaken: (range: Range) => void
-  readonly #out = new Map<number, Receipt>()
+  readonly #out = new RenewedMap<number, Receipt>()
   #span: Span
   #draining = false
   #changed = false
