@@ -45,7 +45,7 @@ const FLOORS = [
   'operations',
   'decorators',
 ]
-const GROUND = ['contract', 'driver.ts', 'errors.ts', 'clock.ts', 'pending.ts', 'linked-list.ts', 'renewed-map.ts']
+const GROUND = ['contract', 'driver.ts', 'errors.ts', 'clock.ts', 'pending.ts', 'queue.ts', 'linked-list.ts', 'renewed-map.ts']
 const ROOF = ['messaging.ts', 'default.ts', 'close-on-signal.ts', 'index.ts', 'internal.ts', 'instance', 'cli', 'testing']
 
 /** NaN for what has none, which is neither above nor below anything: drivers, whose rules are their own, and what is no part of the core. */

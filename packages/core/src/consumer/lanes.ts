@@ -1,3 +1,4 @@
+import { Queue } from '../queue.ts'
 import { RenewedMap } from '../renewed-map.ts'
 
 /** Something that runs in a lane. */
@@ -28,9 +29,8 @@ export class Lanes<J extends Job> {
   readonly #options: LanesOptions<J>
   /** Lanes with a job, and what waits behind it. Most have nothing, and need no array. */
   readonly #lines = new RenewedMap<string, J[] | undefined>()
-  /** May start when there is room. A queue with a moving head: shift() is linear. */
-  #ready: J[] = []
-  #head = 0
+  /** May start when there is room. */
+  #ready = new Queue<J>()
   #running = 0
   #alone: J | undefined
   #cancelAlone: (() => void) | undefined
@@ -76,9 +76,9 @@ export class Lanes<J extends Job> {
 
   /** Forgets waiting jobs: they never start. What runs goes on. */
   drop(match: (job: J) => boolean): void {
-    const ready = this.#ready.slice(this.#head)
-    this.#head = 0
-    this.#ready = ready.filter((job) => !match(job))
+    const ready = [...this.#ready]
+    this.#ready = new Queue()
+    for (const job of ready) if (!match(job)) this.#ready.push(job)
     for (const [lane, line] of this.#lines)
       if (line)
         this.#lines.set(
@@ -115,14 +115,10 @@ export class Lanes<J extends Job> {
   #start(): void {
     if (this.#starting) return
     this.#starting = true
-    while (!this.#stopped && !this.#alone && this.#running < this.#options.concurrency && this.#head < this.#ready.length) {
-      const job = this.#ready[this.#head] as J
-      if (job.alone && this.#running > this.#notAlone) break
-      this.#head++
-      if (this.#head > 1_000 && this.#head * 2 > this.#ready.length) {
-        this.#ready = this.#ready.slice(this.#head)
-        this.#head = 0
-      }
+    while (!this.#stopped && !this.#alone && this.#running < this.#options.concurrency) {
+      const job = this.#ready.peek()
+      if (!job || (job.alone && this.#running > this.#notAlone)) break
+      this.#ready.shift()
       this.#running++
       if (job.alone) this.#alone = job
       const rest = this.#run(job)

@@ -1,3 +1,4 @@
+import { Queue } from '../queue.ts'
 import { RenewedMap } from '../renewed-map.ts'
 import type { PendingMessage } from './pending.ts'
 
@@ -13,16 +14,14 @@ export class SendWindow<E extends PendingMessage> {
   /** By their numbers, in the order in which they were sent. */
   readonly #inFlight = new RenewedMap<number, E>()
   #bytes = 0
-  #waiting: E[] = []
-  /** How many of `#waiting` have gone: shifting a long array costs. */
-  #gone = 0
+  #waiting = new Queue<E>()
 
   constructor(options: SendWindowOptions) {
     this.#options = options
   }
 
   get isWaiting(): boolean {
-    return this.#gone < this.#waiting.length
+    return this.#waiting.length > 0
   }
 
   get isIdle(): boolean {
@@ -40,25 +39,20 @@ export class SendWindow<E extends PendingMessage> {
 
   /** To be sent again, in publish order. */
   again(entries: readonly E[]): void {
-    this.#waiting = [...entries, ...this.#waiting.slice(this.#gone)].sort((a, b) => a.n - b.n)
-    this.#gone = 0
+    this.#wait([...entries, ...this.#waiting].sort((a, b) => a.n - b.n))
   }
 
   /** What is to be sent now. Undefined when nothing waits, or as much is in flight as may be. */
   next(): E | undefined {
     if (this.#inFlight.size >= this.#options.messages || (this.#bytes >= this.#options.bytes && this.#inFlight.size > 0)) return undefined
-    for (; this.#gone < this.#waiting.length; this.#gone++) {
-      const entry = this.#waiting[this.#gone] as E
-      if (!entry.over) return entry
-    }
-    this.#waiting = []
-    this.#gone = 0
-    return undefined
+    let entry = this.#waiting.peek()
+    for (; entry?.over; entry = this.#waiting.peek()) this.#waiting.shift()
+    return entry
   }
 
   /** The next one waits here no more. */
   shift(): void {
-    this.#gone++
+    this.#waiting.shift()
   }
 
   sent(entry: E): void {
@@ -80,7 +74,11 @@ export class SendWindow<E extends PendingMessage> {
 
   /** While nothing can be sent, what has expired must not fill the line. */
   dropOver(): void {
-    this.#waiting = this.#waiting.slice(this.#gone).filter((entry) => !entry.over)
-    this.#gone = 0
+    this.#wait([...this.#waiting].filter((entry) => !entry.over))
+  }
+
+  #wait(entries: readonly E[]): void {
+    this.#waiting = new Queue()
+    for (const entry of entries) this.#waiting.push(entry)
   }
 }

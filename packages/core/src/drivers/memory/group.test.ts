@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Delivery, Message } from '../../driver.ts'
+import { Queue } from '../../queue.ts'
 import { Group } from './group.ts'
 import { Member, Receipt } from './member.ts'
-import { Queue } from './queue.ts'
 
 // The order of hand-outs is this group's own doing; on brokers it is the broker's, so it has no case in the conformance list.
 

@@ -1,10 +1,10 @@
 import { real } from '../../clock.ts'
 import type { DeadLetterPlace } from '../../driver.ts'
+import { Queue } from '../../queue.ts'
 import { RenewedMap } from '../../renewed-map.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { hasParked, type Lane, newLane, park, parkFirst } from './lane.ts'
 import type { Kept, Member, Receipt } from './member.ts'
-import { Queue } from './queue.ts'
 
 /** One group's view of one topic: what waits, who is there, and who gets what next. */
 export class Group {

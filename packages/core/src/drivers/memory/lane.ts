@@ -1,5 +1,5 @@
+import { Queue } from '../../queue.ts'
 import type { Kept, Member } from './member.ts'
-import { Queue } from './queue.ts'
 
 /** The messages of one key that are out or held back. While one is out its member owns the lane, and nobody else gets the key. */
 export interface Lane {

@@ -1,7 +1,7 @@
 import type { Delivery, Message, SubscribeOptions } from '../../driver.ts'
+import { Queue } from '../../queue.ts'
 import type { Group } from './group.ts'
 import type { Lane } from './lane.ts'
-import { Queue } from './queue.ts'
 
 /** A message as it is stored: one object for all groups, since nobody changes it. */
 export interface Kept {

@@ -1,8 +1,8 @@
 import { real } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
+import { Queue } from '../../queue.ts'
 import { Group } from './group.ts'
 import { type Kept, ownCopy } from './member.ts'
-import { Queue } from './queue.ts'
 
 /** What is published while no group has started to read a topic waits for the first one, within these bounds. */
 export const UNCLAIMED_MESSAGES = 1_000_000

@@ -6,7 +6,10 @@ interface Chunk<T> {
   next: Chunk<T> | undefined
 }
 
-/** First in, first out, in chunks: nothing is copied while it grows to a million, and the memory of what has left is free at once. */
+/**
+ * First in, first out, in chunks: nothing is copied while it grows to a million, and what has left is kept by nothing here, not even by an array
+ * that is garbage itself and has grown old.
+ */
 export class Queue<T> {
   length = 0
   #head: Chunk<T> = { items: [], first: 0, next: undefined }
@@ -45,7 +48,10 @@ export class Queue<T> {
 
   /** Only while something is left: an exhausted chunk then has a next one. */
   #headInUse(): Chunk<T> {
-    while (this.#head.first === this.#head.items.length && this.#head.next) this.#head = this.#head.next
+    for (let { next } = this.#head; next && this.#head.first === this.#head.items.length; { next } = this.#head) {
+      this.#head.next = undefined
+      this.#head = next
+    }
     return this.#head
   }
 }
