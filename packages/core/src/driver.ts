@@ -1,7 +1,9 @@
 import type { Admin } from './contract/admin.ts'
+import type { Raw, Source, SourceKind } from './contract/foreign.ts'
 import type { Delivery, Message, Settlement } from './contract/message.ts'
 
 export type * from './contract/admin.ts'
+export type * from './contract/foreign.ts'
 export type * from './contract/message.ts'
 
 /** One declared retry delay. A copy may be asked for up to `jitter` (a share, 0.2 = 20 %) later than `afterMs`, never sooner. */
@@ -22,6 +24,8 @@ export interface GroupTopology {
   readonly delays: readonly Delay[]
   /** `false`: the core never settles with `deadLetter` here, no place is needed. */
   readonly deadLetter: DeadLetterPlace | false
+  /** Where its messages come from instead of from the topic, which then is only a name: for its retries and dead letters, and for people. */
+  readonly source?: Source
 }
 
 /** What must exist before the first message: declared at start, so that nothing is made on the way of a delivery. */
@@ -44,6 +48,10 @@ export interface SubscribeOptions {
   readonly from: 'earliest' | 'latest'
   /** One member at a time; a second subscribe rejects with GROUP_TAKEN. */
   readonly exclusive: boolean
+  /** By topic, those that come from something of others. As declared. */
+  readonly sources?: ReadonlyMap<string, Source>
+  /** Clients that are not ours may be in the group: what they have been given stays theirs. Default false: GROUP_FOREIGN. */
+  readonly shared?: boolean
   /** Per topic: at most this many handed out and unsettled, and never further than 50 times this past the oldest unsettled one. */
   readonly limit: number
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void
@@ -94,6 +102,10 @@ export interface Capabilities {
   readonly unsettled?: true
   /** Going down, the broker hands on to the next member what one had, and counts each time: no process sees all of that. Default false. */
   readonly countsOutages?: boolean
+  /** What of others a group can take its messages from; the core refuses the rest. Without it every source is read as the topic itself: nothing of others is here. */
+  readonly sources?: readonly SourceKind[]
+  /** Where `sources` is given: messages can be published to an exchange of others. Default false: refused. */
+  readonly targets?: boolean
 }
 
 /** What one member of a group says of itself. The core writes it and reads it; for a driver it is a text. */
@@ -143,6 +155,11 @@ export interface Driver {
    */
   readonly pipelinedBatch?: number
   subscribe(options: SubscribeOptions): Promise<Subscription>
+  /**
+   * What a delivery is on the broker. Called when a handler or a decoder asks for it, while the delivery is unsettled. Without it the core makes one
+   * from the message.
+   */
+  raw?(delivery: Delivery): Raw
   /** What is published from now on (or from the start, where kept), to this process alone: no group, nothing to settle. */
   tail(options: TailOptions): Promise<{ stop(): Promise<void> }>
   /** Flushes, hands unsettled deliveries back uncounted, disconnects. Safe to call twice, also while connecting. */
@@ -153,8 +170,8 @@ export interface Driver {
 export interface TopicOptions {
   /** Of every topic. More members of a group than this do not share one of its topics. */
   readonly partitions?: number
-  /** Of single topics, by name. */
-  readonly topics?: Readonly<Record<string, { readonly partitions?: number }>>
+  /** Of single topics, by name. `unclaimed: false`: what no group of ours reads is kept for none. */
+  readonly topics?: Readonly<Record<string, { readonly partitions?: number; readonly unclaimed?: boolean }>>
 }
 
 /** What the core gives every driver. Drivers get their time from `clock` and say nothing themselves: state goes through the callbacks. */
@@ -174,6 +191,8 @@ export interface DriverOptions {
   readonly client?: Readonly<Record<string, unknown>>
   /** Where topics have no partitions of the broker's there is nothing to do for it. */
   readonly topics?: TopicOptions
+  /** What topics are called on this broker, where that is not their name (and then without the prefix): `shop:orders` of Redis, an exchange of MassTransit. */
+  readonly names?: Readonly<Record<string, string>>
 }
 
 /** Time as a parameter. Tests give a virtual one. */

@@ -1,3 +1,5 @@
+import type { Properties, Target } from './foreign.ts'
+
 /** What is sent or was received. `key` and `headers` are a readable view in UTF-8, for handlers and logs. */
 export interface Message {
   /** Empty where a foreign author gave none and the broker has no lasting place to make one from. */
@@ -9,6 +11,12 @@ export interface Message {
   readonly tombstone?: true
   /** The name of the event in the body, for brokers that show one beside it (AMQP's `type`). Written, never read back: the body says it. */
   readonly event?: string
+  /** Written, never read back: where it goes instead of to its topic. Only drivers whose capabilities have `targets` are given one. */
+  readonly target?: Target
+  /** Written, never read back (`Driver.raw` has them): what the broker has no place for is left out. */
+  readonly properties?: Properties
+  /** Written, never read back: Redis stores these fields and nothing else, neither headers nor the id. Others leave it out. */
+  readonly fields?: Readonly<Record<string, string | Uint8Array>>
 }
 
 /** A message in the hands of one subscription, until it is settled or lost. */
