@@ -1,4 +1,5 @@
 import { flag, milliseconds, type Option, oneOf, whole } from '../options/option.ts'
+import { FROM, type From, type Start } from './source-options.ts'
 
 /** Options of a whole group. Handlers that share a group may each give them, if they agree. */
 export interface GroupOptions {
@@ -8,14 +9,19 @@ export interface GroupOptions {
   readonly maxUnsettled?: number
   /** 'none' (default): a failed message leaves the line and comes back later. 'key': it keeps its key waiting. */
   readonly ordering?: 'none' | 'key'
-  /** Where a new group begins. Default 'earliest'. */
-  readonly from?: 'earliest' | 'latest'
+  /** Where a new group begins (default 'earliest'), or what of others its messages come from: `{ queue: 'shop.billing' }`. */
+  readonly from?: From
   /** An event name nobody in the group handles: 'skip' (default: counted, said once) or 'deadLetter'. */
   readonly unknown?: 'skip' | 'deadLetter'
   /** Then the signal aborts, the session rolls back and the message is retried. Default 60,000. Never infinite. */
   readonly handlerTimeoutMs?: number
   /** Members of other services, and clients that are not ours, may be in the group. Default false: GROUP_SHARED. */
   readonly shared?: boolean
+}
+
+/** What is left of them for the whole group: a source belongs to a topic. */
+export interface GroupSaid extends Omit<GroupOptions, 'from'> {
+  readonly from?: Start
 }
 
 /** The same at the app, for every group that says nothing else. */
@@ -32,7 +38,7 @@ export const GROUP: Readonly<Record<keyof GroupOptions, Option>> = {
     must: oneOf('none', 'key'),
     text: "`'none'`: a failed message leaves the line and comes back later. `'key'`: it keeps its key waiting",
   },
-  from: { default: "`'earliest'`", must: oneOf('earliest', 'latest'), text: "where a new group begins: `'earliest'` or `'latest'`" },
+  from: FROM,
   unknown: {
     default: "`'skip'`",
     must: oneOf('skip', 'deadLetter'),

@@ -5,8 +5,9 @@ import type { Config } from '../config/config.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { Driver, Message, Topology } from '../driver.ts'
 import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
-import { type GroupPlan, handlersOf, planGroups, topologyOf } from '../handlers/plan.ts'
+import { type GroupPlan, handlersOf, ownTopics, planGroups, topologyOf } from '../handlers/plan.ts'
 import { select } from '../handlers/select.ts'
+import { asOwnLogs, checkSources } from '../handlers/sources.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { HandleMiddleware } from '../publish/middleware.ts'
 import type { Publishing } from '../scope/publishing.ts'
@@ -46,12 +47,13 @@ export class Groups {
   #runs: readonly GroupRun[] = []
   #stuck: string | undefined
 
-  /** @throws CorebusError HANDLERS, SELECTION */
+  /** @throws CorebusError HANDLERS, SELECTION, SOURCE */
   constructor(specs: readonly HandlerSpec[], driver: Driver, startOptions: StartOptions, options: GroupsOptions) {
     this.#with = options
     this.#driver = driver
     this.#startOptions = startOptions
     this.#plans = select(this.#plan(specs), startOptions)
+    checkSources(this.#plans, driver.name, driver.capabilities)
   }
 
   #plan(specs: readonly HandlerSpec[]): readonly GroupPlan[] {
@@ -87,7 +89,11 @@ export class Groups {
   }
 
   topology(): Topology {
-    return { topics: [...new Set(this.#plans.flatMap((plan) => [...plan.topics.keys()]))], groups: this.#plans.flatMap(topologyOf) }
+    const { capabilities } = this.#driver
+    return {
+      topics: [...new Set(this.#plans.flatMap((plan) => ownTopics(plan, capabilities)))],
+      groups: this.#plans.flatMap((plan) => topologyOf(plan, capabilities)),
+    }
   }
 
   /** What waits for the new groups. */
@@ -139,6 +145,9 @@ export class Groups {
 
   sayStarted(news: News, waiting: Backlogs): void {
     const { logger } = this.#with
+    const { name, capabilities } = this.#driver
+    const own = asOwnLogs(this.#plans, name, capabilities)
+    if (own !== undefined) logger.info(own)
     for (const plan of this.#plans) {
       const topics = [...plan.topics.keys()]
       // The pid is in the text: pino has a field of that name already, and pretty output leaves it out.

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Driver } from '../driver.ts'
-import type { GroupPlan } from '../handlers/plan.ts'
+import { type GroupPlan, ownTopics } from '../handlers/plan.ts'
 import { nearest } from '../options/spelling.ts'
 
 /** What a start finds that was not there before it: worth a line, because it may be a name that is spelt wrong, or a lot of work. */
@@ -18,15 +18,16 @@ interface NewTopic {
 }
 
 /** What is new to the broker: it is asked before anything is declared. */
-export async function newsOf({ admin }: Driver, plans: readonly GroupPlan[]): Promise<News> {
-  const wanted = [...new Set(plans.flatMap((plan) => [...plan.topics.keys()]))]
+export async function newsOf({ admin, capabilities }: Driver, plans: readonly GroupPlan[]): Promise<News> {
+  const wanted = [...new Set(plans.flatMap((plan) => ownTopics(plan, capabilities)))]
+  if (wanted.length === 0) return { topics: [], groups: [] }
   const known = new Map((await admin.topics(wanted)).map(({ topic, groups }) => [topic, groups]))
   const missing = wanted.filter((topic) => !known.has(topic))
   // Every name that there is may be many, so they are asked for only when one is missing.
   const names = missing.length === 0 ? [] : (await admin.topics()).map(({ topic }) => topic)
   const pairs = plans
     .filter((plan) => plan.from === 'earliest')
-    .flatMap((plan) => [...plan.topics.keys()].map((topic) => [topic, plan.group] as const))
+    .flatMap((plan) => ownTopics(plan, capabilities).map((topic) => [topic, plan.group] as const))
   return {
     topics: missing.map((topic) => ({ topic, near: nearest(topic, names) })),
     groups: pairs.filter(([topic, group]) => known.has(topic) && !known.get(topic)?.includes(group)),

@@ -1,14 +1,15 @@
 import { AUTO_START, GROUP, type GroupOptions } from '../config/group-options.ts'
 import { RETRY, type RetryOptions } from '../config/retry-options.ts'
+import type { From } from '../config/source-options.ts'
 import { CorebusError } from '../errors.ts'
 import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
 import {
+  groupOf,
   MESSAGE_HANDLER,
   type MessageHandlerOptions,
   messageOn,
   ON_EVENT,
   type OnEventOptions,
-  pickGroupOptions,
   pickRetryOptions,
 } from '../handlers/specs.ts'
 import { checkOptions } from '../options/check.ts'
@@ -110,7 +111,7 @@ function methodSpec(
   { method, key, kind, options: own }: MethodRecord,
 ): HandlerSpec {
   const where = `${name}.${method}`
-  const { on, retry, session } =
+  const { on, retry, from, session } =
     kind === 'onEvent'
       ? eventOn(where, own as { type: EventType | string; options: OnEventOptions })
       : messagesOn(where, own as MessageHandlerOptions<unknown>)
@@ -121,27 +122,29 @@ function methodSpec(
     on,
     classTopics: options.topics,
     retry: [retry, pickRetryOptions(options)],
-    groupOptions: pickGroupOptions(options),
+    ...groupOf(options, from),
     autoStart: options.autoStart ?? true,
     session: session ?? options.session,
     bind: async (resolve) => bindMethod(await instanceOf(type, resolve), key, where),
   }
 }
 
-function messagesOn(where: string, options: MessageHandlerOptions<unknown>): Pick<HandlerSpec, 'on' | 'session'> & { retry: RetryOptions } {
-  checkOptions(`@messageHandler ${where}`, options, MESSAGE_HANDLER, OF_THE_CLASS)
-  return { on: messageOn(options), retry: pickRetryOptions(options), session: options.session }
+interface OnMethod extends Pick<HandlerSpec, 'on' | 'session'> {
+  readonly retry: RetryOptions
+  readonly from: From | undefined
 }
 
-function eventOn(
-  where: string,
-  { type, options }: { type: EventType | string; options: OnEventOptions },
-): Pick<HandlerSpec, 'on' | 'session'> & { retry: RetryOptions } {
+function messagesOn(where: string, options: MessageHandlerOptions<unknown>): OnMethod {
+  checkOptions(`@messageHandler ${where}`, options, MESSAGE_HANDLER, OF_THE_CLASS)
+  return { on: messageOn(options), retry: pickRetryOptions(options), from: options.from, session: options.session }
+}
+
+function eventOn(where: string, { type, options }: { type: EventType | string; options: OnEventOptions }): OnMethod {
   checkEventType(type, `@onEvent ${where}`)
   checkOptions(`@onEvent ${where}`, options, ON_EVENT, OF_THE_CLASS)
   const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
   const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }
-  return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options), session: options.session }
+  return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options), from: options.from, session: options.session }
 }
 
 async function instanceOf(type: Class, resolve: Resolve): Promise<object> {

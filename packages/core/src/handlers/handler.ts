@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import type { GroupOptions } from '../config/group-options.ts'
+import type { GroupSaid } from '../config/group-options.ts'
 import type { RetryOptions } from '../config/retry-options.ts'
-import type { Message } from '../driver.ts'
+import type { Message, Source } from '../driver.ts'
 import type { Producer, Publishing } from '../scope/publishing.ts'
 import type { SessionMode } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
@@ -60,7 +60,9 @@ export interface HandlerSpec {
   readonly classTopics: readonly string[] | undefined
   /** Nearest first: the handler's own, then its class's. */
   readonly retry: readonly RetryOptions[]
-  readonly groupOptions: GroupOptions
+  readonly groupOptions: GroupSaid
+  /** What of others its messages come from, instead of from its topic. */
+  readonly source?: Source | undefined
   readonly autoStart: boolean
   /** Default true. */
   readonly session?: SessionMode | undefined

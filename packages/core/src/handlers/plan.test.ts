@@ -204,7 +204,7 @@ describe('options of a group', () => {
 
   test('dead letters: the nearest level, the app, the default', () => {
     const places = (specs: HandlerSpec[], defaults?: Partial<PlanDefaults>) =>
-      plan(specs, defaults).flatMap((group) => topologyOf(group).map(({ deadLetter }) => deadLetter))
+      plan(specs, defaults).flatMap((group) => topologyOf(group, capabilities).map(({ deadLetter }) => deadLetter))
     expect(places([handle('t')])).toEqual([{}])
     expect(places([handle('t')], { retry: { deadLetter: { name: 'x', ttlMs: 5 } } })).toEqual([{ name: 'x', ttlMs: 5 }])
     expect(places([handle('t', { deadLetter: true })], { retry: { deadLetter: false } })).toEqual([{}])

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { GroupOptions } from '../config/group-options.ts'
+import type { GroupSaid } from '../config/group-options.ts'
 import {
   declaredDelays,
   MAX_DELAYS,
@@ -10,13 +10,14 @@ import {
   retryPolicy,
   SHORTEST_SNOOZE_MS,
 } from '../config/retry.ts'
-import type { Capabilities, DeadLetterPlace, Delay, GroupTopology } from '../driver.ts'
+import type { Capabilities, DeadLetterPlace, Delay, GroupTopology, Source } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { Mistakes, type Reading, read } from '../options/reading.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
 import { checkName } from '../wire/names.ts'
 import { evaluatedAgain, registeredOnce } from './again.ts'
 import type { HandlerSpec } from './handler.ts'
+import { sourcesFor, sourcesOf } from './sources.ts'
 
 /** One handler in its place, with the policy that holds for it. */
 export interface HandlerPlan {
@@ -31,9 +32,11 @@ export interface TopicPlan {
   /** Takes every message that no event handler takes. */
   readonly rest: HandlerPlan | undefined
   readonly deadLetter: DeadLetterPlace | false
+  /** What of others its messages come from. */
+  readonly source: Source | undefined
 }
 
-export interface GroupPlan extends Required<GroupOptions> {
+export interface GroupPlan extends Required<GroupSaid> {
   readonly group: string
   readonly topics: ReadonlyMap<string, TopicPlan>
   readonly delays: readonly Delay[]
@@ -41,7 +44,7 @@ export interface GroupPlan extends Required<GroupOptions> {
   readonly exclusive: boolean
 }
 
-export interface PlanDefaults extends Required<Pick<GroupOptions, 'concurrency' | 'maxUnsettled' | 'handlerTimeoutMs'>> {
+export interface PlanDefaults extends Required<Pick<GroupSaid, 'concurrency' | 'maxUnsettled' | 'handlerTimeoutMs'>> {
   readonly service: string
   readonly defaultTopic: string | undefined
   readonly retry: RetryOptions
@@ -85,6 +88,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   attempt(() => checkName('group', group))
   const options = mistakes.of(groupOptions(group, specs, defaults))
   const topics = new Map<string, { events: Map<string, HandlerPlan>; rest: HandlerPlan | undefined }>()
+  const handlers = new Map<string, HandlerSpec[]>()
   const policies: RetryPolicy[] = []
 
   for (const spec of specs) {
@@ -94,6 +98,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     policies.push(retry)
     for (const topic of mistakes.of(topicsOf(spec, defaults))) {
       attempt(() => checkName('topic', topic))
+      handlers.set(topic, [...(handlers.get(topic) ?? []), spec])
       const plan = topics.get(topic) ?? { events: new Map(), rest: undefined }
       topics.set(topic, plan)
       const taken = spec.on.kind === 'event' ? plan.events.get(spec.on.name) : plan.rest
@@ -113,17 +118,20 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   const deadLetters = new Map(
     [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
+  const sources = mistakes.of(sourcesOf(group, handlers))
   return mistakes.with({
     ...options,
     group,
     delays: [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
-    topics: new Map([...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {} }])),
+    topics: new Map(
+      [...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {}, source: sources.get(topic) }]),
+    ),
   })
 }
 
 /** What its handlers say, where they agree; else the app's, else the default. */
-function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults): Reading<Required<GroupOptions>> {
+function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults): Reading<Required<GroupSaid>> {
   const mistakes = new Mistakes()
   const said: Record<string, unknown> = {}
   const sayer = new Map<string, HandlerSpec>()
@@ -139,7 +147,7 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
       sayer.set(option, spec)
     }
   const { concurrency, maxUnsettled, handlerTimeoutMs, capabilities } = defaults
-  const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as Required<GroupOptions>
+  const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as Required<GroupSaid>
   const longest = Math.min(capabilities.longestHandlingMs, 24 * 60 * 60_000)
   if (!(options.handlerTimeoutMs > 0 && options.handlerTimeoutMs <= longest))
     mistakes.add(
@@ -182,7 +190,7 @@ function withPassingOn(delays: readonly Delay[]): readonly Delay[] {
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */
 function wrongOrdering(
   group: string,
-  options: Required<GroupOptions>,
+  options: Required<GroupSaid>,
   policies: readonly RetryPolicy[],
   defaults: PlanDefaults,
 ): readonly string[] {
@@ -224,8 +232,18 @@ function placeOf(option: RetryOptions['deadLetter']): DeadLetterPlace | false {
 }
 
 /** What a broker must have before the first delivery. */
-export function topologyOf(plan: GroupPlan): readonly GroupTopology[] {
-  return [...plan.topics.values()].map(({ topic, deadLetter }) => ({ group: plan.group, topic, delays: plan.delays, deadLetter }))
+export function topologyOf(plan: GroupPlan, capabilities: Capabilities): readonly GroupTopology[] {
+  const sources = sourcesFor(plan, capabilities)
+  return [...plan.topics.values()].map(({ topic, deadLetter }) => {
+    const source = sources.get(topic)
+    return { group: plan.group, topic, delays: plan.delays, deadLetter, ...(source && { source }) }
+  })
+}
+
+/** The topics that are read as such: not those that are only a name for what comes from something of others. */
+export function ownTopics(plan: GroupPlan, capabilities: Capabilities): readonly string[] {
+  const sources = sourcesFor(plan, capabilities)
+  return [...plan.topics.keys()].filter((topic) => !sources.has(topic))
 }
 
 export function handlersOf({ events, rest }: TopicPlan): readonly HandlerPlan[] {

@@ -1,5 +1,7 @@
-import { AUTO_START, GROUP, type GroupOptions } from '../config/group-options.ts'
+import { AUTO_START, GROUP, type GroupOptions, type GroupSaid } from '../config/group-options.ts'
 import { RETRY, type RetryOptions } from '../config/retry-options.ts'
+import { FROM, type From, readFrom } from '../config/source-options.ts'
+import type { Source } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { isTexts, must, needed, type Option, type Options, text, texts } from '../options/option.ts'
@@ -16,6 +18,8 @@ export interface MessageHandlerOptions<In> extends RetryOptions {
   readonly schema?: Schema<In>
   /** 'json' (default), 'text', 'bytes', or a function of the bytes and headers. */
   readonly decode?: Decode
+  /** Where its group begins, or what of others its messages come from: `{ queue: 'shop.billing' }`. Default: what its class says, else 'earliest'. */
+  readonly from?: From
   /** How it stands in a session. Default: what its class says, else true. */
   readonly session?: SessionMode
 }
@@ -45,6 +49,7 @@ export const MESSAGE_HANDLER: Readonly<Record<keyof MessageHandlerOptions<unknow
     must: must("'json', 'text', 'bytes' or a function", (value) => typeof value === 'function' || DECODES.includes(value)),
     text: "`'json'`, `'text'`, `'bytes'`, or `(body, headers) => value`",
   },
+  from: { ...FROM, default: "its class's, else `'earliest'`" },
   session: { ...SESSION_MODE, default: "its class's, else `true`" },
   ...RETRY,
 }
@@ -56,6 +61,7 @@ export const ON_EVENT: Readonly<Record<keyof OnEventOptions, Option>> = {
     must: texts,
     text: 'where the event is listened for: one, or an array',
   },
+  from: { ...FROM, default: "its class's, else `'earliest'`" },
   session: { ...SESSION_MODE, default: "its class's, else `true`" },
   ...RETRY,
 }
@@ -70,7 +76,17 @@ export const FUNCTION: Readonly<Record<keyof FunctionOptions, Option>> = {
 const pick = <T extends object>(options: T, of: Options): T =>
   Object.fromEntries(Object.entries(options).filter(([name, value]) => Object.hasOwn(of, name) && value !== undefined)) as T
 
-export const pickGroupOptions = (options: GroupOptions): GroupOptions => pick(options, GROUP)
+/** What is said of the group, and of what the handler's messages come from: the nearest says it. */
+export function groupOf(
+  said: GroupOptions,
+  nearest: From | undefined = said.from,
+): { groupOptions: GroupSaid; source: Source | undefined } {
+  const { from, ...options } = pick(said, GROUP)
+  const [near, far] = [readFrom(nearest), readFrom(from)]
+  const start = near.start ?? far.start
+  return { groupOptions: { ...options, ...(start !== undefined && { from: start }) }, source: near.source ?? far.source }
+}
+
 export const pickRetryOptions = (options: RetryOptions): RetryOptions => pick(options, RETRY)
 
 /** What a message handler listens to. */
@@ -91,7 +107,7 @@ export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOp
     on: messageOn(options),
     classTopics: undefined,
     retry: [pickRetryOptions(options)],
-    groupOptions: pickGroupOptions(options),
+    ...groupOf(options),
     autoStart: options.autoStart ?? true,
     session: options.session,
     bind: () => handler,
@@ -107,6 +123,8 @@ function placeOf(handler: HandlerFunction, what: string, at: string | undefined)
 export interface OnEventOptions extends RetryOptions {
   /** Where the event is listened for. Default: the event type's topic, else the class's topics. */
   readonly topic?: string | readonly string[]
+  /** Where its group begins, or what of others its messages come from: `{ queue: 'shop.billing' }`. Default: what its class says, else 'earliest'. */
+  readonly from?: From
   /** How it stands in a session. Default: what its class says, else true. */
   readonly session?: SessionMode
 }
@@ -131,7 +149,7 @@ export function eventSpec(type: EventType | string, options: OnEventOptions & Fu
     },
     classTopics: undefined,
     retry: [pickRetryOptions(options)],
-    groupOptions: pickGroupOptions(options),
+    ...groupOf(options),
     autoStart: options.autoStart ?? true,
     session: options.session,
     bind: () => handler as HandlerFunction,

@@ -53,7 +53,8 @@ export const optional =
   () =>
     new $ZodOptional({ type: 'optional', innerType: check() })
 
-const given = (check: (value: unknown) => boolean, words: Words): Check =>
+/** An option for which `check` holds when it is given; `words` are the end of the sentence that begins with its name. */
+export const given = (check: (value: unknown) => boolean, words: Words): Check =>
   optional(holds((value) => value === undefined || check(value), words))
 
 /** An option for which `check` holds when it is given; `words` complete the sentence "must be ...". */
@@ -125,7 +126,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(redactUrl(value).slice(0, 60))
   if (value === null || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'undefined') return String(value)
   return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
