@@ -40,7 +40,7 @@ export const FROM: Option = {
 function mistakesOf(from: Record<string, unknown>): readonly string[] {
   const named = KINDS.filter((kind) => from[kind] !== undefined)
   const [kind, other] = named
-  if (kind === undefined) return [`it names none of ${KINDS.join(', ')}${nearest(from)}`]
+  if (kind === undefined) return [`it names none of ${KINDS.join(', ')}.${nearest(from)}`]
   if (other !== undefined) return [`it names ${named.join(' and ')}, and a handler has one source`]
   const known = [kind, 'start', ...BESIDE[kind]]
   const mistakes = Object.keys(from)

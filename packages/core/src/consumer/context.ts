@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Message } from '../driver.ts'
+import type { Delivery, Driver, Message, Properties, Raw } from '../driver.ts'
 import type { HandlerContext, HandlerSpec } from '../handlers/handler.ts'
 import { Part } from '../scope/part.ts'
 import type { EventOptions, Producer, Publishing } from '../scope/publishing.ts'
@@ -8,9 +8,11 @@ import { opensIn, type Session, type Sessions } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { HEADER } from '../wire/headers.ts'
 import { forbid } from './forbidden.ts'
+import { ownBytes, rawOf } from './received.ts'
 
 /** The runtime's view of one delivery, from being handed out until it is settled. */
 export interface Call {
+  readonly delivery: Delivery
   readonly message: Message
   readonly attempt: number
   readonly signal: AbortSignal
@@ -31,6 +33,8 @@ export interface ContextOptions {
   readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly logger: Logger
   readonly owner: Publishing
+  /** For what of a message is only on the broker. */
+  readonly driver?: Pick<Driver, 'raw'> | undefined
 }
 
 /** What most handlers do not ask for is made when it is asked for. Each may be taken out of the context and called by itself. */
@@ -49,16 +53,18 @@ export class Context implements HandlerContext {
   readonly #opened: Opened | undefined
   readonly #spec: HandlerSpec
   readonly #session: ContextOptions['session']
+  readonly #driver: ContextOptions['driver']
+  #raw: Raw | undefined
   #part: Part | undefined
   #logger: Logger | undefined
 
   constructor(
     call: Call,
     scope: Scope,
-    { group, logger, owner, session }: ContextOptions,
-    { opened, event, spec }: { opened: Opened | undefined; event: string | undefined; spec: HandlerSpec },
+    { group, logger, owner, session, driver }: ContextOptions,
+    { opened, event, spec, id }: { opened: Opened | undefined; event: string | undefined; spec: HandlerSpec; id: string },
   ) {
-    const { topic, key, id, headers } = call.message
+    const { topic, key, headers } = call.message
     this.attempt = call.attempt
     this.topic = topic
     this.key = key
@@ -73,6 +79,25 @@ export class Context implements HandlerContext {
     this.#opened = opened
     this.#spec = spec
     this.#session = session
+    this.#driver = driver
+  }
+
+  get #received(): Raw {
+    this.#raw ??= rawOf(this.#driver, this.#call.delivery)
+    return this.#raw
+  }
+
+  get rawKey(): Uint8Array | undefined {
+    const { key } = this.#received
+    return key && ownBytes(key)
+  }
+
+  get properties(): Properties | undefined {
+    return this.#received.properties
+  }
+
+  get routingKey(): string | undefined {
+    return this.#received.routingKey
   }
 
   get db(): unknown {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { loggingSession } from '../../test/kit.ts'
 import type { Message } from '../driver.ts'
 import { Reject, RetryLater } from '../errors.ts'
-import type { HandlerContext, HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
+import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import { planGroups, type TopicPlan } from '../handlers/plan.ts'
 import { eventSpec, messageSpec } from '../handlers/specs.ts'
 import { currentScope, nextIdIn, type Outlet, record, type Scope } from '../scope/scope.ts'
@@ -62,8 +62,8 @@ async function run(to: Message, specs: readonly HandlerSpec[], given: Given = {}
 }
 
 /** Without waiting for anything. */
-function atOnce(handler: HandlerFunction): Dispatched | Promise<Dispatched> {
-  const spec = messageSpec({ topic: 't' }, handler)
+function atOnce(handler: HandlerFunction, decode: Decode = 'json'): Dispatched | Promise<Dispatched> {
+  const spec = messageSpec({ topic: 't', decode }, handler)
   return dispatched(message(json(1)), [spec], new Map([[spec, handler]]), {})
 }
 
@@ -74,7 +74,16 @@ function dispatched(
   { call, ...options }: Given,
 ): Dispatched | Promise<Dispatched> {
   return dispatch(
-    { message: to, attempt: 1, signal: new AbortController().signal, aborted: false, blockedMs: 0, forbidden: () => undefined, ...call },
+    {
+      delivery: { message: to, unsettledBefore: 0, receipt: undefined },
+      message: to,
+      attempt: 1,
+      signal: new AbortController().signal,
+      aborted: false,
+      blockedMs: 0,
+      forbidden: () => undefined,
+      ...call,
+    },
     planOf(...specs),
     {
       group: 'g',
@@ -183,7 +192,11 @@ describe('what a handler gets', () => {
       'a decode function that throws',
       message(bytes('x')),
       [rest(undefined, { decode: () => Buffer.alloc(-1) })],
-      { kind: 'hopeless', reason: 'not-json' },
+      {
+        kind: 'hopeless',
+        reason: 'decode',
+        error: { code: 'DECODE', message: expect.stringMatching(/^decode of .* failed: /) },
+      },
       undefined,
     ],
     ['no envelope', message(json({ id: 1 })), [onCreated()], { kind: 'hopeless', reason: 'not-an-event' }, undefined],
@@ -312,6 +325,18 @@ describe('what is waited for', () => {
   test('a handler that returns nothing, or throws, has ended when it returns', () => {
     expect(atOnce(() => undefined)).toMatchObject({ verdict: { kind: 'ok' } })
     expect(atOnce(() => 'a value')).toMatchObject({ verdict: { kind: 'ok' } })
+    expect(
+      atOnce(
+        () => undefined,
+        (body) => body.length,
+      ),
+    ).toMatchObject({ verdict: { kind: 'ok' } })
+    expect(
+      atOnce(
+        () => undefined,
+        async (body) => body.length,
+      ),
+    ).toBeInstanceOf(Promise)
     const thrown = () => {
       throw new Error('no')
     }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Message } from '../driver.ts'
+import type { Driver, Message } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
@@ -13,8 +13,9 @@ import { type Inbox, type Opens, type Outbox, opensIn, type Session, type Sessio
 import { HEADER } from '../wire/headers.ts'
 import { carried } from '../wire/id.ts'
 import { type Call, Context, type Opened } from './context.ts'
-import { type Found, find } from './find.ts'
-import { forbid } from './forbidden.ts'
+import { find } from './find.ts'
+import { Forbidden, forbid } from './forbidden.ts'
+import type { Found, Now } from './found.ts'
 import type { Members } from './members.ts'
 import type { Verdict } from './outcome.ts'
 import { verdictOf } from './thrown.ts'
@@ -33,6 +34,10 @@ export interface DispatchOptions {
   readonly outlet: Outlet
   /** The others of the group, where they can be known. */
   readonly members?: Pick<Members, 'handles'> | undefined
+  /** For what of a message is only on the broker. */
+  readonly driver?: Pick<Driver, 'raw'> | undefined
+  /** A message without an id is handled, of which the inbox cannot know. */
+  readonly onWithoutId?: (message: Message) => void
 }
 
 /** The verdict, and what of the message was understood on the way. */
@@ -46,6 +51,8 @@ export interface Dispatched {
 /** A message whose handler was found: what its steps have in common. */
 interface Handling {
   readonly call: Call
+  /** As it is known to the inbox and to what follows from it: with the id that its envelope gave it. */
+  readonly message: Message
   readonly found: Found & { readonly kind: 'handler' }
   /** Where what it publishes waits for its end. */
   readonly scope: Scope
@@ -54,20 +61,28 @@ interface Handling {
   readonly options: DispatchOptions
 }
 
-type Now<T> = T | Promise<T>
-
 /**
  * Takes a message to its verdict and never throws. The steps, each below the one before it, come in an order that is a guarantee: decode and validate
  * (`find`), open the session, ask the inbox in it, handle, write what was recorded into the outbox, release what was recorded to the broker. At once
  * where nothing has to be waited for.
  */
 export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions): Now<Dispatched> {
-  const found = find(call.message, topic, options.unknown)
-  const { event, plan } = found
-  if (found.kind === 'verdict') return plan ? { verdict: found.verdict, event, plan } : nobodys(found.verdict, event, topic, options)
+  const found = find(call, topic, options)
+  if (!isPromise(found)) return dispatchFound(found, call, topic, options)
+  return found.then((one) => {
+    // It may have been taken from us, or have timed out, while a decoder or an envelope waited.
+    if (one.kind !== 'handler' || !(call.aborted || call.forbidden())) return dispatchFound(one, call, topic, options)
+    return { verdict: verdictOf(new Forbidden('timed out'), call, false), event: one.event, plan: one.plan }
+  })
+}
+
+function dispatchFound(found: Found, call: Call, topic: TopicPlan, options: DispatchOptions): Now<Dispatched> {
+  if (found.kind === 'nobody') return nobodys(found.verdict, found.event, topic, options)
+  if (found.kind === 'verdict') return { verdict: found.verdict, event: found.event, plan: found.plan }
   const mode = found.plan.spec.session ?? true
   const opens = mode === 'manual' ? undefined : opensIn(mode, options.session)
-  const handling: Handling = { call, found, scope: scopeOf(call.message, options), opens, options }
+  const message = found.id === undefined ? call.message : { ...call.message, id: found.id }
+  const handling: Handling = { call, message, found, scope: scopeOf(message, options), opens, options }
   try {
     const verdict = runInScope(handling.scope, openSession, handling)
     const dispatched = isPromise(verdict) ? verdict.then((one) => release(handling, one)) : release(handling, verdict)
@@ -84,18 +99,22 @@ function openSession(handling: Handling): Now<Verdict> {
 
 /** Inside of the session, so that the mark and what the handler does are committed together. */
 function askInbox(handling: Handling, opened: Opened | undefined): Now<Verdict> {
-  const { call, options } = handling
+  const { message, options } = handling
   const { inbox, group } = options
-  if (!inbox || call.message.id === '') return handle(handling, opened)
-  return Promise.resolve(inbox.firstTime(opened?.db, group, call.message)).then((first) => (first ? handle(handling, opened) : DUPLICATE))
+  if (!inbox) return handle(handling, opened)
+  if (message.id === '') {
+    options.onWithoutId?.(message)
+    return handle(handling, opened)
+  }
+  return Promise.resolve(inbox.firstTime(opened?.db, group, message)).then((first) => (first ? handle(handling, opened) : DUPLICATE))
 }
 
 function handle(handling: Handling, opened: Opened | undefined): Now<Verdict> {
-  const { call, found, scope, options } = handling
+  const { call, message, found, scope, options } = handling
   const { plan, input } = found
   const handler = options.bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
-  const context = new Context(call, scope, options, { opened, event: found.event, spec: plan.spec })
+  const context = new Context(call, scope, options, { opened, event: found.event, spec: plan.spec, id: message.id })
   const { middleware } = options
   const result =
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)

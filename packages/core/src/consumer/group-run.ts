@@ -198,7 +198,7 @@ export class GroupRun {
   }
 
   #take(deliveries: readonly Delivery[]): void {
-    const { plan, observer, clock, dispatch } = this.#options
+    const { plan, observer, clock } = this.#options
     const now = monotonic(clock)
     const works: Work[] = []
     for (const delivery of deliveries) {
@@ -206,7 +206,6 @@ export class GroupRun {
       const topic = plan.topics.get(message.topic)
       if (!topic) continue // a driver hands out only what was asked for
       observer.delivered(message, plan.group, delivery.unsettledBefore)
-      if (message.id === '' && dispatch.inbox) observer.withoutId(message, plan.group)
       const { crashes, isGivenUp } = this.#suspects.judge(delivery)
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1, loop: this.#deadlines })
       this.#ours.set(delivery, work)

@@ -137,6 +137,8 @@ export class Groups {
         owner,
         outlet,
         members,
+        driver: this.#driver,
+        onWithoutId: (message) => observer.withoutId(message, plan.group),
       },
       onStuck: (group, message) => this.#giveUp(group, message),
     })

@@ -24,7 +24,18 @@ export type Verdict =
 
 export type Settleable = Exclude<Verdict, { kind: 'unsettled' }>
 
-export type Reason = 'failed' | 'rejected' | 'not-json' | 'not-an-event' | 'schema' | 'unknown-event' | 'crash' | 'unstorable'
+export type Reason =
+  | 'failed'
+  | 'rejected'
+  | 'not-json'
+  | 'not-an-event'
+  | 'schema'
+  | 'unknown-event'
+  | 'crash'
+  | 'unstorable'
+  /** A handler's `decode`, or the `in` of its topic, failed. */
+  | 'decode'
+  | 'envelope'
 
 /** What is done with it. `drop`: a dead letter in a group that keeps none. */
 export type Outcome =

@@ -12,8 +12,13 @@ export function verdictOf(thrown: unknown, call: Call, inSession: boolean): Verd
   const error = asError(thrown)
   // The error is known by its name as well: the handler's copy of the SDK may be another one.
   if (error instanceof Reject || error.name === 'Reject') return { kind: 'hopeless', reason: 'rejected', error }
-  if (error instanceof RetryLater || error.name === 'RetryLater') return { kind: 'later', afterMs: msOf(error), error }
-  return { kind: 'failed', error }
+  return comesLater(error) ?? { kind: 'failed', error }
+}
+
+/** `RetryLater`, of whichever copy of the SDK. */
+export function comesLater(thrown: unknown): Extract<Verdict, { kind: 'later' }> | undefined {
+  if (!(thrown instanceof Error) || !(thrown instanceof RetryLater || thrown.name === 'RetryLater')) return undefined
+  return { kind: 'later', afterMs: msOf(thrown), error: thrown }
 }
 
 function timedOut(thrown: unknown, { blockedMs }: Call, inSession: boolean): CorebusError {

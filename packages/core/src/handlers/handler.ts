@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
 import type { GroupSaid } from '../config/group-options.ts'
 import type { RetryOptions } from '../config/retry-options.ts'
-import type { Message, Source } from '../driver.ts'
+import type { Message, Properties, Source } from '../driver.ts'
 import type { Producer, Publishing } from '../scope/publishing.ts'
 import type { SessionMode } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
+import type { Beside } from '../wire/foreign-envelope.ts'
 import type { Wire } from '../wire/schema.ts'
 
 /** What every handler gets beside its message. `Db` is what the configured session opens. */
@@ -30,6 +31,12 @@ export interface HandlerContext<Db = unknown> {
   readonly key: string | undefined
   readonly id: string
   readonly headers: Message['headers']
+  /** The bytes of the key, which `key` shows as text. */
+  readonly rawKey: Uint8Array | undefined
+  /** What AMQP has beside headers: `type`, `correlationId`, `replyTo`, `appId` and others. Undefined on other brokers. */
+  readonly properties: Properties | undefined
+  /** As it was published, on a broker with exchanges, also for a retry. Undefined on other brokers. */
+  readonly routingKey: string | undefined
   readonly group: string
   /** As the exported functions, of the instance that runs the handler: what they record belongs to this message, whatever calls them. */
   readonly emit: Publishing['emit']
@@ -37,8 +44,11 @@ export interface HandlerContext<Db = unknown> {
   readonly send: Producer['send']
 }
 
-/** How the bytes become what the handler gets: JSON (default), text, the bytes themselves, or a function (Avro, protobuf). */
-export type Decode = 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers']) => unknown)
+/**
+ * How the bytes become what the handler gets: JSON (default), text, the bytes themselves, or a function (Avro, protobuf), which may be async. What it
+ * throws makes the message a dead letter (`decode`); `RetryLater` asks for it again later, without an attempt spent.
+ */
+export type Decode = 'json' | 'text' | 'bytes' | ((body: Uint8Array, headers: Message['headers'], beside: Beside) => unknown)
 
 /** One registration, by decorator or by function, before it is known where it fits. */
 export interface HandlerSpec {

@@ -14,6 +14,7 @@ import type { Capabilities, DeadLetterPlace, Delay, GroupTopology, Source } from
 import { asError, CorebusError } from '../errors.ts'
 import { Mistakes, type Reading, read } from '../options/reading.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
+import type { Envelope } from '../wire/foreign-envelope.ts'
 import { checkName } from '../wire/names.ts'
 import { evaluatedAgain, registeredOnce } from './again.ts'
 import type { HandlerSpec } from './handler.ts'
@@ -34,6 +35,8 @@ export interface TopicPlan {
   readonly deadLetter: DeadLetterPlace | false
   /** What of others its messages come from. */
   readonly source: Source | undefined
+  /** How its events travel, where that is not as ours do. */
+  readonly envelope?: Envelope | undefined
 }
 
 export interface GroupPlan extends Required<GroupSaid> {

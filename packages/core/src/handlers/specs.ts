@@ -16,7 +16,7 @@ export interface MessageHandlerOptions<In> extends RetryOptions {
   readonly topic: string | readonly string[]
   /** What does not fit goes to the dead letters at once. */
   readonly schema?: Schema<In>
-  /** 'json' (default), 'text', 'bytes', or a function of the bytes and headers. */
+  /** 'json' (default), 'text', 'bytes', or a function of the bytes, the headers and what else the broker has of it. It may be async. */
   readonly decode?: Decode
   /** Where its group begins, or what of others its messages come from: `{ queue: 'shop.billing' }`. Default: what its class says, else 'earliest'. */
   readonly from?: From
@@ -47,7 +47,7 @@ export const MESSAGE_HANDLER: Readonly<Record<keyof MessageHandlerOptions<unknow
   decode: {
     default: "`'json'`",
     must: must("'json', 'text', 'bytes' or a function", (value) => typeof value === 'function' || DECODES.includes(value)),
-    text: "`'json'`, `'text'`, `'bytes'`, or `(body, headers) => value`",
+    text: "`'json'`, `'text'`, `'bytes'`, or `(body, headers, { key, headers, properties, fields, routingKey, topic }) => value`, which may be async. Its third argument has bytes. What it throws makes the message a dead letter (`decode`); `RetryLater` asks for it again later. See [a schema registry](../how-to/schema-registry.md)",
   },
   from: { ...FROM, default: "its class's, else `'earliest'`" },
   session: { ...SESSION_MODE, default: "its class's, else `true`" },

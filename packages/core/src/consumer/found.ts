@@ -1,0 +1,111 @@
+import type { Driver, Message } from '../driver.ts'
+import { asError, CorebusError } from '../errors.ts'
+import type { HandlerPlan } from '../handlers/plan.ts'
+import { isThenable } from '../process/thenable.ts'
+import { decodeJson } from '../wire/envelope.ts'
+import type { Call } from './context.ts'
+import type { Reason, Verdict } from './outcome.ts'
+import { ownBytes, Received, textOf } from './received.ts'
+import { comesLater } from './thrown.ts'
+
+/** Who handles a message, and with what; or why nobody does. */
+export type Found =
+  | {
+      readonly kind: 'handler'
+      readonly plan: HandlerPlan
+      readonly input: unknown
+      readonly event?: string
+      /** As an envelope of others has it; undefined where the message's own holds. */
+      readonly id?: string
+    }
+  /** It is decided, whoever else is in the group. */
+  | { readonly kind: 'verdict'; readonly verdict: Verdict; readonly event?: string; readonly plan?: HandlerPlan }
+  /** Nobody here; another member of the group may. */
+  | { readonly kind: 'nobody'; readonly verdict: Verdict; readonly event?: string }
+
+export type Now<T> = T | Promise<T>
+
+export interface FindOptions {
+  readonly unknown: 'skip' | 'deadLetter'
+  /** For what of a message is only on the broker. */
+  readonly driver?: Pick<Driver, 'raw'> | undefined
+}
+
+/** An event that has its handler, checked by its schema. */
+export function handled(plan: HandlerPlan, read: { name: string; data: unknown; timestamp: string; source: string; id?: string }): Found {
+  const { on } = plan.spec
+  const { name, timestamp, source, id } = read
+  try {
+    const data = on.kind === 'event' && on.type ? on.type.decode(read.data) : read.data
+    return { kind: 'handler', plan, input: { name, data, timestamp, source }, event: name, ...(id !== undefined && { id }) }
+  } catch (cause) {
+    return { ...hopeless('schema', cause), event: name, plan }
+  }
+}
+
+/** An event that nobody here handles. */
+export function unhandled(name: string, unknown: FindOptions['unknown']): Found {
+  const why = `nobody in the group handles event ${name}`
+  if (unknown === 'skip') return { kind: 'nobody', verdict: { kind: 'skipped', why }, event: name }
+  return { ...nobody('unknown-event', new CorebusError('UNKNOWN_EVENT', why)), event: name }
+}
+
+/** For the handler that takes a message as it is. */
+export function decoded(call: Call, plan: HandlerPlan, { driver }: FindOptions, json?: unknown): Now<Found> {
+  const { on, where } = plan.spec
+  if (on.kind !== 'message') throw new Error(`${where} is no message handler`)
+  const { decode } = on
+  if (typeof decode !== 'function') {
+    let input: unknown
+    try {
+      input = json !== undefined && decode === 'json' ? json : decodedAs(decode, call.message)
+    } catch (cause) {
+      return { ...hopeless('not-json', cause), plan }
+    }
+    return fitted(input, plan)
+  }
+  const { delivery, message } = call
+  let input: unknown
+  try {
+    input = decode(ownBytes(message.body), { ...message.headers }, new Received(delivery, driver))
+  } catch (thrown) {
+    return undecodable(thrown, plan)
+  }
+  if (!isThenable(input)) return fitted(input, plan)
+  return Promise.resolve(input).then(
+    (value) => fitted(value, plan),
+    (thrown: unknown) => undecodable(thrown, plan),
+  )
+}
+
+function decodedAs(decode: 'json' | 'text' | 'bytes', { body }: Message): unknown {
+  if (decode === 'bytes') return ownBytes(body)
+  return decode === 'json' ? decodeJson(body) : textOf(body, 'the body')
+}
+
+function fitted(input: unknown, plan: HandlerPlan): Found {
+  const { on } = plan.spec
+  try {
+    return { kind: 'handler', plan, input: on.kind === 'message' && on.wire ? on.wire.decode(input) : input }
+  } catch (cause) {
+    return { ...hopeless('schema', cause), plan }
+  }
+}
+
+function undecodable(thrown: unknown, plan: HandlerPlan): Found {
+  const why = `decode of ${plan.spec.where} failed: ${asError(thrown).message}`
+  return { ...unreadable(thrown, 'decode', new CorebusError('DECODE', why, { cause: thrown })), plan }
+}
+
+/** What a function of the user's could not read, unless it asks for the message again later. */
+export function unreadable(thrown: unknown, reason: Reason, error: CorebusError): Extract<Found, { kind: 'verdict' }> {
+  return { kind: 'verdict', verdict: comesLater(thrown) ?? { kind: 'hopeless', reason, error } }
+}
+
+export function hopeless(reason: Reason, cause: unknown): Extract<Found, { kind: 'verdict' }> {
+  return { kind: 'verdict', verdict: { kind: 'hopeless', reason, error: asError(cause) } }
+}
+
+export function nobody(reason: Reason, cause: unknown): Extract<Found, { kind: 'nobody' }> {
+  return { kind: 'nobody', verdict: { kind: 'hopeless', reason, error: asError(cause) } }
+}
