@@ -5,7 +5,9 @@ export type { Config } from './config/config.ts'
 export { brokerUrl, redisUrl } from './config/config.ts'
 export type { GroupOptions } from './config/group-options.ts'
 export type { AuthOptions, BrokerName, MessagingOptions, TlsOptions, TopologyOptions } from './config/messaging-options.ts'
+export type { Names } from './config/names-options.ts'
 export { type Backoff, exponential, fixed, linear, type RetryIf, type RetryOptions } from './config/retry.ts'
+export type { From } from './config/source-options.ts'
 export type { Health } from './consumer/health.ts'
 export type { StartOptions } from './consumer/start-options.ts'
 export { type ConsumerOptions, consumer, onEvent } from './decorators/consumer.ts'
@@ -25,9 +27,17 @@ export type {
   Depth,
   Driver,
   DriverOptions,
+  ExchangeSource,
   Message,
+  Properties,
+  QueueSource,
+  Raw,
   Settlement,
+  Source,
+  StreamSource,
   Subscription,
+  Target,
+  TopicSource,
   TopicSummary,
   Topology,
 } from './driver.ts'
@@ -54,4 +64,15 @@ export type { RequestOptions, RequestScope } from './scope/request.ts'
 export type { Inbox, Outbox, Session, SessionMode, Sessions } from './scope/session.ts'
 export { type CodecOptions, codec } from './wire/codec.ts'
 export { defineEvent, type Event, type EventOf, type EventType, type EventTypeOptions } from './wire/event-type.ts'
+export type {
+  Beside,
+  Envelope,
+  EnvelopeIn,
+  EnvelopeOut,
+  EventRead,
+  EventToWrite,
+  Incoming,
+  Written,
+} from './wire/foreign-envelope.ts'
 export type { Schema } from './wire/schema.ts'
+export type { Fields, MessageToWrite } from './wire/topic-formats.ts'

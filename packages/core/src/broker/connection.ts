@@ -81,8 +81,8 @@ export class Connection {
 
   #driverOptions(): DriverOptions {
     const { clock, config } = this.#with
-    const { url, service, prefix, publishTimeoutMs, durability, tls, auth, client, topics } = config
-    const given = { ...(auth && { auth }), ...(client && { client }), ...(topics && { topics }) }
+    const { url, service, prefix, publishTimeoutMs, durability, tls, auth, client, topics, names } = config
+    const given = { ...(auth && { auth }), ...(client && { client }), ...(topics && { topics }), ...(names && { names }) }
     return { url, service, prefix, publishTimeoutMs, clock, durability, tls, ...given }
   }
 

@@ -3,11 +3,13 @@ import { CorebusError } from '../errors.ts'
 import { Mistakes, type Reading, read, wrong } from '../options/reading.ts'
 import { redactUrl } from '../options/redact.ts'
 import { didYouMean } from '../options/spelling.ts'
+import type { Formats, TopicFormat } from '../wire/topic-formats.ts'
 import { type Address, chooseAddress, namedBroker } from './address.ts'
 import { type Env, envValue, misspelt } from './env.ts'
 import { otherInEnvFile } from './env-file.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, type TlsOptions } from './messaging-options.ts'
+import { namesFor } from './names-options.ts'
 import { appMistakes } from './options.ts'
 import { packageName, packageVersion } from './place.ts'
 import type { RetryOptions } from './retry-options.ts'
@@ -42,6 +44,10 @@ export interface Config extends Required<Limits> {
   readonly maxPending: number
   readonly topology: 'create' | 'check'
   readonly topics?: TopicOptions
+  /** What topics are called on the broker, where that is not their name. */
+  readonly names?: Readonly<Record<string, string>>
+  /** How messages look, where that is not as ours do. */
+  readonly formats?: Formats
   readonly durability: 'normal' | 'full'
   readonly logLevel: string
   readonly retry: RetryOptions
@@ -72,10 +78,12 @@ export function readConfig(
   // An environment of its own is a test's, or a tool's.
   const instead = said && options.env === undefined ? otherInEnvFile(options, env, cwd) : undefined
   const version = packageVersion(cwd)
+  const names = namesFor(place.broker, options.names)
   return {
     ...settings(options, env),
     ...place,
     ...(version !== undefined && { version }),
+    ...(names && { names }),
     ...(instead !== undefined && { instead }),
     hints,
     service,
@@ -103,9 +111,9 @@ function oneOfOurs(options: MessagingOptions, env: Env, cwd: string, wrong: Read
     mistakes.add(`durability is an option of the sqlite broker, and the broker is ${broker}: leave it out`)
   if ((broker === 'sqlite' || broker === 'memory') && options.client !== undefined)
     mistakes.add(`client does nothing with the ${broker} broker, which has no client library: leave it out`)
-  const chooses = broker !== 'kafka' && !wrong.has('topology') && topicsIn(options.topology) !== undefined
-  const noChoice = `topology.partitions and topology.topics do nothing with the ${broker} broker, whose topics have none to choose`
-  return mistakes.with({ place: located(address, secured), hints: [...unreadIn(env, address), ...(chooses ? [noChoice] : [])] })
+  const topics = wrong.has('topology') ? undefined : topicsIn(options.topology)
+  const idle = topics ? idleTopicOptions(broker, topics) : []
+  return mistakes.with({ place: located(address, secured), hints: [...unreadIn(env, address), ...idle] })
 }
 
 /** What a driver that is not one of ours is given: nothing is chosen, and the environment is not asked. */
@@ -141,6 +149,7 @@ function settings(
   const defaultTopic = options.defaultTopic ?? envValue(env, 'MESSAGING_DEFAULT_TOPIC')?.trim()
   const { client } = options
   const topics = topicsIn(topology)
+  const formats = formatsIn(options, topology)
   return {
     ...limitsOf(options),
     prefix,
@@ -150,15 +159,47 @@ function settings(
     retry,
     topology: typeof topology === 'string' ? topology : (topology.mode ?? 'create'),
     ...(topics && { topics }),
+    ...(formats && { formats }),
     ...(defaultTopic !== undefined && { defaultTopic }),
     ...(client && { client }),
   }
 }
 
+/** What a driver is told of how topics are made. */
 function topicsIn(topology: MessagingOptions['topology']): TopicOptions | undefined {
   if (topology === undefined || typeof topology === 'string') return undefined
-  const { mode: _, ...topics } = topology
-  return Object.values(topics).some((value) => value !== undefined) ? topics : undefined
+  const { partitions } = topology
+  const said = Object.entries(topology.topics ?? {}).flatMap(([name, { partitions, unclaimed }]) =>
+    partitions === undefined && unclaimed === undefined
+      ? []
+      : [[name, { ...(partitions !== undefined && { partitions }), ...(unclaimed !== undefined && { unclaimed }) }] as const],
+  )
+  if (partitions === undefined && said.length === 0) return undefined
+  return { ...(partitions !== undefined && { partitions }), ...(said.length > 0 && { topics: Object.fromEntries(said) }) }
+}
+
+/** Options of topics that do nothing on this broker. */
+function idleTopicOptions(broker: BrokerName, { partitions, topics = {} }: TopicOptions): readonly string[] {
+  const one = Object.values(topics)
+  const chooses = partitions !== undefined || one.some((topic) => topic.partitions !== undefined)
+  const keeps = one.some(({ unclaimed }) => unclaimed !== undefined)
+  return [
+    ...(chooses && broker !== 'kafka'
+      ? [`topology.partitions and topology.topics do nothing with the ${broker} broker, whose topics have none to choose`]
+      : []),
+    ...(keeps && broker !== 'rabbitmq' ? [`topology.topics.*.unclaimed does nothing with the ${broker} broker: it is for RabbitMQ`] : []),
+  ]
+}
+
+function formatsIn({ in: read, out }: MessagingOptions, topology: MessagingOptions['topology']): Formats | undefined {
+  const topics = typeof topology === 'object' ? Object.entries(topology.topics ?? {}) : []
+  const said = topics.flatMap(([name, topic]): [string, TopicFormat][] =>
+    topic.in || topic.out || topic.fields
+      ? [[name, { ...(topic.in && { in: topic.in }), ...(topic.out && { out: topic.out }), ...(topic.fields && { fields: topic.fields }) }]]
+      : [],
+  )
+  if (!read && !out && said.length === 0) return undefined
+  return { app: { ...(read && { in: read }), ...(out && { out }) }, topics: new Map(said) }
 }
 
 function serviceName({ service }: MessagingOptions, env: Env, cwd: string): Reading<string | undefined> {

@@ -1,5 +1,20 @@
 import type { TopicOptions } from '../driver.ts'
-import { isText, milliseconds, needed, type Option, objectOf, objectsOf, oneOf, secretly, text, whole } from '../options/option.ts'
+import {
+  callable,
+  flag,
+  isText,
+  milliseconds,
+  needed,
+  type Option,
+  objectOf,
+  objectsOf,
+  oneOf,
+  secretly,
+  text,
+  whole,
+} from '../options/option.ts'
+import { ENVELOPE } from '../wire/event-type.ts'
+import type { TopicFormat } from '../wire/topic-formats.ts'
 
 export interface TlsOptions {
   /** PEM text, not file names. */
@@ -16,9 +31,18 @@ export interface AuthOptions {
 }
 
 /** What is made on the broker, and whether. */
-export interface TopologyOptions extends TopicOptions {
+export interface TopologyOptions extends Omit<TopicOptions, 'topics'> {
   /** Default 'create'. */
   readonly mode?: 'create' | 'check'
+  readonly topics?: Readonly<Record<string, OneTopicOptions>>
+}
+
+/** What is said of one topic: how it is made, and how its messages look. */
+export interface OneTopicOptions extends TopicFormat {
+  /** Kafka */
+  readonly partitions?: number
+  /** RabbitMQ. `false`: what no group of ours reads is kept for none. */
+  readonly unclaimed?: boolean
 }
 
 export interface PublishOptions {
@@ -53,11 +77,23 @@ export const PUBLISH: Readonly<Record<keyof PublishOptions, Option>> = {
     text: 'messages that may wait for their confirm; one more is refused with `BACKPRESSURE`',
   },
 }
-const TOPIC = {
+const TOPIC: Readonly<Record<keyof OneTopicOptions, Option>> = {
   partitions: {
     default: '`topology.partitions`',
     must: PARTITIONS,
     text: 'Kafka: the same for one topic. If it is there with fewer, that is an error (`TOPOLOGY`): partitions are never added here. Elsewhere one line says that it does nothing',
+  },
+  unclaimed: {
+    default: '`true`',
+    must: flag,
+    text: 'RabbitMQ: `false` keeps nothing for a first group that may come, so that a topic which only others read is never full. Elsewhere one line says that it does nothing',
+  },
+  in: { ...ENVELOPE.in, default: "the app's" },
+  out: { ...ENVELOPE.out, default: "the app's" },
+  fields: {
+    default: 'none',
+    must: callable,
+    text: "Redis: what each entry holds that is published to this topic, as the option `fields` of a call says it. The envelope's own fields come before it",
   },
 }
 export const TOPOLOGY: Readonly<Record<keyof TopologyOptions, Option>> = {

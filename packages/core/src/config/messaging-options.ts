@@ -3,6 +3,9 @@ import type { Clock, Driver, DriverOptions } from '../driver.ts'
 import type { OnDeadLetter } from '../observe/dead-letter-calls.ts'
 import { callable, having, isObject, isText, must, type Option, objectOf, objectOr, oneOf, secretly, text } from '../options/option.ts'
 import { type Inbox, isSession, type Outbox, type Session, type Sessions } from '../scope/session.ts'
+import { ENVELOPE } from '../wire/event-type.ts'
+import type { Envelope } from '../wire/foreign-envelope.ts'
+import { BROKERS, type BrokerName } from './brokers.ts'
 import {
   AUTH,
   type AuthOptions,
@@ -15,18 +18,17 @@ import {
   type TopologyOptions,
 } from './connection-options.ts'
 import { LIMITS, type Limits } from './limits.ts'
+import { NAMES, type Names } from './names-options.ts'
 import { RETRY, type RetryOptions } from './retry-options.ts'
 
+export { BROKERS, type BrokerName } from './brokers.ts'
 export type { AuthOptions, TlsOptions, TopologyOptions } from './connection-options.ts'
-
-export const BROKERS = ['kafka', 'rabbitmq', 'redis', 'sqlite', 'memory'] as const
-export type BrokerName = (typeof BROKERS)[number]
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** What `createMessaging` and `configureMessaging` take. Everything may be left out; an environment variable or a default then decides. */
-export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits {
+export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits, Envelope {
   readonly broker?: BrokerName
   /** Makes a driver that is not one of ours, instead of `broker`: see `@corebus/core/driver`. */
   readonly driver?: (options: DriverOptions) => Driver | Promise<Driver>
@@ -46,6 +48,8 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits {
   readonly defaultTopic?: string
   /** Put before every name made on the broker. Default none. */
   readonly prefix?: string
+  /** What topics are called on the broker, where that is not their name: `{ orders: 'shop:orders' }`, or `{ orders: { redis: 'shop:orders' } }`. */
+  readonly names?: Names
   /** Opens a transaction for every handler and request. With a reading twin, GET and HEAD and what says `session: 'read'` get that one. */
   readonly session?: Session<Db> | Sessions<Db>
   readonly outbox?: Outbox<Db>
@@ -133,6 +137,7 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
     ),
     text: 'put before the names of everything made on the broker. Letters, digits, `.`, `-`, `_`, at most 60',
   },
+  names: NAMES,
   topology: {
     default: "`'create'`",
     must: objectOr(
@@ -166,6 +171,7 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
     text: 'see [delivery guarantees](../explanation/delivery-guarantees.md). Needs a session. This version ships no implementation',
   },
   inbox: { default: 'none', must: having('firstTime'), text: 'the same. Needs a session and an outbox' },
+  ...ENVELOPE,
   ...LIMITS,
   ...RETRY,
   resolve: {

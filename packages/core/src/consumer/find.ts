@@ -1,4 +1,4 @@
-import { CorebusError } from '../errors.ts'
+import { asError, CorebusError } from '../errors.ts'
 import type { TopicPlan } from '../handlers/plan.ts'
 import { decodeJson, isEnvelope, wrongIn } from '../wire/envelope.ts'
 import type { Call } from './context.ts'
@@ -20,7 +20,7 @@ export function find(call: Call, topic: TopicPlan, options: FindOptions): Now<Fo
   try {
     body = decodeJson(message.body)
   } catch (cause) {
-    return rest ? decoded(call, rest, options) : nobody('not-json', cause)
+    return rest ? decoded(call, rest, options) : nobody('not-json', notAnEvent(asError(cause).message, cause))
   }
   if (!isEnvelope(body)) {
     if (rest) return decoded(call, rest, options, body)
@@ -33,4 +33,6 @@ export function find(call: Call, topic: TopicPlan, options: FindOptions): Now<Fo
   return handled(plan, body)
 }
 
-const notAnEvent = (why: string): CorebusError => new CorebusError('NOT_AN_EVENT', `the body is no event: ${why}`)
+function notAnEvent(why: string, cause?: unknown): CorebusError {
+  return new CorebusError('NOT_AN_EVENT', `the body is no event: ${why}`, { cause })
+}

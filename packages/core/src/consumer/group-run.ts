@@ -1,8 +1,7 @@
 import { type Clock, Hold, monotonic, real, runtimeOf, sleep } from '../clock.ts'
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
-import type { GroupPlan } from '../handlers/plan.ts'
-import { sourcesFor } from '../handlers/sources.ts'
+import { type GroupPlan, subscriptionOf } from '../handlers/plan.ts'
 import { LinkedList } from '../linked-list.ts'
 import type { Observer } from '../observe/observer.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
@@ -116,14 +115,8 @@ export class GroupRun {
 
   #subscribe(): Promise<Subscription> {
     const { plan, driver } = this.#options
-    const sources = sourcesFor(plan, driver.capabilities)
     return driver.subscribe({
-      ...(sources.size > 0 && { sources }),
-      ...(plan.shared && { shared: true }),
-      topics: [...plan.topics.keys()],
-      group: plan.group,
-      from: plan.from,
-      exclusive: plan.exclusive,
+      ...subscriptionOf(plan, driver.capabilities),
       limit: this.#limit.current,
       // A driver in this process hands out on the heels of a publish: nothing here may inherit the publisher's transaction, scope or logger.
       onDeliveries: (deliveries) => inFrameAsLoaded(() => this.#take(deliveries)),

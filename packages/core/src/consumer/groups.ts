@@ -68,6 +68,7 @@ export class Groups {
       handlerTimeoutMs: config.handlerTimeoutMs,
       broker: this.#driver.name,
       capabilities: this.#driver.capabilities,
+      formats: config.formats,
       configured: options,
     })
     return concurrency === undefined ? plans : plans.map((plan) => ({ ...plan, concurrency }))

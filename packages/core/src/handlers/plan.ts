@@ -10,13 +10,15 @@ import {
   retryPolicy,
   SHORTEST_SNOOZE_MS,
 } from '../config/retry.ts'
-import type { Capabilities, DeadLetterPlace, Delay, GroupTopology, Source } from '../driver.ts'
+import type { Capabilities, DeadLetterPlace, Delay, GroupTopology, Source, SubscribeOptions } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { Mistakes, type Reading, read } from '../options/reading.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
 import type { Envelope } from '../wire/foreign-envelope.ts'
 import { checkName } from '../wire/names.ts'
+import type { Formats } from '../wire/topic-formats.ts'
 import { evaluatedAgain, registeredOnce } from './again.ts'
+import { envelopesOf } from './envelopes.ts'
 import type { HandlerSpec } from './handler.ts'
 import { sourcesFor, sourcesOf } from './sources.ts'
 
@@ -53,6 +55,8 @@ export interface PlanDefaults extends Required<Pick<GroupSaid, 'concurrency' | '
   readonly retry: RetryOptions
   readonly broker: string
   readonly capabilities: Capabilities
+  /** How messages look, where that is not as ours do. */
+  readonly formats?: Formats | undefined
   /** What handlers may ask of a session. */
   readonly configured: Configured
 }
@@ -122,13 +126,17 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
   const sources = mistakes.of(sourcesOf(group, handlers))
+  const envelopes = mistakes.of(envelopesOf(group, handlers, defaults.formats))
   return mistakes.with({
     ...options,
     group,
     delays: [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map(
-      [...topics].map(([topic, plan]) => [topic, { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {}, source: sources.get(topic) }]),
+      [...topics].map(([topic, plan]) => [
+        topic,
+        { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {}, source: sources.get(topic), envelope: envelopes.get(topic) },
+      ]),
     ),
   })
 }
@@ -241,6 +249,17 @@ export function topologyOf(plan: GroupPlan, capabilities: Capabilities): readonl
     const source = sources.get(topic)
     return { group: plan.group, topic, delays: plan.delays, deadLetter, ...(source && { source }) }
   })
+}
+
+/** What a driver is asked to hand out. */
+export function subscriptionOf(
+  plan: GroupPlan,
+  capabilities: Capabilities,
+): Pick<SubscribeOptions, 'topics' | 'group' | 'from' | 'exclusive' | 'sources' | 'shared'> {
+  const { group, from, exclusive, shared } = plan
+  const sources = sourcesFor(plan, capabilities)
+  const others = { ...(sources.size > 0 && { sources }), ...(shared && { shared }) }
+  return { topics: [...plan.topics.keys()], group, from, exclusive, ...others }
 }
 
 /** The topics that are read as such: not those that are only a name for what comes from something of others. */

@@ -4,6 +4,7 @@ import { type Clock, runtimeOf, systemClock } from '../clock.ts'
 import { type Config, readConfig } from '../config/config.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import { Consumers } from '../consumer/consumers.ts'
+import type { Driver } from '../driver.ts'
 import type { Resolve } from '../handlers/handler.ts'
 import { singletons } from '../handlers/instances.ts'
 import { DeadLetterCalls } from '../observe/dead-letter-calls.ts'
@@ -63,6 +64,7 @@ export function partsOf(options: MessagingOptions): Parts {
     service: config.service,
     defaultTopic: config.defaultTopic,
     maxBytes: config.maxBytes,
+    formats: config.formats,
     now: clock.now,
   }
   const owner = publishingOn({ outlet, defaults, producer: createProducer(outlet, defaults) })
@@ -104,6 +106,7 @@ function publishesOn(
     ensureTopic: (topic) => connection.ensureTopic(topic),
     away: () => connection.away(),
     onStored: (driver, messages) => unclaimed.stored(driver, messages[0]?.topic ?? '', messages.length),
+    onAside: sayAside(logger),
     clock: runtimeOf(clock),
     timeoutMs: config.publishTimeoutMs,
     maxPending: config.maxPending,
@@ -111,4 +114,14 @@ function publishesOn(
   const publishMiddleware: PublishMiddleware[] = []
   const outlet = createOutlet({ publisher, observer, middleware: publishMiddleware, hasOutbox: outbox !== undefined })
   return { unclaimed, publisher, publishMiddleware, outlet }
+}
+
+/** Said once: tests and local work go on without what belongs to others. */
+function sayAside(logger: Logger): (driver: Driver) => void {
+  let said = false
+  return ({ name }) => {
+    if (said) return
+    said = true
+    logger.info(`the ${name} broker has no exchanges, so what is published to one goes into the log of its topic`)
+  }
 }

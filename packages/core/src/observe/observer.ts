@@ -18,6 +18,7 @@ import {
   tell,
 } from './channels.ts'
 import type { DeadLetterCalls } from './dead-letter-calls.ts'
+import { Strangers } from './strangers.ts'
 
 /**
  * Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. `withoutId`: foreign
@@ -68,11 +69,13 @@ export class Observer {
   }
 
   readonly #onDeadLetter: DeadLetterCalls | undefined
+  readonly #strangers: Strangers
 
   constructor({ service, logger, onDeadLetter }: { service: string; logger: Logger; onDeadLetter?: DeadLetterCalls | undefined }) {
     this.#service = service
     this.#onDeadLetter = onDeadLetter
     this.logger = logger
+    this.#strangers = new Strangers(logger)
   }
 
   get counters(): Readonly<Counters> {
@@ -204,6 +207,7 @@ export class Observer {
     )
     this.#settle(message, told, 'deadLetter', { reason: told.reason })
     this.#onDeadLetter?.tell(message, told)
+    this.#noEvent(message, told)
   }
 
   /** `deadLetter: false`: this line is all that is left of the message. */
@@ -215,6 +219,11 @@ export class Observer {
       `dropped, deadLetter is false here: ${told.event ?? 'message'} from ${message.topic} (${told.reason}): ${withCauses(told.error)}`,
     )
     this.#settle(message, told, 'drop', { reason: told.reason })
+    this.#noEvent(message, told)
+  }
+
+  #noEvent({ topic }: Message, { group, error }: Told & { error: Error }): void {
+    if ('code' in error && error.code === 'NOT_AN_EVENT') this.#strangers.count(topic, group)
   }
 
   /** Its copy is refused for good, and a smaller one is asked for. */

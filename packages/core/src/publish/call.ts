@@ -1,5 +1,5 @@
 import type { Message } from '../driver.ts'
-import { PublishError, type PublishFailure } from '../errors.ts'
+import { CorebusError, PublishError, type PublishFailure } from '../errors.ts'
 import type { Awaited } from '../pending.ts'
 
 /** One caller's messages, until each is confirmed or has failed. */
@@ -47,8 +47,11 @@ export function answered(call: Call, message: Message, failure: PublishFailure |
 
 /** Tells the caller what was answered. */
 export function tell({ failures, resolve, reject }: Call): void {
-  if (failures) reject(new PublishError(failures))
-  else resolve()
+  if (!failures) resolve()
+  // Nothing of the broker's: the call asked for what there is not.
+  else if (failures.every(({ cause }) => cause instanceof CorebusError && cause.code === 'TARGET'))
+    reject(new PublishError(failures, 'TARGET'))
+  else reject(new PublishError(failures))
 }
 
 /** Tells the caller that what was not answered has failed. */

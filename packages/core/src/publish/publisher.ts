@@ -4,6 +4,7 @@ import { asError, CorebusError, PublishError, type PublishFailure } from '../err
 import { Pending } from '../pending.ts'
 import { answered, type Call, newCall, tell, tellExpired } from './call.ts'
 import { type Batch, TopicQueue } from './queue.ts'
+import { forTargets } from './targets.ts'
 
 export interface PublisherOptions {
   /** Connected; called at every flush. A rejection fails what was to be published. */
@@ -14,6 +15,8 @@ export interface PublisherOptions {
   readonly away?: () => string | undefined
   /** Is told of each batch, all of one topic, that the broker has. It must not throw. */
   readonly onStored?: (driver: Driver, messages: readonly Message[]) => void
+  /** What is for an exchange of others goes into the log of its topic: this broker has nothing of others. It must not throw. */
+  readonly onAside?: (driver: Driver) => void
   readonly clock: Clock
   readonly timeoutMs: number
   readonly maxPending: number
@@ -70,47 +73,52 @@ export class Publisher {
   }
 
   #enqueue(message: Message, call: Call): void {
-    let queue = this.#queues.get(message.topic)
+    const { topic, target } = message
+    // No topic has this character in its name.
+    const place = target ? `${topic}\0` : topic
+    let queue = this.#queues.get(place)
     if (!queue) {
-      queue = new TopicQueue()
-      this.#queues.set(message.topic, queue)
+      queue = new TopicQueue(topic, target !== undefined)
+      this.#queues.set(place, queue)
     }
     queue.push(message, call)
-    this.#schedule(message.topic, queue)
+    this.#schedule(place, queue)
   }
 
-  #schedule(topic: string, queue: TopicQueue): void {
+  #schedule(place: string, queue: TopicQueue): void {
     if (queue.publishing || queue.scheduled) return
     queue.scheduled = true
     real.queueMicrotask(() => {
       queue.scheduled = false
-      void this.#flush(topic, queue) // never rejects
+      void this.#flush(place, queue) // never rejects
     })
   }
 
-  async #flush(topic: string, queue: TopicQueue): Promise<void> {
+  async #flush(place: string, queue: TopicQueue): Promise<void> {
     if (queue.publishing) return
     queue.publishing = true
     while (queue.length > 0) {
-      const to = await this.#connected(topic)
+      const to = await this.#connected(queue)
       const pipelined = to instanceof Error ? undefined : to.pipelinedBatch
       // Taken only now: what has expired while the broker was away must not be sent any more.
       const batch = queue.take(pipelined)
       if (batch.messages.length === 0) continue
-      const publishing = this.#publishBatch(to, batch)
+      const publishing = this.#publishBatch(to, batch, queue)
       if (pipelined === undefined) await publishing
     }
     queue.publishing = false
     // Topics may be made of ids by mistake: a queue that rests is forgotten.
-    this.#queues.delete(topic)
+    this.#queues.delete(place)
   }
 
-  async #connected(topic: string): Promise<Driver | Error> {
+  async #connected({ topic, targeted }: TopicQueue): Promise<Driver | Error> {
     const { ensureTopic, driver } = this.#options
     try {
-      const ensuring = ensureTopic(topic)
+      const target = targeted ? await driver() : undefined
+      // What belongs to others is not declared, and the topic of what is published there is only a name.
+      const ensuring = target?.capabilities.sources ? undefined : ensureTopic(topic)
       if (ensuring) await ensuring
-      this.#driver = await driver()
+      this.#driver = target ?? (await driver())
       return this.#driver
     } catch (thrown) {
       return asError(thrown)
@@ -118,17 +126,18 @@ export class Publisher {
   }
 
   /** Never rejects: what fails is told to its callers. */
-  async #publishBatch(to: Driver | Error, batch: Batch): Promise<void> {
-    const { clock, onStored } = this.#options
+  async #publishBatch(to: Driver | Error, batch: Batch, { targeted }: TopicQueue): Promise<void> {
+    const { clock, onStored, onAside = () => undefined } = this.#options
     if (to instanceof Error) return this.#fail(batch, to)
     // The calls of a batch are in the order of their deadlines.
     const deadline = batch.calls.at(-1)?.deadline ?? 0
     try {
-      await to.publish(batch.messages, { withinMs: deadline - monotonic(clock) })
+      const messages = targeted ? forTargets(to, batch.messages, onAside) : batch.messages
+      await to.publish(messages, { withinMs: deadline - monotonic(clock) })
     } catch (thrown) {
       return this.#fail(batch, asError(thrown), monotonic(clock) + AT_THE_DEADLINE_MS)
     }
-    onStored?.(to, batch.messages)
+    if (!(targeted && to.capabilities.targets)) onStored?.(to, batch.messages)
     this.#confirm(batch)
   }
 

@@ -13,13 +13,20 @@ const BATCH_BYTES = 4 * 1024 * 1024
 /** A driver may send a batch until the deadline of its last call: no message is sent much later than its own caller was told that it failed. */
 const DEADLINES_APART_MS = 250
 
-/** What is to be published to one topic, in order. */
+/** What is to be published to one topic, in order; or, apart from it, what is for an exchange of others and has the topic only as its name. */
 export class TopicQueue {
+  readonly topic: string
+  readonly targeted: boolean
   /** A flush of it is under way, or will be with the next microtask. */
   publishing = false
   scheduled = false
   #messages: Message[] = []
   #calls: Call[] = []
+
+  constructor(topic: string, targeted: boolean) {
+    this.topic = topic
+    this.targeted = targeted
+  }
 
   get length(): number {
     return this.#messages.length

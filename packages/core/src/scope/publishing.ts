@@ -1,5 +1,7 @@
-import { isObject, must, type Option, text } from '../options/option.ts'
+import type { Properties } from '../driver.ts'
+import { callable, isObject, milliseconds, must, type Option, objectOf, text, whole } from '../options/option.ts'
 import type { EventType } from '../wire/event-type.ts'
+import type { Fields } from '../wire/topic-formats.ts'
 
 /** What may be said about one message besides its body. */
 export interface SendOptions {
@@ -11,11 +13,39 @@ export interface SendOptions {
   readonly id?: string
   /** Default: the incoming message's or request's, else the message's own id. */
   readonly correlationId?: string
+  /** RabbitMQ: an exchange that is there, instead of the topic, which then is only a name. '' is the default exchange. */
+  readonly exchange?: string
+  /** Together with `exchange`. Default: empty. */
+  readonly routingKey?: string
+  /** What AMQP has beside headers. Left out by other brokers. `expiration` and `priority` only together with `exchange`. */
+  readonly properties?: Properties
+  /** Redis: what the entry holds, instead of body, headers and id. Left out by other brokers. */
+  readonly fields?: Fields
 }
 
 export interface EventOptions extends SendOptions {
   /** Default: the event type's topic, else the default topic. */
   readonly topic?: string
+}
+
+const string = must('a string', (value) => typeof value === 'string')
+/** What AMQP has beside headers. */
+const PROPERTIES: Readonly<Record<keyof Properties, Option>> = {
+  contentType: { default: 'as the body is', must: text, text: '`content-type`' },
+  contentEncoding: { default: 'none', must: text, text: '`content-encoding`' },
+  type: { default: "the event's name", must: text, text: '`type`' },
+  messageId: { default: "the message's id", must: text, text: '`message-id`' },
+  correlationId: { default: 'none', must: text, text: '`correlation-id`: of the request that this answers' },
+  replyTo: { default: 'none', must: text, text: '`reply-to`: the queue for the answer' },
+  appId: { default: 'none', must: text, text: '`app-id`' },
+  userId: { default: 'none', must: text, text: '`user-id`. RabbitMQ refuses one that is not the user of the connection' },
+  timestamp: { default: 'now', must: milliseconds(0), text: '`timestamp`, in ms since the epoch. AMQP keeps seconds' },
+  expiration: {
+    default: 'none',
+    must: milliseconds(0),
+    text: '`expiration` in ms. Only together with `exchange`: in a topic of ours what expires would be lost',
+  },
+  priority: { default: 'none', must: whole(0, 255), text: '`priority`. Only together with `exchange`' },
 }
 
 /** Of one message. */
@@ -39,6 +69,23 @@ export const SEND: Readonly<Record<keyof SendOptions, Option>> = {
     default: "the incoming message's, else the request's, else the message's own id",
     must: text,
     text: 'travels in everything published from here',
+  },
+  exchange: {
+    default: 'none',
+    must: string,
+    text: "RabbitMQ: an exchange that is there, which it goes to instead of to the topic; `''` is the default exchange. Nothing is declared. Kafka and Redis refuse it (`TARGET`); memory and SQLite take it as the topic's own log, and say so once",
+  },
+  routingKey: { default: "`''`", must: string, text: 'together with `exchange`' },
+  properties: {
+    default: 'none',
+    must: objectOf(PROPERTIES),
+    text: 'what AMQP has beside headers. Left out by other brokers',
+    inside: PROPERTIES,
+  },
+  fields: {
+    default: "the topic's, see `topology.topics.<name>.fields`",
+    must: callable,
+    text: 'Redis: `({ id, key, headers, body }) => ({ name: text or bytes })`, what the entry holds instead of what ours do. Left out by other brokers',
   },
 }
 

@@ -1,6 +1,7 @@
 import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
-import { isText, must, type Option, text } from '../options/option.ts'
+import { callable, isText, must, type Option, text } from '../options/option.ts'
+import type { Envelope, EnvelopeIn, EnvelopeOut } from './foreign-envelope.ts'
 import { changedByJson } from './plain.ts'
 import { isSchema, type Schema } from './schema.ts'
 import { checkTravels } from './travels.ts'
@@ -17,7 +18,7 @@ export interface Event<Name extends string = string, Data = unknown> {
 }
 
 /** An event as its publishers and handlers know it, made by `defineEvent`. */
-export interface EventType<Name extends string = string, Data = unknown> {
+export interface EventType<Name extends string = string, Data = unknown> extends Envelope {
   readonly name: Name
   /** Without one it travels on the default topic. */
   readonly topic?: string
@@ -37,6 +38,24 @@ export interface EventTypeOptions<Data> {
   readonly topic?: string
   /** The field whose value becomes the message's key: events with the same one keep their order. */
   readonly key?: keyof Data & string
+  /** Which event a message of others is: how the topic's events are read, where they do not travel as ours do. All events of a topic name the same. */
+  readonly in?: EnvelopeIn
+  /** How others have it written. With `in` alone publishing the event is an error (NO_OUT). */
+  readonly out?: EnvelopeOut
+}
+
+/** Of an event, a topic and the app. */
+export const ENVELOPE: Readonly<Record<keyof Envelope, Option>> = {
+  in: {
+    default: 'as ours are: `{ name, data, timestamp, source }`',
+    must: callable,
+    text: '`(message) => ({ name, data, id, timestamp, source })`, or undefined for what is not one of ours: which event a message of others is. It may be async, runs on each attempt and must be pure. See [envelopes](../how-to/envelopes.md)',
+  },
+  out: {
+    default: 'as ours are; with `in` alone none (`NO_OUT`)',
+    must: callable,
+    text: '`({ name, data, id, timestamp, source, key, headers }) => ({ body, headers, properties, fields, key })`: how others have it written',
+  },
 }
 
 export const EVENT_TYPE: Readonly<Record<keyof EventTypeOptions<unknown>, Option>> = {
@@ -46,6 +65,8 @@ export const EVENT_TYPE: Readonly<Record<keyof EventTypeOptions<unknown>, Option
     must: must('the name of a field of its data', isText),
     text: "the field of the data whose value becomes the message's key. It must hold a string or a number",
   },
+  in: { ...ENVELOPE.in, default: "the topic's, else the app's" },
+  out: { ...ENVELOPE.out, default: "the topic's, else the app's" },
 }
 
 /** @throws CorebusError EVENT_TYPE for what is neither a name nor a definition: mostly an import that is undefined yet, in a circle of files. */
@@ -80,11 +101,12 @@ export function defineEvent<const Name extends string, Data>(
   if (!isSchema(schema))
     throw new CorebusError('EVENT_TYPE', `event ${name} needs a schema of zod 4.1 or later, or of a library that speaks Standard Schema`)
   checkOptions(`event ${name}`, options, EVENT_TYPE)
-  const { topic, key } = options
+  const { topic, key, in: read, out } = options
   const travels = checkTravels(`event ${name}`, schema)
   const { encode: encodeAny, decode } = wireOf(schema)
   const encode = travels === 'open' ? (data: unknown) => unchanged(encodeAny(data)) : encodeAny
-  return { name, ...(topic !== undefined && { topic }), ...(key !== undefined && { key }), encode, decode }
+  const named = { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) }
+  return { name, ...named, ...(read && { in: read }), ...(out && { out }), encode, decode }
 }
 
 /** Where a schema takes anything, it is asked of the data. */

@@ -1,0 +1,2 @@
+export const BROKERS = ['kafka', 'rabbitmq', 'redis', 'sqlite', 'memory'] as const
+export type BrokerName = (typeof BROKERS)[number]

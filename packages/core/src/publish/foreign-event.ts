@@ -1,0 +1,64 @@
+import { asError, CorebusError } from '../errors.ts'
+import { isObject } from '../options/option.ts'
+import { isThenable } from '../process/thenable.ts'
+import type { SendOptions } from '../scope/publishing.ts'
+import { encodeJson } from '../wire/envelope.ts'
+import type { EventType } from '../wire/event-type.ts'
+import type { EnvelopeOut, EventToWrite, Written } from '../wire/foreign-envelope.ts'
+import { configuredEnvelope, contradicts, ownEnvelope } from '../wire/topic-formats.ts'
+import type { Content, OutgoingDefaults } from './outgoing.ts'
+
+/**
+ * Who writes the events of a topic; undefined where they travel as ours do.
+ * @throws CorebusError NO_OUT where its envelope only reads, ENVELOPE where event and topic name different ones
+ */
+export function outFor(type: EventType<string, unknown> | string, topic: string, { formats }: OutgoingDefaults): EnvelopeOut | undefined {
+  const own = ownEnvelope(type)
+  if (!own && !formats) return undefined
+  const name = typeof type === 'string' ? type : type.name
+  if (contradicts(own, topic, formats))
+    throw new CorebusError(
+      'ENVELOPE',
+      `event ${name} names another envelope (in, out) than topology.topics["${topic}"]. Name one of the two`,
+    )
+  const envelope = own ?? configuredEnvelope(topic, formats)
+  if (envelope && !envelope.out)
+    throw new CorebusError(
+      'NO_OUT',
+      `event ${name} cannot be published to ${topic}: its envelope has in and no out, so it is only read. Give it an out, or publish the message as it is with getProducer().send`,
+    )
+  return envelope?.out
+}
+
+/** What an event is on the wire of others, and what has to be said of its message. @throws CorebusError ENVELOPE */
+export function writtenBy(out: EnvelopeOut, event: EventToWrite, options: SendOptions): { content: Content; options: SendOptions } {
+  const what = `the envelope (out) of event ${event.name}`
+  let written: unknown
+  try {
+    written = out(event)
+  } catch (cause) {
+    throw new CorebusError('ENVELOPE', `${what} failed: ${asError(cause).message}`, { cause })
+  }
+  if (isThenable(written)) {
+    written.then(undefined, () => undefined) // nobody waits for it
+    throw new CorebusError('ENVELOPE', `${what} returned a promise: events are written in one step, so it must answer at once`)
+  }
+  if (!isObject(written) || written.body === undefined)
+    throw new CorebusError('ENVELOPE', `${what} must return { body, headers?, properties?, fields?, key? }, with a body`)
+  const { body, headers, properties, fields, key } = written as unknown as Written
+  return {
+    content: { ...contentOf(body, what), fields },
+    options: {
+      ...options,
+      ...(key !== undefined && { key }),
+      ...(headers && { headers: { ...headers, ...options.headers } }),
+      ...(properties && { properties: { ...properties, ...options.properties } }),
+    },
+  }
+}
+
+function contentOf(body: unknown, what: string): Content {
+  if (body instanceof Uint8Array) return { body, kind: 'bytes' }
+  if (typeof body === 'string') return { body: new TextEncoder().encode(body), kind: 'bytes' }
+  return { body: encodeJson(body, `the body of ${what}`), kind: 'json' }
+}
