@@ -35,6 +35,7 @@ const FLOORS = [
   'process',
   'options',
   'wire',
+  'envelopes',
   'observe',
   'scope',
   'config',

@@ -48,6 +48,18 @@ test('a package that only defines events loads what defines them, and of zod wha
   expect([...builtIn]).toEqual(['node:util/types'])
 })
 
+test('the formats of others are loaded by who imports them, without zod, and by nobody else', async () => {
+  const { files, packages } = await running("await import('@corebus/core/envelopes')")
+  expect(files.filter(below('envelopes/'))).toContain('envelopes/celery.js')
+  expect(files.filter((file) => !/^(wire|envelopes)\//.test(file)).sort()).toEqual([
+    'errors.js',
+    'process/built-in.js',
+    'process/node-version.js',
+  ])
+  expect([...packages]).toEqual([])
+  expect((await running("await import('@corebus/core')")).files.filter(below('envelopes/'))).toEqual([])
+})
+
 test('importing the core loads no logger, no command line, no driver, nothing that handles messages, and no sockets', async () => {
   const { files, packages, builtIn } = await running("await import('@corebus/core')")
   expect(files).toContain('messaging.js')
