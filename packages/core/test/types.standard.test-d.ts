@@ -5,7 +5,7 @@ import { traced } from '../src/decorators/fixtures/traced.ts'
 import { messageHandler } from '../src/decorators/message-handler.ts'
 import { configureMessaging, handle, on } from '../src/default.ts'
 import type { HandlerContext } from '../src/handlers/handler.ts'
-import { createMessaging } from '../src/messaging.ts'
+import { createMessaging, type Messaging } from '../src/messaging.ts'
 import { defineEvent, type EventOf } from '../src/wire/event-type.ts'
 
 // Compiled by `tsc -b` in both modes of decorators, never run: every @ts-expect-error is an error that must be there, everything else must not be.
@@ -61,6 +61,21 @@ export class Fits {
   @messageHandler({ topic: 'payments', schema: Charge, maxRetries: 3, retryDelayMs: 5_000 })
   async charge(message: z.infer<typeof Charge>, { db }: HandlerContext<Tx>) {
     await db.insert(message)
+  }
+
+  @onEvent('of.others', { from: { exchange: 'shop.orders', bind: 'order.*' } })
+  ofOthers({ data }: { data: unknown }, { rawKey, properties, routingKey }: HandlerContext) {
+    return [data, rawKey?.byteLength, properties?.replyTo, routingKey?.length]
+  }
+
+  @messageHandler({
+    topic: 'c',
+    schema: Charge,
+    from: { queue: 'shop.billing', start: 'latest' },
+    decode: async (_, __, { key }) => key?.byteLength,
+  })
+  later(message: z.infer<typeof Charge>) {
+    return message.amount
   }
 
   @messageHandler({ topic: ['a', 'b'], decode: 'bytes' })
@@ -266,4 +281,34 @@ export function sessions(tx: Tx): void {
   handle({ topic: 't' }, (_, { db }: HandlerContext<Tx>) => db.insert({}))
   messageHandler({ topic: 't' }, (_, { db }: HandlerContext<Tx>) => db.insert({}))
   messageHandler({ topic: 't', schema: Charge }, ({ amount }, { db }: HandlerContext<Tx>) => db.insert({ amount }))
+}
+
+/** What others have: where messages come from and go to, and how events travel. */
+export function others({ handle, getProducer }: Messaging): void {
+  handle({ topic: 't', from: { stream: 'shop:orders' } }, () => undefined)
+  // @ts-expect-error no source is a list
+  handle({ topic: 't', from: ['shop:orders'] }, () => undefined)
+  // @ts-expect-error a queue begins where it begins, or at its end
+  handle({ topic: 't', from: { queue: 'q', start: 'middle' } }, () => undefined)
+  void getProducer().send('t', 1, {
+    exchange: 'shop',
+    routingKey: 'a',
+    properties: { priority: 1 },
+    fields: ({ body }) => ({ payload: body }),
+  })
+  // @ts-expect-error a field is text or bytes
+  void getProducer().send('t', 1, { fields: () => ({ n: 1 }) })
+  const Placed = defineEvent('order.placed', z.object({ id: z.number() }), {
+    topic: 'shop',
+    in: ({ json }) => ({ name: 'order.placed', data: json() }),
+  })
+  on(Placed, {}, ({ data }) => data.id.toFixed())
+  // @ts-expect-error an event has data
+  defineEvent('order.placed', z.object({}), { in: () => ({ name: 'order.placed' }) })
+  createMessaging({
+    names: { orders: { redis: 'shop:orders' } },
+    topology: { topics: { shop: { unclaimed: false, in: () => undefined } } },
+  })
+  // @ts-expect-error there is no such broker
+  createMessaging({ names: { orders: { kafak: 'x' } } })
 }

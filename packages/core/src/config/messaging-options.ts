@@ -22,7 +22,7 @@ import { NAMES, type Names } from './names-options.ts'
 import { RETRY, type RetryOptions } from './retry-options.ts'
 
 export { BROKERS, type BrokerName } from './brokers.ts'
-export type { AuthOptions, TlsOptions, TopologyOptions } from './connection-options.ts'
+export type { AuthOptions, OneTopicOptions, TlsOptions, TopologyOptions } from './connection-options.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { collector, onMemory, until } from '../../test/kit.ts'
 import type { Capabilities, Driver, Message } from '../driver.ts'
 import { memoryDriver } from '../drivers/memory/driver.ts'
@@ -98,6 +101,35 @@ describe('a message for an exchange of others', () => {
     expect(lines.filter(({ msg }) => msg.includes('exchanges')).map(({ msg }) => msg)).toEqual([
       'the memory broker has no exchanges, so what is published to one goes into the log of its topic',
     ])
+  })
+
+  test('and what comes from a queue of others are the topic’s own log on SQLite too, across processes and restarts', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'corebus-targets-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const { logger, lines } = collector()
+    const open = () => onMemory({ broker: 'sqlite', url: join(folder, 'messages.db'), logger, names: { orders: 'shop:orders' } })
+    const publisher = open()
+    const properties = { type: 'order', priority: 1 }
+    const said = { exchange: 'shop.orders', routingKey: 'a', properties, fields: () => ({ f: 'v' }) }
+    await publisher.getProducer().send('orders', 1, said)
+    await publisher.close()
+    const consumer = open()
+    const seen: unknown[] = []
+    consumer.handle({ topic: 'orders', group: 'g', from: { queue: 'shop.billing' } }, (message: unknown, context) => {
+      seen.push([message, context.properties, context.routingKey])
+    })
+    await consumer.start()
+    await until(
+      () => seen.length === 1,
+      () => lines,
+    )
+    expect(seen).toEqual([[1, undefined, undefined]])
+    expect(lines.map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining([
+        'the sqlite broker has no exchanges, so what is published to one goes into the log of its topic',
+        expect.stringContaining('orders instead of queue shop.billing'),
+      ]),
+    )
   })
 
   test.each<[string, object, RegExp]>([
