@@ -49,6 +49,16 @@ handle({ topic: 't', group: 'g', decode: 'text' }, (text, { id, key, headers, to
     expect(JSON.parse(byText('ping')?.text ?? '')).toMatchObject({ name: 'ping', data: {} })
   })
 
+  test('publishes to an exchange of others, which on the embedded broker is the log of the topic', async () => {
+    const project = makeProject({})
+    const published = await project.core(['publish', 'orders', '1', '--exchange', 'shop.orders', '--routing-key', 'order.eu'])
+    expect([published.code, published.stdout]).toEqual([0, expect.stringMatching(/ orders\n$/)])
+    const [topic] = JSON.parse((await project.core(['topics', '--json'])).stdout)
+    expect(topic).toMatchObject({ topic: 'orders' })
+    const alone = await project.core(['publish', 'orders', '1', '--routing-key', 'order.eu'])
+    expect([alone.code, said(alone)]).toEqual([2, expect.stringContaining('has a routingKey and no exchange')])
+  })
+
   test('without a message says how to give one', async () => {
     const { code, stderr } = await makeProject({}).core(['publish', 't'])
     expect(stderr).toMatch(/^error: what is to be published\? Give JSON, or - to read it from stdin/)

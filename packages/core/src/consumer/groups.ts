@@ -3,11 +3,12 @@ import type { Connection } from '../broker/connection.ts'
 import { type Clock, runtimeOf } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
+import { sourceWords } from '../config/source-options.ts'
 import type { Driver, Message, Topology } from '../driver.ts'
 import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
 import { type GroupPlan, handlersOf, ownTopics, planGroups, topologyOf } from '../handlers/plan.ts'
 import { select } from '../handlers/select.ts'
-import { asOwnLogs, checkSources } from '../handlers/sources.ts'
+import { asOwnLogs, checkSources, sourcesFor } from '../handlers/sources.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { HandleMiddleware } from '../publish/middleware.ts'
 import type { Publishing } from '../scope/publishing.ts'
@@ -154,7 +155,9 @@ export class Groups {
     for (const plan of this.#plans) {
       const topics = [...plan.topics.keys()]
       // The pid is in the text: pino has a field of that name already, and pretty output leaves it out.
-      const what = `group ${plan.group}, topics ${topics.join(', ')}, concurrency ${plan.concurrency}`
+      const sources = sourcesFor(plan, capabilities)
+      const from = [...sources].map(([topic, source]) => `, ${topic} from ${sourceWords(source)}`).join('')
+      const what = `group ${plan.group}, topics ${topics.join(', ')}${from}, concurrency ${plan.concurrency}`
       logger.info({ group: plan.group, topics }, `consumer started: pid ${process.pid}, ${what}`)
     }
     for (const { line, ...fields } of waiting) logger.info(fields, line)

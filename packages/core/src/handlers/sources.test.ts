@@ -154,6 +154,9 @@ describe('what a driver is told', () => {
     expect(asked.names).toEqual([])
     expect(lines.filter(({ msg }) => msg.includes('did not exist'))).toEqual([])
     expect(asked.subscriptions[0]).not.toHaveProperty('shared')
+    expect(lines.map(({ msg }) => msg)).toContainEqual(
+      expect.stringContaining('group g, topics billing, billing from queue shop.billing, concurrency 10'),
+    )
   })
 
   test('a source that this broker does not have is refused at start, with what it reads and what the others do', async () => {

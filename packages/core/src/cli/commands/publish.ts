@@ -11,6 +11,8 @@ import { print } from '../report.ts'
 interface Options extends Common {
   readonly event?: string
   readonly key?: string
+  readonly exchange?: string
+  readonly routingKey?: string
 }
 
 const HELP = `
@@ -23,12 +25,16 @@ Examples:
   $ npx corebus publish orders.created '{"order_id": 7}' --key 7
   $ npx corebus publish user-events '{"id": 1}' --event user.created --key 1
   $ npx corebus publish orders.created - < order.json
+  $ npx corebus publish orders '{"id": 7}' --exchange shop.orders \\
+      --routing-key order.eu.created
 ${EXIT_HELP}`
 
 export function define(command: Command): void {
   command
     .option('--event <name>', 'as an event of this name: the message is its data, {} if left out')
     .option('--key <key>', 'messages with the same key keep their order')
+    .option('--exchange <name>', 'RabbitMQ: to this exchange, which is there, instead of to the topic')
+    .option('--routing-key <key>', 'together with --exchange')
     .addHelpText('after', HELP)
     .action(async (topic: string, json: string | undefined, options: Options) => {
       await publish(topic, json === '-' ? await text(process.stdin) : json, options)
@@ -36,7 +42,7 @@ export function define(command: Command): void {
 }
 
 async function publish(topic: string, json: string | undefined, options: Options): Promise<void> {
-  const { event, key } = options
+  const { event, key, exchange, routingKey } = options
   if (json === undefined && event === undefined)
     throw new CorebusError(
       'USAGE',
@@ -44,7 +50,8 @@ async function publish(topic: string, json: string | undefined, options: Options
     )
   const data = json === undefined ? {} : parsed(json)
   const id = newId()
-  const options_ = { id, ...(key !== undefined && { key }) }
+  const target = { ...(exchange !== undefined && { exchange }), ...(routingKey !== undefined && { routingKey }) }
+  const options_ = { id, ...(key !== undefined && { key }), ...target }
   await withBroker('publish', options, async ({ messaging }) => {
     if (event !== undefined) await messaging.publishEvent(event, data, { ...options_, topic })
     else if (data === null || json === undefined) await messaging.getProducer().send(topic, null, options_)
