@@ -46,6 +46,8 @@ export interface Dispatched {
   readonly event: string | undefined
   /** Whose message it is. Nobody's, when it could not be read that far. */
   readonly plan: HandlerPlan | undefined
+  /** As an envelope of others says it. */
+  readonly id?: string | undefined
 }
 
 /** A message whose handler was found: what its steps have in common. */
@@ -131,16 +133,16 @@ function writeOutbox({ call, scope, options }: Handling, opened: Opened | undefi
 }
 
 /** After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again. */
-function release({ scope, found: { event, plan } }: Handling, verdict: Verdict): Now<Dispatched> {
-  const dispatched = { verdict, event, plan }
+function release({ scope, found: { event, plan, id } }: Handling, verdict: Verdict): Now<Dispatched> {
+  const dispatched = { verdict, event, plan, id }
   scope.over = true
   return scope.recorded.length === 0 ? dispatched : releaseConfirmed(scope).then(() => dispatched)
 }
 
 /** Instead of the steps that are left. */
-function failed({ call, scope, opens, found: { event, plan } }: Handling, thrown: unknown): Now<Dispatched> {
+function failed({ call, scope, opens, found: { event, plan, id } }: Handling, thrown: unknown): Now<Dispatched> {
   discard(scope)
-  const dispatched = { verdict: verdictOf(thrown, call, opens !== undefined), event, plan }
+  const dispatched = { verdict: verdictOf(thrown, call, opens !== undefined), event, plan, id }
   // Its session must not commit beside the retry.
   scope.ended = true
   return scope.parting ? scope.parting.then(() => dispatched) : dispatched

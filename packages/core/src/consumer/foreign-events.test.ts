@@ -2,9 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { collector, deadLetters, onMemory, until } from '../../test/kit.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
+import type { Delivery, Driver, Message } from '../driver.ts'
+import { memoryDriver } from '../drivers/memory/driver.ts'
 import type { Messaging } from '../messaging.ts'
 import { defineEvent } from '../wire/event-type.ts'
 import type { EnvelopeIn } from '../wire/foreign-envelope.ts'
+import { newId } from '../wire/id.ts'
 
 const Order = z.object({ id: z.number() })
 const packets: EnvelopeIn = ({ json }) => {
@@ -135,6 +138,38 @@ describe('events of others', () => {
       ['theirs-1', 2],
     ])
     expect(marks).toEqual([['g', 'theirs-1'], ['g', 'theirs-1'], [expect.stringMatching(/^[0-9a-f-]{36}$/)]])
+  })
+
+  test('without an id on their broker are known by it in logs, and to the inbox; without one in either they are counted', async () => {
+    const { logger, lines } = collector('info')
+    const marks: unknown[] = []
+    const messaging = onMemory({
+      logger,
+      broker: undefined as never,
+      url: `memory://${newId()}`,
+      session: (work) => work('tx'),
+      inbox: { firstTime: async (_: unknown, __: string, { id }: Message) => marks.push(id) > 0 },
+      outbox: { write: async () => undefined },
+      driver: (options) => {
+        const memory = memoryDriver(options)
+        const nameless = (given: readonly Delivery[]) => given.map((one) => ({ ...one, message: { ...one.message, id: '' } }))
+        const subscribe: Driver['subscribe'] = (to) =>
+          memory.subscribe({ ...to, onDeliveries: (given) => to.onDeliveries(nameless(given)) })
+        return { ...memory, subscribe }
+      },
+    })
+    messaging.on(Placed, { group: 'g', maxRetries: 1, retryDelayMs: 1 }, (_, { attempt }) => {
+      if (attempt === 1) throw new Error('once more')
+    })
+    await messaging.start()
+    const { send } = messaging.getProducer()
+    await send('shop', { pattern: 'order.placed', data: { id: 1 }, uid: 'theirs-1' })
+    await handledAll(messaging, 1)
+    expect([marks, messaging.counters.withoutId]).toEqual([['theirs-1', 'theirs-1'], 0])
+    expect(lines.filter(({ msg }) => msg.startsWith('retry')).map(({ id }) => id)).toEqual(['theirs-1'])
+    await send('shop', { pattern: 'order.placed', data: { id: 2 } })
+    await handledAll(messaging, 2)
+    expect([marks.length, messaging.counters.withoutId]).toEqual([2, 2])
   })
 
   test('may be waited for, with what the broker has beside the body', async () => {

@@ -220,7 +220,7 @@ export class GroupRun {
       this.#suspects.remove(work.delivery)
       this.#refusals.over(work)
       work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
-      this.#suspects.losses.add(work.message)
+      this.#suspects.losses.add(work.delivery.message)
     }
     this.#lanes.drop((work) => work.lost)
     this.#options.observer.lost(lost.length, this.#options.plan.group)
@@ -247,6 +247,7 @@ export class GroupRun {
   #finish(work: Work, dispatched: Dispatched, durationMs: number): Rest {
     const { plan, observer } = this.#options
     this.#suspects.remove(work.delivery)
+    work.isCalled(dispatched.id)
     reportHandling(observer, plan.group, work, dispatched, durationMs)
     this.#options.minute.count(dispatched.verdict)
     if (dispatched.verdict.kind === 'unsettled' || work.lost) return undefined

@@ -20,7 +20,8 @@ export interface Running extends Iterable<Work> {
 /** A delivery from its arrival to its settlement. */
 export class Work implements Job, Call, Counts, Linked {
   readonly delivery: Delivery
-  readonly message: Message
+  /** Of one without an id of its own: with the one that its envelope has told meanwhile, for logs. */
+  message: Message
   readonly topic: TopicPlan
   readonly lane: string | undefined
   readonly alone: boolean
@@ -74,6 +75,10 @@ export class Work implements Job, Call, Counts, Linked {
 
   get aborted(): boolean {
     return this.#aborted !== undefined
+  }
+
+  isCalled(id: string | undefined): void {
+    if (id !== undefined && this.message.id === '') this.message = { ...this.message, id }
   }
 
   abort(why: Error): void {
