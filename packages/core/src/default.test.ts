@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
 import { until } from '../test/kit.ts'
 import type { MessagingOptions } from './config/messaging-options.ts'
 import type * as Corebus from './index.ts'
@@ -183,6 +184,21 @@ describe('@event without a topic', () => {
     await other.start()
     expect(() => createMessaging({ ...options(), defaultTopic: 'd' }).check()).not.toThrow()
   })
+})
+
+test('@event with an event that is only read is an error at start that names both', async () => {
+  const { configureMessaging, defineEvent, event } = await freshCorebus()
+  class Orders {
+    place() {}
+  }
+  const Placed = defineEvent('order.placed', z.object({}), { topic: 'shop', in: () => undefined })
+  event(Placed)(Orders.prototype, 'place', Object.getOwnPropertyDescriptor(Orders.prototype, 'place') as never)
+  expect(() => configureMessaging(options()).check()).toThrow(
+    expect.objectContaining({
+      code: 'NO_OUT',
+      message: expect.stringMatching(/^@event order\.placed on Orders\.place: its envelope has in and no out/),
+    }),
+  )
 })
 
 describe('two copies in one process', () => {

@@ -205,16 +205,31 @@ function ownerOf(self: unknown): string {
   return typeof self === 'object' && self !== null ? `${self.constructor.name}.` : ''
 }
 
-/** @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either. */
-export function checkEvents(defaultTopic: string | undefined, eventRecords: () => readonly { where: string; record: EventRecord }[]): void {
+interface Recorded {
+  readonly where: string
+  readonly record: EventRecord
+}
+
+/**
+ * @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either; NO_OUT naming those whose
+ * event is only read
+ */
+export function checkEvents(defaultTopic: string | undefined, eventRecords: () => readonly Recorded[]): void {
+  const readOnly = eventRecords().filter(({ record: { type } }) => typeof type !== 'string' && type.in && !type.out)
+  if (readOnly.length > 0)
+    throw new CorebusError('NO_OUT', `${listed(readOnly)}: its envelope has in and no out, so it is only read. Give it an out`)
   if (defaultTopic !== undefined) return
   const without = eventRecords().filter(
     ({ record: { type, topic } }) => topic === undefined && (typeof type === 'string' || type.topic === undefined),
   )
   if (without.length === 0) return
-  const list = without.map(({ where, record: { type } }) => `@event ${typeof type === 'string' ? type : type.name} on ${where}`).join(', ')
+  const list = listed(without)
   throw new CorebusError(
     'TOPIC_MISSING',
     `${list}: no topic. Give { topic } there or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`,
   )
+}
+
+function listed(records: readonly Recorded[]): string {
+  return records.map(({ where, record: { type } }) => `@event ${typeof type === 'string' ? type : type.name} on ${where}`).join(', ')
 }
