@@ -46,7 +46,7 @@ const FLOORS = [
   'operations',
   'decorators',
 ]
-const GROUND = ['contract', 'driver.ts', 'errors.ts', 'clock.ts', 'pending.ts', 'queue.ts', 'linked-list.ts', 'renewed-map.ts']
+const GROUND = ['contract', 'driver.ts', 'errors.ts', 'clock.ts', 'collections']
 const ROOF = ['messaging.ts', 'default.ts', 'close-on-signal.ts', 'index.ts', 'internal.ts', 'instance', 'cli', 'testing']
 
 /** NaN for what has none, which is neither above nor below anything: drivers, whose rules are their own, and what is no part of the core. */
@@ -64,7 +64,7 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
       const driver = driverOf(from)
       if (driver === undefined || to.startsWith('node:') || CLIENTS.includes(to.split('/')[0] ?? '')) return false
       if (driverOf(to) === driver || dirname(to) === `${SRC}/drivers`) return false
-      return !GROUND.some((file) => to === `${SRC}/${file}`)
+      return !GROUND.some((place) => to === `${SRC}/${place}` || dirname(to) === `${SRC}/${place}`)
     },
   ],
   [

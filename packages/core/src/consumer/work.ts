@@ -1,6 +1,6 @@
+import type { Linked } from '../collections/linked-list.ts'
 import type { Delivery, Message } from '../driver.ts'
 import type { TopicPlan } from '../handlers/plan.ts'
-import type { Linked } from '../linked-list.ts'
 import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'

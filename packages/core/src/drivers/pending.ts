@@ -1,6 +1,6 @@
 import { type Clock, monotonic } from '../clock.ts'
+import { type Awaited, Pending } from '../collections/pending.ts'
 import { CorebusError, PublishError, type PublishFailure } from '../errors.ts'
-import { type Awaited, Pending } from '../pending.ts'
 
 /** Why a message could not be stored, and whether trying again can help. */
 export type Failure = Omit<PublishFailure, 'id'>

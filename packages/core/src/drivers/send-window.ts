@@ -1,5 +1,5 @@
-import { Queue } from '../queue.ts'
-import { RenewedMap } from '../renewed-map.ts'
+import { Queue } from '../collections/queue.ts'
+import { RenewedMap } from '../collections/renewed-map.ts'
 import type { PendingMessage } from './pending.ts'
 
 export interface SendWindowOptions {

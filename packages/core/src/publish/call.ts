@@ -1,6 +1,6 @@
+import type { Awaited } from '../collections/pending.ts'
 import type { Message } from '../driver.ts'
 import { CorebusError, PublishError, type PublishFailure } from '../errors.ts'
-import type { Awaited } from '../pending.ts'
 
 /** One caller's messages, until each is confirmed or has failed. */
 export interface Call extends Awaited {

@@ -1,7 +1,7 @@
 import { type Clock, Hold, monotonic, real } from '../clock.ts'
+import { Pending } from '../collections/pending.ts'
 import type { Driver, Message } from '../driver.ts'
 import { asError, CorebusError, PublishError, type PublishFailure } from '../errors.ts'
-import { Pending } from '../pending.ts'
 import { answered, type Call, newCall, tell, tellExpired } from './call.ts'
 import { type Batch, TopicQueue } from './queue.ts'
 import { forTargets } from './targets.ts'

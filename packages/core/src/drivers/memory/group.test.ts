@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { Queue } from '../../collections/queue.ts'
 import type { Delivery, Message } from '../../driver.ts'
-import { Queue } from '../../queue.ts'
 import { Group } from './group.ts'
 import { Member, Receipt } from './member.ts'
 

@@ -1,4 +1,4 @@
-import { Queue } from '../../queue.ts'
+import { Queue } from '../../collections/queue.ts'
 import type { Kept, Member } from './member.ts'
 
 /** The messages of one key that are out or held back. While one is out its member owns the lane, and nobody else gets the key. */

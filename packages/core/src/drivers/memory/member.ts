@@ -1,5 +1,5 @@
+import { Queue } from '../../collections/queue.ts'
 import type { Delivery, Message, SubscribeOptions } from '../../driver.ts'
-import { Queue } from '../../queue.ts'
 import type { Group } from './group.ts'
 import type { Lane } from './lane.ts'
 

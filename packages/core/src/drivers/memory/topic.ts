@@ -1,6 +1,6 @@
 import { real } from '../../clock.ts'
+import { Queue } from '../../collections/queue.ts'
 import type { Message } from '../../driver.ts'
-import { Queue } from '../../queue.ts'
 import { Group } from './group.ts'
 import { type Kept, ownCopy } from './member.ts'
 

@@ -1,5 +1,5 @@
+import { type Linked, LinkedList } from '../../collections/linked-list.ts'
 import type { Delivery } from '../../driver.ts'
-import { type Linked, LinkedList } from '../../linked-list.ts'
 import { type Entry, fromEntry } from './wire.ts'
 
 /** Where an entry lies: on the topic's stream, or on the group's own. */

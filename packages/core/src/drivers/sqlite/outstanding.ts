@@ -1,5 +1,5 @@
+import { RenewedMap } from '../../collections/renewed-map.ts'
 import type { Delivery } from '../../driver.ts'
-import { RenewedMap } from '../../renewed-map.ts'
 import type { Receipt } from './reader.ts'
 
 /** What a reader has handed out and nobody has settled yet, up to its limit. */

@@ -1,4 +1,4 @@
-import { RenewedMap } from '../../renewed-map.ts'
+import { RenewedMap } from '../../collections/renewed-map.ts'
 import type { Row } from './open-file.ts'
 import type { Receipt } from './reader.ts'
 import type { Seat } from './seat.ts'

@@ -21,7 +21,7 @@ test('it is a Map, also after it has taken another table many times', () => {
   expect([map.size, [...map]]).toEqual([0, []])
 })
 
-const PASSING = fileURLToPath(new URL('../test/fixtures/passing-through.ts', import.meta.url))
+const PASSING = fileURLToPath(new URL('../../test/fixtures/passing-through.ts', import.meta.url))
 
 test.each(['list', 'renewed map'])('what has passed through a %s does not fill the heap', (kind) => {
   const said = execFileSync(process.execPath, ['--expose-gc', '--max-semi-space-size=4', PASSING, kind], { encoding: 'utf8' })

@@ -1,4 +1,4 @@
-import { type Clock, monotonic } from './clock.ts'
+import { type Clock, monotonic } from '../clock.ts'
 import { type Linked, LinkedList } from './linked-list.ts'
 
 /** What somebody waits for, until a deadline on the clock's monotonic time. */
