@@ -26,6 +26,8 @@ export interface GroupTopology {
   readonly deadLetter: DeadLetterPlace | false
   /** Where its messages come from instead of from the topic, which then is only a name: for its retries and dead letters, and for people. */
   readonly source?: Source
+  /** As `SubscribeOptions.shared`: whoever is refused is refused before anything is made. */
+  readonly shared?: boolean
 }
 
 /** What must exist before the first message: declared at start, so that nothing is made on the way of a delivery. */
