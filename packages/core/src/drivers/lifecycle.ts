@@ -5,7 +5,8 @@ import { PublishCall } from './pending.ts'
 import { type Member, Readers, type Tail } from './readers.ts'
 
 /** What the driver of a server does while it is not closed. */
-export interface Open extends Pick<Driver, 'name' | 'capabilities' | 'admin' | 'members' | 'ensure' | 'pipelinedBatch' | 'trouble'> {
+export interface Open
+  extends Pick<Driver, 'name' | 'capabilities' | 'admin' | 'members' | 'ensure' | 'pipelinedBatch' | 'trouble' | 'raw'> {
   readonly connect: (onState: (state: ConnectionState) => void) => Promise<void>
   /** Tells the call of each message, also of those that it cannot publish. */
   readonly publish: (messages: readonly Message[], call: PublishCall) => Promise<void> | void

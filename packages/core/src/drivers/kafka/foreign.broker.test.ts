@@ -172,7 +172,7 @@ describe.skipIf(!running)('foreign clients', () => {
     const joined = new Promise<void>((resolve) => void consumer.on(consumer.events.GROUP_JOIN, () => resolve()))
     await consumer.run({ eachMessage: async () => {} })
     await joined
-    await expect(member(driver, { topics: [topic], group })).rejects.toMatchObject({ code: 'GROUP_DEAD', message: /another name/ })
+    await expect(member(driver, { topics: [topic], group })).rejects.toMatchObject({ code: 'GROUP_FOREIGN', message: /another name/ })
     await consumer.disconnect()
   })
 })

@@ -3,37 +3,65 @@ import { hasMembers } from '../groups.ts'
 import { withLimits } from '../limit.ts'
 import { answersOf } from './answers.ts'
 import type { Letters } from './dead-letters.ts'
-import { isGone } from './failure.ts'
+import { isGone, isNoStream } from './failure.ts'
 import type { Reply } from './link.ts'
 import type { Names } from './names.ts'
 import { keysOf } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
+import type { Place, Registry } from './registry.ts'
 import { depthOf } from './scripts/depth.ts'
 import { removeGroup } from './scripts/remove.ts'
 import { unsettledOf as unsettledScript } from './scripts/unsettled.ts'
-import type { Topology } from './topology.ts'
 
 export interface AdminOptions {
   readonly names: Names
   readonly nodes: Nodes
-  readonly topology: Topology
+  readonly registry: Registry
   readonly letters: Letters
   readonly where: string
   readonly signal: AbortSignal
 }
 
-export function admin({ names, nodes, topology, letters, where, signal }: AdminOptions): Admin {
+export function admin({ names, nodes, registry, letters, where, signal }: AdminOptions): Admin {
+  /** Of a topic that is only a name, for what groups read from streams of others: these groups. */
   async function summary(topic: string): Promise<TopicSummary> {
-    const stream = names.stream(topic)
-    const [kept, groups] = await Promise.all([
-      nodes.send(stream, ['XLEN', stream]),
-      nodes.send(stream, ['XINFO', 'GROUPS', stream]).catch(noStream),
-    ])
-    return { topic, groups: listOf(groups).map(nameIn).sort(), kept: Number(kept) }
+    const { stream, places } = await registry.declared(topic)
+    const sources = Map.groupBy(
+      places.filter(({ source, gone }) => source !== undefined && !gone),
+      ({ source = '' }) => source,
+    )
+    const own = await groupsOf(stream)
+    const elsewhere = await Promise.all([...sources].map(([source, readers]) => readingIn(source, readers)))
+    const groups = [...new Set([...(own ?? []), ...elsewhere.flat()])].sort()
+    const kept = own && (sources.size === 0 || own.length > 0) ? Number(await nodes.send(stream, ['XLEN', stream])) : undefined
+    return { topic, groups, ...(kept !== undefined && { kept }) }
   }
 
+  /** Undefined where the key holds something else: whoever started on it was refused, and the topic may have been noted by an earlier build. */
+  async function groupsOf(stream: string): Promise<readonly string[] | undefined> {
+    try {
+      return listOf(await nodes.send(stream, ['XINFO', 'GROUPS', stream])).map(nameIn)
+    } catch (thrown) {
+      if (isNoStream(thrown)) return undefined
+      return listOf(noStream(thrown)).map(nameIn)
+    }
+  }
+
+  async function readingIn(source: string, readers: readonly Place[]): Promise<readonly string[]> {
+    const there = new Set(await groupsOf(source))
+    return readers.flatMap(({ group }) => (there.has(group) ? [group] : []))
+  }
+
+  async function topicsOf(only: readonly string[] | undefined): Promise<readonly string[]> {
+    if (!only) return registry.topics()
+    const there = await Promise.all([...new Set(only)].map(async (topic) => ((await registry.has(topic)) ? topic : undefined)))
+    return there.filter((topic) => topic !== undefined)
+  }
+
+  const keysFor = async (topic: string, group: string) => keysOf(names, await registry.streamOf(topic, group), group)
+
   async function depth(topic: string, group: string): Promise<Depth> {
-    const [counts, dead] = await Promise.all([nodes.run(depthOf, keysOf(names, topic, group), [group]), letters.count(topic, group)])
+    const [counts, dead] = await Promise.all([nodes.run(depthOf, await keysFor(topic, group), [group]), letters.count(topic, group)])
     const [ready = 0, inFlight = 0, delayed = 0, members = 0, oldestMs = -1] = listOf(counts).map(Number)
     return { ready, dead, inFlight, delayed, members, ...(oldestMs >= 0 && { oldestMs }) }
   }
@@ -42,11 +70,11 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
 
   return {
     async topics(only) {
-      return said(() => topology.topics(only).then((topics) => Promise.all([...topics].sort().map(summary))))
+      return said(() => topicsOf(only).then((topics) => Promise.all([...topics].sort().map(summary))))
     },
     depth: (topic, group) => said(() => depth(topic, group)),
     async unsettled(topic, group, { limit }) {
-      const reply = await said(() => nodes.run(unsettledScript, keysOf(names, topic, group), [group, String(limit)]))
+      const reply = await said(async () => nodes.run(unsettledScript, await keysFor(topic, group), [group, String(limit)]))
       return listOf(reply).slice(0, limit).map(unsettledIn)
     },
     deadLetters: withLimits((filter, paging) => letters.page(filter, paging)),
@@ -54,9 +82,9 @@ export function admin({ names, nodes, topology, letters, where, signal }: AdminO
     purge: (filter) => letters.purge(filter),
     bury: (all) => letters.bury(all),
     async removeGroup(topic, group) {
-      const [what, count] = listOf(await said(() => nodes.run(removeGroup, keysOf(names, topic, group), [group])))
+      const [what, count] = listOf(await said(async () => nodes.run(removeGroup, await keysFor(topic, group), [group])))
       if (what === 'members') throw hasMembers({ topic, group }, Number(count))
-      await topology.retire(topic, group)
+      await registry.retire(topic, group)
       return count === 1
     },
   }

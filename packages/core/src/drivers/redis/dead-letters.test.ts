@@ -24,9 +24,8 @@ function growing() {
 
 test('a page without a limit has an end while letters keep coming: those that are there when it begins', async () => {
   const options = {
-    names: { place: () => 'dead', stream: () => 'stream' },
     nodes: growing(),
-    topology: { places: async () => [{ topic: 't', group: 'g', name: 'p' }] },
+    registry: { declared: async () => ({ stream: 'stream', places: [{ topic: 't', group: 'g', name: 'p' }] }), keyOf: () => 'dead' },
     clock: systemClock,
     where: 'here',
     signal: new AbortController().signal,

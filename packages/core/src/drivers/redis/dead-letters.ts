@@ -9,14 +9,14 @@ import { answersOf } from './answers.ts'
 import type { Argument, Reply } from './link.ts'
 import type { Names } from './names.ts'
 import { listOf, type Nodes } from './nodes.ts'
+import type { Place, Registry } from './registry.ts'
 import { replay } from './scripts/topic.ts'
-import type { Place, Topology } from './topology.ts'
 import { DEAD, type Entry, fieldIn, fieldOf, fromEntry, toFields } from './wire.ts'
 
 export interface LettersOptions {
   readonly names: Names
   readonly nodes: Nodes
-  readonly topology: Topology
+  readonly registry: Registry
   readonly clock: Clock
   readonly where: string
   readonly signal: AbortSignal
@@ -27,6 +27,8 @@ interface Shelf {
   readonly topic: string
   readonly name: string
   readonly key: string
+  /** What the letters were read from, and beside which their groups are. */
+  readonly stream: string
   readonly users: readonly Place[]
 }
 
@@ -85,8 +87,8 @@ export class Letters {
   replay(filter: DeadLetterFilter, headers: Message['headers'], pace?: ReplayPace): Promise<number> {
     const { names, nodes } = this.#options
     const over = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
-    const work = ({ entry, group, shelf: { topic, key } }: Letter) =>
-      this.#said(() => nodes.run(replay, [key, names.again(topic, group)], [entry, ...over])).then(wasThere)
+    const work = ({ entry, group, shelf: { stream, key } }: Letter) =>
+      this.#said(() => nodes.run(replay, [key, names.again(stream, group)], [entry, ...over])).then(wasThere)
     return this.#each(filter, new LetterBatches(work, pace))
   }
 
@@ -106,11 +108,13 @@ export class Letters {
   }
 
   bury(letters: readonly Burying[]): Promise<void> {
-    const { names, clock } = this.#options
+    const { registry, names, clock } = this.#options
     return buryInPlaces(letters, {
       placeOf: (topic, group) => this.#declaredBy(topic, group),
-      store: ({ message, group }, { name = '', ttlMs }) => {
-        const [at, key] = [clock.now(), names.place(message.topic, name)]
+      store: async ({ message, group }, { name = '', ttlMs }) => {
+        const { topic } = message
+        const place = await this.#declaredBy(topic, group)
+        const [at, key] = [clock.now(), registry.keyOf({ ...place, name }, names.stream(topic))]
         const until = ttlMs === undefined ? [] : [`${DEAD}until`, String(at + ttlMs)]
         return this.#send(key, ['XADD', key, '*', ...toFields(message), `${DEAD}group`, group, `${DEAD}at`, String(at), ...until])
       },
@@ -118,13 +122,14 @@ export class Letters {
   }
 
   async #shelvesFor({ topic, group, place }: DeadLetterFilter): Promise<readonly Shelf[]> {
-    const { names, topology } = this.#options
-    const topics = topic === undefined ? await topology.topics() : [topic]
+    const { registry } = this.#options
+    const topics = topic === undefined ? await registry.topics() : [topic]
     const ofTopics = await Promise.all(
       topics.map(async (one) => {
-        const places = (await topology.places(one)).filter(({ name }) => name !== undefined && (place ?? name) === name)
-        const shelves = [...Map.groupBy(places, ({ name = '' }) => name)].map(
-          ([name, users]): Shelf => ({ topic: one, name, key: names.place(one, name), users }),
+        const { stream, places } = await registry.declared(one)
+        const wanted = places.filter(({ name }) => name !== undefined && (place ?? name) === name)
+        const shelves = [...Map.groupBy(wanted, (user) => registry.keyOf(user, stream))].map(
+          ([key, users]): Shelf => ({ topic: one, name: users[0]?.name ?? '', key, stream: users[0]?.source ?? stream, users }),
         )
         return shelves.filter(({ users }) => group === undefined || users.some((user) => user.group === group))
       }),
@@ -173,7 +178,7 @@ export class Letters {
 
   /** @throws CorebusError NO_SUCH_GROUP, NO_DEAD_LETTERS */
   async #declaredBy(topic: string, group: string): Promise<Place> {
-    const places = (await this.#options.topology.places(topic)).filter((place) => place.group === group && !place.gone)
+    const places = (await this.#options.registry.declared(topic)).places.filter((place) => place.group === group && !place.gone)
     if (places.length === 0) throw notDeclared({ topic, group })
     const place = places.find(({ name }) => name !== undefined)
     if (!place) throw keepsNone({ topic, group })
@@ -181,10 +186,10 @@ export class Letters {
   }
 
   #letterIn(entry: Entry, shelf: Shelf): Letter {
-    const { topic, name, users } = shelf
+    const { topic, name, stream, users } = shelf
     const [group, at, until] = ['group', 'at', 'until'].map((what) => fieldIn(entry, DEAD + what))
     return {
-      message: fromEntry(entry, topic, this.#options.names.stream(topic)),
+      message: fromEntry(entry, topic, stream),
       group: group ?? users[0]?.group ?? '',
       place: name,
       // Anybody may write into the stream: what is no time is the time it was written at, or for ever.

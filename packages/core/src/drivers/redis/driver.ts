@@ -13,6 +13,8 @@ import type { MembershipContext } from './membership.ts'
 import { namesWith } from './names.ts'
 import { Nodes } from './nodes.ts'
 import { Publishers } from './publishers.ts'
+import { rawOf } from './raw.ts'
+import { Registry } from './registry.ts'
 import { Retention } from './retention.ts'
 import { subscribe } from './subscription.ts'
 import { openTail } from './tail.ts'
@@ -43,7 +45,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
   const { leaseMs, ...kept } = { ...DEFAULTS, ...tuning }
   const address = addressOf(options)
   const { where } = address
-  const names = namesWith(prefix)
+  const names = namesWith(prefix, options.names)
   const closing = new AbortController()
   const { signal } = closing
   const states = new ConnectionStates<Link>()
@@ -65,12 +67,13 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
       states.lost(link, error)
     },
   })
-  const topology: Topology = new Topology({ names, service, nodes, where, signal })
+  const registry = new Registry({ names, nodes, where, signal })
+  const topology: Topology = new Topology({ names, service, nodes, registry, where, signal })
   const retention = new Retention({ nodes, names, clock, ...kept })
   const onBlocked = (error: Error | undefined) => states.block(error)
   const publishers: Publishers = new Publishers({ nodes, names, clock, where, topology, retention, onBlocked })
-  const letters = new Letters({ names, nodes, topology, clock, where, signal })
-  const context = { address, nodes, names, topology, retention, clock, timeoutMs, downs, leaseMs, closing: signal }
+  const letters = new Letters({ names, nodes, registry, clock, where, signal })
+  const context = { address, nodes, names, topology, registry, retention, clock, timeoutMs, downs, leaseMs, closing: signal }
 
   const open: Open = {
     name: 'redis',
@@ -82,8 +85,9 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
       members: true,
       unclaimed: { messages: kept.unclaimedMessages, keepMs: kept.unclaimedKeepMs },
       unsettled: true,
+      sources: ['stream'],
     },
-    admin: admin({ names, nodes, topology, letters, where, signal }),
+    admin: admin({ names, nodes, registry, letters, where, signal }),
     members: members({ names, nodes, where, signal }),
     pipelinedBatch: PUBLISHED_AT_ONCE,
     async connect(listener) {
@@ -100,8 +104,11 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
     publish: (messages, call) => publishers.publish(messages, call),
     trouble: (topic) => publishers.trouble(topic),
     subscribe: (wanted) => subscribe(wanted, context),
-    tail: ({ topic, from, onMessages }) =>
-      openTail({ topic, stream: names.stream(topic), from, onMessages, address, nodes, clock, signal }),
+    raw: ({ receipt }) => rawOf(receipt),
+    async tail({ topic, from, onMessages }) {
+      const stream = await registry.readAs(topic)
+      return openTail({ topic, stream, from, onMessages, address, nodes, clock, signal })
+    },
     async flush() {
       if (!nodes.links.some(({ isUp }) => isUp)) return
       const flushed = new AbortController()

@@ -1,5 +1,6 @@
+import type { Source } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
-import { groupDead, OTHER_CLIENTS } from '../others.ts'
+import { groupForeign } from '../others.ts'
 import { NOBODY } from './scripts/common.ts'
 
 /** Redis answers with a word, then what it means. */
@@ -23,6 +24,9 @@ export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error
 export const isForGood = ({ code }: CorebusError): boolean => code === 'ACCESS_REFUSED' || code === 'REFUSED'
 /** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
 export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
+
+/** A key that holds something else. */
+export const isNoStream = (thrown: unknown): boolean => /\bWRONGTYPE\b/.test(asError(thrown).message)
 
 /** What Redis answered, as an error of ours. Of a lost connection the same error. */
 export function refusalOf(thrown: unknown, where: string): CorebusError {
@@ -49,6 +53,36 @@ export function membershipLost(group: string): CorebusError {
   return new CorebusError('MEMBERSHIP_LOST', `this member of ${group} was silent for too long: what it held is handled elsewhere`)
 }
 
+/** @returns the error for a key that holds something else than a stream. */
+export function noStream(stream: string, isSource: boolean): CorebusError {
+  const text = `the key ${stream} holds something that is no stream`
+  if (isSource) return new CorebusError('SOURCE', `${text}, and nothing can be read from it: correct from: { stream }`)
+  return new CorebusError('REFUSED', `${text}: give the topic another name, or another key with the option names`)
+}
+
+export function noSuchStream(stream: string, { topic, group }: Record<'topic' | 'group', string>): CorebusError {
+  return new CorebusError(
+    'SOURCE',
+    `group ${group} reads topic ${topic} from the stream ${stream}, and there is none: streams of others are not made here. Correct from: { stream }, or ` +
+      `let its owner make it first: redis-cli XGROUP CREATE ${stream} ${group} 0 MKSTREAM`,
+  )
+}
+
+export function wrongSource({ topic, group }: Record<'topic' | 'group', string>, source: Source): CorebusError {
+  return new CorebusError(
+    'SOURCE',
+    `group ${group} reads topic ${topic} from ${JSON.stringify(source)}, and on Redis it can be { stream: '<key>' } alone`,
+  )
+}
+
+/** Two topics of a group are one stream: each would get a part of it. */
+export function readTwice(group: string, stream: string, topics: readonly [string, string]): CorebusError {
+  return new CorebusError(
+    'SOURCE',
+    `group ${group} reads the stream ${stream} as topic ${topics.join(' and as topic ')}: handle it as one topic, or in two groups`,
+  )
+}
+
 /** A group of this name belongs to another client. */
 export function heldByOthers({
   topic,
@@ -56,7 +90,7 @@ export function heldByOthers({
   name,
   pending,
 }: Record<'topic' | 'group' | 'name', string> & { pending: number }): CorebusError {
-  return groupDead(group, `${OTHER_CLIENTS} (consumer ${name} of ${topic} holds ${pending} messages)`)
+  return groupForeign(group, `consumer ${name} of ${topic} holds ${pending} messages`, 'shared: true joins it as one more consumer')
 }
 
 /** Another client reads in a group of ours. */

@@ -6,14 +6,16 @@ import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { MembershipEvents, TopicMembership } from '../memberships.ts'
 import type { Address } from './address.ts'
-import { heldByOthers, isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
+import { throwIfShut } from './entrance.ts'
+import { isLost, isTemporary, membershipLost, refusalOf } from './failure.ts'
 import { Holdings, type Lease, type Receipt } from './holdings.ts'
 import type { Argument, Link, Reply } from './link.ts'
 import { keysOf, type Names } from './names.ts'
-import { listOf, type Nodes } from './nodes.ts'
+import type { Nodes } from './nodes.ts'
 import { Notices } from './notices.ts'
 import { type Beat, Pulse } from './pulse.ts'
 import { Reader } from './reader.ts'
+import type { Registry } from './registry.ts'
 import type { Retention } from './retention.ts'
 import type { Script } from './script.ts'
 import { OURS } from './scripts/common.ts'
@@ -25,6 +27,7 @@ export interface MembershipContext {
   readonly nodes: Nodes
   readonly names: Names
   readonly topology: Topology
+  readonly registry: Registry
   readonly retention: Retention
   readonly clock: Clock
   readonly timeoutMs: number
@@ -46,6 +49,10 @@ const CLOSE_WITHIN_MS = 3_000
 export class Membership implements TopicMembership {
   readonly topic: string
   readonly group: string
+  readonly stream: string
+  /** It is of others, and not the topic's. */
+  readonly isSource: boolean
+  readonly isShared: boolean
   readonly keys: readonly string[]
   readonly holdings: Holdings
   readonly #options: SubscribeOptions
@@ -73,9 +80,13 @@ export class Membership implements TopicMembership {
     this.#options = options
     this.#context = context
     this.#events = events
-    this.keys = keysOf(context.names, topic, options.group)
-    const { limit, onDeliveries, onLost } = options
-    const stream = context.names.stream(topic)
+    const { limit, onDeliveries, onLost, sources, shared = false } = options
+    const source = sources?.get(topic)
+    this.isSource = source !== undefined
+    this.isShared = shared
+    const stream = source && 'stream' in source ? source.stream : context.names.stream(topic)
+    this.stream = stream
+    this.keys = keysOf(context.names, stream, options.group)
     this.#notices = new Notices({ topic, group: options.group, stream, clock: context.clock, onNotice: events.onNotice })
     this.holdings = new Holdings({ topic, stream, limit, onDeliveries, onLost })
   }
@@ -88,7 +99,7 @@ export class Membership implements TopicMembership {
     return this.#reached && this.#reader?.isOpen === true
   }
 
-  /** @throws GROUP_TAKEN, GROUP_DEAD, and what Redis says. */
+  /** @throws GROUP_TAKEN, GROUP_FOREIGN, SOURCE, and what Redis says. */
   async begin(): Promise<void> {
     const { nodes, address, closing, downs, timeoutMs } = this.#context
     downs.add(this.#down)
@@ -154,8 +165,7 @@ export class Membership implements TopicMembership {
 
   /** Runs a command that writes until it is done: twice where its answer was lost. */
   write(key: string, command: readonly Argument[]): Promise<Reply> {
-    const { nodes } = this.#context
-    return nodes.insist(() => nodes.send(key, command), this.#ended.signal)
+    return this.#context.nodes.insist(() => this.#context.nodes.send(key, command), this.#ended.signal)
   }
 
   /** There is a retry that is due then. */
@@ -201,11 +211,9 @@ export class Membership implements TopicMembership {
     const lease: Lease = { name: `${OURS}${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: monotonic(clock) }
     // Made anew because all of it was lost: whatever is there came afterwards.
     const start = from === 'earliest' || this.#joinedBefore ? '0' : '$'
-    const args = [this.group, lease.name, String(leaseMs), start, exclusive ? '1' : '0']
-    const [said, name, pending] = listOf(await nodes.run(join, this.keys, args))
-    if (said === 'foreign') throw heldByOthers({ topic: this.topic, group: this.group, name: String(name), pending: Number(pending) })
-    if (said === 'taken')
-      throw new CorebusError('GROUP_TAKEN', `group ${this.group} takes one member at a time on topic ${this.topic}, and there is one`)
+    const flags = [exclusive, this.isShared, this.isSource].map((is) => (is ? '1' : '0'))
+    const args = [this.group, lease.name, String(leaseMs), start, ...flags]
+    throwIfShut(await nodes.run(join, this.keys, args), this)
     this.#joinedBefore = true
     return lease
   }
@@ -267,19 +275,17 @@ export class Membership implements TopicMembership {
     this.#reached = true
     // Also after a beat that was refused: a server that was full answers again.
     this.#backIfOpen()
-    if (count % RETAIN_EVERY === 0) await this.#context.retention.look(this.topic)
+    if (count % RETAIN_EVERY === 0) await this.#context.retention.look(this.topic, this.stream)
   }
 
   async #giveBack(receipts: readonly Receipt[]): Promise<void> {
     const lease = this.#lease
     if (!lease) return
-    const places = receipts.flatMap(({ which, entry }) => [String(which), entry.id])
-    await this.#briefly(handBack, lease, ['0', ...places])
+    await this.#briefly(handBack, lease, ['0', ...receipts.flatMap(({ which, entry }) => [String(which), entry.id])])
   }
 
   async #leave(): Promise<void> {
-    const lease = this.#lease
-    if (lease) await this.#briefly(handBack, lease, ['1'])
+    if (this.#lease) await this.#briefly(handBack, this.#lease, ['1'])
     this.#lease = undefined
     this.#pulse?.stop()
     this.#context.downs.delete(this.#down)

@@ -74,7 +74,7 @@ export class Publishers {
       nodes,
       clock,
       stream: names.stream(topic),
-      declared: names.declared(topic),
+      declared: names.declared(names.stream(topic)),
       onGone: () => topology.forget(topic),
       onBlocked,
     })

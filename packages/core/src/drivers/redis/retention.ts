@@ -51,24 +51,26 @@ export class Retention {
     const every = last?.isFull ? FULL_LOOK_EVERY_MS : LOOK_EVERY_MS
     if (!last) this.#looks.set(topic, { at: monotonic(clock), published: 0, isFull: false })
     else if (published - last.published >= unclaimedMessages * LOOK_EVERY_SHARE || monotonic(clock) - last.at >= every)
-      void this.look(topic, published).catch(() => {}) // looks again
+      void this.look(topic, this.#options.names.stream(topic), published).catch(() => {}) // looks again
     return last?.isFull ?? false
   }
 
-  look(topic: string, published: number = this.#looks.get(topic)?.published ?? 0): Promise<void> {
-    const under = this.#looking.get(topic)
+  /** At the stream of a topic, or at one of others that a group of the topic reads. */
+  look(topic: string, stream: string, published: number = this.#looks.get(topic)?.published ?? 0): Promise<void> {
+    const under = this.#looking.get(stream)
     if (under) return under
-    const look = this.#look(topic, published).finally(() => this.#looking.delete(topic))
-    this.#looking.set(topic, look)
+    const look = this.#look(topic, stream, published).finally(() => this.#looking.delete(stream))
+    this.#looking.set(stream, look)
     return look
   }
 
-  async #look(topic: string, published: number): Promise<void> {
+  async #look(topic: string, stream: string, published: number): Promise<void> {
     const { nodes, names, clock, keepMs, unclaimedKeepMs, unclaimedMessages } = this.#options
-    const [before = '', behind = ''] = names.state(topic, '\n').split('\n')
+    const [before = '', behind = ''] = names.state(stream, '\n').split('\n')
     const args = [before, behind, String(keepMs), String(unclaimedKeepMs)]
-    const [groups, length, ours] = listOf(await nodes.run(retain, [names.stream(topic), names.declared(topic)], args))
+    const [groups, length, ours] = listOf(await nodes.run(retain, [stream, names.declared(stream)], args))
     const isFull = ours === 1 && groups === 0 && Number(length) >= unclaimedMessages
-    this.#looks.set(topic, { at: monotonic(clock), published, isFull })
+    // One of others says nothing of the topic's own.
+    if (stream === names.stream(topic)) this.#looks.set(topic, { at: monotonic(clock), published, isFull })
   }
 }

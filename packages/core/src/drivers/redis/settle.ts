@@ -8,7 +8,7 @@ import { acknowledge, bury, retry } from './scripts/settle.ts'
 import { placeFor } from './topology.ts'
 import { fieldOf } from './wire.ts'
 
-export type SettleContext = Pick<MembershipContext, 'names' | 'topology' | 'address'>
+export type SettleContext = Pick<MembershipContext, 'registry' | 'topology' | 'address'>
 
 type Copy = Exclude<Settlement, { kind: 'ack' }>
 
@@ -60,7 +60,7 @@ async function acknowledgeAll(receipts: readonly Receipt[], membership: Membersh
   const ids: string[] = []
   const ofGroup: string[] = []
   for (const { which, entry } of receipts) (which === 1 ? ids : ofGroup).push(entry.id)
-  if ((await membership.run(acknowledge, lease, [String(ids.length), ...ids, ...ofGroup])) !== undefined)
+  if ((await membership.run(acknowledge, lease, [String(ids.length), membership.isShared ? '1' : '0', ...ids, ...ofGroup])) !== undefined)
     membership.holdings.settle(receipts)
 }
 
@@ -69,15 +69,15 @@ async function store(
   receipt: Receipt,
   membership: Membership,
   lease: Lease,
-  { names, topology }: SettleContext,
+  { registry, topology }: SettleContext,
 ): Promise<void> {
-  const { topic, group, keys, holdings } = membership
+  const { topic, group, stream, keys, holdings } = membership
   const { which, entry, delivery } = receipt
   const over: Argument[] = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
   const args = (ms: number): Argument[] => [...[String(which), entry.id, delivery.message.id, String(ms), String(over.length)], ...over]
   const place = kind === 'deadLetter' ? placeFor(topology, topic, group) : undefined
   const afterMs = 'afterMs' in settlement ? Math.max(0, Math.ceil(settlement.afterMs)) : 0
-  const to = place && names.place(topic, place.name)
+  const to = place && registry.keyOf(place, stream)
   const run = (given: readonly Argument[]) =>
     to
       ? membership.run(bury, lease, [...args(place.ttlMs), ...given], { keys: [...keys, to], bytes: true })

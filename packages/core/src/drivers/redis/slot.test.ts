@@ -16,11 +16,21 @@ test.each([
   expect(slotOf(key)).toBe(slot)
 })
 
-test('all keys of a topic lie in one slot, with a prefix too', () => {
-  for (const prefix of ['', 'shop.']) {
-    const { stream, again, members, delayed, waiting, state, place, declared } = namesWith(prefix)
-    const keys = [stream('orders'), declared('orders'), place('orders', 'orders.g.dlq')]
-    const ofGroup = [again, members, delayed, waiting, state].map((name) => name('orders', 'g'))
-    expect(new Set([...keys, ...ofGroup].map(slotOf)).size).toBe(1)
-  }
+const KEYS = ['orders', 'shop.orders', 'shop:orders', '{eu}:orders', 'orders{eu}', '{eu}', 'a{b', 'a}b', '{}a', '{}{a}', 'a{}b', '}{', '{']
+
+test('all keys beside a stream lie in its slot, whatever its key, and no two streams share one', () => {
+  const all = KEYS.flatMap((stream) => {
+    const { again, members, delayed, waiting, state, place, placeOf, declared } = namesWith('')
+    const keys = [stream, declared(stream), place(stream, 'orders.g.dlq'), placeOf(stream, 'orders', 'orders.g.dlq')]
+    const ofGroup = [again, members, delayed, waiting, state].map((name) => name(stream, 'g'))
+    expect(new Set([...keys, ...ofGroup].map(slotOf)), stream).toEqual(new Set([slotOf(stream)]))
+    return [...keys, ...ofGroup]
+  })
+  expect(new Set(all).size).toBe(all.length)
+})
+
+test('the stream of a topic has its name behind the prefix, or the key that it was given', () => {
+  const { stream, declared, note } = namesWith('p.', { orders: 'shop:orders', constructor: 'other' })
+  expect(['orders', 'bills', 'constructor', 'toString'].map(stream)).toEqual(['shop:orders', 'p.bills', 'other', 'p.toString'])
+  expect([declared(stream('orders')), note('orders')]).toEqual(['{shop:orders}:declared', '{p.orders}:declared'])
 })

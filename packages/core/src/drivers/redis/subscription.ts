@@ -4,7 +4,7 @@ import type { Member } from '../readers.ts'
 import { Membership, type MembershipContext } from './membership.ts'
 import { settle } from './settle.ts'
 
-/** @throws CorebusError GROUP_TAKEN, GROUP_DEAD */
+/** @throws CorebusError GROUP_TAKEN, GROUP_FOREIGN, SOURCE */
 export function subscribe(options: SubscribeOptions, context: MembershipContext): Promise<Member> {
   return joinAll({
     ...options,

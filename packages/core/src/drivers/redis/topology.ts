@@ -1,58 +1,62 @@
 import type { Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
-import { heldByOthers, refusalOf } from './failure.ts'
+import { throwIfShut } from './entrance.ts'
+import { noStream, readTwice, refusalOf, wrongSource } from './failure.ts'
 import { keysOf, type Names } from './names.ts'
-import { listOf, type Nodes } from './nodes.ts'
+import type { Nodes } from './nodes.ts'
+import type { Place, Registry } from './registry.ts'
 import { lookForOthers } from './scripts/member.ts'
-import { makeStream } from './scripts/topic.ts'
+import { lookAtStream, makeStream, mayNote } from './scripts/topic.ts'
 
 export interface TopologyOptions {
   readonly names: Names
   readonly service: string
   readonly nodes: Nodes
+  readonly registry: Registry
   readonly where: string
   readonly signal: AbortSignal
 }
 
-/** Where one group's dead letters of one topic lie. */
-export interface Place {
-  readonly topic: string
-  readonly group: string
-  /** In full, as people name it. Without one the group has no dead letters. */
-  readonly name?: string
-  readonly ttlMs?: number
-  /** Its group was removed: what lies there is found, and who declares it again says anew how long it is kept. */
-  readonly gone?: true
+/** A group as it is wanted. */
+interface Group extends Place {
+  readonly shared: boolean
+  /** Nothing of it is ever stored elsewhere, so nobody has to know where that would be. */
+  readonly keepsNothing: boolean
 }
+
+type Mode = 'create' | 'check'
 
 /** What there is: streams, groups and places come into being when they are needed, so what was declared is written down. */
 export class Topology {
   readonly #options: TopologyOptions
   readonly #groups = new Map<string, Place>()
-  /** True once it is written down. */
+  /** True once it is written down, or known to be there where nothing may be made. */
   readonly #topics = new Map<string, Promise<void> | true>()
+
+  #mode: Mode = 'create'
 
   constructor(options: TopologyOptions) {
     this.#options = options
   }
 
-  async ensure(wanted: Wanted, mode: 'create' | 'check'): Promise<readonly Difference[]> {
-    const topics = [...new Set([...wanted.topics, ...wanted.groups.map(({ topic }) => topic)])]
-    const groups = wanted.groups.map((group) => this.#placeOf(group))
+  /** Looks at all of it before anything is made, so that a start that is refused leaves nothing behind. */
+  async ensure(wanted: Wanted, mode: Mode): Promise<readonly Difference[]> {
+    this.#mode = mode
+    const groups = wanted.groups.map((group) => this.#groupOf(group))
+    const only = new Set(groups.flatMap(({ topic, source }) => (source === undefined ? [] : [topic])))
+    const ofGroups = groups.flatMap(({ topic, source }) => (source === undefined ? [topic] : []))
+    const topics = new Set([...wanted.topics.filter((topic) => !only.has(topic)), ...ofGroups])
+    this.#refuseTwice(groups)
     return this.#insist(async () => {
-      if (mode === 'create') for (const { topic, group } of groups) await this.#refuseOthers(topic, group)
-      const differences: Difference[] = []
-      for (const topic of topics) {
-        if (mode === 'create') await this.#write(topic)
-        else if (!(await this.#isWritten(topic))) differences.push({ what: `topic ${topic}`, wanted: 'declared', found: 'missing' })
-      }
-      for (const place of groups) {
-        const difference = mode === 'create' ? await this.#declare(place) : await this.#look(place)
-        if (difference) differences.push(difference)
-        this.#groups.set(keyOf(place), place)
-      }
-      return differences
+      for (const group of groups) await this.#lookAtGroup(group, mode)
+      for (const topic of topics) await this.#lookAtTopic(topic, mode)
+      if (mode === 'check') return this.#check([...topics], groups)
+      await this.#mayNote()
+      for (const topic of topics) await this.#write(topic)
+      for (const topic of only) await this.#options.registry.note(topic)
+      const differences = await Promise.all(groups.map((group) => this.#declare(group)))
+      return differences.filter((difference) => difference !== undefined)
     })
   }
 
@@ -65,7 +69,7 @@ export class Topology {
   topic(topic: string): Promise<void> | undefined {
     const known = this.#topics.get(topic)
     if (known !== undefined) return known === true ? undefined : known
-    const written = this.#insist(() => this.#write(topic)).catch((error: unknown) => {
+    const written = this.#insist(() => this.#remade(topic)).catch((error: unknown) => {
       this.#topics.delete(topic)
       throw error
     })
@@ -80,83 +84,98 @@ export class Topology {
   }
 
   async remake(topic: string, group: string): Promise<void> {
-    await this.#write(topic)
-    await this.#declare(this.group(topic, group) ?? { topic, group })
+    const place = this.group(topic, group) ?? { topic, group }
+    if (place.source === undefined) await this.#write(topic)
+    else await this.#options.registry.note(topic)
+    await this.#options.registry.declare(place)
   }
 
-  /** All of them, or those of `names` that there are. */
-  async topics(names?: readonly string[]): Promise<readonly string[]> {
-    const { topics } = this.#options.names
-    if (!names) return listOf(await this.#insist(() => this.#options.nodes.send(topics, ['SMEMBERS', topics]))).map(String)
-    const there = await Promise.all([...new Set(names)].map(async (topic) => ((await this.#isWritten(topic)) ? topic : undefined)))
-    return there.filter((topic) => topic !== undefined)
-  }
-
-  async places(topic: string): Promise<readonly Place[]> {
-    const { names, nodes } = this.#options
-    const key = names.declared(topic)
-    const all = listOf(await this.#insist(() => nodes.send(key, ['HGETALL', key])))
-    return all.flatMap((field, i) => (i % 2 === 0 ? placeIn(topic, String(field), String(all[i + 1])) : []))
-  }
-
-  /** Before anything is made. @throws GROUP_DEAD */
-  async #refuseOthers(topic: string, group: string): Promise<void> {
-    const { names, nodes } = this.#options
-    const [said, name, pending] = listOf(await nodes.run(lookForOthers, keysOf(names, topic, group), [group]))
-    if (said === 'foreign') throw heldByOthers({ topic, group, name: String(name), pending: Number(pending) })
-  }
-
-  #placeOf({ topic, group, deadLetter }: GroupTopology): Place {
+  #groupOf({ topic, group, deadLetter, delays, source, shared = false }: GroupTopology): Group {
     const { service, names } = this.#options
-    if (!deadLetter) return { topic, group }
-    return { topic, group, ...resolvePlace(deadLetter, { topic, group, service, prefix: names.prefix }) }
+    if (source && !('stream' in source)) throw wrongSource({ topic, group }, source)
+    const place = deadLetter && resolvePlace(deadLetter, { topic, group, service, prefix: names.prefix })
+    return {
+      topic,
+      group,
+      shared,
+      keepsNothing: !place && delays.length === 0,
+      ...(place && place),
+      ...(source && { source: source.stream }),
+    }
+  }
+
+  /** Topics are names: two of one stream would be one group, each of which gets a part. */
+  #refuseTwice(groups: readonly Group[]): void {
+    const { names } = this.#options
+    const read = new Map<string, Group>()
+    for (const group of groups) {
+      const stream = group.source ?? names.stream(group.topic)
+      const key = JSON.stringify([group.group, stream])
+      const other = read.get(key)
+      if (other && other.topic !== group.topic) throw readTwice(group.group, stream, [other.topic, group.topic])
+      read.set(key, group)
+    }
+  }
+
+  /** @throws GROUP_FOREIGN, SOURCE, REFUSED, ACCESS_REFUSED */
+  async #lookAtGroup({ topic, group, source, shared }: Group, mode: Mode): Promise<void> {
+    const { names, nodes } = this.#options
+    const stream = source ?? names.stream(topic)
+    const args = [group, '', shared ? '1' : '0', mode === 'create' ? '1' : '0']
+    throwIfShut(await nodes.run(lookForOthers, keysOf(names, stream, group), args), {
+      topic,
+      group,
+      stream,
+      isSource: source !== undefined,
+    })
+  }
+
+  /** @throws REFUSED, ACCESS_REFUSED */
+  async #lookAtTopic(topic: string, mode: Mode): Promise<void> {
+    const { names, nodes } = this.#options
+    const stream = names.stream(topic)
+    const said = await nodes.run(lookAtStream, [stream, names.declared(stream)], [mode === 'create' ? '1' : '0'])
+    if (said === 'no stream') throw noStream(stream, false)
+    if (mode === 'check' && said === 'there') this.#topics.set(topic, true)
+  }
+
+  async #mayNote(): Promise<void> {
+    const { names, nodes } = this.#options
+    await nodes.run(mayNote, [names.topics], [])
+  }
+
+  async #check(topics: readonly string[], groups: readonly Group[]): Promise<readonly Difference[]> {
+    const differences: (Difference | undefined)[] = []
+    for (const topic of topics) {
+      if (this.#topics.get(topic) === true) continue
+      if (await this.#options.registry.has(topic)) this.#topics.set(topic, true)
+      else differences.push({ what: `topic ${topic}`, wanted: 'declared', found: 'missing' })
+    }
+    for (const group of groups) {
+      if (!group.keepsNothing) differences.push(differenceOf(group, await this.#options.registry.find(group)))
+      this.#groups.set(keyOf(group), group)
+    }
+    return differences.filter((difference) => difference !== undefined)
+  }
+
+  /** Where nothing may be made, what is there is enough. */
+  async #remade(topic: string): Promise<void> {
+    if (this.#mode === 'check') await this.#lookAtTopic(topic, 'check')
+    if (this.#mode === 'create' || this.#topics.get(topic) !== true) await this.#write(topic)
   }
 
   async #write(topic: string): Promise<void> {
-    const { names, nodes } = this.#options
-    await nodes.run(makeStream, [names.stream(topic), names.declared(topic)], [])
-    await nodes.send(names.topics, ['SADD', names.topics, topic])
+    const { names, nodes, registry } = this.#options
+    const stream = names.stream(topic)
+    if (String(await nodes.run(makeStream, [stream, names.declared(stream)], [])) === 'no stream') throw noStream(stream, false)
+    await registry.note(topic)
     this.#topics.set(topic, true)
   }
 
-  async #isWritten(topic: string): Promise<boolean> {
-    const { names, nodes } = this.#options
-    return (await nodes.send(names.topics, ['SISMEMBER', names.topics, topic])) === 1
-  }
-
-  async #declare(place: Place): Promise<Difference | undefined> {
-    const { names, nodes } = this.#options
-    const key = names.declared(place.topic)
-    const made = await nodes.send(key, ['HSETNX', key, fieldOf(place), asValue(place)])
-    if (made === 1) return undefined
-    const before = await this.#find(place)
-    if (!before?.gone) return this.#look(place)
-    await nodes.send(key, ['HSET', key, fieldOf(place), asValue(place)])
-    return undefined
-  }
-
-  /** What a removed group had declared. */
-  async retire(topic: string, group: string): Promise<void> {
-    const { names, nodes } = this.#options
-    const key = names.declared(topic)
-    for (const place of await this.places(topic))
-      if (place.group === group) await this.#insist(() => nodes.send(key, ['HSET', key, fieldOf(place), asValue({ ...place, gone: true })]))
-  }
-
-  async #find(place: Place): Promise<Place | undefined> {
-    const { names, nodes } = this.#options
-    const key = names.declared(place.topic)
-    const value = await nodes.send(key, ['HGET', key, fieldOf(place)])
-    return typeof value === 'string' ? placeIn(place.topic, fieldOf(place), value)[0] : undefined
-  }
-
-  async #look(place: Place): Promise<Difference | undefined> {
-    const { topic, group, name } = place
-    const what = `group ${group} on topic ${topic}`
-    const found = await this.#find(place)
-    if (!found || found.gone) return { what, wanted: 'declared', found: 'missing' }
-    if (found.ttlMs === place.ttlMs) return undefined
-    return { what: `${what}, dead letters ${name}`, wanted: keptFor(place), found: keptFor(found) }
+  async #declare(group: Group): Promise<Difference | undefined> {
+    const before = await this.#options.registry.declare(group)
+    this.#groups.set(keyOf(group), group)
+    return before && differenceOf(group, before)
   }
 
   async #insist<T>(work: () => Promise<T>): Promise<T> {
@@ -173,24 +192,19 @@ function keyOf({ topic, group }: { readonly topic: string; readonly group: strin
   return JSON.stringify([topic, group])
 }
 
-const fieldOf = ({ group, name }: Place): string => JSON.stringify(name === undefined ? [group] : [group, name])
-const asValue = ({ ttlMs, gone }: Place): string => JSON.stringify({ ...(ttlMs !== undefined && { ttlMs }), ...(gone && { gone }) })
-const keptFor = (place: Place | undefined): string => (place?.ttlMs === undefined ? 'kept for ever' : `kept for ${place.ttlMs} ms`)
-
-/** None for what somebody else wrote. */
-function placeIn(topic: string, field: string, value: string): readonly Place[] {
-  try {
-    const [group, name]: [string, string?] = JSON.parse(field)
-    const { ttlMs, gone }: { ttlMs?: number; gone?: true } = JSON.parse(value)
-    return [{ topic, group, ...(name !== undefined && { name }), ...(ttlMs !== undefined && { ttlMs }), ...(gone && { gone }) }]
-  } catch {
-    return []
-  }
+function differenceOf(place: Place, found: Place | undefined): Difference | undefined {
+  const what = `group ${place.group} on topic ${place.topic}`
+  if (!found || found.gone) return { what, wanted: 'declared', found: 'missing' }
+  if (found.ttlMs === place.ttlMs) return undefined
+  return { what: `${what}, dead letters ${place.name}`, wanted: keptFor(place), found: keptFor(found) }
 }
 
+const keptFor = (place: Place): string => (place.ttlMs === undefined ? 'kept for ever' : `kept for ${place.ttlMs} ms`)
+
 /** @throws NO_PLACE */
-export function placeFor(topology: Topology, topic: string, group: string): { readonly name: string; readonly ttlMs: number } {
-  const { name, ttlMs = 0 } = topology.group(topic, group) ?? {}
-  if (name === undefined) throw new CorebusError('NO_PLACE', `group ${group} on topic ${topic} declared no dead letters, and has one`)
-  return { name, ttlMs }
+export function placeFor(topology: Topology, topic: string, group: string): Place & { readonly name: string; readonly ttlMs: number } {
+  const place = topology.group(topic, group)
+  if (place?.name === undefined)
+    throw new CorebusError('NO_PLACE', `group ${group} on topic ${topic} declared no dead letters, and has one`)
+  return { ...place, name: place.name, ttlMs: place.ttlMs ?? 0 }
 }

@@ -11,9 +11,9 @@ export interface Entry {
 
 const BODY = 'body'
 const ID = 'corebus-id'
-const KEY = 'corebus-key'
+export const KEY = 'corebus-key'
 const TOMBSTONE = 'corebus-tombstone'
-const OURS = 'corebus-'
+export const OURS = 'corebus-'
 /** A user's header is a field with this before its name. */
 const HEADER = 'h:'
 /** Of a dead letter: when it was stored, for which group, and until when it is kept. Not part of the message. */
@@ -42,14 +42,22 @@ export function fieldOf(header: string): string {
   return header.startsWith(OURS) || STANDARD.has(header) ? header : HEADER + header
 }
 
-/** The layout on the wire: `body`, our headers and the standard ones by their names, and `h:<name>` for the author's. */
-export function toFields({ id, key, headers, body, tombstone }: Message): Argument[] {
-  const fields: Argument[] = [BODY, Buffer.from(body.buffer, body.byteOffset, body.byteLength), ID, id]
+/** The header that a field holds by its prefix; undefined for what has none. */
+export function headerIn(field: string): string | undefined {
+  return field.startsWith(HEADER) ? field.slice(HEADER.length) : undefined
+}
+
+/** The layout on the wire: fields of the author's own and nothing else; or `body`, our headers and the standard ones by their names, and `h:<name>` for the author's. */
+export function toFields({ id, key, headers, body, tombstone, fields: own }: Message): Argument[] {
+  if (own) return Object.entries(own).flatMap(([name, value]) => [name, typeof value === 'string' ? value : bytesOf(value)])
+  const fields: Argument[] = [BODY, bytesOf(body), ID, id]
   if (key !== undefined) fields.push(KEY, key)
   if (tombstone) fields.push(TOMBSTONE, 'true')
   for (const name in headers) fields.push(fieldOf(name), headers[name] as string)
   return fields
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 
 /** A readable view. An entry without an id gets one from its place. */
 export function fromEntry({ id: entry, fields }: Entry, topic: string, stream: string): Message {

@@ -1,7 +1,7 @@
 import { type Clock, monotonic, sleep } from '../../../clock.ts'
 import { asError, type CorebusError } from '../../../errors.ts'
 import { backOff } from '../../back-off.ts'
-import { groupDead, OTHER_CLIENTS } from '../../others.ts'
+import { groupDead, groupForeign } from '../../others.ts'
 import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Joined } from '../protocol/client.ts'
@@ -238,16 +238,20 @@ export class Membership {
   }
 }
 
+/** Kafka gives each partition to one member, by a protocol that all of them speak: nobody can be one more beside clients that speak another. */
+const ALONE = 'or stop them, and it goes on at the offsets that they committed. shared: true does not help here'
+
 function isDead(failure: Failure): boolean {
   return isPermanent(failure) || failure.type === 'INCONSISTENT_GROUP_PROTOCOL' || failure.type === 'INVALID_SESSION_TIMEOUT'
 }
 
 function dead({ group, sessionMs }: MembershipOptions, failure: Failure): CorebusError {
+  const options = { cause: failure.error }
+  if (failure.type === 'INCONSISTENT_GROUP_PROTOCOL')
+    return groupForeign(group, 'they assign partitions in a way of their own', ALONE, options)
   const why =
-    failure.type === 'INCONSISTENT_GROUP_PROTOCOL'
-      ? OTHER_CLIENTS
-      : failure.type === 'INVALID_SESSION_TIMEOUT'
-        ? `the broker does not allow a session of ${sessionMs} ms: give client: { sessionTimeout } that lies between its group.min and group.max.session.timeout.ms`
-        : inWords(failure)
-  return groupDead(group, why, { cause: failure.error })
+    failure.type === 'INVALID_SESSION_TIMEOUT'
+      ? `the broker does not allow a session of ${sessionMs} ms: give client: { sessionTimeout } that lies between its group.min and group.max.session.timeout.ms`
+      : inWords(failure)
+  return groupDead(group, why, options)
 }

@@ -71,9 +71,9 @@ local function ended(name)
   redis.call('HDEL', STATE, 'client:' .. name)
   if not isOurs(name) then redis.call('HSET', STATE, 'ended:' .. name, '1') end
 end
--- Another client in a group that none of us has looked after: it is theirs.
+-- Another client in a group that none of us has looked after, or that was joined as one more of theirs: it is theirs.
 local function stranger()
-  if redis.call('HGET', STATE, 'floor') then return nil end
+  if redis.call('HGET', STATE, 'floor') and not redis.call('HGET', STATE, 'shared') then return nil end
   local list = redis.pcall('XINFO', 'CONSUMERS', STREAM, GROUP)
   if list.err then
     if string.find(list.err, 'NOGROUP', 1, true) or string.find(list.err, 'no such key', 1, true) then return nil end
@@ -103,6 +103,31 @@ local function make(stream, declared)
   redis.call('XADD', stream, '0-1', '${MADE}', '1')
   redis.call('XDEL', stream, '0-1')
   if made ~= 'theirs' then redis.call('HSET', declared, '${MADE}', 'ours') end
+end`
+
+/**
+ * What is asked before anything is made: whether a key is a stream, and whether the user has a right. Redis undoes nothing of a script that fails
+ * half way, so what would be refused later is refused first.
+ */
+export const LOOKING: string = `
+-- 'there', 'missing', or 'no stream'.
+local function look(stream)
+  local length = redis.pcall('XLEN', stream)
+  if type(length) == 'table' then
+    if string.find(length.err, 'WRONGTYPE', 1, true) then return 'no stream' end
+    redis.call('XLEN', stream)
+  end
+  return redis.call('EXISTS', stream) == 1 and 'there' or 'missing'
+end
+local function need(...)
+  if redis.acl_check_cmd and not redis.acl_check_cmd(...) then
+    error({ err = 'NOPERM this user may not: ' .. table.concat({ ... }, ' ') })
+  end
+end
+local function needToMake(stream, declared)
+  need('XADD', stream, '0-1', '${MADE}', '1')
+  need('XDEL', stream, '0-1')
+  need('HSET', declared, '${MADE}', 'ours')
 end`
 
 /** Lua hands at most 8,000 values to one command. An entry with more is written by a command of the client, or packed into one field. */

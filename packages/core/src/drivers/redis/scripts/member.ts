@@ -1,12 +1,35 @@
 import { type Script, script } from '../script.ts'
-import { CONSUMERS, IDS, MAKING, MEMBER, NOBODY, NOW, PACKING } from './common.ts'
+import { CONSUMERS, IDS, LOOKING, MADE, MAKING, MEMBER, NOBODY, NOW, PACKING } from './common.ts'
 
 /**
- * Whether another client has the group. Changes nothing. KEYS and ARGV[1] are those of MEMBER.
+ * Whether the group can be joined. Changes nothing, and fails for a user who may not join. KEYS and ARGV[1] are those of MEMBER.
  *
- * @returns 'foreign', and the name of the other client's consumer and how much it holds; or 'free'.
+ * ARGV[3] 1 when other clients may be in the group
+ * ARGV[4] 1 when it is about to be made
+ *
+ * @returns 'no stream', 'missing' (there is none), 'foreign', and the name of the other client's consumer and how much it holds; or 'free'.
  */
-export const lookForOthers: Script = script(MEMBER, CONSUMERS, `return stranger() or { 'free' }`)
+export const lookForOthers: Script = script(
+  LOOKING,
+  MEMBER,
+  CONSUMERS,
+  `
+local found = look(STREAM)
+if found == 'no stream' then return { found } end
+local foreign = ARGV[3] ~= '1' and found == 'there' and stranger()
+if foreign then return foreign end
+if ARGV[4] == '1' then
+  for _, stream in ipairs(STREAMS) do
+    need('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+    need('XREADGROUP', 'GROUP', GROUP, 'corebus:', 'STREAMS', stream, '>')
+    need('XACK', stream, GROUP, '0-1')
+  end
+  need('ZADD', MEMBERS, '0', 'corebus:')
+  need('HSET', STATE, 'floor', '0-0')
+  need('HSETNX', DECLARED, '${MADE}', '')
+end
+return { found == 'there' and 'free' or found }`,
+)
 
 /**
  * Makes what is missing and becomes a member. A group that was there before begins where it was last seen. KEYS and ARGV[1] to [2] are those of
@@ -15,20 +38,25 @@ export const lookForOthers: Script = script(MEMBER, CONSUMERS, `return stranger(
  * ARGV[3] how long the member may be silent, ms
  * ARGV[4] where a new group begins: an id, or $
  * ARGV[5] 1 when the member wants to be alone
+ * ARGV[6] 1 when other clients may be in the group
+ * ARGV[7] 1 when the stream is of others: it is not made
  *
- * @returns 'foreign' as above, 'taken', or 'joined' and what was made: 'first', 'again', or ''.
+ * @returns 'no stream', 'missing' and 'foreign' as above, 'taken', or 'joined' and what was made: 'first', 'again', or ''.
  */
 export const join: Script = script(
   NOW,
   IDS,
   MEMBER,
   CONSUMERS,
+  LOOKING,
   MAKING,
   `
-local lease, from, alone = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local lease, from, alone, shared, ofOthers = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1', ARGV[6] == '1', ARGV[7] == '1'
 local time = now()
+local found = look(STREAM)
+if found == 'no stream' or (ofOthers and found == 'missing') then return { found } end
 local foreign = stranger()
-if foreign then return foreign end
+if foreign and not shared then return foreign end
 if alone then
   if redis.call('ZCOUNT', MEMBERS, '(' .. string.format('%.0f', time), '+inf') > 0 then return { 'taken', '' } end
   -- What those left that are not heard any more is the first that is read.
@@ -39,14 +67,15 @@ local stream = redis.pcall('XINFO', 'STREAM', STREAM)
 local last = stream.err and '0-0' or named(stream)['last-generated-id']
 if floor then from = earlier(last, floor) and '0' or floor end
 local made = ''
-make(STREAM, DECLARED)
+if not ofOthers then make(STREAM, DECLARED) end
 local answer = redis.pcall('XGROUP', 'CREATE', STREAM, GROUP, from)
 if answer.err then
   if not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
 else
   made = floor and 'again' or 'first'
 end
--- From now on it is ours.
+-- From now on it is ours, or ours too.
+if foreign then redis.call('HSET', STATE, 'shared', '1') end
 if not floor then redis.call('HSET', STATE, 'floor', made == 'first' and from == '$' and last or '0-0') end
 answer = redis.pcall('XGROUP', 'CREATE', AGAIN, GROUP, '0', 'MKSTREAM')
 if answer.err and not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end

@@ -2,7 +2,8 @@ import { type Script, script } from '../script.ts'
 import { CONSUMERS, MEMBER, NOW } from './common.ts'
 
 /**
- * Forgets a group, all of it or nothing. KEYS and ARGV[1] are those of MEMBER.
+ * Forgets a group, all of it or nothing. One that was joined as one more of other clients' stays, with all that they have. KEYS and ARGV[1] are
+ * those of MEMBER.
  *
  * @returns 'members' and how many there are, of ours and of other clients; or 'removed' and whether it was there (1 or 0).
  */
@@ -18,13 +19,14 @@ if not groups.err then
   for _, list in ipairs(groups) do if named(list).name == GROUP then known = true end end
 end
 local count = redis.call('ZCOUNT', MEMBERS, '(' .. string.format('%.0f', now()), '+inf')
-if known then
+local shared = redis.call('HGET', STATE, 'shared')
+if known and not shared then
   for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', STREAM, GROUP)) do
     if not isOurs(named(list).name) then count = count + 1 end
   end
 end
 if count > 0 then return { 'members', count } end
-if known then redis.call('XGROUP', 'DESTROY', STREAM, GROUP) end
+if known and not shared then redis.call('XGROUP', 'DESTROY', STREAM, GROUP) end
 redis.call('DEL', AGAIN, MEMBERS, DELAYED, WAITING, STATE)
 return { 'removed', (known or there > 0) and 1 or 0 }`,
 )

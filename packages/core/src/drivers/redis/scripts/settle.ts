@@ -5,7 +5,8 @@ import { COPY, MEMBER, MOST_VALUES, NOW, PACKING } from './common.ts'
  * Settles what needs no copy. KEYS and ARGV[1] to [2] are those of MEMBER.
  *
  * ARGV[3] how many ids of the stream follow
- * ARGV[4], ... these, and after them those of the group's own stream
+ * ARGV[4] 1 when other clients are in the group, who may have taken over what we were given: that is theirs to settle
+ * ARGV[5], ... these, and after them those of the group's own stream
  *
  * @returns 'lost' or 'ours'.
  */
@@ -13,10 +14,14 @@ export const acknowledge: Script = script(
   MEMBER,
   `
 if not isMember(ME) then return 'lost' end
-local ofStream = tonumber(ARGV[3])
+local ofStream, shared = tonumber(ARGV[3]), ARGV[4] == '1'
+local ids = {}
+for i = 5, 4 + ofStream do
+  if not shared or #redis.call('XPENDING', STREAM, GROUP, ARGV[i], ARGV[i], 1, ME) > 0 then ids[#ids + 1] = ARGV[i] end
+end
 -- Only so many arguments go through at once.
-for i = 4, 3 + ofStream, 1000 do redis.call('XACK', STREAM, GROUP, unpack(ARGV, i, math.min(i + 999, 3 + ofStream))) end
-for i = 4 + ofStream, #ARGV, 1000 do
+for i = 1, #ids, 1000 do redis.call('XACK', STREAM, GROUP, unpack(ids, i, math.min(i + 999, #ids))) end
+for i = 5 + ofStream, #ARGV, 1000 do
   local last = math.min(i + 999, #ARGV)
   redis.call('XACK', AGAIN, GROUP, unpack(ARGV, i, last))
   redis.call('XDEL', AGAIN, unpack(ARGV, i, last))

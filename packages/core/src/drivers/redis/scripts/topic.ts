@@ -1,13 +1,51 @@
 import { type Script, script } from '../script.ts'
-import { COPY, IDS, MADE, MAKING, NAMED, NOW, PACKING } from './common.ts'
+import { COPY, IDS, LOOKING, MADE, MAKING, NAMED, NOW, PACKING } from './common.ts'
+
+/**
+ * Whether the stream of a topic is there, or may be made. Changes nothing.
+ *
+ * KEYS[1] the stream
+ * KEYS[2] what its topic was declared (a hash)
+ * ARGV[1] 1 when it is to be made
+ *
+ * @returns 'there', 'missing', or 'no stream': the key holds something else.
+ */
+export const lookAtStream: Script = script(
+  LOOKING,
+  `
+local found = look(KEYS[1])
+if ARGV[1] == '1' then
+  if found == 'missing' then needToMake(KEYS[1], KEYS[2])
+  elseif found == 'there' and not redis.call('HGET', KEYS[2], '${MADE}') then need('HSET', KEYS[2], '${MADE}', 'theirs') end
+end
+return found`,
+)
+
+/**
+ * Fails for a user who may not note a topic. Changes nothing.
+ *
+ * KEYS[1] every topic there is (a set)
+ */
+export const mayNote: Script = script(LOOKING, `need('SADD', KEYS[1], 'a topic')`)
 
 /**
  * Makes the stream of a topic where there is none.
  *
  * KEYS[1] the stream
  * KEYS[2] what its topic was declared (a hash)
+ *
+ * @returns 'there', or 'no stream' as above, where nothing is made.
  */
-export const makeStream: Script = script(MAKING, `make(KEYS[1], KEYS[2])`)
+export const makeStream: Script = script(
+  LOOKING,
+  MAKING,
+  `
+local found = look(KEYS[1])
+if found == 'no stream' then return found end
+if found == 'missing' then needToMake(KEYS[1], KEYS[2]) end
+make(KEYS[1], KEYS[2])
+return 'there'`,
+)
 
 /**
  * Publishes what may have been published, once, and makes the stream where there is none.
