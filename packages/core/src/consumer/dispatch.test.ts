@@ -179,6 +179,13 @@ describe('what a handler gets', () => {
 
   test.each<[string, Message, HandlerSpec[], object, string | undefined]>([
     ['no JSON', message(bytes('{')), [onCreated()], { kind: 'hopeless', reason: 'not-json' }, undefined],
+    [
+      'what its driver could not read, whatever the handler takes',
+      { ...message(bytes('{}')), unreadable: 'compressed with x' },
+      [rest(undefined, { decode: 'bytes' })],
+      { kind: 'hopeless', reason: 'not-json', error: { code: 'CODEC', message: 'compressed with x' } },
+      undefined,
+    ],
     ['no UTF-8', message(new Uint8Array([0x22, 0xff, 0x22])), [rest()], { kind: 'hopeless', reason: 'not-json' }, undefined],
     ['an empty body', message(bytes('')), [rest()], { kind: 'hopeless', reason: 'not-json' }, undefined],
     [

@@ -9,6 +9,7 @@ import { decoded, type FindOptions, type Found, handled, hopeless, type Now, nob
 export function find(call: Call, topic: TopicPlan, options: FindOptions): Now<Found> {
   const { message } = call
   const { events, rest } = topic
+  if (message.unreadable !== undefined) return hopeless('not-json', new CorebusError('CODEC', message.unreadable))
   if (message.tombstone)
     return rest
       ? { kind: 'handler', plan: rest, input: null }

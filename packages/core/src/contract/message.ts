@@ -9,6 +9,8 @@ export interface Message {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
   readonly tombstone?: true
+  /** Why a driver could not read it: its body is then the bytes as they lie on the broker, for its dead letter, and no handler gets it. */
+  readonly unreadable?: string
   /** The name of the event in the body, for brokers that show one beside it (AMQP's `type`). Written, never read back: the body says it. */
   readonly event?: string
   /** Written, never read back: where it goes instead of to its topic. Only drivers whose capabilities have `targets` are given one. */
