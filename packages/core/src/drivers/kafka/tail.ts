@@ -39,15 +39,16 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
     sources: () => sources,
     onFetched(source, { records, next, partition }) {
       source.next = next
-      if (records.length === 0 || stopped) return
-      onMessages(records.map((record) => toMessage(record, { topic, partition, offset: record.offset, at: record.at }, false)))
+      const whole = records.filter(({ unreadable }) => unreadable === undefined)
+      if (whole.length === 0 || stopped) return
+      onMessages(whole.map((record) => toMessage(record, { topic, partition, offset: record.offset, at: record.at }, false)))
     },
     onOutOfRange(source) {
       source.next = 0
     },
     onGone: async () => {},
     onAnswer: () => {},
-    states: { trouble: nothing, dead: nothing },
+    states: { trouble: nothing },
   })
   try {
     await client.connect()

@@ -16,7 +16,10 @@ export const OURS = {
   dead: 'corebus-dead',
   /** Of a dead letter, whose own key says which letter it is. */
   key: 'corebus-key',
+  /** Of what stands for records that could not be read: why. */
+  unreadable: 'corebus-unreadable',
 } as const
+export const UNREADABLE: string = OURS.unreadable
 export const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
 
 /** The place of an original message. */
@@ -50,7 +53,9 @@ export function toMessage(record: RecordIn, place: Origin, isCopy: boolean): Mes
   const base = { id: idFrom(ours[OURS.id], origin), topic: origin.topic, headers, body: value ?? EMPTY }
   // Without spreads: this is made for every message.
   const message: Message = key === undefined ? base : { id: base.id, topic: base.topic, key, headers, body: base.body }
-  return value === null || ours[OURS.tombstone] !== undefined ? { ...message, tombstone: true } : message
+  if (value === null || ours[OURS.tombstone] !== undefined) return { ...message, tombstone: true }
+  const unreadable = isCopy ? ours[OURS.unreadable] : record.unreadable
+  return unreadable === undefined ? message : { ...message, unreadable }
 }
 
 export const idOf = (headers: RawHeaders, origin: Origin): string => idFrom(textOf(headers, OURS.id), origin)

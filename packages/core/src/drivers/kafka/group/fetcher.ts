@@ -1,5 +1,4 @@
 import { type Clock, sleep } from '../../../clock.ts'
-import { CorebusError } from '../../../errors.ts'
 import { backOff } from '../../back-off.ts'
 import { failureOf, isUnknownTopic } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
@@ -24,7 +23,7 @@ export interface FetcherOptions<S extends Source> {
   readonly metadata: Metadata
   readonly clock: Clock
   /** Told of what keeps it from reading. */
-  readonly states: Pick<MemberStates, 'trouble' | 'dead'>
+  readonly states: Pick<MemberStates, 'trouble'>
   /** Those that may be read now. */
   readonly sources: () => readonly S[]
   /** There was something, if only a gap. */
@@ -205,15 +204,6 @@ export class Fetcher<S extends Source> {
   #failed(thrown: unknown, mine: readonly S[]): boolean {
     const { metadata, states, onOutOfRange } = this.#options
     const failure = failureOf(thrown)
-    if (failure.error.name === 'KafkaJSNotImplemented') {
-      states.dead(
-        new CorebusError('CODEC', `a message is compressed in a way that kafkajs cannot read without a package: ${failure.error.message}`, {
-          cause: failure.error,
-        }),
-      )
-      this.stop()
-      return true
-    }
     if (failure.type === 'OFFSET_OUT_OF_RANGE') {
       const source = mine.find(({ topic, partition }) => topic === failure.topic && partition === failure.partition)
       if (source) onOutOfRange(source)

@@ -69,10 +69,21 @@ test('a compressed batch is read like any other', async () => {
   expect(await read(packed)).toEqual(await read(plain))
 })
 
-test('of a codec that is not there it says so', async () => {
-  const packed = stored([record('one')], 0)
-  packed.writeInt16BE(2, 21) // snappy
-  await expect(readBatches(packed)).rejects.toThrow('Snappy compression not implemented')
+test.each([
+  ['a codec that nobody knows', 5, /^2 records of Kafka, compressed with codec 5, .*no such codec/],
+  ['another codec than it says', 2, /compressed with snappy, cannot be read: /],
+  ['none, and has less than it says', 0, /cannot be read: its 3 records/],
+])('a batch with %s is one record that says so and has the bytes; those beside it are read', async (_, codec, why) => {
+  const packed = stored([record('one'), record('two')], 5)
+  const bytes = packed.subarray(RECORDS_AT)
+  packed.writeInt16BE(codec, 21)
+  if (codec === 0) packed.writeInt32BE(3, 57)
+  const [before, batch, behind] = await readBatches(Buffer.concat([stored([record('a')], 4), packed, stored([record('b')], 7)]))
+  expect([before, behind].map((one) => String(one?.records[0]?.value))).toEqual(['a', 'b'])
+  expect(batch?.last).toBe(6)
+  expect(batch?.records.map(({ offset, at, value }) => ({ offset, at, value }))).toEqual([{ offset: 6, at: AT, value: bytes }])
+  expect(batch?.records[0]?.unreadable).toMatch(why)
+  expect(batch?.records[0]?.text().headers).toEqual({})
 })
 
 test('stamped by the broker, all have its time', async () => {

@@ -1,3 +1,6 @@
+import { asError } from '../../../errors.ts'
+import { UNREADABLE } from '../wire.ts'
+import { nameOf } from './codecs.ts'
 import { codecOf, readMessageSet } from './kafkajs.ts'
 import { encodeBatch } from './record-batch.ts'
 import { RecordBytes, type RecordIn } from './record-in.ts'
@@ -22,7 +25,7 @@ const CODEC = 0x07
 
 /**
  * What lies in a partition as the broker stores it. (kafkajs makes several objects of 64-bit numbers, and a decoder, for each record: more than half of what
- * reading one cost.) @throws KafkaJSNotImplemented for a compression it has no codec for
+ * reading one cost.)
  */
 export async function readBatches(bytes: Buffer): Promise<readonly RecordBatch[]> {
   if (bytes.length > 16 && bytes[16] !== MAGIC) return old(bytes)
@@ -40,20 +43,51 @@ export async function readBatches(bytes: Buffer): Promise<readonly RecordBatch[]
 async function readBatch(bytes: Buffer): Promise<RecordBatch> {
   const first = Number(bytes.readBigInt64BE(0))
   const attributes = bytes.readInt16BE(21)
-  const stored = bytes.subarray(OVERHEAD_BYTES)
-  const codec = (attributes & CODEC) === 0 ? undefined : codecOf(attributes & CODEC)
-  const count = bytes.readInt32BE(57)
-  const source = new RecordBytes(codec && count > 0 ? await codec.decompress(stored) : stored)
+  const last = first + bytes.readInt32BE(23)
   const at = Number(bytes.readBigInt64BE((attributes & STAMPED_BY_BROKER) === 0 ? 27 : 35))
-  const records: RecordIn[] = []
-  for (let n = 0; n < count; n++) records.push(source.record(first, at, (attributes & STAMPED_BY_BROKER) !== 0))
+  const written: Written = {
+    bytes: bytes.subarray(OVERHEAD_BYTES),
+    count: bytes.readInt32BE(57),
+    codec: attributes & CODEC,
+    record: (source) => source.record(first, at, (attributes & STAMPED_BY_BROKER) !== 0),
+  }
+  let records: readonly RecordIn[]
+  try {
+    records = await recordsIn(written)
+  } catch (thrown) {
+    records = [unreadable(written, { last, at }, asError(thrown))]
+  }
   return {
-    last: first + bytes.readInt32BE(23),
+    last,
     producerId: String(bytes.readBigInt64BE(43)),
     inTransaction: (attributes & IN_TRANSACTION) !== 0,
     isMarker: (attributes & MARKER) !== 0,
     records,
   }
+}
+
+/** The records of a batch as they lie there. */
+interface Written {
+  readonly bytes: Buffer
+  readonly count: number
+  readonly codec: number
+  readonly record: (source: RecordBytes) => RecordIn
+}
+
+async function recordsIn({ bytes, count, codec, record }: Written): Promise<readonly RecordIn[]> {
+  const source = new RecordBytes(codec !== 0 && count > 0 ? await codecOf(codec).decompress(bytes) : bytes)
+  const records: RecordIn[] = []
+  for (let n = 0; n < count; n++) records.push(record(source))
+  if (!source.isRead) throw new Error(`its ${count} records are shorter or longer than it`)
+  return records
+}
+
+/** One record for all of a batch that cannot be read, so that what lies behind it is read, and it is not lost: its value is the bytes of all. */
+function unreadable({ bytes, count, codec }: Written, { last, at }: { last: number; at: number }, error: Error): RecordIn {
+  const what = count === 1 ? 'a record' : `${count} records`
+  const text = `${what} of Kafka, compressed with ${nameOf(codec)}, cannot be read: ${error.message}. The body is their bytes as they lie there`
+  const laid = encodeBatch([{ key: null, value: bytes, headers: { [UNREADABLE]: text } }], 0).subarray(OVERHEAD_BYTES)
+  return new RecordBytes(laid).record(last, at, true, text)
 }
 
 /** From before Kafka 0.11: still on disk where nothing was deleted since. */

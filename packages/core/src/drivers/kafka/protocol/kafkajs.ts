@@ -1,6 +1,5 @@
-import { promisify } from 'node:util'
-import zlib from 'node:zlib'
 import { CorebusError } from '../../../errors.ts'
+import { addCodecs } from './codecs.ts'
 import type { Codec, Connection, OldMessage, RequestQueue } from './inside.ts'
 import { kafkaLibrary, type Library, loadLibraryWith } from './library.ts'
 
@@ -15,7 +14,7 @@ import { kafkaLibrary, type Library, loadLibraryWith } from './library.ts'
  *   found from then on, until requests time out, or the process ends in its decoder.
  * - The share that a member gets after it has joined it awaits no longer than any other, and where the leader has died meanwhile that comes when the
  *   group has given the leader up. The connection would be taken for dead.
- * - It has no codec for zstd; node:zlib has from 22.15 on.
+ * - It has no codec for snappy, lz4 and zstd (`codecs.ts`).
  * - It throws away all that it is told of brokers and topics when one partition of one of them has no leader (`keepMetadata`).
  */
 const PATCHED = '2.2.4'
@@ -62,7 +61,8 @@ function startAfresh(connection: Connection): void {
   connection.bytesNeeded = LENGTH_BYTES
 }
 
-function patch({ kafkajs, inside }: Library): void {
+function patch(library: Library): void {
+  const { inside } = library
   mustBeKnown(inside)
   const queue = inside.RequestQueue
   const { scheduleCheckPendingRequests } = queue.prototype
@@ -87,12 +87,7 @@ function patch({ kafkajs, inside }: Library): void {
   const { protocol } = sync
   sync.protocol = (of) => (asked) => ({ ...protocol(of)(asked), requestTimeout: SYNC_TIMEOUT_MS })
 
-  const { zstdCompress, zstdDecompress } = zlib
-  if (typeof zstdDecompress !== 'function') return
-  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
-    compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
-    decompress: (buffer: Buffer) => promisify(zstdDecompress)(buffer),
-  })
+  addCodecs(library)
 }
 
 /** Before a driver is made. @throws CorebusError PEER_MISSING, PEER_VERSION */
@@ -165,9 +160,11 @@ export function fetchRequest<T>(
   }
 }
 
-/** @throws KafkaJSNotImplemented when it has none for this type of the protocol. */
-export function codecOf(type: number): Codec | null {
-  return kafkaLibrary().inside.compression.lookupCodec(type)
+/** @throws Error when there is none for this type of the protocol. */
+export function codecOf(type: number): Codec {
+  const codec = kafkaLibrary().inside.compression.lookupCodec(type)
+  if (!codec) throw new Error('there is no such codec here')
+  return codec
 }
 
 /** The layout from before Kafka 0.11. */

@@ -39,7 +39,7 @@ export class RecordBytes {
   }
 
   /** The next one. `stamped`: its time is that of the batch. */
-  record(firstOffset: number, firstAt: number, stamped: boolean): RecordIn {
+  record(firstOffset: number, firstAt: number, stamped: boolean, unreadable?: string): RecordIn {
     const length = this.varint()
     const end = this.#at + length
     this.#at++ // attributes: none are in use
@@ -47,7 +47,12 @@ export class RecordBytes {
     const offset = firstOffset + this.varint()
     const from = this.#at
     this.#at = end
-    return new RecordIn(this, { offset, at: stamped ? firstAt : firstAt + delta, from, bytes: HELD_BYTES + length })
+    return new RecordIn(this, { offset, at: stamped ? firstAt : firstAt + delta, from, bytes: HELD_BYTES + length, unreadable })
+  }
+
+  /** All of it, and nothing that is not there. */
+  get isRead(): boolean {
+    return this.#at === this.#bytes.length
   }
 
   seek(at: number): void {
@@ -117,6 +122,14 @@ export class RecordBytes {
   }
 }
 
+interface Place {
+  readonly offset: number
+  readonly at: number
+  readonly from: number
+  readonly bytes: number
+  readonly unreadable: string | undefined
+}
+
 /**
  * As it was read. What is in it is taken out each time it is asked for: thousands are held until they are handed out, each as one object, and then most are asked
  * once.
@@ -127,13 +140,16 @@ export class RecordIn {
   readonly at: number
   /** About what it takes here. */
   readonly bytes: number
+  /** Why it is not what its author wrote, but stands for what could not be read. */
+  readonly unreadable: string | undefined
   readonly #source: RecordBytes
   readonly #from: number
 
-  constructor(source: RecordBytes, { offset, at, from, bytes }: { offset: number; at: number; from: number; bytes: number }) {
+  constructor(source: RecordBytes, { offset, at, from, bytes, unreadable }: Place) {
     this.offset = offset
     this.at = at
     this.bytes = bytes
+    this.unreadable = unreadable
     this.#source = source
     this.#from = from
   }
