@@ -115,22 +115,23 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     }
   }
 
-  const delays = withSnooze(declaredDelays(policies))
+  const deadLetters = new Map(
+    [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
+  )
+  const keeps = policies.some(({ maxRetries, retryIf }) => maxRetries > 0 || retryIf) || [...deadLetters.values()].some(Boolean)
+  const delays = keeps ? withSnooze(declaredDelays(policies)) : []
   if (delays.length > MAX_DELAYS)
     mistakes.add(
       `group ${group}: at most ${MAX_DELAYS} distinct delays can be declared, its handlers have ${delays.length}: ${delays.map((d) => d.afterMs).join(', ')} ms. Round them, or split the group`,
     )
   mistakes.add(...wrongOrdering(group, options, policies, defaults))
 
-  const deadLetters = new Map(
-    [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
-  )
   const sources = mistakes.of(sourcesOf(group, handlers))
   const envelopes = mistakes.of(envelopesOf(group, handlers, defaults.formats))
   return mistakes.with({
     ...options,
     group,
-    delays: [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
+    delays: keeps && [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map(
       [...topics].map(([topic, plan]) => [
@@ -186,7 +187,7 @@ function twice(spec: HandlerSpec, taken: HandlerSpec, group: string, topic: stri
   return `${taken.where} and ${spec.where} both handle ${what} in group ${group}. Give one of them its own group: each group gets every message`
 }
 
-/** RetryLater needs a declared delay that is not too short. */
+/** RetryLater needs a declared delay that is not too short. A group that keeps nothing declares none: its driver needs no place for them. */
 function withSnooze(delays: readonly Delay[]): readonly Delay[] {
   return delays.some((delay) => delay.afterMs >= SHORTEST_SNOOZE_MS) ? delays : [...delays, { afterMs: SHORTEST_SNOOZE_MS, jitter: 0 }]
 }
