@@ -7,7 +7,7 @@ import { decodeWish } from './group/assigner.ts'
 import { lagOf } from './lag.ts'
 import { oldestAt } from './oldest.ts'
 import type { Client } from './protocol/client.ts'
-import type { Entry, Registry } from './registry.ts'
+import { type Entry, type Registry, readBy } from './registry.ts'
 import { removeGroup } from './remove-group.ts'
 
 export interface AdminOptions extends BuryOptions {
@@ -48,8 +48,10 @@ class Looks {
     const found = [...(await client.topics()).keys()].filter(
       (name) => name.startsWith(prefix) && !name.startsWith('__') && !names.isOurs(name) && !places.has(name),
     )
-    return found.flatMap((name) => {
-      const topic = name.slice(prefix.length)
+    // Those that are called otherwise on the broker are known by who reads them.
+    const read = all.filter(({ reads, gone }) => reads !== undefined && !gone).map(({ topic }) => topic)
+    const topics = [...new Set([...found.map((name) => name.slice(prefix.length)), ...read])]
+    return topics.flatMap((topic) => {
       if (wanted && !wanted.includes(topic)) return []
       return { topic, groups: [...new Set(all.filter((entry) => entry.topic === topic && !entry.gone).map(({ group }) => group))] }
     })
@@ -59,7 +61,7 @@ class Looks {
     const { names, letters, time } = this.#options
     const declared = await this.#declared((entry) => entry.group === group)
     const [work, again, dead, members] = await Promise.all([
-      this.#waiting(names.topic(topic), group),
+      this.#waiting(await this.#nameOf(topic, group), group),
       this.#waiting(names.again(topic, group), group),
       letters.count(topic, group),
       this.members(topic, group),
@@ -87,9 +89,16 @@ class Looks {
 
   async members(topic: string, group: string): Promise<number> {
     const { client, names } = this.#options
+    const name = await this.#nameOf(topic, group)
     const described = await client.describe(names.group(group))
     const wishes = described?.members.map(({ memberId, memberMetadata }) => decodeWish(memberId, memberMetadata)) ?? []
-    return wishes.filter((wish) => wish?.topics.includes(names.topic(topic))).length
+    return wishes.filter((wish) => wish?.topics.includes(name)).length
+  }
+
+  /** Of what a group reads as a topic. */
+  async #nameOf(topic: string, group: string): Promise<string> {
+    const [entry] = await this.#declared((one) => one.topic === topic && one.group === group)
+    return readBy(entry ?? { topic }, this.#options.names)
   }
 
   /** The declarations of groups that were not removed. */

@@ -5,7 +5,7 @@ import { keepsNone, notDeclared } from '../groups.ts'
 import { letterOf } from './copy.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
-import type { Entry } from './registry.ts'
+import { type Entry, readBy } from './registry.ts'
 import { OURS, toRecord } from './wire.ts'
 
 export interface BuryOptions {
@@ -32,7 +32,8 @@ export async function bury(letters: readonly Burying[], { names, publisher, cloc
       const { topic } = message
       const at = clock.now()
       const record = toRecord(message)
-      const count = await publisher.count(names.topic(topic))
+      const entry = all.find((one) => one.topic === topic && one.group === group)
+      const count = await publisher.count(readBy(entry ?? { topic }, names))
       const [partition = 0] = publisher.partitions(count, [record.key === null ? null : Buffer.from(record.key)])
       const origin = { topic, partition, offset: randomInt(MOST_OFFSET), at }
       const headers = { ...record.headers, [OURS.origin]: JSON.stringify(origin) }

@@ -15,6 +15,7 @@ import { Metadata } from './metadata.ts'
 import { type Names, namesWith } from './names.ts'
 import type { RecordOut } from './protocol/client.ts'
 import { Publisher } from './publisher.ts'
+import { rawOf } from './raw.ts'
 import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
 import { openTail } from './tail.ts'
@@ -29,13 +30,14 @@ const CAPABILITIES: Capabilities = {
   keepsHistory: true,
   longestHandlingMs: Number.POSITIVE_INFINITY,
   members: true,
+  sources: ['topic'],
 }
 
 /** Apache Kafka. `durability` has nothing to apply to: a confirm means that all replicas in sync have it. */
 export function kafkaDriver(options: DriverOptions): Driver {
   const { clock, service, prefix, publishTimeoutMs: timeoutMs, topics = {} } = options
   const address = addressOf(options)
-  const names = namesWith(prefix)
+  const names = namesWith(prefix, options.names)
   const closing = new AbortController()
   const connection = new Connection({ address, clock, closing: closing.signal })
   const { publishing, asking } = connection
@@ -67,8 +69,9 @@ export function kafkaDriver(options: DriverOptions): Driver {
     publish: (messages, call) => publishAll(messages, { names, publisher, call }),
     trouble: (topic) => publisher.trouble(names.topic(topic)),
     subscribe: (wanted) => subscribe(wanted, context),
+    raw: ({ receipt }) => rawOf(receipt),
     async tail({ topic, from, onMessages }) {
-      const name = names.topic(topic)
+      const name = await registry.readAs(topic, names)
       await publisher.count(name)
       return asked(() => openTail({ address, clock, asking, topic, name, from, onMessages }))
     },

@@ -1,4 +1,6 @@
+import type { Source } from '../../driver.ts'
 import { asError, CorebusError } from '../../errors.ts'
+import { groupForeign } from '../others.ts'
 
 /** What the broker or kafkajs says went wrong. `type` is the protocol's name of it, empty for a lost connection. */
 export interface Failure {
@@ -48,11 +50,13 @@ const PERMANENT: ReadonlySet<string> = new Set([
   'UNSUPPORTED_FOR_MESSAGE_FORMAT',
 ])
 
+/** Said by the driver itself of what is there. */
+const OURS: ReadonlySet<string> = new Set(['TOPOLOGY', 'UNWRITABLE', 'SOURCE', 'GROUP_FOREIGN'])
+
 export function isPermanent(failure: Failure): boolean {
   const code = failure.error instanceof CorebusError ? failure.error.code : ''
   return (
-    code === 'TOPOLOGY' ||
-    code === 'UNWRITABLE' ||
+    OURS.has(code) ||
     PERMANENT.has(failure.type) ||
     failure.error.name === 'KafkaJSSASLAuthenticationError' ||
     isHopeless(failure)
@@ -118,6 +122,39 @@ export function unreachable(where: string, failure: Failure): CorebusError {
 
 export function closed(): CorebusError {
   return new CorebusError('CLOSED', 'the Kafka driver has been closed')
+}
+
+/** A topic of others that is not there. Metadata says the same of one that the user may not see. */
+export function noSuchTopic(name: string, { topic, group }: Record<'topic' | 'group', string>): CorebusError {
+  return new CorebusError(
+    'SOURCE',
+    `group ${group} reads topic ${topic} from the topic ${name} of Kafka, and there is none, or the user may not see it: topics of others are not made here. Correct from: { topic }, or let its owner make it first`,
+  )
+}
+
+export function wrongSource({ topic, group }: Record<'topic' | 'group', string>, source: Source): CorebusError {
+  return new CorebusError(
+    'SOURCE',
+    `group ${group} reads topic ${topic} from ${JSON.stringify(source)}, and on Kafka it can be { topic: '<name>' } alone`,
+  )
+}
+
+/** Two topics of a group are one on the broker: each partition goes to one of them. */
+export function readTwice(group: string, name: string, topics: readonly [string, string]): CorebusError {
+  return new CorebusError(
+    'SOURCE',
+    `group ${group} reads the topic ${name} of Kafka as topic ${topics.join(' and as topic ')}: handle it as one topic, or in two groups`,
+  )
+}
+
+/** Kafka gives each partition to one member, by a protocol that all of them speak: nobody can be one more beside clients that speak another. */
+export function heldByOthers(group: string, who: string, options?: { cause: unknown }): CorebusError {
+  return groupForeign(
+    group,
+    who,
+    'or stop them, and it goes on at the offsets that they committed. shared: true does not help here',
+    options,
+  )
 }
 
 export function taken(group: string): CorebusError {

@@ -1,8 +1,9 @@
+import { CorebusError } from '../../errors.ts'
 import { hashOf } from '../names.ts'
 
 /** Names on the broker. What is ours begins with `corebus.`; topics keep their own names. */
 export interface Names {
-  /** The topic that everybody publishes to. */
+  /** The topic that everybody publishes to: as the user calls it here, or by its name. */
   readonly topic: (topic: string) => string
   readonly group: (group: string) => string
   /** What comes back to one group: retries that are due, and replayed dead letters. Its partitions are those of the topic. */
@@ -20,13 +21,23 @@ export interface Names {
 }
 
 const LONGEST = 249
+const LEGAL = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 const KEPT_CHARS = 200
 const HASH_CHARS = 12
 
-export function namesWith(prefix: string): Names {
+/** @throws CorebusError NAME for one that Kafka does not take, or that is ours */
+export function namesWith(prefix: string, given: Readonly<Record<string, string>> = {}): Names {
   const ours = `${prefix}corebus.`
+  for (const [topic, name] of Object.entries(given)) {
+    const why = !LEGAL.test(name)
+      ? 'Kafka takes 1 to 249 of A-Z a-z 0-9 . _ -'
+      : name.startsWith(ours)
+        ? `what begins with ${ours} is ours`
+        : undefined
+    if (why) throw new CorebusError('NAME', `names.${topic}: a topic cannot be called ${JSON.stringify(name)}: ${why}`)
+  }
   return {
-    topic: (topic) => fitting(`${prefix}${topic}`),
+    topic: (topic) => (Object.hasOwn(given, topic) ? (given[topic] as string) : fitting(`${prefix}${topic}`)),
     group: (group) => `${prefix}${group}`,
     again: (topic, group) => fitting(`${ours}again.${pair(topic, group)}`),
     delay: (group, ms) => fitting(`${ours}delay.${group}.${ms}`),

@@ -1,10 +1,13 @@
-import type { GroupTopology } from '../../driver.ts'
+import type { GroupTopology, SubscribeOptions } from '../../driver.ts'
 import { readLog } from './log-reader.ts'
+import type { Names } from './names.ts'
 import type { Client } from './protocol/client.ts'
 import type { Publisher } from './publisher.ts'
 
 /** What was declared for one group on one topic. */
 export interface Entry extends Pick<GroupTopology, 'group' | 'topic' | 'delays'> {
+  /** The topic of the broker that it reads, where that is not called as usual. */
+  readonly reads?: string
   readonly place?: { readonly name: string; readonly ttlMs?: number }
   /** The group was removed: its dead letters are found, and nothing else is its own. */
   readonly gone?: true
@@ -14,6 +17,26 @@ export interface RegistryOptions {
   readonly client: Client
   readonly publisher: Publisher
   readonly topic: string
+}
+
+/** The topic of the broker that a group reads. */
+export function readBy({ reads, topic }: Pick<Entry, 'reads' | 'topic'>, names: Pick<Names, 'topic'>): string {
+  return reads ?? names.topic(topic)
+}
+
+/** What is read as each topic, by its name on the broker. */
+export function topicsRead({ topics, sources }: SubscribeOptions, names: Pick<Names, 'topic'>): ReadonlyMap<string, string> {
+  return new Map(
+    topics.map((topic) => {
+      const source = sources?.get(topic)
+      return [source && 'topic' in source ? source.topic : names.topic(topic), topic]
+    }),
+  )
+}
+
+/** Nothing of it is ever stored elsewhere: it needs the topic and its group, and nothing of ours. */
+export function keepsNothing({ delays, place }: Pick<Entry, 'delays' | 'place'>): boolean {
+  return delays.length === 0 && !place
 }
 
 /** A compacted topic of what was declared: so tools find dead letters and groups that have not begun. */
@@ -34,6 +57,13 @@ export class Registry {
     })
     await this.#reading
     return [...this.#entries.values()]
+  }
+
+  /** What whoever watches a topic sees: where no group reads its own, the one of others that is read under its name. */
+  async readAs(topic: string, names: Pick<Names, 'topic'>): Promise<string> {
+    const readers = (await this.entries()).filter((entry) => entry.topic === topic && !entry.gone)
+    const [first] = readers
+    return first && readers.every(({ reads }) => reads !== undefined) ? readBy(first, names) : names.topic(topic)
   }
 
   async #read(): Promise<void> {

@@ -1,7 +1,7 @@
 import { hasMembers } from '../groups.ts'
 import type { Names } from './names.ts'
 import type { Client } from './protocol/client.ts'
-import type { Entry, Registry } from './registry.ts'
+import { type Entry, type Registry, readBy } from './registry.ts'
 import { type TakeOutOptions, takeOut } from './take-out.ts'
 
 export interface RemoveGroupOptions extends Pick<TakeOutOptions, 'client' | 'publisher' | 'time'> {
@@ -33,14 +33,21 @@ export async function removeGroup(topic: string, group: string, options: RemoveG
   // First: only this may be refused, and nothing is done then.
   for (const name of all.filter((ms) => others.has(ms)).map((ms) => names.delay(group, ms)))
     if (there.has(name)) await takeOut(name, { ...options, groupId: names.group(group), of: { topic, group } })
-  const read = [names.topic(topic), ...own].filter((name) => there.has(name))
+  const read = [readBy(entry, names), ...own].filter((name) => there.has(name))
   if ((await client.forget(names.group(group), new Map(read.map((name) => [name, there.get(name) ?? 0])))) === 'members')
     throw hasMembers({ topic, group }, 1)
   await remove(
     own.filter((name) => there.has(name)),
     client,
   )
-  const gone: Entry = { group, topic, delays: [], ...(entry.place && { place: entry.place }), gone: true }
+  const gone: Entry = {
+    group,
+    topic,
+    delays: [],
+    ...(entry.reads !== undefined && { reads: entry.reads }),
+    ...(entry.place && { place: entry.place }),
+    gone: true,
+  }
   await registry.declare(gone)
   return true
 }

@@ -17,7 +17,8 @@ function aLine() {
       group: 'g',
       copies: {} as Copies, // acknowledged only
       commits: { store: async () => onStore() } as unknown as Commits,
-      reader: { again: () => new Set(), has: () => true, settled: () => {} },
+      reader: { again: () => new Set(), has: () => true, settled: () => {}, comeAgain: () => {} },
+      topology: { keepsNothing: () => false },
       onLost: (deliveries) => lost.push(...deliveries),
     })
   return { line, one, two, lost, acknowledge }

@@ -5,19 +5,22 @@ import { failureOf, isPermanent } from './failure.ts'
 import type { Commits } from './group/commits.ts'
 import { type Line, Receipt } from './group/line.ts'
 import type { Reader } from './group/reader.ts'
+import type { Topology } from './topology.ts'
 
 export interface SettleOptions {
   readonly group: string
   readonly copies: Copies
   readonly commits: Commits
   /** Only what it has handed out is settled. */
-  readonly reader: Pick<Reader, 'again' | 'has' | 'settled'>
+  readonly reader: Pick<Reader, 'again' | 'has' | 'settled' | 'comeAgain'>
+  readonly topology: Pick<Topology, 'keepsNothing'>
   /** It was given up before that could be committed: others will get it. */
   readonly onLost: (deliveries: readonly Delivery[]) => void
 }
 
 /** Stores the copies, each before its original is done with: a crash in between makes a second one and loses none. */
-export async function settle(settlements: readonly Settlement[], { group, copies, commits, reader, onLost }: SettleOptions): Promise<void> {
+export async function settle(settlements: readonly Settlement[], options: SettleOptions): Promise<void> {
+  const { group, copies, commits, reader, topology, onLost } = options
   const touched = new Set<Line>()
   const done: { readonly delivery: Delivery; readonly line: Line; readonly version: number }[] = []
   const finish = (delivery: Delivery, receipt: Receipt) => {
@@ -40,6 +43,10 @@ export async function settle(settlements: readonly Settlement[], { group, copies
     touched.add(line)
     if (settlement.kind === 'ack') {
       finish(settlement.delivery, receipt)
+      continue
+    }
+    if (settlement.kind === 'retry' && topology.keepsNothing(line.of, group)) {
+      reader.comeAgain(receipt, settlement)
       continue
     }
     receipt.state = 'settling'

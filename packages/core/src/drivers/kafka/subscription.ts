@@ -22,6 +22,7 @@ import { MemberStates } from './group/states.ts'
 import { Metadata } from './metadata.ts'
 import type { Names } from './names.ts'
 import type { Client, Fetched } from './protocol/client.ts'
+import { topicsRead } from './registry.ts'
 import { settle } from './settle.ts'
 import type { Topology } from './topology.ts'
 
@@ -39,7 +40,7 @@ export interface SubscriptionContext {
 
 const LAST_COMMIT_WITHIN_MS = 1_500
 
-/** @throws CorebusError GROUP_TAKEN, GROUP_DEAD, CONNECT */
+/** @throws CorebusError GROUP_TAKEN, GROUP_FOREIGN, GROUP_DEAD, CONNECT */
 export async function subscribe(options: SubscribeOptions, context: SubscriptionContext): Promise<Member> {
   const subscription = new KafkaSubscription(options, context)
   try {
@@ -77,8 +78,9 @@ class KafkaSubscription implements Member {
   constructor(options: SubscribeOptions, context: SubscriptionContext) {
     this.#options = options
     this.#context = context
-    const { topics, group, exclusive, from, limit, onDeliveries, onLost, onState } = options
+    const { group, exclusive, from, limit, onDeliveries, onLost, onState } = options
     const { names, clock, asking, address, topology, copies, time } = context
+    const topics = topicsRead(options, names)
     const metadata = new Metadata(asking, clock)
     const standing = new Standing({ clock, sessionMs: address.sessionMs })
     const closing = this.#closing.signal
@@ -116,7 +118,7 @@ class KafkaSubscription implements Member {
       closing,
       onReleased: () => this.#released(),
     })
-    this.#entry = new Entry({ ...context, topics, group, client: asking, holdings, states, closing })
+    this.#entry = new Entry({ ...context, topics: [...topics.keys()], group, client: asking, holdings, states, closing })
     this.#membership = new Membership({
       client: joining,
       asking,
@@ -145,9 +147,11 @@ class KafkaSubscription implements Member {
   /** Resolves when it is a member and reads, or is kept waiting by its group. @throws CorebusError GROUP_TAKEN, GROUP_DEAD, CONNECT */
   async begin(): Promise<void> {
     const { group, exclusive } = this.#options
-    const { time } = this.#context
+    const { time, topology } = this.#context
+    // Without delays there is nothing to measure, and to ask for the time is to write.
+    const measures = this.#options.topics.some((topic) => !topology.keepsNothing(topic, group))
     if (exclusive) await this.#entry.refuseIfTaken()
-    await Promise.all([this.#connections.open(this.#closing.signal), time.refresh()])
+    await Promise.all([this.#connections.open(this.#closing.signal), measures ? time.refresh() : undefined])
     this.#membership.start()
     this.#fetcher.start()
     await this.#entry.settled()
@@ -195,7 +199,8 @@ class KafkaSubscription implements Member {
   async #settleAndRelease(settlements: readonly Settlement[]): Promise<void> {
     const { group, exclusive, onLost } = this.#options
     try {
-      await settle(settlements, { group, copies: this.#context.copies, commits: this.#commits, reader: this.#reader, onLost })
+      const { copies, topology } = this.#context
+      await settle(settlements, { group, copies, topology, commits: this.#commits, reader: this.#reader, onLost })
     } finally {
       this.#holdings.release()
     }
@@ -221,10 +226,10 @@ class KafkaSubscription implements Member {
 
   /** What a member tells the group that it wants to read: nothing once it is stopped. */
   #wanted(): readonly string[] {
-    const { topics, group } = this.#options
+    const { group } = this.#options
     const { names, topology } = this.#context
     if (this.#stopped) return []
-    return [...topics.map(names.topic), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]
+    return [...topicsRead(this.#options, names).keys(), ...topology.delaysOf(group).map((ms) => names.delay(group, ms))]
   }
 
   #takeShare(share: Share): void {

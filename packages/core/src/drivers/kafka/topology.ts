@@ -1,10 +1,12 @@
 import type { Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
-import { failureOf, inWords } from './failure.ts'
+import { failureOf, heldByOthers, inWords, noSuchTopic, readTwice, wrongSource } from './failure.ts'
+import { PROTOCOL } from './group/assigner.ts'
 import type { Names } from './names.ts'
+import { lacking, type Needed, type NeededOptions, neededBy, SHARED } from './needed.ts'
 import type { Client, NewTopic } from './protocol/client.ts'
-import type { Entry, Registry } from './registry.ts'
+import { type Entry, keepsNothing, type Registry, readBy } from './registry.ts'
 
 export interface TopologyOptions {
   readonly names: Names
@@ -15,23 +17,9 @@ export interface TopologyOptions {
   readonly registry: Registry
 }
 
-interface Needed extends NewTopic {
-  /** In words. */
-  readonly what: string
-  /** Whose messages are copied into it, by their names on the broker. */
-  readonly copiesOf?: readonly string[]
-}
-
 /** A copy says more than its original: why, and where it came from. */
 const ROOM_BYTES = 64 * 1024
 const LARGEST = 'max.message.bytes'
-
-/** What lies here is stamped by the broker: the times of the originals would let it go too early. */
-const STAMPED = { 'message.timestamp.type': 'LogAppendTime' }
-const KEPT = { 'cleanup.policy': 'compact', 'retention.ms': '-1' }
-/** Said again and again, so only the last hour matters. */
-const NOTES = { 'cleanup.policy': 'compact,delete', 'retention.ms': '3600000', 'segment.ms': '600000', ...STAMPED }
-const SHORT = { 'retention.ms': '3600000', ...STAMPED }
 const PARTITIONS = 12
 const VISIBLE_LOOKS = 100
 const LOOK_EVERY_MS = 20
@@ -41,8 +29,8 @@ export class Topology {
   /** What a topic is like that has to be made anew. */
   readonly #known = new Map<string, NewTopic>()
   readonly #groups = new Map<string, Entry>()
-  readonly #registry: NewTopic
-  readonly #clock: NewTopic
+  /** Topics of others, by their names on the broker: they are never made. */
+  readonly #others = new Set<string>()
   /** By name on the broker: what the user says of single topics. */
   readonly #partitions: ReadonlyMap<string, number>
   readonly #making = new Map<string, Promise<void>>()
@@ -51,9 +39,7 @@ export class Topology {
   constructor(options: TopologyOptions) {
     this.#options = options
     const { names } = options
-    this.#registry = { topic: names.registry, partitions: 1, config: KEPT }
-    this.#clock = { topic: names.clock, partitions: 1, config: SHORT }
-    for (const one of [this.#registry, this.#clock, { topic: names.members, partitions: 1, config: NOTES }]) this.#know(one)
+    for (const one of SHARED(names)) this.#know(one)
     const said = Object.entries(options.topics.topics ?? {})
     this.#partitions = new Map(
       said.flatMap(([topic, { partitions }]) => (partitions === undefined ? [] : [[names.topic(topic), partitions]])),
@@ -66,7 +52,13 @@ export class Topology {
 
   /** Undefined when it was never declared here. */
   group(topic: string, group: string): Entry | undefined {
-    return this.#groups.get(JSON.stringify([group, topic]))
+    return this.#groups.get(keyOf({ topic, group }))
+  }
+
+  /** Whether the group reads nothing of this topic but the topic itself. */
+  keepsNothing(topic: string, group: string): boolean {
+    const declared = this.group(topic, group)
+    return declared !== undefined && keepsNothing(declared)
   }
 
   delaysOf(group: string): readonly number[] {
@@ -74,38 +66,38 @@ export class Topology {
     return [...new Set(all.map(({ afterMs }) => afterMs).filter((ms) => ms > 0))]
   }
 
+  /** What is refused is refused before anything is made. */
   async ensure({ topics, groups }: Wanted, mode: 'create' | 'check'): Promise<readonly Difference[]> {
-    const { client, registry } = this.#options
+    const { client, registry, names } = this.#options
     this.#mayCreate = mode === 'create'
-    const there = await client.topics()
     const entries = groups.map((group) => this.#entryOf(group))
-    const needed = this.#needed(topics, entries, there)
+    refuseTwice(entries, names)
+    const there = await client.topics()
+    this.#refuseMissing(groups, there)
+    for (const group of new Set(entries.map((entry) => entry.group))) await this.#refuseOthers(group)
+    const sourced = new Set(groups.flatMap(({ topic, source }) => (source ? [topic] : [])))
+    const wanted = topics.filter((topic) => !sourced.has(topic))
+    const needed = neededBy(wanted, entries, this.#needs(groups, there))
     for (const one of needed) this.#know(one)
     const missing = needed.filter(({ topic }) => !there.has(topic))
+    if (mode === 'create') await this.#mayMake(missing)
+    const declared = new Map((await registry.entries()).map((entry) => [keyOf(entry), entry]))
+    const differences = [...this.#tooFew(needed, there), ...entries.flatMap((entry) => keptOtherwise(entry, declared.get(keyOf(entry))))]
     if (mode === 'create') {
-      await this.#create(missing.filter(({ copiesOf }) => !copiesOf))
+      const shared = new Set(SHARED(names).map(({ topic }) => topic))
+      await this.#create(missing.filter(({ topic }) => shared.has(topic)))
+      await this.#declare(entries, declared, there)
+      await this.#create(missing.filter(({ topic, copiesOf }) => !copiesOf && !shared.has(topic)))
       await this.#create(await this.#roomy(missing.filter(({ copiesOf }) => copiesOf)))
-    }
-    const declared = new Map((await registry.entries()).map((entry) => [JSON.stringify([entry.group, entry.topic]), entry]))
-    const differences = this.#tooFew(needed, there)
-    if (mode === 'check') differences.push(...missing.map(lacking))
-    for (const entry of entries) {
-      const key = JSON.stringify([entry.group, entry.topic])
-      const earlier = declared.get(key)
-      const before = earlier?.gone ? undefined : earlier?.place
-      if (before && before.name === entry.place?.name && before.ttlMs !== entry.place.ttlMs) {
-        const what = `the dead letters of ${entry.group} on ${entry.topic} (${before.name})`
-        differences.push({ what, wanted: kept(entry.place.ttlMs), found: kept(before.ttlMs) })
-        continue
-      }
-      this.#groups.set(key, entry)
-      if (mode === 'create') await registry.declare(entry)
-    }
+    } else differences.push(...missing.map(lacking))
+    for (const entry of entries) if (keptOtherwise(entry, declared.get(keyOf(entry))).length === 0) this.#groups.set(keyOf(entry), entry)
     return differences
   }
 
   /** A topic that the broker does not have (any more). @throws CorebusError TOPOLOGY where nothing may be made. */
   make(topic: string): Promise<void> {
+    if (this.#others.has(topic))
+      return Promise.reject(new CorebusError('TOPOLOGY', `topic ${topic} is not there, and it is of others: it is for its owner to make`))
     if (!this.#mayCreate)
       return Promise.reject(new CorebusError('TOPOLOGY', `topic ${topic} is not there, and topology: 'check' makes none: create it`))
     const making =
@@ -122,8 +114,31 @@ export class Topology {
     return this.#partitions.get(topic) ?? partitions
   }
 
+  #needs(groups: readonly GroupTopology[], there: ReadonlyMap<string, number>): NeededOptions {
+    const { names } = this.#options
+    const others = new Set(groups.flatMap(({ source }) => (source && 'topic' in source ? [source.topic] : [])))
+    for (const name of others) this.#others.add(name)
+    return { names, others, partitionsOf: (name) => there.get(name) ?? this.#partitionsOf(name) }
+  }
+
+  /** @throws CorebusError SOURCE */
+  #refuseMissing(groups: readonly GroupTopology[], there: ReadonlyMap<string, number>): void {
+    for (const { topic, group, source } of groups)
+      if (source && 'topic' in source && !there.has(source.topic)) throw noSuchTopic(source.topic, { topic, group })
+  }
+
+  /** @throws CorebusError GROUP_FOREIGN for a group whose members have agreed on another protocol than ours */
+  async #refuseOthers(group: string): Promise<void> {
+    const { client, names } = this.#options
+    // Whoever may not ask hears of it when it joins.
+    const described = await client.describe(names.group(group)).catch(() => undefined)
+    const { members = [], protocol = '' } = described ?? {}
+    if (members.length > 0 && protocol !== '' && protocol !== PROTOCOL)
+      throw heldByOthers(group, `${members.length === 1 ? 'one assigns' : `${members.length} assign`} partitions by ${protocol}`)
+  }
+
   /** Those that are there are used as they are, unless somebody said what they must be. More than that does no harm. */
-  #tooFew(needed: readonly Needed[], there: ReadonlyMap<string, number>): Difference[] {
+  #tooFew(needed: readonly Needed[], there: ReadonlyMap<string, number>): readonly Difference[] {
     return needed.flatMap(({ what, topic }) => {
       const [found, wanted] = [there.get(topic), this.#partitions.get(topic)]
       if (found === undefined || wanted === undefined || found >= wanted) return []
@@ -135,45 +150,24 @@ export class Topology {
     this.#known.set(topic, { topic, partitions, config })
   }
 
-  #entryOf({ group, topic, delays, deadLetter }: GroupTopology): Entry {
-    if (deadLetter === false) return { group, topic, delays }
-    const { prefix, service } = this.#options
-    return { group, topic, delays, place: resolvePlace(deadLetter, { topic, group, service, prefix }) }
+  /** @throws CorebusError SOURCE for what is none of Kafka's */
+  #entryOf({ group, topic, delays, deadLetter, source }: GroupTopology): Entry {
+    const { prefix, service, names } = this.#options
+    if (source && !('topic' in source)) throw wrongSource({ topic, group }, source)
+    const name = source?.topic ?? names.topic(topic)
+    const reads = source || name !== `${prefix}${topic}` ? { reads: name } : {}
+    if (deadLetter === false) return { group, topic, delays, ...reads }
+    return { group, topic, delays, ...reads, place: resolvePlace(deadLetter, { topic, group, service, prefix }) }
   }
 
-  #needed(topics: readonly string[], entries: readonly Entry[], there: ReadonlyMap<string, number>): readonly Needed[] {
-    const { names } = this.#options
-    const needed = new Map<string, Needed>()
-    const need = (one: Needed) => {
-      const before = needed.get(one.topic)
-      const copiesOf = [...new Set([...(before?.copiesOf ?? []), ...(one.copiesOf ?? [])])]
-      needed.set(one.topic, { ...(before ?? one), ...(copiesOf.length > 0 && { copiesOf }) })
+  /** A group that keeps nothing is written down where there is a registry and it may be; nobody needs to find anything of it. */
+  async #declare(entries: readonly Entry[], declared: ReadonlyMap<string, Entry>, there: ReadonlyMap<string, number>): Promise<void> {
+    const { registry, names } = this.#options
+    for (const entry of entries) {
+      if (keptOtherwise(entry, declared.get(keyOf(entry))).length > 0) continue
+      if (!keepsNothing(entry)) await registry.declare(entry)
+      else if (there.has(names.registry)) await registry.declare(entry).catch(() => {})
     }
-    for (const topic of [...topics, ...entries.map((entry) => entry.topic)])
-      need({ what: `topic ${topic}`, topic: names.topic(topic), partitions: this.#partitionsOf(names.topic(topic)), config: {} })
-    for (const { group, topic, delays, place } of entries) {
-      const copiesOf = [names.topic(topic)]
-      need({
-        copiesOf,
-        what: `what comes back to ${group} on ${topic}`,
-        topic: names.again(topic, group),
-        partitions: there.get(names.topic(topic)) ?? this.#partitionsOf(names.topic(topic)),
-        config: STAMPED,
-      })
-      for (const { afterMs } of delays)
-        if (afterMs > 0)
-          need({
-            copiesOf,
-            what: `the delay of ${afterMs} ms of ${group} on ${topic}`,
-            topic: names.delay(group, afterMs),
-            partitions: 1,
-            config: STAMPED,
-          })
-      for (const own of [this.#registry, this.#clock]) need({ what: `what all groups share, for ${group} on ${topic}`, ...own })
-      const what = `the dead letters of ${group} on ${topic}`
-      if (place) need({ copiesOf, what, topic: names.place(place.name), partitions: 1, config: KEPT })
-    }
-    return [...needed.values()]
   }
 
   /** What is copied into them fits, whatever their topics take. */
@@ -191,18 +185,14 @@ export class Topology {
     })
   }
 
+  /** Of several topics Kafka makes those that it does not refuse: so it is asked first. @throws CorebusError TOPOLOGY */
+  async #mayMake(topics: readonly NewTopic[]): Promise<void> {
+    if (topics.length > 0) await this.#options.client.create(topics, { only: 'look' }).catch((thrown: unknown) => refuse(topics, thrown))
+  }
+
   async #create(topics: readonly NewTopic[]): Promise<void> {
     if (topics.length === 0) return
-    const { client } = this.#options
-    try {
-      await client.create(topics)
-    } catch (thrown) {
-      const failure = failureOf(thrown)
-      if (failure.type === '') throw failure.error
-      throw new CorebusError('TOPOLOGY', `Kafka does not make ${topics.map(({ topic }) => topic).join(', ')}: ${inWords(failure)}`, {
-        cause: failure.error,
-      })
-    }
+    await this.#options.client.create(topics).catch((thrown: unknown) => refuse(topics, thrown))
     for (const { topic } of topics) await this.#visible(topic)
   }
 
@@ -216,11 +206,33 @@ export class Topology {
   }
 }
 
-/** So that whoever may make it knows how. */
-function lacking({ what, topic, partitions, config }: Needed): Difference {
-  const settings = Object.entries(config).map(([name, value]) => `, ${name}=${value}`)
-  const wanted = `topic ${topic} with ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}${settings.join('')}`
-  return { what, wanted, found: 'nothing' }
+const keyOf = ({ topic, group }: { readonly topic: string; readonly group: string }): string => JSON.stringify([group, topic])
+
+/** @throws CorebusError SOURCE */
+function refuseTwice(entries: readonly Entry[], names: Names): void {
+  const read = new Map<string, string>()
+  for (const entry of entries) {
+    const name = readBy(entry, names)
+    const key = JSON.stringify([entry.group, name])
+    const other = read.get(key) ?? entry.topic
+    if (other !== entry.topic) throw readTwice(entry.group, name, [other, entry.topic])
+    read.set(key, entry.topic)
+  }
+}
+
+/** @throws what keeps them from being made, in words */
+function refuse(topics: readonly NewTopic[], thrown: unknown): never {
+  const failure = failureOf(thrown)
+  if (failure.type === '') throw failure.error
+  const text = `Kafka does not make ${topics.map(({ topic }) => topic).join(', ')}: ${inWords(failure)}`
+  throw new CorebusError('TOPOLOGY', text, { cause: failure.error })
+}
+
+function keptOtherwise({ group, topic, place }: Entry, earlier: Entry | undefined): readonly Difference[] {
+  const before = earlier?.gone ? undefined : earlier?.place
+  if (!before || before.name !== place?.name || before.ttlMs === place.ttlMs) return []
+  const what = `the dead letters of ${group} on ${topic} (${before.name})`
+  return [{ what, wanted: kept(place.ttlMs), found: kept(before.ttlMs) }]
 }
 
 function kept(ttlMs: number | undefined): string {

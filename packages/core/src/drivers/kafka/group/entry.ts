@@ -7,6 +7,7 @@ import type { Holdings } from './holdings.ts'
 import type { MemberStates } from './states.ts'
 
 export interface EntryOptions {
+  /** As the broker calls them. */
   readonly topics: readonly string[]
   readonly group: string
   readonly names: Names
@@ -44,7 +45,7 @@ export class Entry {
   async refuseIfTaken(): Promise<void> {
     const { topics, group, names, client } = this.#options
     const described = await client.describe(names.group(group)).catch(() => undefined)
-    const wanted = new Set(topics.map(names.topic))
+    const wanted = new Set(topics)
     const others = described?.members.map(({ memberId, memberMetadata }) => decodeWish(memberId, memberMetadata)) ?? []
     if (others.some((one) => one?.topics.some((topic) => wanted.has(topic)))) throw taken(group)
   }

@@ -12,7 +12,8 @@ import { loadLines } from './positions.ts'
 import type { Reader } from './reader.ts'
 
 export interface HoldingsOptions {
-  readonly topics: readonly string[]
+  /** Those that it reads, by their names on the broker. */
+  readonly topics: ReadonlyMap<string, string>
   readonly group: string
   readonly from: 'earliest' | 'latest'
   readonly names: Names
@@ -24,7 +25,7 @@ export interface HoldingsOptions {
   /** Woken when something was taken or given up. */
   readonly fetcher: Pick<Fetcher<Line>, 'wake'>
   /** Makes a topic that is not there. */
-  readonly topology: Pick<Topology, 'make'>
+  readonly topology: Pick<Topology, 'make' | 'keepsNothing'>
   /** What another member waits for has been given up. */
   readonly onReleased: () => void
   readonly closing: AbortSignal
@@ -50,7 +51,7 @@ export class Holdings {
 
   constructor(options: HoldingsOptions) {
     this.#options = options
-    this.#of = new Map(options.topics.map((topic) => [options.names.topic(topic), topic]))
+    this.#of = options.topics
   }
 
   get isEmpty(): boolean {
@@ -123,7 +124,7 @@ export class Holdings {
             ? [await loadLines({ ...base, of: topic, topic, kind: 'delay', from: 'earliest' })]
             : await Promise.all([
                 loadLines({ ...base, of, topic, kind: 'topic', from }),
-                loadLines({ ...base, of, topic: names.again(of, group), kind: 'again', from: 'earliest' }),
+                ...this.#againOf(of).map((again) => loadLines({ ...base, of, topic: again, kind: 'again', from: 'earliest' })),
               ])
         // Without a broker that leads it, nobody knows where it is to go on; the others do not wait for it.
         const leads = ({ partition }: Holding) => !loaded.some(({ leaderless }) => leaderless.has(partition))
@@ -146,12 +147,18 @@ export class Holdings {
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) {
-          const missing = of === undefined ? [topic] : [topic, names.again(of, group)]
+          const missing = of === undefined ? [topic] : [topic, ...this.#againOf(of)]
           for (const one of missing) await topology.make(one).catch(() => {}) // then it is asked for again
         }
         await sleep(clock, waitMs(n), closing)
       }
     }
+  }
+
+  /** Nothing comes back where nothing is kept. */
+  #againOf(topic: string): readonly string[] {
+    const { topology, names, group } = this.#options
+    return topology.keepsNothing(topic, group) ? [] : [names.again(topic, group)]
   }
 
   #has(holding: Holding): boolean {

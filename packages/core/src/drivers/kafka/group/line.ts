@@ -1,4 +1,4 @@
-import type { Delivery } from '../../../driver.ts'
+import type { Delivery, Message } from '../../../driver.ts'
 import type { RecordIn } from '../protocol/client.ts'
 import { type Origin, originOf, toMessage } from '../wire.ts'
 import { encodeNote, type Mark, MOST_NOTE_CHARS } from './position.ts'
@@ -179,6 +179,14 @@ export class Line {
     }
     this.changed++
     return receipt
+  }
+
+  /** The same message once more, as a copy of it would come. */
+  again(receipt: Receipt, headers: Message['headers']): void {
+    const { delivery } = receipt
+    if (!delivery) return
+    const message = { ...delivery.message, headers: { ...delivery.message.headers, ...headers } }
+    receipt.delivery = { message, unsettledBefore: receipt.before, original: false, receipt }
   }
 
   done(receipt: Receipt): void {

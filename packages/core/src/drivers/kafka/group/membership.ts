@@ -1,8 +1,8 @@
 import { type Clock, monotonic, sleep } from '../../../clock.ts'
 import { asError, type CorebusError } from '../../../errors.ts'
 import { backOff } from '../../back-off.ts'
-import { groupDead, groupForeign } from '../../others.ts'
-import { type Failure, failureOf, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
+import { groupDead } from '../../others.ts'
+import { type Failure, failureOf, heldByOthers, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Joined } from '../protocol/client.ts'
 import { assign, decodeShare, decodeWish, encodeShare, encodeWish, PROTOCOL, type Share, type Wish } from './assigner.ts'
@@ -238,17 +238,13 @@ export class Membership {
   }
 }
 
-/** Kafka gives each partition to one member, by a protocol that all of them speak: nobody can be one more beside clients that speak another. */
-const ALONE = 'or stop them, and it goes on at the offsets that they committed. shared: true does not help here'
-
 function isDead(failure: Failure): boolean {
   return isPermanent(failure) || failure.type === 'INCONSISTENT_GROUP_PROTOCOL' || failure.type === 'INVALID_SESSION_TIMEOUT'
 }
 
 function dead({ group, sessionMs }: MembershipOptions, failure: Failure): CorebusError {
   const options = { cause: failure.error }
-  if (failure.type === 'INCONSISTENT_GROUP_PROTOCOL')
-    return groupForeign(group, 'they assign partitions in a way of their own', ALONE, options)
+  if (failure.type === 'INCONSISTENT_GROUP_PROTOCOL') return heldByOthers(group, 'they assign partitions in a way of their own', options)
   const why =
     failure.type === 'INVALID_SESSION_TIMEOUT'
       ? `the broker does not allow a session of ${sessionMs} ms: give client: { sessionTimeout } that lies between its group.min and group.max.session.timeout.ms`

@@ -1,5 +1,5 @@
 import { monotonic } from '../../../clock.ts'
-import type { Clock, Delivery } from '../../../driver.ts'
+import type { Clock, Delivery, Settlement } from '../../../driver.ts'
 import type { Commits } from './commits.ts'
 import type { Line, Receipt } from './line.ts'
 import type { Standing } from './standing.ts'
@@ -24,6 +24,8 @@ const SMALL_ROUND_AFTER_MS = 20
 const MOST_WAITING = 8_000
 const MOST_WAITING_BYTES = 16 * 1024 * 1024
 
+type Retry = Extract<Settlement, { kind: 'retry' }>
+
 interface Topic {
   readonly lines: Set<Line>
   paused: boolean
@@ -39,6 +41,8 @@ export class Reader {
   readonly #topics = new Map<string, Topic>()
   /** Committed as handed out while nobody knew whether it was still ours. */
   #announced: readonly Receipt[] = []
+  /** Kept here until they come again, each with what cancels that. */
+  readonly #kept = new Map<Receipt, () => void>()
   #limit: number
   #stopped = false
   /** A round waits for its commit. */
@@ -101,6 +105,31 @@ export class Reader {
   stop(): void {
     this.#stopped = true
     this.#cancelLater?.()
+    for (const [receipt, cancel] of this.#kept) {
+      cancel()
+      receipt.line.giveBack(receipt)
+    }
+    this.#kept.clear()
+  }
+
+  /**
+   * For a group that keeps nothing on the broker: the message comes again from here, and is not done until then. A member that stops gives it back
+   * to its group, one that is killed has not settled it.
+   */
+  comeAgain(receipt: Receipt, { headers, afterMs }: Pick<Retry, 'headers' | 'afterMs'>): void {
+    receipt.given = false
+    if (this.#stopped) {
+      receipt.line.giveBack(receipt)
+      return
+    }
+    const come = () => {
+      this.#kept.delete(receipt)
+      if (receipt.state !== 'out') return
+      receipt.line.again(receipt, headers)
+      this.#announced = [...this.#announced, receipt]
+      this.pump()
+    }
+    this.#kept.set(receipt, this.#options.clock.after(afterMs, come))
   }
 
   /** Something is done: there is room, and perhaps a gap to cross. */

@@ -181,12 +181,13 @@ export class Client {
     return found
   }
 
-  /** Already there is fine. @throws what the broker says of the others. */
-  async create(topics: readonly NewTopic[]): Promise<void> {
+  /** Already there is fine. With `only: 'look'` none is made. @throws what the broker says of the others. */
+  async create(topics: readonly NewTopic[], { only }: { readonly only?: 'look' } = {}): Promise<void> {
     const node = await this.#any()
     try {
       await node.createTopics({
         timeout: SERVER_TIMEOUT_MS,
+        validateOnly: only === 'look',
         topics: topics.map(({ topic, partitions, config }) => ({
           topic,
           numPartitions: partitions,

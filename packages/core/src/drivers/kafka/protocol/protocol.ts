@@ -57,6 +57,8 @@ export interface Joined {
 
 export interface Described {
   readonly state: string
+  /** How its members assign partitions, once they have agreed. */
+  readonly protocol: string
   readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]
 }
 
