@@ -212,6 +212,19 @@ describe('options of a group', () => {
     expect(places([handle('t', { deadLetter: { name: 'a' } }), handle('s')])).toEqual([{ name: 'a' }, {}])
   })
 
+  test('a group that neither retries nor keeps dead letters declares no delay; one handler that does makes it declare all', () => {
+    const bare = { maxRetries: 0, deadLetter: false } as const
+    const delays = (specs: HandlerSpec[]) => plan(specs).flatMap((group) => topologyOf(group).map((one) => one.delays.length))
+    expect(delays([handle('t', bare), on(Created, bare)])).toEqual([0, 0])
+    expect(delays([handle('t', bare), on(Created, { maxRetries: 0 })])).toEqual([2, 2])
+    expect(delays([handle('t', { deadLetter: false })]).every((count) => count > 0)).toBe(true)
+  })
+
+  test('a group that is shared says so where it is declared', () => {
+    const shared = (said: boolean) => plan([handle('t', { shared: said } as never)]).flatMap(topologyOf)[0]?.shared
+    expect([shared(true), shared(false)]).toEqual([true, undefined])
+  })
+
   test('every delay is declared, and one long enough for RetryLater', () => {
     const delays = (specs: HandlerSpec[]) => plan(specs)[0]?.delays.map(({ afterMs }) => afterMs)
     expect(delays([handle('t', { retryDelayMs: 20 }), on(Created, { retryDelayMs: 10 })])).toEqual([10, 20, 100, 1_000])

@@ -115,11 +115,13 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     }
   }
 
+  const declared = declaredDelays(policies)
   const deadLetters = new Map(
     [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
-  const keeps = policies.some(({ maxRetries, retryIf }) => maxRetries > 0 || retryIf) || [...deadLetters.values()].some(Boolean)
-  const delays = keeps ? withSnooze(declaredDelays(policies)) : []
+  // Without retries and dead letters it needs no place beside its own: what it asks for later waits with it.
+  const isBare = declared.length === 0 && [...deadLetters.values()].every((place) => place === false)
+  const delays = isBare ? [] : withSnooze(declared)
   if (delays.length > MAX_DELAYS)
     mistakes.add(
       `group ${group}: at most ${MAX_DELAYS} distinct delays can be declared, its handlers have ${delays.length}: ${delays.map((d) => d.afterMs).join(', ')} ms. Round them, or split the group`,
@@ -131,7 +133,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   return mistakes.with({
     ...options,
     group,
-    delays: keeps && [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
+    delays: !isBare && [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map(
       [...topics].map(([topic, plan]) => [
@@ -187,7 +189,7 @@ function twice(spec: HandlerSpec, taken: HandlerSpec, group: string, topic: stri
   return `${taken.where} and ${spec.where} both handle ${what} in group ${group}. Give one of them its own group: each group gets every message`
 }
 
-/** RetryLater needs a declared delay that is not too short. A group that keeps nothing declares none: its driver needs no place for them. */
+/** RetryLater needs a declared delay that is not too short. */
 function withSnooze(delays: readonly Delay[]): readonly Delay[] {
   return delays.some((delay) => delay.afterMs >= SHORTEST_SNOOZE_MS) ? delays : [...delays, { afterMs: SHORTEST_SNOOZE_MS, jitter: 0 }]
 }
@@ -245,10 +247,11 @@ function placeOf(option: RetryOptions['deadLetter']): DeadLetterPlace | false {
 
 /** What a broker must have before the first delivery. */
 export function topologyOf(plan: GroupPlan, capabilities: Capabilities): readonly GroupTopology[] {
+  const { group, delays, shared } = plan
   const sources = sourcesFor(plan, capabilities)
   return [...plan.topics.values()].map(({ topic, deadLetter }) => {
     const source = sources.get(topic)
-    return { group: plan.group, topic, delays: plan.delays, deadLetter, ...(source && { source }) }
+    return { group, topic, delays, deadLetter, ...(source && { source }), ...(shared && { shared }) }
   })
 }
 
