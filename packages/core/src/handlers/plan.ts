@@ -120,7 +120,8 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
   // Without retries and dead letters it needs no place beside its own: what it asks for later waits with it.
-  const isBare = declared.length === 0 && [...deadLetters.values()].every((place) => place === false)
+  const isBare =
+    policies.every(({ maxRetries, retryIf }) => maxRetries === 0 && !retryIf) && [...deadLetters.values()].every((place) => place === false)
   const delays = isBare ? [] : withSnooze(declared)
   if (delays.length > MAX_DELAYS)
     mistakes.add(
