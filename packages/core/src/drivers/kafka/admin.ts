@@ -3,6 +3,7 @@ import { withLimits } from '../limit.ts'
 import type { BrokerTime } from './broker-time.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
+import { failureOf } from './failure.ts'
 import { decodeWish } from './group/assigner.ts'
 import { lagOf } from './lag.ts'
 import { oldestAt } from './oldest.ts'
@@ -31,6 +32,18 @@ export function admin(options: AdminOptions): Admin {
     bury: (all) => bury(all, options),
     removeGroup: (topic, group) => removeGroup(topic, group, { ...options, members: (...of) => looks.members(...of) }),
   }
+}
+
+interface Waiting {
+  readonly ready: number
+  readonly inFlight: number
+  readonly oldestAt: number
+}
+
+/** To a user who may not see it Kafka says of a topic that is not there that it is forbidden: a group that keeps nothing has none. */
+function nothingSeen(thrown: unknown): Waiting {
+  if (failureOf(thrown).type !== 'TOPIC_AUTHORIZATION_FAILED') throw thrown
+  return { ready: 0, inFlight: 0, oldestAt: Number.POSITIVE_INFINITY }
 }
 
 /** What can be seen of topics and groups without being a member. */
@@ -62,7 +75,7 @@ class Looks {
     const declared = await this.#declared((entry) => entry.group === group)
     const [work, again, dead, members] = await Promise.all([
       this.#waiting(await this.#nameOf(topic, group), group),
-      this.#waiting(names.again(topic, group), group),
+      this.#waiting(names.again(topic, group), group).catch(nothingSeen),
       letters.count(topic, group),
       this.members(topic, group),
     ])
@@ -107,7 +120,7 @@ class Looks {
   }
 
   /** How many messages wait. `oldestAt` is when the oldest of them was published, infinity where there is none. */
-  async #waiting(topic: string, group: string): Promise<{ ready: number; inFlight: number; oldestAt: number }> {
+  async #waiting(topic: string, group: string): Promise<Waiting> {
     const { ready, inFlight, leaders, from } = await lagOf(topic, group, this.#options)
     return { ready, inFlight, oldestAt: await oldestAt(this.#options.client, topic, leaders, from) }
   }

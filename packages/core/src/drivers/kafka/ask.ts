@@ -19,6 +19,8 @@ export async function askUntilAnswered<T>(ask: () => Promise<T>, { clock, timeou
       isFinal: (thrown) => isFinal(failureOf(thrown)),
     })
   } catch (thrown) {
+    // One of ours says in words what the broker says in its cause.
+    if (thrown instanceof CorebusError) throw thrown
     const failure = failureOf(thrown)
     throw failure.type === '' && !isFinal(failure) ? unanswered(failure, timeoutMs) : failure.error
   }
@@ -32,6 +34,5 @@ function isFinal(failure: Failure): boolean {
 }
 
 function unanswered({ error }: Failure, timeoutMs: number): Error {
-  if (error instanceof CorebusError) return error
   return new CorebusError('CONNECTION_LOST', `Kafka did not answer within ${timeoutMs} ms: ${wordsOf(error)}`, { cause: error })
 }

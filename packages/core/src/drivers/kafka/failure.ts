@@ -55,12 +55,7 @@ const OURS: ReadonlySet<string> = new Set(['TOPOLOGY', 'UNWRITABLE', 'SOURCE', '
 
 export function isPermanent(failure: Failure): boolean {
   const code = failure.error instanceof CorebusError ? failure.error.code : ''
-  return (
-    OURS.has(code) ||
-    PERMANENT.has(failure.type) ||
-    failure.error.name === 'KafkaJSSASLAuthenticationError' ||
-    isHopeless(failure)
-  )
+  return OURS.has(code) || PERMANENT.has(failure.type) || failure.error.name === 'KafkaJSSASLAuthenticationError' || isHopeless(failure)
 }
 
 /** Connecting again cannot help: the login, or TLS. */
