@@ -1,9 +1,10 @@
 import type { Admin, Depth, TopicSummary, Unsettled } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
 import { hasMembers } from '../groups.ts'
 import { withLimits } from '../limit.ts'
 import { answersOf } from './answers.ts'
 import type { Letters } from './dead-letters.ts'
-import { isGone, isNoStream } from './failure.ts'
+import { isGone, isNoAccess, isNoStream } from './failure.ts'
 import type { Reply } from './link.ts'
 import type { Names } from './names.ts'
 import { keysOf } from './names.ts'
@@ -25,7 +26,9 @@ export interface AdminOptions {
 export function admin({ names, nodes, registry, letters, where, signal }: AdminOptions): Admin {
   /** Of a topic that is only a name, for what groups read from streams of others: these groups. */
   async function summary(topic: string): Promise<TopicSummary> {
-    const { stream, places } = await registry.declared(topic)
+    const declared = await registry.declared(topic).catch(unlessHidden)
+    if (!declared) return { topic, groups: [] }
+    const { stream, places } = declared
     const sources = Map.groupBy(
       places.filter(({ source, gone }) => source !== undefined && !gone),
       ({ source = '' }) => source,
@@ -37,14 +40,21 @@ export function admin({ names, nodes, registry, letters, where, signal }: AdminO
     return { topic, groups, ...(kept !== undefined && { kept }) }
   }
 
-  /** Undefined where the key holds something else: whoever started on it was refused, and the topic may have been noted by an earlier build. */
+  /**
+   * Undefined where the key holds something else (whoever started on it was refused, and an earlier build may have noted the topic), and where it is
+   * none of this user's business: a list of all topics is asked for to find one that is spelt nearly the same.
+   */
   async function groupsOf(stream: string): Promise<readonly string[] | undefined> {
     try {
       return listOf(await nodes.send(stream, ['XINFO', 'GROUPS', stream])).map(nameIn)
     } catch (thrown) {
-      if (isNoStream(thrown)) return undefined
+      if (isNoStream(thrown) || isNoAccess(thrown)) return undefined
       return listOf(noStream(thrown)).map(nameIn)
     }
+  }
+
+  function unlessHidden(thrown: unknown): undefined {
+    if (!(thrown instanceof CorebusError) || thrown.code !== 'ACCESS_REFUSED') throw thrown
   }
 
   async function readingIn(source: string, readers: readonly Place[]): Promise<readonly string[]> {

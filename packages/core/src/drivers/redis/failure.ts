@@ -25,6 +25,7 @@ export const isForGood = ({ code }: CorebusError): boolean => code === 'ACCESS_R
 /** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
 export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
 
+export const isNoAccess = (thrown: unknown): boolean => NO_ACCESS.test(asError(thrown).message)
 /** A key that holds something else. */
 export const isNoStream = (thrown: unknown): boolean => /\bWRONGTYPE\b/.test(asError(thrown).message)
 

@@ -20,6 +20,13 @@ const FULL_LOOK_EVERY_MS = 1_000
 /** Of the most that is kept for nobody. */
 const LOOK_EVERY_SHARE = 1 / 100
 
+/** Who looks. */
+interface Seen {
+  readonly published: number
+  /** What the key of a group's state has before its name and behind it: members note there where each group is. */
+  readonly states: readonly string[]
+}
+
 interface Look {
   readonly at: number
   readonly published: number
@@ -51,22 +58,26 @@ export class Retention {
     const every = last?.isFull ? FULL_LOOK_EVERY_MS : LOOK_EVERY_MS
     if (!last) this.#looks.set(topic, { at: monotonic(clock), published: 0, isFull: false })
     else if (published - last.published >= unclaimedMessages * LOOK_EVERY_SHARE || monotonic(clock) - last.at >= every)
-      void this.look(topic, this.#options.names.stream(topic), published).catch(() => {}) // looks again
+      void this.#once(topic, this.#options.names.stream(topic), { published, states: [] }).catch(() => {}) // looks again
     return last?.isFull ?? false
   }
 
   /** At the stream of a topic, or at one of others that a group of the topic reads. */
-  look(topic: string, stream: string, published: number = this.#looks.get(topic)?.published ?? 0): Promise<void> {
+  look(topic: string, stream: string): Promise<void> {
+    const published = this.#looks.get(topic)?.published ?? 0
+    return this.#once(topic, stream, { published, states: this.#options.names.state(stream, '\n').split('\n') })
+  }
+
+  #once(topic: string, stream: string, seen: Seen): Promise<void> {
     const under = this.#looking.get(stream)
     if (under) return under
-    const look = this.#look(topic, stream, published).finally(() => this.#looking.delete(stream))
+    const look = this.#look(topic, stream, seen).finally(() => this.#looking.delete(stream))
     this.#looking.set(stream, look)
     return look
   }
 
-  async #look(topic: string, stream: string, published: number): Promise<void> {
+  async #look(topic: string, stream: string, { published, states: [before = '', behind = ''] }: Seen): Promise<void> {
     const { nodes, names, clock, keepMs, unclaimedKeepMs, unclaimedMessages } = this.#options
-    const [before = '', behind = ''] = names.state(stream, '\n').split('\n')
     const args = [before, behind, String(keepMs), String(unclaimedKeepMs)]
     const [groups, length, ours] = listOf(await nodes.run(retain, [stream, names.declared(stream)], args))
     const isFull = ours === 1 && groups === 0 && Number(length) >= unclaimedMessages

@@ -96,7 +96,7 @@ return last`,
  *
  * KEYS[1] the stream
  * KEYS[2] what its topic was declared (a hash)
- * ARGV[1] the key of a group's state, before its name
+ * ARGV[1] the key of a group's state, before its name; '' where a publisher looks, who has nothing to write there
  * ARGV[2] the same, behind its name
  * ARGV[3] how long what is settled is kept, ms
  * ARGV[4] how long what no group reads is kept, ms
@@ -120,7 +120,7 @@ for _, list in ipairs(groups) do
   local pending = redis.call('XPENDING', KEYS[1], group.name)
   local settled = pending[1] > 0 and before(pending[2]) or group['last-delivered-id']
   local state = ARGV[1] .. group.name .. ARGV[2]
-  if redis.call('EXISTS', state) == 1 then redis.call('HSET', state, 'floor', settled) end
+  if ARGV[1] ~= '' and redis.call('EXISTS', state) == 1 then redis.call('HSET', state, 'floor', settled) end
   if not floor or earlier(settled, floor) then floor = settled end
 end
 local least = string.format('%.0f-0', now() - tonumber(floor and ARGV[3] or ARGV[4]))
