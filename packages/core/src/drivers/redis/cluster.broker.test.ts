@@ -111,6 +111,32 @@ describe.skipIf(!cluster)('a Redis Cluster of three', () => {
     expect(nodes[1]?.cli('XLEN', topic).trim()).toBe('205')
   }, 60_000)
 
+  test.each(['shop:orders', '{eu}:orders', 'orders{eu}', 'a}b', '{}'])(
+    'a stream by any key, %s: what is ours beside it lies on its node, for topics of ours and for groups that read it as others have it',
+    async (name) => {
+      const room = openRoom(url)
+      const stream = `${name}:${room.topic}`
+      const driver = await room.connected({ names: { [room.topic]: stream } })
+      const sent = messages(room.topic, 2)
+      await driver.publish(sent)
+      for (const source of [undefined, { stream }]) {
+        const [topic, group] = source ? [`read-${room.topic}`, 'theirs'] : [room.topic, 'ours']
+        const reader = await member(driver, { topics: [topic], group, ...(source && { source }) })
+        const [one, two] = [await reader.nth(1), await reader.nth(2)]
+        await reader.settle([
+          { kind: 'retry', delivery: one, headers: {}, afterMs: 30 },
+          { kind: 'deadLetter', delivery: two, headers: {} },
+        ])
+        await reader.ack(await reader.nth(3))
+        expect(await driver.admin.replay({ topic }, {})).toBe(1)
+        await reader.ack(await reader.nth(4))
+        expect(reader.ids()).toEqual([...sent, ...sent].map(({ id }) => id))
+        expect(await driver.admin.depth(topic, group)).toMatchObject({ ready: 0, inFlight: 0, dead: 0, delayed: 0 })
+        await reader.stop()
+      }
+    },
+  )
+
   test('only its database 0 can be asked for', async () => {
     const other = url.replace(/0$/, '1')
     await expect(openRoom(other).connected()).rejects.toMatchObject({ code: 'CONNECT' })

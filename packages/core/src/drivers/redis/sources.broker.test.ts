@@ -131,6 +131,22 @@ describe.skipIf(!running)('a stream of others on Redis', () => {
     expect(topics.find(({ topic }) => topic === 'fine-too')).toMatchObject({ kept: 1 })
   })
 
+  test('that is deleted while it is read is not made again; once its owner has made it anew the group goes on', async () => {
+    const room = openRoom(url)
+    const bare = await room.bare()
+    const stream = `shop:orders:${newId()}`
+    await theirs(bare, stream, 3)
+    const group = await member(await room.connected(), { topics: [room.topic], source: { stream }, acknowledges: true })
+    await group.nth(3)
+    await bare.ask('DEL', stream)
+    await until(() => group.states.some((state) => state.kind === 'reconnecting' && (state.error as { code?: string }).code === 'SOURCE'))
+    await quiet(500)
+    expect(await bare.ask('EXISTS', stream)).toBe(0)
+    await bare.ask('XADD', stream, '*', 'n', '4')
+    await group.nth(4)
+    await until(() => group.states.at(-1)?.kind === 'consuming')
+  })
+
   test('cannot be two topics of one group', async () => {
     const room = openRoom(url)
     const bare = await room.bare()
