@@ -214,14 +214,15 @@ describe('options of a group', () => {
 
   test('a group that neither retries nor keeps dead letters declares no delay; one handler that does makes it declare all', () => {
     const bare = { maxRetries: 0, deadLetter: false } as const
-    const delays = (specs: HandlerSpec[]) => plan(specs).flatMap((group) => topologyOf(group).map((one) => one.delays.length))
+    const delays = (specs: HandlerSpec[]) => plan(specs).flatMap((group) => topologyOf(group, capabilities).map((one) => one.delays.length))
     expect(delays([handle('t', bare), on(Created, bare)])).toEqual([0, 0])
     expect(delays([handle('t', bare), on(Created, { maxRetries: 0 })]).every((count) => count > 0)).toBe(true)
     expect(delays([handle('t', { deadLetter: false })]).every((count) => count > 0)).toBe(true)
   })
 
   test('a group that is shared says so where it is declared', () => {
-    const shared = (said: boolean) => plan([handle('t', { shared: said } as never)]).flatMap(topologyOf)[0]?.shared
+    const shared = (said: boolean) =>
+      plan([handle('t', { shared: said } as never)]).flatMap((one) => topologyOf(one, capabilities))[0]?.shared
     expect([shared(true), shared(false)]).toEqual([true, undefined])
   })
 
