@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { broker } from '@corebus/testbed'
-import { afterAll, describe, expect, test } from 'vitest'
+import { pino } from 'pino'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createMessaging } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
 import { type Bare, member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
@@ -107,7 +109,7 @@ describe.skipIf(!running)('a stream of others on Redis', () => {
     const [missing, list] = [`shop:missing:${room.topic}`, `shop:list:${room.topic}`]
     await bare.ask('RPUSH', list, 'a')
     await bare.ask('RPUSH', room.topic, 'a')
-    const before = await bare.ask('KEYS', '*')
+    const before = await keysBeside(bare, '')
     const driver = await room.connected()
     for (const mode of ['create', 'check'] as const) {
       const reading = (stream: string) => member(driver, { topics: ['named'], source: { stream }, mode })
@@ -122,7 +124,7 @@ describe.skipIf(!running)('a stream of others on Redis', () => {
     await expect(driver.publish(messages(room.topic, 1))).rejects.toMatchObject({
       failures: [{ permanent: true, cause: { code: 'REFUSED' } }],
     })
-    expect(await bare.ask('KEYS', '*')).toEqual(before)
+    expect(await keysBeside(bare, '')).toEqual(before)
     // As an earlier build left it.
     await bare.ask('SADD', 'corebus:topics', room.topic)
     await driver.publish(messages('fine-too', 1))
@@ -288,5 +290,40 @@ describe.skipIf(!running)('fields of the user', () => {
     expect(Object.hasOwn(raw?.headers ?? {}, '__proto__')).toBe(true)
     expect(Object.getPrototypeOf(raw?.headers)).toBe(null)
     expect(Object.keys(raw?.fields ?? {})).toEqual(['body', 'h:avro', 'h:__proto__', 'beside'])
+  })
+})
+
+describe.skipIf(!running)('a service beside what is there', () => {
+  test('reads a stream of others in a group of its own and as one more consumer of theirs, and writes their fields under their key', async () => {
+    const bare = await openRoom(url).bare()
+    const [stream, out] = [`shop:orders:${newId()}`, `shop:out:${newId()}`]
+    await theirs(bare, stream, 3)
+    const messaging = createMessaging({
+      ...{ broker: 'redis', url, service: 'invoices', env: {}, logger: pino({ level: 'silent' }), names: { out } },
+    })
+    onTestFinished(() => messaging.close())
+    const [own, shared]: [string[], string[]] = [[], []]
+    messaging.handle({ topic: 'own', group: 'own', from: { stream } }, ({ n }: { n: string }) => void own.push(n))
+    messaging.handle({ topic: 'shared', group: 'py', from: { stream }, shared: true }, ({ n }: { n: string }) => void shared.push(n))
+    await messaging.start()
+    await until(() => own.length === 3 && shared.length === 1)
+    expect([own.toSorted(), shared]).toEqual([['1', '2', '3'], ['3']])
+    const fields = ({ body }: { body: Uint8Array }) => ({ payload: body })
+    await messaging.getProducer().send('out', { id: 7 }, { fields })
+    const [entry] = await bare.entries(out)
+    expect(entry?.fields.map(String)).toEqual(['payload', '{"id":7}'])
+  })
+
+  test('is refused where others are in the group, and leaves nothing behind', async () => {
+    const bare = await openRoom(url).bare()
+    const stream = `shop:orders:${newId()}`
+    await theirs(bare, stream, 3)
+    const before = await keysBeside(bare, '')
+    const messaging = createMessaging({ ...{ broker: 'redis', url, service: 'invoices', env: {}, logger: pino({ level: 'silent' }) } })
+    onTestFinished(() => messaging.close())
+    messaging.handle({ topic: 'refused', group: 'py', from: { stream } }, () => undefined)
+    messaging.handle({ topic: 'fine', group: 'fine' }, () => undefined)
+    await expect(messaging.start()).rejects.toMatchObject({ code: 'GROUP_FOREIGN' })
+    expect(await keysBeside(bare, '')).toEqual(before)
   })
 })
