@@ -38,7 +38,7 @@ test('nobody reads a topic: said at a tenth and at the half of what it may hold,
     await settled()
   }
   expect(lines.map(({ msg }) => msg)).toEqual([
-    'no group has ever read topic t: 100 messages wait there, the oldest for 0 min, and 1000 at most are kept. Start its consumer, or stop publishing to it',
+    "no group has ever read topic t: 100 messages wait there, the oldest for 0 min, and 1000 at most are kept. Start its consumer, or stop publishing to it; where only other programs read it, topology: { topics: { 't': { unclaimed: false } } } keeps nothing",
     expect.stringContaining('500 messages wait there'),
   ])
 })

@@ -87,7 +87,7 @@ export function watchUnclaimed({ clock, logger, group }: UnclaimedOptions): Uncl
     const oldest = oldestMs === undefined ? '' : `, the oldest for ${days(oldestMs)}`
     logger.warn(
       { topic: name, waiting: ready },
-      `no group has ever read topic ${name}: ${ready} messages wait there${oldest}, and ${bound}. Start its consumer, or stop publishing to it`,
+      `no group has ever read topic ${name}: ${ready} messages wait there${oldest}, and ${bound}. Start its consumer, or stop publishing to it; where only other programs read it, topology: { topics: { '${name}': { unclaimed: false } } } keeps nothing`,
     )
   }
 
