@@ -118,7 +118,7 @@ describe.skipIf(!running)('a service that may create nothing', { timeout: 120_00
     await maker.messaging.close()
 
     await running?.ctl('add_user', 'ledger', 'secret')
-    const [write, read] = ['^(bookings|corebus:delay\\..*|amq\\.default)$', '^(corebus:topology|bookings(:ledger.*|\\.unclaimed))$']
+    const [write, read] = ['^(bookings|corebus:delay|amq\\.default)$', '^(corebus:topology|bookings(:ledger.*|\\.unclaimed))$']
     await running?.ctl('set_permissions', 'ledger', '^$', write, read)
     await expect(ordered('ledger:secret', 'check').messaging.start()).rejects.toMatchObject({ code: 'ACCESS_REFUSED' })
     await running?.ctl('set_permissions', 'ledger', '^bookings:ledger:(owner|handed-back)$', write, read)

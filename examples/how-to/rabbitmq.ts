@@ -25,7 +25,7 @@ export function overTls(url: string, { password, ca, cert, key }: Secrets): Mess
 /** Of `payments`, which may create nothing: what `rabbitmqctl set_permissions` takes. */
 export const RIGHTS = {
   configure: '^$',
-  write: '^(payments\\.process|payment-events|corebus:delay\\..*|amq\\.default)$',
+  write: '^(payments\\.process|payment-events|corebus:delay|amq\\.default)$',
   read: '^(corebus:topology|payments\\.process(:payments|\\.unclaimed))$',
 }
 // #endregion rights

@@ -2,6 +2,7 @@ import type { Admin, SharedDelay, TopicSummary } from '../../driver.ts'
 import { withLimits } from '../limit.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
+import type { Entry } from './registry.ts'
 import { removeGroup } from './remove-group.ts'
 
 export interface AdminOptions extends BuryOptions {
@@ -12,16 +13,25 @@ export function admin(options: AdminOptions): Admin {
   const { names, declarer, letters, entries } = options
   const exists = async (queue: string) => (await declarer.count(queue)) !== undefined
 
+  /** Of a queue of others that the group reads, all that waits. */
+  async function countTheirs(topic: string, group: string): Promise<{ readonly ready: number } | undefined> {
+    const latest = (await entries()).findLast((entry) => entry.kind === 'group' && entry.topic === topic && entry.group === group)
+    const source = latest?.kind === 'group' ? latest.source : undefined
+    return source && 'queue' in source ? declarer.count(source.queue) : undefined
+  }
+
   return {
     async topics(only) {
       const all = await entries()
       const found: TopicSummary[] = []
-      const wanted = all.flatMap((entry) => (entry.kind === 'topic' && (only?.includes(entry.topic) ?? true) ? entry.topic : []))
+      const isSaid = (entry: Entry) => entry.kind === 'topic' || (entry.kind === 'group' && entry.source !== undefined)
+      const wanted = all.flatMap((entry) => ('topic' in entry && isSaid(entry) && (only?.includes(entry.topic) ?? true) ? entry.topic : []))
       for (const topic of new Set(wanted)) {
-        if (!(await declarer.hasExchange(names.topic(topic)))) continue
         const groups: string[] = []
         const declared = new Set(all.flatMap((entry) => (entry.kind === 'group' && entry.topic === topic ? entry.group : [])))
         for (const group of declared) if (await exists(names.work(topic, group))) groups.push(group)
+        // A topic that is the name of a source has no exchange, and is there while a group reads it.
+        if (groups.length === 0 && !(await declarer.hasExchange(names.topic(topic)))) continue
         const unclaimed = groups.length === 0 ? await declarer.count(names.unclaimed(topic)) : undefined
         found.push({ topic, groups, ...(unclaimed && { kept: unclaimed.ready }) })
       }
@@ -31,7 +41,8 @@ export function admin(options: AdminOptions): Admin {
     async depth(topic, group) {
       const work = await declarer.count(names.work(topic, group))
       const dead = await letters.count(topic, group)
-      if (work) return { ready: work.ready, dead, members: work.consumers }
+      const theirs = await countTheirs(topic, group)
+      if (work) return { ready: work.ready + (theirs?.ready ?? 0), dead, members: work.consumers }
       return { ready: (await declarer.count(names.unclaimed(topic)))?.ready ?? 0, dead, members: 0 }
     },
     async sharedDelays() {

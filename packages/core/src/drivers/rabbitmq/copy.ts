@@ -3,7 +3,7 @@ import type { Keeps } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { BROKERS, ESCAPED, type Headers, headerBytes, headersOf, idOf, OURS, type Outgoing, type Raw } from './wire.ts'
 
-const DEAD: ReadonlySet<string> = new Set([OURS.deadAt, OURS.deadTopic, OURS.deadGroup, OURS.deadUntil])
+const LEFT_BEHIND: ReadonlySet<string> = new Set([OURS.deadAt, OURS.deadTopic, OURS.deadGroup, OURS.deadUntil, OURS.delay])
 
 /** The client writes headers of up to 64 KiB; some of it is for what the broker adds. */
 const MOST_HEADER_BYTES = 63 * 1024
@@ -42,7 +42,7 @@ export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps
   const headers: Record<string, unknown> = {}
   const before = headersOf(raw.properties)
   for (const name in before) {
-    if (DEAD.has(name)) continue
+    if (LEFT_BEHIND.has(name)) continue
     // Whoever wrote a CC wanted a second queue to have the original: not every copy.
     if (name === 'CC' || name === 'BCC') headers[ESCAPED + name] = before[name]
     else if (!BROKERS.test(name)) headers[name] = before[name]
@@ -51,9 +51,19 @@ export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps
   if (expiration !== undefined) headers[OURS.expiration] = expiration
   if (userId !== undefined) headers[OURS.userId] = userId
   if (idOf(raw.properties) === undefined) headers[OURS.id] = randomUUID()
+  Object.assign(headers, firstPlaceOf(raw))
   Object.assign(headers, cutToFit(headers, over))
   const kept = { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId }
   return { body: raw.content, properties: { ...kept, mandatory: true, headers } }
+}
+
+/** Where it was published the first time. Only what came through the default exchange can be a copy, which says so itself. */
+export function firstPlaceOf({ fields, properties }: Raw): Readonly<Record<string, string>> {
+  const before = headersOf(properties)
+  const [exchange, key] = [before[OURS.exchange], before[OURS.routingKey]]
+  if (fields.exchange === '' && typeof exchange === 'string' && typeof key === 'string')
+    return { [OURS.exchange]: exchange, [OURS.routingKey]: key }
+  return { [OURS.exchange]: fields.exchange, [OURS.routingKey]: fields.routingKey }
 }
 
 /** Without anything of its author's but its id, its key, and perhaps its body: each may be what cannot be written. */

@@ -1,11 +1,12 @@
 import type { Clock } from '../../clock.ts'
 import type { Driver, DriverOptions, Message } from '../../driver.ts'
-import { asError } from '../../errors.ts'
+import { asError, CorebusError } from '../../errors.ts'
 import { type Open, withLifecycle } from '../lifecycle.ts'
 import type { PublishCall } from '../pending.ts'
 import { ConnectionStates } from '../states.ts'
 import { type Address, addressOf } from './address.ts'
 import { admin } from './admin.ts'
+import { bindingsOf } from './bindings.ts'
 import { closed, Link } from './connection.ts'
 import { Letters } from './dead-letters.ts'
 import { Declarer, registryStream } from './declare.ts'
@@ -14,9 +15,11 @@ import { members } from './members.ts'
 import type { MembershipContext } from './membership.ts'
 import { type Names, namesWith } from './names.ts'
 import { Publisher } from './publisher.ts'
+import { rawOf } from './raw.ts'
+import { Receipt } from './reader.ts'
 import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
-import { openTail } from './tail.ts'
+import { openTail, type TailOptions } from './tail.ts'
 import type { Target } from './target.ts'
 import { createTargets, type Targets } from './targets.ts'
 import { Topology } from './topology.ts'
@@ -40,10 +43,10 @@ const PUBLISHED_AT_ONCE = 16
 
 /** RabbitMQ 3.10 and later, on quorum queues. `durability` has nothing to apply to: a confirm means that it is stored. */
 export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> = {}): Driver {
-  const { clock, service, prefix, publishTimeoutMs: timeoutMs } = options
+  const { clock, service, prefix, publishTimeoutMs: timeoutMs, topics = {} } = options
   const { unclaimedMessages: maxMessages, unclaimedKeepMs: keepMs } = { ...DEFAULTS, ...tuning }
   const address = addressOf(options)
-  const names = namesWith(prefix)
+  const names = namesWith(prefix, options.names)
   const closing = new AbortController()
   const { signal } = closing
   const states = new ConnectionStates<Link>()
@@ -53,8 +56,11 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
   const publisher = new Publisher({ clock, timeoutMs })
   const declarer = new Declarer(consuming, { clock, timeoutMs, signal })
   const registry = createRegistry({ names, declarer, publisher, clock })
-  const topology = new Topology({ names, service, unclaimed: { keepMs, maxMessages }, declarer, registry })
-  const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages })
+  const said = new Map(Object.entries(topics.topics ?? {}))
+  const keepsUnclaimed = (topic: string) => said.get(topic)?.unclaimed !== false
+  const unclaimed = (topic: string) => keepsUnclaimed(topic) && { keepMs, maxMessages }
+  const topology = new Topology({ names, service, unclaimed, declarer, registry })
+  const targets = createTargets({ names, topology, declarer, maxUnclaimed: maxMessages, keepsUnclaimed })
   const entries = () => topology.entries()
   const letters = new Letters({ names, declarer, publisher, targets, clock, entries })
   const notes = members({ consuming, publishing, names, clock, timeoutMs, signal })
@@ -82,6 +88,8 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       members: true,
       unclaimed: { messages: maxMessages, keepMs },
       countsOutages: true,
+      sources: ['exchange', 'queue'],
+      targets: true,
     },
     admin: admin({ names, declarer, publisher, targets, clock, letters, entries }),
     members: notes,
@@ -100,11 +108,12 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     publish: (messages, call) => publishAll(messages, { topology, targets, publisher, clock, call }),
     trouble: (topic) => publisher.trouble(targets.topic(topic)),
     subscribe: (wanted) => subscribe(wanted, context),
-    async tail({ topic, onMessages }) {
-      await topology.topic(topic)
-      const groups = () => topology.readersOf(topic)
-      return openTail({ topic, onMessages, link: consuming, declarer, names, clock, timeoutMs, readers: groups })
+    raw({ receipt, original }) {
+      if (!(receipt instanceof Receipt)) throw new CorebusError('RECEIPT', 'this delivery was not made by this driver')
+      return rawOf(receipt.raw, original === true)
     },
+    tail: async ({ topic, onMessages }) =>
+      openTail({ topic, onMessages, bindings: await watched(topic, topology, names), link: consuming, clock, timeoutMs }),
     flush: async () => (publishing.model ? publisher.flush() : undefined),
     async disconnect() {
       publisher.close(closed())
@@ -112,6 +121,22 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     },
   }
   return withLifecycle(open, { clock, publishTimeoutMs: timeoutMs, closing, closed })
+}
+
+/** What a watcher of a topic is bound to. @throws CorebusError SOURCE where it comes from a queue of others */
+async function watched(topic: string, topology: Topology, names: Names): Promise<TailOptions['bindings']> {
+  const entries = await topology.entries()
+  const isTopic = entries.some((entry) => entry.kind === 'topic' && entry.topic === topic)
+  const latest = entries.findLast((entry) => entry.kind === 'group' && entry.topic === topic)
+  const source = !isTopic && latest?.kind === 'group' ? latest.source : undefined
+  if (source && 'queue' in source)
+    throw new CorebusError(
+      'SOURCE',
+      `topic ${topic} is read from the queue ${source.queue}, which cannot be watched without taking from it`,
+    )
+  if (source) return bindingsOf({ topic, group: '', source })
+  await topology.topic(topic)
+  return [{ exchange: names.topic(topic), key: '' }]
 }
 
 interface LinksOptions {
@@ -182,7 +207,9 @@ interface PublishTo {
 async function publishAll(messages: readonly Message[], { topology, targets, publisher, clock, call }: PublishTo): Promise<void> {
   const refused = new Map<string, Error>()
   let last: string | undefined
-  for (const { topic } of messages) {
+  for (const { topic, target } of messages) {
+    // What goes to others needs nothing of ours.
+    if (target) continue
     const made = topic === last ? undefined : topology.topic(topic)
     last = topic
     if (made) await made.then(() => call.throwIfLate()).catch((error: unknown) => refused.set(topic, asError(error)))
@@ -190,10 +217,11 @@ async function publishAll(messages: readonly Message[], { topology, targets, pub
   let target: Target | undefined
   for (const message of messages) {
     try {
-      const cause = refused.get(message.topic)
+      const cause = message.target ? undefined : refused.get(message.topic)
       if (cause) throw cause
-      if (target?.routingKey !== message.topic) target = targets.topic(message.topic)
-      publisher.publish(target, toAmqp(message, clock.now()), call)
+      if (!message.target && target?.routingKey !== message.topic) target = targets.topic(message.topic)
+      const to = message.target ? targets.theirs(message.target) : target
+      if (to) publisher.publish(to, toAmqp(message, clock.now()), call)
     } catch (thrown) {
       call.ended(message, failureOf(thrown))
     }

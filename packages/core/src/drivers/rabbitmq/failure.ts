@@ -5,13 +5,14 @@ import type { Failure } from '../pending.ts'
 export interface Refusal {
   readonly kind: 'missing' | 'forbidden' | 'too large' | 'differs' | 'locked' | 'other'
   readonly error: CorebusError
-  /** Whether it can be meant for a message of so many bytes to this exchange. */
-  readonly concerns: (exchange: string, bytes: number) => boolean
+  /** Whether it can be meant for a message of so many bytes to this exchange, which says that it is of this user. */
+  readonly concerns: (exchange: string, bytes: number, userId?: string) => boolean
 }
 
 const NO_EXCHANGE = /no exchange '([^']*)'/
 const FORBIDDEN_EXCHANGE = /exchange '([^']*)'/
 const TOO_LARGE = /message size (\d+)/
+const NOT_THIS_USER = /user_id property set to '(.*)' but authenticated user was/
 /** A durable queue whose node is just starting, or stopping; a stream that another client is just declaring. Neither is missing. */
 const NOT_UP_YET = /is down or inaccessible|does not have a replica on the local node/
 
@@ -36,6 +37,9 @@ export function refusalOf(thrown: unknown): Refusal | undefined {
       const size = TOO_LARGE.exec(message)?.[1]
       if (size !== undefined)
         return { kind: 'too large', error: because('TOO_LARGE', error), concerns: (_, bytes) => bytes === Number(size) }
+      const user = NOT_THIS_USER.exec(message)?.[1]
+      if (user !== undefined)
+        return { kind: 'forbidden', error: because('ACCESS_REFUSED', error), concerns: (_, __, userId) => userId === user }
       const kind = /inequivalent arg/.test(message) ? 'differs' : 'other'
       return { kind, error: because('PRECONDITION_FAILED', error), concerns: nobody }
     }

@@ -3,26 +3,29 @@ import type { SubscribeOptions } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import type { MembershipEvents, TopicMembership } from '../memberships.ts'
+import type { Bound } from './bindings.ts'
 import { closed, type Link } from './connection.ts'
 import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import { refusalOf } from './failure.ts'
 import { newlyGivenUp } from './given-up.ts'
+import { groupReaders } from './group-readers.ts'
 import { HandedBack } from './handed-back.ts'
+import { isAlsoAQueue, madeEarlier } from './notices.ts'
 import { Owner } from './owner.ts'
-import { Reader } from './reader.ts'
+import type { Reader } from './reader.ts'
 import { redo } from './redo.ts'
+import type { OurSource } from './registry.ts'
 import type { SettleOptions } from './settle.ts'
+import { lacksOf, type QueueType, sourceOf, theirsIsGone, theirTypeOf } from './source.ts'
+import type { Split } from './split.ts'
 import { takeOver } from './unclaimed.ts'
-import { unsettledBefore } from './wire.ts'
 
 export interface MembershipContext extends SettleOptions {
   readonly link: Link
   readonly declarer: Declarer
   readonly clock: Clock
   readonly timeoutMs: number
-  /** The driver is being closed. */
-  readonly closing: AbortSignal
   /** How many messages of this group the broker has given up by itself. */
   readonly givenUp: (topic: string, group: string) => Promise<number>
   /** Queues that a member of this driver owns. */
@@ -38,7 +41,9 @@ const OWNER_NOTICED_MS = 30_000
 
 /** One member's part in one topic. */
 export class Membership implements TopicMembership {
-  readonly reader: Reader
+  readonly readers: readonly Reader[]
+  readonly #source: OurSource | undefined
+  readonly #split: Split | undefined
   readonly #topic: string
   readonly #options: SubscribeOptions
   readonly #context: MembershipContext
@@ -49,67 +54,72 @@ export class Membership implements TopicMembership {
   readonly #stopping = new AbortController()
   readonly #background = new Set<Promise<void>>()
   readonly #waitMs = backOff()
+  #theirType: QueueType | undefined
+  /** Of an exchange of others. */
+  #saidGone = false
   /** How much was there when somebody last looked. */
   #givenUp = { all: 0, own: 0 }
 
   constructor(topic: string, options: SubscribeOptions, context: MembershipContext, events: MembershipEvents) {
-    const { names, link, owned, clock } = context
-    const { group, limit, onDeliveries, onLost, exclusive } = options
+    const { names, link, owned, topology } = context
+    const { group, exclusive } = options
     this.#topic = topic
     this.#options = options
     this.#context = context
     this.#events = events
     this.#owner = exclusive ? new Owner(link, names.owner(topic, group), owned) : undefined
-    this.#handedBack = exclusive
-      ? new HandedBack({ ...context, queue: names.handedBack(topic, group), mayCreate: () => context.topology.mayCreate })
-      : undefined
-    this.reader = new Reader({
-      topic,
-      exchange: names.topic(topic),
-      group,
-      queue: names.work(topic, group),
-      limit,
-      clock,
-      onDeliveries,
-      onLost,
-      unsettledBefore: (raw) => {
-        const counted = unsettledBefore(raw, link.counter)
-        return this.#handedBack?.less(raw, counted) ?? counted
-      },
+    const declared = topology.group(topic, group)
+    const said = options.sources?.get(topic)
+    this.#source = said ? sourceOf(said, { topic, group, names }) : declared?.source
+    this.#handedBack =
+      exclusive && this.#theirQueue === undefined
+        ? new HandedBack({ ...context, queue: names.handedBack(topic, group), mayCreate: () => topology.mayCreate })
+        : undefined
+    const { readers, split } = groupReaders({
+      ...{ topic, context, declared, source: this.#source, subscribed: options, handedBack: this.#handedBack },
+      theyCount: () => this.#theirType === 'quorum',
       onClosed: (error) => this.#closed(error),
     })
+    this.readers = readers
+    this.#split = split
   }
 
   /** @throws GROUP_TAKEN, and what the broker says of the queue. */
   async begin(): Promise<void> {
     const { topology, clock, timeoutMs, closing } = this.#context
-    const { group, from } = this.#options
+    const { from } = this.#options
+    if (this.#theirQueue !== undefined) await this.#lookAtTheirs(this.#theirQueue)
     await redo(() => this.#enterOrMake(), { clock, timeoutMs, signal: closing })
     // In this order: what waits comes before what is published meanwhile, as long as that can be kept up.
-    if (from === 'earliest') await this.#takeOver(TAKE_OVER_FIRST_MS)
-    await topology.bind(this.#topic, group)
+    if (from === 'earliest' && !this.#source) await this.#takeOver(TAKE_OVER_FIRST_MS)
+    await topology.bindings.bind(this.#bound, topology.mayCreate)
+    if (topology.mayCreate) await topology.bindings.unbindOthers(this.#bound)
+    await this.#sayWhatIsOdd()
+    this.#split?.begin()
     this.#inBackground(this.#sweep())
   }
 
   /** No new delivery reaches the core. What came in between goes back at once. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await this.reader.stop()
+    this.#split?.end()
+    await Promise.all(this.readers.map((reader) => reader.stop()))
     if (!this.#handedBack) await this.#giveBack(({ hidden }) => hidden)
-    this.#inBackground(this.reader.settled().then(() => this.#owner?.release()))
+    this.#inBackground(this.#settled().then(() => this.#owner?.release()))
   }
 
   /** Whoever waits for the group may come as soon as the last message of a stopped member is settled. */
   async settled(): Promise<void> {
-    if (this.#owner && this.#stopping.signal.aborted && this.reader.held.length === 0) await this.#owner.release()
+    if (this.#owner && this.#stopping.signal.aborted && this.readers.every(({ isIdle }) => isIdle)) await this.#owner.release()
   }
 
   get isOpen(): boolean {
-    return this.reader.isOpen
+    return this.readers.every(({ isOpen }) => isOpen)
   }
 
   limit(deliveries: number): void {
-    this.reader.limit(deliveries)
+    if (this.#split) this.#split.limit(deliveries)
+    else for (const reader of this.readers) reader.limit(deliveries)
   }
 
   /** What is being settled is no more to give back: its copy may be stored already. */
@@ -117,27 +127,63 @@ export class Membership implements TopicMembership {
     await settling()
     if (this.#handedBack) await this.#giveBackInOrder(this.#handedBack)
     else await this.#giveBack(() => true)
-    await this.reader.close()
+    await Promise.all(this.readers.map((reader) => reader.close()))
     await this.#owner?.release()
     await Promise.all(this.#background)
   }
 
-  /** As fresh copies: the broker counts whatever it takes back itself. Stored before they are acknowledged. */
+  get #theirQueue(): string | undefined {
+    return this.#source && 'queue' in this.#source ? this.#source.queue : undefined
+  }
+
+  get #bound(): Bound {
+    return { topic: this.#topic, group: this.#options.group, source: this.#source }
+  }
+
+  /** @throws CorebusError SOURCE for one that cannot be read */
+  async #lookAtTheirs(queue: string): Promise<void> {
+    const { group } = this.#options
+    this.#theirType = await theirTypeOf(queue, this.#context.declarer, { topic: this.#topic, group })
+    this.#events.onNotice(lacksOf(queue, this.#theirType, { topic: this.#topic, group }))
+  }
+
+  async #sayWhatIsOdd(): Promise<void> {
+    const { declarer, names, topology } = this.#context
+    if (this.#source) return
+    const exchange = names.topic(this.#topic)
+    const earlier = topology.earlier(this.#topic)
+    if (earlier !== undefined) this.#events.onNotice(madeEarlier(exchange, earlier))
+    if ((await declarer.count(exchange)) !== undefined) this.#events.onNotice(isAlsoAQueue(this.#topic, exchange))
+  }
+
+  async #settled(): Promise<void> {
+    await Promise.all(this.readers.map((reader) => reader.settled()))
+  }
+
+  /** As fresh copies: the broker counts whatever it takes back itself. Stored before they are acknowledged. To others it goes back by their broker. */
   async #giveBack(which: (receipt: Reader['held'][number]) => boolean): Promise<void> {
     const { publisher, targets, names } = this.#context
-    const mine = this.reader.held.filter((receipt) => receipt.state === 'out' && which(receipt))
-    for (const receipt of mine) receipt.state = 'settling'
     const target = targets.work(this.#topic, this.#options.group)
-    const stored = await Promise.allSettled(mine.map(async ({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
-    // What could not be stored the broker takes back with the channel, and counts it.
-    await this.reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
+    for (const reader of this.readers) {
+      const mine = reader.held.filter((receipt) => receipt.state === 'out' && which(receipt))
+      if (this.#theirQueue !== undefined && reader === this.readers[0]) {
+        reader.requeue(mine)
+        continue
+      }
+      for (const receipt of mine) receipt.state = 'settling'
+      const stored = await Promise.allSettled(mine.map(async ({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
+      // What could not be stored the broker takes back with the channel, and counts it.
+      await reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
+    }
   }
 
   /** By the end of the channel. */
   async #giveBackInOrder(handedBack: HandedBack): Promise<void> {
     try {
-      await this.reader.absorb()
-      await handedBack.store(this.reader.held)
+      for (const reader of this.readers) {
+        await reader.absorb()
+        await handedBack.store(reader.held)
+      }
     } catch {
       // No connection: then the broker takes back and counts what it had sent.
     }
@@ -156,19 +202,21 @@ export class Membership implements TopicMembership {
     if (!model) throw new CorebusError('CONNECTION_LOST', `no connection to RabbitMQ within ${timeoutMs} ms`)
     await this.#owner?.take(this.#options.group, this.#topic)
     await this.#handedBack?.load()
-    await this.reader.open(model)
+    for (const reader of this.readers) if (!reader.isOpen) await reader.open(model)
   }
 
   async #enterOrMake(): Promise<void> {
-    const { topology } = this.#context
+    const { topology, declarer } = this.#context
     const { group } = this.#options
     try {
       await this.#enter()
     } catch (thrown) {
       if (!isMissing(thrown)) throw thrown
+      const theirs = this.#theirQueue
+      if (theirs !== undefined && (await declarer.count(theirs)) === undefined) throw theirsIsGone(theirs, { topic: this.#topic, group })
       // Deleted, by hand or with all of the broker's data.
       await topology.remakeGroup(this.#topic, group)
-      await topology.bind(this.#topic, group)
+      await topology.bindings.bind(this.#bound, topology.mayCreate)
       await this.#enter()
     }
   }
@@ -193,7 +241,7 @@ export class Membership implements TopicMembership {
     }
     this.#events.onBack()
     // While the queue was gone, what was published waited elsewhere. What is not moved now is when somebody looks again.
-    if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY).catch(() => {})
+    if (this.#options.from === 'earliest' && !this.#source) await this.#takeOver(Number.POSITIVE_INFINITY).catch(() => {})
   }
 
   async #takeOver(withinMs: number): Promise<void> {
@@ -213,7 +261,8 @@ export class Membership implements TopicMembership {
       await sleep(clock, SWEEPS_MS[n] ?? SWEEP_EVERY_MS, this.#stopping.signal)
       if (this.#stopping.signal.aborted) return
       try {
-        await this.#claim()
+        await this.#bindAgain()
+        if (!this.#source) await this.#claim()
         await this.#sayGivenUp()
       } catch {
         // No connection: what is there is still there next time.
@@ -221,13 +270,23 @@ export class Membership implements TopicMembership {
     }
   }
 
+  /** Its binding is gone where somebody has deleted the exchange, or made another one of its name. */
+  async #bindAgain(): Promise<void> {
+    const { topology } = this.#context
+    try {
+      await topology.bindings.bindAgain(this.#bound, topology.mayCreate)
+      this.#saidGone = false
+    } catch (thrown) {
+      if (!(thrown instanceof CorebusError) || thrown.code !== 'SOURCE') throw thrown
+      if (!this.#saidGone) this.#events.onNotice(thrown)
+      this.#saidGone = true
+    }
+  }
+
   async #claim(): Promise<void> {
-    const { declarer, names, topology } = this.#context
+    const { declarer, names } = this.#context
     const left = (await declarer.count(names.unclaimed(this.#topic)))?.ready ?? 0
-    if (left === 0) return
-    // Something came by although this group reads the topic: its binding may be gone.
-    await topology.bind(this.#topic, this.#options.group)
-    if (this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
+    if (left > 0 && this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
   }
 
   /** All groups share the place of what the broker has given up, so it is read only when there is more in it than before. */

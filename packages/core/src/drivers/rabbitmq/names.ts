@@ -3,9 +3,11 @@ import { hashOf } from '../names.ts'
 /** Names on the broker. Topics and groups have no colon, so nothing of ours can be taken for something of another topic or group. */
 export interface Names {
   readonly prefix: string
-  /** The exchange that everybody publishes to. */
+  /** The exchange that everybody publishes to. It may have a name of its own; everything else is named by the topic. */
   readonly topic: (topic: string) => string
-  /** Where the exchange sends what no queue takes, and the queue behind it. */
+  /** The exchange behind it, which the groups' queues are bound to. */
+  readonly groups: (topic: string) => string
+  /** Where that one sends what no queue takes, and the queue behind it. */
   readonly unclaimedExchange: (topic: string) => string
   readonly unclaimed: (topic: string) => string
   /** The queue of one group on one topic. */
@@ -14,7 +16,8 @@ export interface Names {
   readonly owner: (topic: string, group: string) => string
   /** What members of an exclusive group gave back. */
   readonly handedBack: (topic: string, group: string) => string
-  /** Exchange and queue of one delay, for the whole virtual host. */
+  /** The exchange of all delays, and the queue of one, for the whole virtual host. */
+  readonly delays: string
   readonly delay: (ms: number | '') => string
   /** The queue of a dead-letter place: its name, as far as the broker takes it. */
   readonly place: (place: string) => string
@@ -33,16 +36,20 @@ const LONGEST_BYTES = 255
 const KEPT_CHARS = 50
 const HASH_CHARS = 32
 
-export function namesWith(prefix: string): Names {
+/** `exchanges`: by topic, what its exchange is called where that is not the topic's name. */
+export function namesWith(prefix: string, exchanges: Readonly<Record<string, string>> = {}): Names {
   const name = (rest: string) => fitting(`${prefix}${rest}`)
+  const said = new Map(Object.entries(exchanges))
   return {
     prefix,
-    topic: name,
+    topic: (topic) => said.get(topic) ?? name(topic),
+    groups: (topic) => name(`${topic}:groups`),
     unclaimedExchange: (topic) => name(`${topic}:unclaimed`),
     unclaimed: (topic) => name(`${topic}.unclaimed`),
     work: (topic, group) => name(`${topic}:${group}`),
     owner: (topic, group) => name(`${topic}:${group}:owner`),
     handedBack: (topic, group) => name(`${topic}:${group}:handed-back`),
+    delays: name('corebus:delay'),
     delay: (ms) => name(`corebus:delay.${ms}`),
     place: fitting,
     registry: name('corebus:topology'),

@@ -40,7 +40,7 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     await channel.deleteQueue('corebus:delay.130')
     await group.settle([{ kind: 'retry', delivery: await group.nth(1), headers: {}, afterMs: 130 }])
     await group.nth(4)
-    await channel.deleteExchange('corebus:delay.130')
+    await channel.deleteExchange('corebus:delay')
     await group.settle([{ kind: 'retry', delivery: await group.nth(4), headers: {}, afterMs: 130 }])
     await group.nth(5)
     await channel.deleteQueue(`${room.topic}.g.dlq`)
@@ -149,14 +149,16 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
     const driver = await room.connected()
     const wanted = { topics: [room.topic], groups: [] }
     expect((await driver.ensure(wanted, 'check')).map(({ what }) => what)).toEqual([
+      `what no group of topic ${room.topic} has taken, exchange ${room.topic}:unclaimed`,
       `what no group of topic ${room.topic} has taken, queue ${room.topic}.unclaimed`,
+      `the groups of topic ${room.topic}, exchange ${room.topic}:groups`,
       `topic ${room.topic}, exchange ${room.topic}`,
     ])
     const [message] = messages(room.topic, 1)
     await expect(driver.publish(message ? [message] : [])).rejects.toMatchObject({
       failures: [{ permanent: true, cause: { code: 'TOPOLOGY' } }],
     })
-    expect(await driver.ensure(wanted, 'check')).toHaveLength(2)
+    expect(await driver.ensure(wanted, 'check')).toHaveLength(4)
     const maker = await room.connected()
     expect(await maker.ensure(wanted, 'create')).toEqual([])
     expect(await driver.ensure(wanted, 'check')).toEqual([])
@@ -166,13 +168,14 @@ describe.skipIf(!running)('places on RabbitMQ', () => {
   test('an exchange that somebody made differently is a difference in words', async () => {
     const room = openRoom(url)
     const { channel } = await room.bare()
-    await channel.assertExchange(room.topic, 'fanout', { durable: true })
-    const [difference] = await (await room.connected()).ensure({ topics: [room.topic], groups: [] }, 'create')
-    expect(difference).toEqual({
-      what: `topic ${room.topic}, exchange ${room.topic}: alternate-exchange`,
-      wanted: `${room.topic}:unclaimed`,
-      found: 'none',
-    })
+    await channel.assertExchange(room.topic, 'topic', { durable: true })
+    expect(await (await room.connected()).ensure({ topics: [room.topic], groups: [] }, 'create')).toEqual([
+      {
+        what: `topic ${room.topic}, exchange ${room.topic}: type`,
+        wanted: "'fanout'",
+        found: "'topic'. An exchange of others is read with from: { exchange }",
+      },
+    ])
   })
 
   test('groups may share a place for their dead letters: listed, replayed and deleted each for itself', async () => {

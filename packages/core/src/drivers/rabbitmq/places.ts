@@ -1,97 +1,85 @@
-import type { Channel } from 'amqplib'
 import type { DeadLetterPlace, Delay, GroupTopology } from '../../driver.ts'
 import { resolvePlace } from '../names.ts'
 import { deadLetterQueue, delayQueue, givenUpQueue, unclaimedQueue, workQueue } from './declare.ts'
 import { placesOf } from './delays.ts'
 import type { Names } from './names.ts'
-import type { Entry, Place } from './registry.ts'
-
-/** One thing on the broker: how it is made, and how one sees that it is there. */
-export interface Thing {
-  /** For people. */
-  readonly what: string
-  readonly kind: 'exchange' | 'queue'
-  readonly name: string
-  readonly make: (channel: Channel) => Promise<unknown>
-  /** Everywhere the same: once it is written down that somebody made it, it is not made again. */
-  readonly entry?: Entry
-}
+import type { Place } from './registry.ts'
+import type { BindingThing, QueueThing, Thing } from './things.ts'
+import { OURS } from './wire.ts'
 
 export interface Unclaimed {
   readonly keepMs: number
   readonly maxMessages: number
 }
 
-export function topicThings(names: Names, topic: string, { keepMs, maxMessages }: Unclaimed): readonly Thing[] {
-  const [exchange, alternate, queue] = [names.topic(topic), names.unclaimedExchange(topic), names.unclaimed(topic)]
+/**
+ * The exchange of a topic is a plain durable fanout, as everybody's is who declares one of its name. Behind it is one of ours that the groups' queues are
+ * bound to: it sends what none of them takes where it is kept, since RabbitMQ asks each exchange on the way for its alternate. `unclaimed` is false
+ * where nothing is kept.
+ */
+export function topicThings(names: Names, topic: string, unclaimed: Unclaimed | false): readonly Thing[] {
+  const [exchange, groups, alternate, queue] = [
+    names.topic(topic),
+    names.groups(topic),
+    names.unclaimedExchange(topic),
+    names.unclaimed(topic),
+  ]
+  const kept = `what no group of topic ${topic} has taken`
+  const things: Thing[] = [{ kind: 'exchange', what: kept, name: alternate, type: 'fanout' }]
+  if (unclaimed)
+    things.push(
+      { kind: 'queue', what: kept, name: queue, options: unclaimedQueue(unclaimed.keepMs, unclaimed.maxMessages) },
+      { kind: 'binding', what: kept, to: 'queue', name: queue, from: alternate },
+    )
+  things.push(
+    { kind: 'exchange', what: `the groups of topic ${topic}`, name: groups, type: 'fanout', alternate },
+    { kind: 'exchange', what: `topic ${topic}`, name: exchange, type: 'fanout', anyAlternate: true },
+  )
+  return things
+}
+
+/** Made last: what is published from then on must find the groups. */
+export function topicBinding(names: Names, topic: string): BindingThing {
+  return { kind: 'binding', what: `topic ${topic}`, to: 'exchange', name: names.groups(topic), from: names.topic(topic) }
+}
+
+export function workThing(names: Names, topic: string, group: string): QueueThing {
+  return { kind: 'queue', what: `group ${group} on topic ${topic}`, name: names.work(topic, group), options: workQueue(names.givenUp) }
+}
+
+export function placeThing(names: Names, topic: string, group: string, place: Place): QueueThing {
+  return {
+    kind: 'queue',
+    what: `dead letters of group ${group} on topic ${topic}`,
+    name: names.place(place.name),
+    options: deadLetterQueue(place.shared ? undefined : place.ttlMs),
+  }
+}
+
+/** What says to the exchange of all delays which one is meant: the routing key is the queue that it comes back to. */
+export function delayHeaders(ms: number): Readonly<Record<string, string>> {
+  return { [OURS.delay]: String(ms) }
+}
+
+/** The queue and its exchange are there before the binding is: by its entry the last of them is known. */
+export function delayThings(names: Names, ms: number, whose: string): readonly Thing[] {
+  const [what, name] = [`delay of ${ms} ms (${whose})`, names.delay(ms)]
+  const entry = { kind: 'delay', ms, by: 'header' } as const
+  const binding = { 'x-match': 'all', ...delayHeaders(ms) }
   return [
-    {
-      what: `what no group of topic ${topic} has taken`,
-      kind: 'queue',
-      name: queue,
-      async make(channel) {
-        await channel.assertExchange(alternate, 'fanout', { durable: true })
-        await channel.assertQueue(queue, unclaimedQueue(keepMs, maxMessages))
-        await channel.bindQueue(queue, alternate, '')
-      },
-    },
-    {
-      what: `topic ${topic}`,
-      kind: 'exchange',
-      name: exchange,
-      make: (channel) => channel.assertExchange(exchange, 'fanout', { durable: true, alternateExchange: alternate }),
-    },
+    { kind: 'exchange', what: `delays (${whose})`, name: names.delays, type: 'headers' },
+    { kind: 'queue', what, name, options: delayQueue(ms), entry },
+    { kind: 'binding', what, to: 'queue', name, from: names.delays, arguments: binding, entry },
   ]
 }
 
-export function workThing(names: Names, topic: string, group: string): Thing {
-  const queue = names.work(topic, group)
-  return {
-    what: `group ${group} on topic ${topic}`,
-    kind: 'queue',
-    name: queue,
-    make: (channel) => channel.assertQueue(queue, workQueue(names.givenUp)),
-  }
-}
-
-export function placeThing(names: Names, topic: string, group: string, place: Place): Thing {
-  const queue = names.place(place.name)
-  return {
-    what: `dead letters of group ${group} on topic ${topic}`,
-    kind: 'queue',
-    name: queue,
-    make: (channel) => channel.assertQueue(queue, deadLetterQueue(place.shared ? undefined : place.ttlMs)),
-  }
-}
-
-export function delayThing(names: Names, ms: number, whose: string): Thing {
-  const name = names.delay(ms)
-  return {
-    what: `delay of ${ms} ms (${whose})`,
-    kind: 'queue',
-    name,
-    async make(channel) {
-      await channel.assertExchange(name, 'fanout', { durable: true })
-      await channel.assertQueue(name, delayQueue(ms))
-      await channel.bindQueue(name, name, '')
-    },
-    entry: { kind: 'delay', ms },
-  }
-}
-
-export function delayThings(names: Names, { group, topic, delays }: Pick<GroupTopology, 'group' | 'topic' | 'delays'>): readonly Thing[] {
+export function delaysThings(names: Names, { group, topic, delays }: Pick<GroupTopology, 'group' | 'topic' | 'delays'>): readonly Thing[] {
   const places = [...new Set(delays.flatMap((delay: Delay) => placesOf(delay)))]
-  return places.map((ms) => delayThing(names, ms, `group ${group}, topic ${topic}`))
+  return places.flatMap((ms) => delayThings(names, ms, `group ${group}, topic ${topic}`))
 }
 
-export function givenUpThing(names: Names, whose: string): Thing {
-  const { givenUp } = names
-  return {
-    what: `what the broker gives up on (${whose})`,
-    kind: 'queue',
-    name: givenUp,
-    make: (channel) => channel.assertQueue(givenUp, givenUpQueue),
-  }
+export function givenUpThing(names: Names, whose: string): QueueThing {
+  return { kind: 'queue', what: `what the broker gives up on (${whose})`, name: names.givenUp, options: givenUpQueue }
 }
 
 /** Only a name with both placeholders is nobody else's: there the queue itself can let its letters expire. */

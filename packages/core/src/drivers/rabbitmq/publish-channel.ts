@@ -77,7 +77,7 @@ export class PublishChannel {
       next: undefined,
       target,
       body,
-      properties,
+      properties: forTarget(properties, target),
       tries: 0,
       refusals: 0,
       refused: undefined,
@@ -205,11 +205,11 @@ export class PublishChannel {
   }
 
   /** Its place is gone: makes it anew and publishes again. */
-  async #remake(entry: Entry, error: Error): Promise<void> {
+  async #remake(entry: Entry, error: CorebusError): Promise<void> {
     if (entry.over) return
     if (++entry.tries > MOST_TRIES) return this.#pending.end(entry, { permanent: false, cause: error })
     try {
-      await entry.target.remake()
+      await entry.target.remake(error)
     } catch (thrown) {
       return this.#pending.end(entry, failureOf(thrown))
     }
@@ -229,13 +229,13 @@ export class PublishChannel {
   /** The broker closes a channel for one message and does not say which: those it can be meant for are seen to, the others go again. */
   async #repair(refusal: Refusal | undefined, left: readonly Entry[]): Promise<void> {
     if (!refusal) return
-    const guilty = left.filter((entry) => !entry.over && refusal.concerns(entry.target.exchange, entry.body.length))
+    const guilty = left.filter((entry) => !entry.over && isMeant(refusal, entry))
     const targets = new Set(guilty.map(({ target }) => target))
     const failures = new Map<Target, Failure>()
     for (const target of targets) {
       try {
         if (refusal.kind !== 'missing') throw refusal.error
-        await target.remake()
+        await target.remake(refusal.error)
       } catch (thrown) {
         failures.set(target, failureOf(thrown))
       }
@@ -246,4 +246,13 @@ export class PublishChannel {
       else if (++entry.tries > MOST_TRIES) this.#pending.end(entry, { permanent: false, cause: refusal.error })
     }
   }
+}
+
+function forTarget(properties: Outgoing['properties'], { headers, mayBeLost }: Target): Outgoing['properties'] {
+  if (!headers && !mayBeLost) return properties
+  return { ...properties, mandatory: !mayBeLost, headers: { ...properties.headers, ...headers } }
+}
+
+function isMeant({ concerns }: Refusal, { target, body, properties }: Entry): boolean {
+  return concerns(target.exchange, body.length, properties.userId)
 }

@@ -99,6 +99,7 @@ export class Publisher {
 }
 
 /** All that waits so long waits in one queue, whichever group it goes back to. */
-function placeOf({ exchange, routingKey }: Target): string {
+function placeOf({ exchange, routingKey, headers }: Target): string {
+  if (headers) return `${exchange} ${JSON.stringify(headers)}`
   return exchange === '' ? `:${routingKey}` : exchange
 }

@@ -1,11 +1,12 @@
 import type { Channel, ChannelModel } from 'amqplib'
 import { type Clock, real, sleep } from '../../clock.ts'
 import { type Linked, LinkedList } from '../../collections/linked-list.ts'
-import type { Delivery } from '../../driver.ts'
+import type { Delivery, Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { Acks } from './acks.ts'
 import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
+import { tagged } from './read-up-to.ts'
 import { fromAmqp, type Raw } from './wire.ts'
 
 /** One delivery, bound to the channel it came on: on any other its tag means somebody else's message. */
@@ -13,7 +14,8 @@ export class Receipt implements Linked {
   readonly reader: Reader
   readonly tag: number
   readonly raw: Raw
-  readonly delivery: Delivery
+  /** Another one when it is handed out again without the broker. */
+  delivery: Delivery
   state: 'out' | 'settling' | 'settled' | 'lost' = 'out'
   /** The core has not seen it. */
   hidden = true
@@ -27,18 +29,31 @@ export class Receipt implements Linked {
     this.delivery = {
       message: fromAmqp(raw, reader.topic),
       unsettledBefore,
-      original: raw.fields.exchange === reader.exchange,
+      original: reader.isOriginal(raw),
       receipt: this,
     }
+  }
+
+  /** The same message, as a copy with these headers would come. */
+  again(headers: Message['headers']): Delivery {
+    const { message, unsettledBefore } = this.delivery
+    this.delivery = {
+      message: { ...message, headers: { ...message.headers, ...headers } },
+      unsettledBefore,
+      original: false,
+      receipt: this,
+    }
+    this.state = 'out'
+    return this.delivery
   }
 }
 
 export interface ReaderOptions {
   readonly topic: string
-  /** Where users publish it. */
-  readonly exchange: string
   readonly group: string
   readonly queue: string
+  /** It comes from where users publish, and is none of our copies. */
+  readonly isOriginal: (raw: Raw) => boolean
   readonly limit: number
   readonly clock: Clock
   readonly unsettledBefore: (raw: Raw) => number
@@ -72,8 +87,8 @@ const MOST_LOOKS = 100
  */
 export class Reader {
   readonly topic: string
-  readonly exchange: string
   readonly group: string
+  readonly isOriginal: ReaderOptions['isOriginal']
   readonly #options: ReaderOptions
   /** In the order of their tags. */
   readonly #held = new LinkedList<Receipt>()
@@ -90,13 +105,18 @@ export class Reader {
   constructor(options: ReaderOptions) {
     this.#options = options
     this.topic = options.topic
-    this.exchange = options.exchange
     this.group = options.group
+    this.isOriginal = options.isOriginal
     this.#limit = Math.min(options.limit, MOST_PREFETCH)
   }
 
   get isOpen(): boolean {
     return this.#line?.open === true
+  }
+
+  /** Nothing is out. */
+  get isIdle(): boolean {
+    return this.#held.size === 0
   }
 
   /** Everything not settled, oldest first. */
@@ -161,6 +181,27 @@ export class Reader {
       this.#held.remove(receipt)
     }
     await this.#line?.acks.send(ours.map(({ tag }) => tag))
+    if (this.#held.size === 0) for (const resolve of this.#settled.splice(0)) resolve()
+  }
+
+  /** Hands out again what no place is declared for to wait in: it never leaves us. @returns false once nothing is handed out any more */
+  handOutAgain(receipt: Receipt, headers: Message['headers']): boolean {
+    if (this.#stopped) return false
+    if (receipt.state === 'settling') this.#options.onDeliveries([receipt.again(headers)])
+    return true
+  }
+
+  /** Back into a queue of others, where it was. Its broker may count that. */
+  requeue(receipts: readonly Receipt[]): void {
+    const line = this.#line
+    for (const receipt of receipts) {
+      if (receipt.state !== 'out' && receipt.state !== 'settling') continue
+      receipt.state = 'settled'
+      this.#held.remove(receipt)
+      line?.channel.nack(tagged(receipt.tag), false, true)
+      line?.credit.acknowledged(receipt.tag)
+    }
+    this.#regulateSoon()
     if (this.#held.size === 0) for (const resolve of this.#settled.splice(0)) resolve()
   }
 

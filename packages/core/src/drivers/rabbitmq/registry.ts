@@ -1,13 +1,29 @@
 import type { Clock } from '../../clock.ts'
+import type { ExchangeSource, QueueSource } from '../../driver.ts'
 import { type Declarer, registryStream } from './declare.ts'
 
 /** One line of what was declared on this broker. */
 export type Entry =
   | { readonly kind: 'topic'; readonly topic: string }
-  | { readonly kind: 'group'; readonly topic: string; readonly group: string; readonly place?: Place }
-  /** Its queue is bound to the topic. */
-  | { readonly kind: 'bound'; readonly topic: string; readonly group: string }
-  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'group'; readonly topic: string; readonly group: string; readonly place?: Place; readonly source?: OurSource }
+  /** Its queue is bound to the topic: with `by` to the exchange behind it, without to the topic itself, as the builds before this one did it. */
+  | { readonly kind: 'bound'; readonly topic: string; readonly group: string; readonly by?: 'groups' }
+  | BindEntry
+  /** With `by` it is bound to the exchange of all delays, without to one of its own, as the builds before this one did it. */
+  | { readonly kind: 'delay'; readonly ms: number; readonly by?: 'header' }
+
+/** The group's queue is bound to an exchange of others, or once was. */
+export interface BindEntry {
+  readonly kind: 'bind'
+  readonly topic: string
+  readonly group: string
+  readonly exchange: string
+  readonly key: string
+  readonly arguments?: ExchangeSource['arguments']
+}
+
+/** Those there are on RabbitMQ. */
+export type OurSource = ExchangeSource | QueueSource
 
 export type GroupEntry = Extract<Entry, { kind: 'group' }>
 
@@ -31,6 +47,7 @@ const WITHIN_MS = 1_000
 /** Asked for its last entry it gives those written together with it. */
 const NEXT_WITHIN_MS = 30
 const PREFETCH = 1_000
+const KINDS = ['topic', 'group', 'bound', 'bind', 'delay']
 
 /**
  * What topics, groups and delays there are, written down in a stream: AMQP cannot list anything, and a stream is read without taking from it.
@@ -45,6 +62,11 @@ export class Registry {
 
   constructor(options: RegistryOptions) {
     this.#options = options
+  }
+
+  /** As last read, in the order they were written. */
+  get known(): readonly Entry[] {
+    return [...this.#entries.values()]
   }
 
   /** As last read. */
@@ -67,6 +89,18 @@ export class Registry {
     await this.#options.declarer.run((channel) => channel.assertQueue(this.#options.queue, registryStream))
     for (const entry of fresh) await this.#options.append(Buffer.from(JSON.stringify(entry)))
     for (const entry of fresh) this.#remember(entry)
+  }
+
+  /** Writes down again what a group says of itself, where its latest word is another: the latest counts. */
+  async renew(entries: readonly GroupEntry[]): Promise<void> {
+    const stale = entries.filter((entry) => {
+      const latest = this.known.findLast((one) => one.kind === 'group' && one.topic === entry.topic && one.group === entry.group)
+      return latest && JSON.stringify(latest) !== JSON.stringify(entry)
+    })
+    for (const entry of stale) {
+      await this.#options.append(Buffer.from(JSON.stringify(entry)))
+      this.#remember(entry)
+    }
   }
 
   async #read(): Promise<void> {
@@ -127,8 +161,7 @@ export class Registry {
 function parsed(body: Buffer): Entry | undefined {
   try {
     const entry: unknown = JSON.parse(body.toString('utf8'))
-    const known =
-      typeof entry === 'object' && entry !== null && 'kind' in entry && ['topic', 'group', 'bound', 'delay'].includes(String(entry.kind))
+    const known = typeof entry === 'object' && entry !== null && 'kind' in entry && KINDS.includes(String(entry.kind))
     return known ? (entry as Entry) : undefined
   } catch {
     return undefined

@@ -22,8 +22,15 @@ export async function removeGroup(topic: string, group: string, options: RemoveG
   const work = names.work(topic, group)
   if (!(await isFree())) return false
   // Nothing new comes meanwhile.
-  await declarer.unlessMissing((channel) => channel.unbindQueue(work, names.topic(topic), '#'))
-  for (const entry of await entries()) if (entry.kind === 'delay') await takeOut(names.delay(entry.ms), work, options)
+  const all = await entries()
+  // To the topic itself those are bound that the builds before this one have made.
+  for (const exchange of [names.groups(topic), names.topic(topic)])
+    for (const key of ['', '#']) await declarer.unlessMissing((channel) => channel.unbindQueue(work, exchange, key))
+  for (const entry of all)
+    if (entry.kind === 'bind' && entry.topic === topic && entry.group === group)
+      await declarer.unlessMissing((channel) => channel.unbindQueue(work, entry.exchange, entry.key, entry.arguments))
+  const delays = new Set(all.flatMap((entry) => (entry.kind === 'delay' ? entry.ms : [])))
+  for (const ms of delays) await takeOut(names.delay(ms), work, options)
   if (!(await isFree())) return true
   for (const queue of [work, names.handedBack(topic, group)]) await declarer.run((channel) => channel.deleteQueue(queue))
   return true

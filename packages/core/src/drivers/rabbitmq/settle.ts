@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, sleep } from '../../clock.ts'
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, CorebusError, SettleError } from '../../errors.ts'
 import { burialHeaders, copyOf } from './copy.ts'
@@ -9,7 +9,7 @@ import type { Publisher } from './publisher.ts'
 import { type Reader, Receipt } from './reader.ts'
 import type { Target } from './target.ts'
 import type { Targets } from './targets.ts'
-import type { Topology } from './topology.ts'
+import { isBare, type Topology } from './topology.ts'
 import type { Outgoing } from './wire.ts'
 
 export interface SettleOptions {
@@ -18,6 +18,8 @@ export interface SettleOptions {
   readonly targets: Targets
   readonly publisher: Publisher
   readonly clock: Clock
+  /** The driver is being closed. */
+  readonly closing: AbortSignal
 }
 
 type Copy = Exclude<Settlement, { kind: 'ack' }>
@@ -30,6 +32,8 @@ export async function settle(settlements: readonly Settlement[], readers: readon
     const { receipt } = settlement.delivery
     // Settled before, lost with its channel, or somebody else's.
     if (!(receipt instanceof Receipt) || receipt.state !== 'out' || !readers.includes(receipt.reader)) continue
+    // It was handed out once more: this is the settlement of the time before.
+    if (receipt.delivery !== settlement.delivery) continue
     receipt.state = 'settling'
     if (settlement.kind !== 'ack') {
       copies.push({ settlement, receipt })
@@ -46,6 +50,7 @@ export async function settle(settlements: readonly Settlement[], readers: readon
   await Promise.all(
     copies.map(async ({ settlement, receipt }) => {
       try {
+        if (await waitedHere(settlement, receipt, options)) return
         const { target, outgoing } = copyFor(settlement, receipt, options)
         await options.publisher.store(target, outgoing)
         await receipt.reader.acknowledge([receipt])
@@ -63,6 +68,21 @@ export async function settle(settlements: readonly Settlement[], readers: readon
   if (cause) throw new SettleError(unstored, cause, refused)
 }
 
+/**
+ * A group that declared neither delays nor dead letters has no place for a copy to wait in. What it wants again waits in this process; what is for another
+ * member goes back to the queue. @returns whether that is what was done
+ */
+async function waitedHere(settlement: Copy, receipt: Receipt, { topology, clock, closing }: SettleOptions): Promise<boolean> {
+  const { reader } = receipt
+  const declared = topology.group(reader.topic, reader.group)
+  if (settlement.kind !== 'retry' || !declared || !isBare(declared)) return false
+  await sleep(clock, settlement.afterMs, closing)
+  if (!settlement.elsewhere && !closing.aborted && reader.handOutAgain(receipt, settlement.headers)) return true
+  if (!declared.source || !('queue' in declared.source)) return false
+  reader.requeue([receipt])
+  return true
+}
+
 function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { target: Target; outgoing: Outgoing } {
   const { names, targets, topology, clock } = options
   const { topic, group } = receipt.reader
@@ -70,7 +90,8 @@ function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { 
   const declared = topology.group(topic, group)
   switch (settlement.kind) {
     case 'retry': {
-      const ms = settlement.afterMs > 0 ? (placeFor(declared?.delays ?? [], settlement.afterMs) ?? Math.round(settlement.afterMs)) : 0
+      const waits = settlement.afterMs > 0 && !(declared && isBare(declared))
+      const ms = waits ? (placeFor(declared?.delays ?? [], settlement.afterMs) ?? Math.round(settlement.afterMs)) : 0
       const target = ms === 0 ? targets.work(topic, group) : targets.delayed(topic, group, ms)
       return { target, outgoing: copyOf(receipt.raw, headers, names.delay('')) }
     }

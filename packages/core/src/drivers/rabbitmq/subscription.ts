@@ -10,7 +10,7 @@ export function subscribe(options: SubscribeOptions, context: MembershipContext)
     ...options,
     join: (topic, events) => new Membership(topic, options, context, events),
     settle: (settlements, memberships) => {
-      const readers = memberships.map(({ reader }) => reader)
+      const readers = memberships.flatMap((membership) => membership.readers)
       return settle(settlements, readers, context)
     },
   })

@@ -1,9 +1,15 @@
-/** Where something is published to, `mandatory`. One object per place, so that what is wrong with it is repaired once. */
+import type { CorebusError } from '../../errors.ts'
+
+/** Where something is published to. One object per place, so that what is wrong with it is repaired once. */
 export interface Target {
   readonly exchange: string
   readonly routingKey: string
-  /** Makes the place anew: the broker does not have it any more. @throws when it may not or cannot. */
-  readonly remake: () => Promise<void>
+  /** By which its exchange routes, laid over those of the message. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** What nobody takes there is not wanted. Default false: it is an error, after the place was made anew. */
+  readonly mayBeLost?: boolean
+  /** Makes the place anew: the broker does not have it, or nothing takes what is published there. @throws when it may not or cannot. */
+  readonly remake: (why: CorebusError) => Promise<void>
   /** Why the broker said no, when it did not say. */
   readonly whyRefused: () => Promise<Error>
 }

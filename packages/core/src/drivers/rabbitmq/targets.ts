@@ -1,7 +1,8 @@
+import type { Target as Theirs } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
-import { delayThing, placeThing } from './places.ts'
+import { delayHeaders, delayThings, placeThing } from './places.ts'
 import type { Place } from './registry.ts'
 import type { Target } from './target.ts'
 import type { Topology } from './topology.ts'
@@ -13,6 +14,8 @@ export interface Targets {
   /** Comes back to the group's queue by itself. */
   readonly delayed: (topic: string, group: string, ms: number) => Target
   readonly dead: (topic: string, group: string, place: Place) => Target
+  /** An exchange of others. Nothing is made there. */
+  readonly theirs: (target: Theirs) => Target
 }
 
 export interface TargetsOptions {
@@ -20,13 +23,15 @@ export interface TargetsOptions {
   readonly topology: Topology
   readonly declarer: Declarer
   readonly maxUnclaimed: number
+  /** Topics where nothing is kept that no group reads. */
+  readonly keepsUnclaimed: (topic: string) => boolean
 }
 
-export function createTargets({ names, topology, declarer, maxUnclaimed }: TargetsOptions): Targets {
+export function createTargets({ names, topology, declarer, maxUnclaimed, keepsUnclaimed }: TargetsOptions): Targets {
   const known = new Map<string, Target>()
 
-  function target(exchange: string, routingKey: string, make: Pick<Target, 'remake' | 'whyRefused'>): Target {
-    const key = JSON.stringify([exchange, routingKey])
+  function target(exchange: string, routingKey: string, make: Omit<Target, 'exchange' | 'routingKey'>): Target {
+    const key = JSON.stringify([exchange, routingKey, make.headers])
     const before = known.get(key)
     if (before) return before
     const made = { exchange, routingKey, ...make, remake: onceAtATime(make.remake) }
@@ -40,11 +45,12 @@ export function createTargets({ names, topology, declarer, maxUnclaimed }: Targe
   return {
     topic: (topic) =>
       target(names.topic(topic), topic, {
+        mayBeLost: !keepsUnclaimed(topic),
         remake: () => topology.remakeTopic(topic),
         async whyRefused() {
           const kept = (await declarer.count(names.unclaimed(topic)))?.ready ?? 0
           if (kept < maxUnclaimed) return refused(`topic ${topic}`)()
-          const text = `topic "${topic}" already keeps ${kept} messages that no group has read: start a consumer of it, or stop publishing`
+          const text = `topic "${topic}" already keeps ${kept} messages that no group has read: start a consumer of it, stop publishing, or, where only other programs read it, keep nothing for groups (topology: { topics: { '${topic}': { unclaimed: false } } })`
           return new CorebusError('TOPIC_FULL', text)
         },
       }),
@@ -54,8 +60,9 @@ export function createTargets({ names, topology, declarer, maxUnclaimed }: Targe
         whyRefused: refused(`group ${group} on topic ${topic}`),
       }),
     delayed: (topic, group, ms) =>
-      target(names.delay(ms), names.work(topic, group), {
-        remake: () => topology.remake([delayThing(names, ms, `group ${group}, topic ${topic}`)]),
+      target(names.delays, names.work(topic, group), {
+        headers: delayHeaders(ms),
+        remake: () => topology.remake(delayThings(names, ms, `group ${group}, topic ${topic}`)),
         whyRefused: refused(`the delay of ${ms} ms`),
       }),
     dead: (topic, group, place) =>
@@ -63,14 +70,37 @@ export function createTargets({ names, topology, declarer, maxUnclaimed }: Targe
         remake: () => topology.remake([placeThing(names, topic, group, place)]),
         whyRefused: refused(`the dead letters ${place.name}`),
       }),
+    // Not remembered: routing keys may be made of ids.
+    theirs: ({ exchange, routingKey = '' }) => ({
+      exchange,
+      routingKey,
+      remake: (why) => Promise.reject(notThere(exchange, routingKey, why)),
+      whyRefused: refused(nameOf(exchange, routingKey)),
+    }),
   }
 }
 
+/** A binding may come, so that is worth another try; an exchange that is not there is a name that is wrong. */
+function notThere(exchange: string, routingKey: string, cause: CorebusError): CorebusError {
+  const where = nameOf(exchange, routingKey)
+  if (cause.code === 'UNROUTABLE')
+    return new CorebusError('UNROUTABLE', `no queue takes what is published to ${where}: bind one, or mend the routing key`, { cause })
+  return new CorebusError(
+    'NOT_FOUND',
+    `a message cannot be published to ${where}: RabbitMQ has no such exchange, and it is not ours to declare`,
+    { cause },
+  )
+}
+
+function nameOf(exchange: string, routingKey: string): string {
+  return exchange === '' ? `the queue "${routingKey}"` : `the exchange "${exchange}" with the routing key "${routingKey}"`
+}
+
 /** Many messages miss the same place at once: it is made once. */
-function onceAtATime(work: () => Promise<void>): () => Promise<void> {
+function onceAtATime(work: Target['remake']): Target['remake'] {
   let running: Promise<void> | undefined
-  return () => {
-    running ??= work().finally(() => {
+  return (why) => {
+    running ??= work(why).finally(() => {
       running = undefined
     })
     return running

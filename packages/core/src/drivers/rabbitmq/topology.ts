@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import type { Channel } from 'amqplib'
 import type { Delay, Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { type Declarer, spareQueue } from './declare.ts'
+import { Bindings, bindingsOf, unlessForbidden } from './bindings.ts'
+import { type Declarer, registryStream, spareQueue } from './declare.ts'
 import type { Names } from './names.ts'
-import { delayThings, givenUpThing, placeOf, placeThing, type Thing, topicThings, type Unclaimed, workThing } from './places.ts'
-import type { Entry, Place, Registry } from './registry.ts'
+import { delaysThings, givenUpThing, placeOf, placeThing, topicBinding, topicThings, type Unclaimed, workThing } from './places.ts'
+import type { Entry, GroupEntry, OurSource, Place, Registry } from './registry.ts'
+import { sourceOf } from './source.ts'
+import { look, make, survey } from './survey.ts'
+import { type BindingThing, forbidden, type Thing } from './things.ts'
 
 export interface TopologyOptions {
   readonly names: Names
   readonly service: string
-  readonly unclaimed: Unclaimed
+  /** False for a topic where nothing is kept that no group reads. */
+  readonly unclaimed: (topic: string) => Unclaimed | false
   readonly declarer: Declarer
   readonly registry: Registry
 }
@@ -21,21 +25,28 @@ export interface DeclaredGroup {
   readonly group: string
   readonly delays: readonly Delay[]
   readonly place: Place | undefined
+  readonly source?: OurSource | undefined
 }
 
-/** inequivalent arg 'x' for queue 'q' in vhost '/': received A but current is B */
-const INEQUIVALENT = /inequivalent arg '([^']*)' for (?:queue|exchange) '.*' in vhost '.*': received (.*) but current is (.*)$/s
+/** Neither retries nor dead letters: it needs its queue and nothing else, and of a queue of others nothing at all. */
+export function isBare({ delays, place }: Pick<DeclaredGroup, 'delays' | 'place'>): boolean {
+  return delays.length === 0 && place === undefined
+}
 
 /** What there is on the broker, and makes it. */
 export class Topology {
+  readonly bindings: Bindings
   readonly #options: TopologyOptions
   readonly #groups = new Map<string, DeclaredGroup>()
   /** True once it is known to be there. */
   readonly #topics = new Map<string, Promise<void> | true>()
+  /** By exchange. */
+  readonly #earlier = new Map<string, string>()
   #mayCreate = true
 
   constructor(options: TopologyOptions) {
     this.#options = options
+    this.bindings = new Bindings({ ...options, remakeTopic: (topic) => this.remakeTopic(topic) })
   }
 
   /** False where everything must be there already. */
@@ -45,17 +56,13 @@ export class Topology {
 
   async ensure(wanted: Wanted, mode: 'create' | 'check'): Promise<readonly Difference[]> {
     this.#mayCreate = mode === 'create'
-    const topics = [...new Set([...wanted.topics, ...wanted.groups.map(({ topic }) => topic)])]
     const groups = wanted.groups.map((group) => this.#declared(group))
-    const things = [...topics.flatMap((topic) => this.#topicThings(topic)), ...groups.flatMap((group) => this.#groupThings(group))]
-    const isNew = mode === 'create' && (await this.#write(topics, groups))
-    const differences: Difference[] = []
-    for (const thing of unique(things)) {
-      const difference = mode === 'create' ? await this.#make(thing) : await this.#look(thing)
-      if (difference) differences.push(difference)
-    }
-    if (mode === 'create') await this.#options.registry.add(things.flatMap(({ entry }) => entry ?? []))
-    if (isNew) await this.#writtenDown()
+    // A topic that a source is read under is a name: there is nothing of it on the broker until somebody publishes to it.
+    const names = new Set(groups.flatMap(({ topic, source }) => (source ? topic : [])))
+    const published = wanted.topics.filter((topic) => !names.has(topic))
+    const topics = [...new Set([...published, ...groups.flatMap(({ topic, source }) => (source ? [] : topic))])]
+    const differences = await (mode === 'create' ? this.#create(topics, groups) : this.#check(topics, groups))
+    if (differences.length > 0 && mode === 'create') return differences
     for (const topic of topics) this.#topics.set(topic, true)
     for (const group of groups) this.#groups.set(keyOf(group), group)
     return differences
@@ -64,6 +71,11 @@ export class Topology {
   /** Undefined until it was declared in this process. */
   group(topic: string, group: string): DeclaredGroup | undefined {
     return this.#groups.get(keyOf({ topic, group }))
+  }
+
+  /** The alternate exchange that a topic's own exchange has, where it is not as it is made now. */
+  earlier(topic: string): string | undefined {
+    return this.#earlier.get(this.#options.names.topic(topic))
   }
 
   /** Everything that was ever declared, and what was only checked here. */
@@ -95,72 +107,117 @@ export class Topology {
   async remakeTopic(topic: string): Promise<void> {
     await this.#writeAgain([topic], [])
     await this.remake(this.#topicThings(topic))
+    if (this.#mayCreate) await this.#open(topic)
   }
 
   async remakeGroup(topic: string, group: string): Promise<void> {
-    await this.#writeAgain([], [this.group(topic, group) ?? { topic, group, delays: [], place: undefined }])
+    const declared = this.group(topic, group) ?? { topic, group, delays: [], place: undefined }
+    await this.#writeAgain([], [declared])
     await this.remake([workThing(this.#options.names, topic, group)])
-  }
-
-  /** What is published to the topic from now on is the group's. Written down afterwards: until then nobody may take the topic for read. */
-  async bind(topic: string, group: string): Promise<void> {
-    if (!this.#mayCreate) return
-    const { names, declarer, registry } = this.#options
-    const bound = (channel: Channel) => channel.bindQueue(names.work(topic, group), names.topic(topic), '#')
-    if (!(await declarer.unlessMissing(bound))) {
-      await this.remakeTopic(topic)
-      await declarer.run(bound)
-    }
-    await registry.add([{ kind: 'bound', topic, group }])
-  }
-
-  /** The queues of the groups that read the topic, as far as it is written down; some may be gone. */
-  async readersOf(topic: string): Promise<readonly string[]> {
-    const kind = this.#mayCreate ? 'bound' : 'group'
-    const entries = await this.entries()
-    return entries.flatMap((entry) => (entry.kind === kind && entry.topic === topic ? this.#options.names.work(topic, entry.group) : []))
   }
 
   /** @throws CorebusError TOPOLOGY for what is missing and may not be made, or is there and differs. */
   async remake(things: readonly Thing[]): Promise<void> {
-    for (const thing of things) {
-      const difference = this.#mayCreate ? await this.#make(thing, true) : await this.#look(thing)
-      if (difference) throw new CorebusError('TOPOLOGY', `${difference.what}: wanted ${difference.wanted}, found ${difference.found}`)
-    }
+    const { declarer } = this.#options
+    const difference = this.#mayCreate ? await make(things, declarer) : (await look(things, declarer))[0]
+    if (difference) throw new CorebusError('TOPOLOGY', `${difference.what}: wanted ${difference.wanted}, found ${difference.found}`)
     if (this.#mayCreate) await this.#writtenDown()
   }
 
-  #declared({ topic, group, delays, deadLetter }: GroupTopology): DeclaredGroup {
+  async #check(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<readonly Difference[]> {
+    return look(this.#allThings(topics, groups), this.#options.declarer)
+  }
+
+  /** Looks at everything before it makes anything, and writes it down in between: whatever exists can be found. */
+  async #create(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<readonly Difference[]> {
+    const { registry, declarer } = this.#options
+    const isOptional = groups.length > 0 && groups.every(isBare)
+    const unlessOptional = (error: unknown) => (isOptional ? unlessForbidden(error) : Promise.reject(error))
+    const entries = entriesOf(topics, groups)
+    const all = this.#allThings(topics, groups)
+    if (!this.#areWritten([...entries, ...all.flatMap(({ entry }) => entry ?? [])])) await registry.entries().catch(unlessOptional)
+    const isNew = !this.#areWritten(entries)
+    // A delay is everybody's, and made once.
+    const things = all.filter(({ entry }) => !entry || !registry.has(entry))
+    const list: Thing[] = isNew && !isOptional ? [this.#listThing()] : []
+    const { differences, toMake, accepted } = await survey([...list, ...things], this.#laterBindings(groups), declarer)
+    for (const { thing, found } of accepted) this.#earlier.set(thing, found)
+    if (differences.length > 0) return differences
+    await this.#write(entries, groups).catch((error: unknown) => unlessOptional(forbidden(error, 'the list of what there is')))
+    const difference = await make(toMake, declarer)
+    if (difference) return [difference]
+    for (const topic of topics) await this.#open(topic)
+    await registry.add(things.flatMap(({ entry }) => entry ?? []))
+    if (isNew) await this.#writtenDown()
+    return []
+  }
+
+  /** What is published to the topic comes to the groups, and where there is none, to what is kept for the first. */
+  async #open(topic: string): Promise<void> {
+    const { names, declarer, unclaimed } = this.#options
+    if (unclaimed(topic) === false) {
+      const queue = names.unclaimed(topic)
+      // What it has stays there for a group that may come. Who may not let go of it keeps it as it is.
+      await declarer
+        .unlessMissing(async (channel) => ({ is: await channel.unbindQueue(queue, names.unclaimedExchange(topic), '') }))
+        .catch(unlessForbidden)
+    }
+    if (!(await this.bindings.moveEarlier(topic))) return
+    const difference = await make([topicBinding(names, topic)], declarer)
+    if (difference) throw new CorebusError('TOPOLOGY', `${difference.what}: wanted ${difference.wanted}, found ${difference.found}`)
+  }
+
+  #declared({ topic, group, delays, deadLetter, source }: GroupTopology): DeclaredGroup {
     const { service, names } = this.#options
     const place = deadLetter ? placeOf(deadLetter, { topic, group, service, prefix: names.prefix }) : undefined
-    return { topic, group, delays, place }
+    return { topic, group, delays, place, ...(source && { source: sourceOf(source, { topic, group, names }) }) }
   }
 
   #topicThings(topic: string): readonly Thing[] {
-    return topicThings(this.#options.names, topic, this.#options.unclaimed)
+    return topicThings(this.#options.names, topic, this.#options.unclaimed(topic))
   }
 
-  #groupThings({ topic, group, delays, place }: DeclaredGroup): readonly Thing[] {
+  #allThings(topics: readonly string[], groups: readonly DeclaredGroup[]): readonly Thing[] {
+    return unique([...topics.flatMap((topic) => this.#topicThings(topic)), ...groups.flatMap((group) => this.#groupThings(group))])
+  }
+
+  #groupThings(declared: DeclaredGroup): readonly Thing[] {
     const { names } = this.#options
-    return [
-      givenUpThing(names, `group ${group}, topic ${topic}`),
-      workThing(names, topic, group),
-      ...(place ? [placeThing(names, topic, group, place)] : []),
-      ...delayThings(names, { topic, group, delays }),
-    ]
+    const { topic, group, place, source } = declared
+    const things: Thing[] = []
+    const what = `source of group ${group} on topic ${topic}`
+    if (source && 'exchange' in source) things.push({ kind: 'their exchange', what, name: source.exchange })
+    if (source && 'queue' in source) things.push({ kind: 'their queue', what, name: source.queue })
+    if (isBare(declared)) return source && 'queue' in source ? things : [...things, workThing(names, topic, group)]
+    things.push(givenUpThing(names, `group ${group}, topic ${topic}`), workThing(names, topic, group))
+    if (place) things.push(placeThing(names, topic, group, place))
+    return [...things, ...delaysThings(names, declared)]
   }
 
-  /** Before anything is made: whatever exists can be found. */
-  async #write(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<boolean> {
-    const { registry } = this.#options
-    const entries = [...topics.map((topic): Entry => ({ kind: 'topic', topic })), ...groups.map(groupEntry)]
-    if (entries.every((entry) => registry.has(entry))) return false
-    await registry.entries()
-    const isNew = !entries.every((entry) => registry.has(entry))
-    await registry.add(entries).catch((error: unknown) => {
-      throw forbidden(error, 'the list of what there is')
+  /** Those of the groups' own queues. Of those only the rights are asked now. */
+  #laterBindings(groups: readonly DeclaredGroup[]): readonly BindingThing[] {
+    const { names } = this.#options
+    return groups.flatMap((declared): readonly BindingThing[] => {
+      const { topic, group, source } = declared
+      if (source && 'queue' in source) return []
+      const what = `group ${group} on topic ${topic}`
+      const exchanges = source ? bindingsOf(declared).map(({ exchange }) => exchange) : [names.groups(topic)]
+      return [...new Set(exchanges)].map((from) => ({ kind: 'binding', what, to: 'queue', name: names.work(topic, group), from }))
     })
-    return isNew
+  }
+
+  #listThing(): Thing {
+    return { kind: 'queue', what: 'the list of what there is', name: this.#options.names.registry, options: registryStream }
+  }
+
+  #areWritten(entries: readonly Entry[]): boolean {
+    return entries.every((entry) => this.#options.registry.has(entry))
+  }
+
+  async #write(entries: readonly Entry[], groups: readonly DeclaredGroup[]): Promise<void> {
+    const { registry } = this.#options
+    await registry.add(entries)
+    await registry.renew(groups.filter(isListed).map(groupEntry))
   }
 
   /**
@@ -181,36 +238,20 @@ export class Topology {
   /** Something is gone, and perhaps everything. */
   async #writeAgain(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<void> {
     if (!this.#mayCreate) return
-    await this.#options.registry.entries()
-    await this.#write(topics, groups)
-  }
-
-  async #make(thing: Thing, again = false): Promise<Difference | undefined> {
-    const { declarer, registry } = this.#options
-    if (!again && thing.entry && registry.has(thing.entry)) return undefined
-    try {
-      await declarer.run(thing.make)
-      return undefined
-    } catch (error) {
-      if (!(error instanceof CorebusError)) throw error
-      const [, arg, wanted, found] = INEQUIVALENT.exec(error.message) ?? []
-      if (arg !== undefined && wanted !== undefined && found !== undefined)
-        return { what: `${thing.what}, ${thing.kind} ${thing.name}: ${arg}`, wanted: plain(wanted), found: plain(found) }
-      throw forbidden(error, thing.what)
-    }
-  }
-
-  async #look({ what, kind, name }: Thing): Promise<Difference | undefined> {
-    const { declarer } = this.#options
-    const found = kind === 'queue' ? (await declarer.count(name)) !== undefined : await declarer.hasExchange(name)
-    return found ? undefined : { what: `${what}, ${kind} ${name}`, wanted: 'exists', found: 'missing' }
+    const isOptional = groups.length > 0 && groups.every(isBare)
+    const unlessOptional = (error: unknown) => (isOptional ? unlessForbidden(error) : Promise.reject(error))
+    await this.#options.registry.entries().catch(unlessOptional)
+    await this.#write(entriesOf(topics, groups), groups).catch(unlessOptional)
   }
 }
 
-function forbidden(error: unknown, what: string): unknown {
-  if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED') return error
-  const text = `${what}: ${error.message}. Give the user the right, or create it and set topology: 'check'`
-  return new CorebusError('ACCESS_REFUSED', text, { cause: error })
+/** Of a group that reads a queue of others and has nothing beside it there is nothing to find. */
+function isListed(declared: DeclaredGroup): boolean {
+  return !(isBare(declared) && declared.source && 'queue' in declared.source)
+}
+
+function entriesOf(topics: readonly string[], groups: readonly DeclaredGroup[]): readonly Entry[] {
+  return [...topics.map((topic): Entry => ({ kind: 'topic', topic })), ...groups.filter(isListed).map(groupEntry)]
 }
 
 function unreadable(error: unknown, registry: string): unknown {
@@ -219,17 +260,12 @@ function unreadable(error: unknown, registry: string): unknown {
   return new CorebusError('ACCESS_REFUSED', text, { cause: error })
 }
 
-function groupEntry({ topic, group, place }: DeclaredGroup): Entry {
-  return { kind: 'group', topic, group, ...(place && { place }) }
+function groupEntry({ topic, group, place, source }: DeclaredGroup): GroupEntry {
+  return { kind: 'group', topic, group, ...(place && { place }), ...(source && { source }) }
 }
 
 function unique(things: readonly Thing[]): readonly Thing[] {
-  return [...new Map(things.map((thing) => [`${thing.kind} ${thing.name}`, thing])).values()]
-}
-
-/** "the value '60000' of type 'long'" */
-function plain(words: string): string {
-  return /the value '(.*)' of type/.exec(words)?.[1] ?? words
+  return [...new Map(things.map((thing) => [`${thing.kind} ${thing.name} ${'from' in thing ? thing.from : ''}`, thing])).values()]
 }
 
 function keyOf({ topic, group }: { readonly topic: string; readonly group: string }): string {

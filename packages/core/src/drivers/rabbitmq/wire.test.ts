@@ -17,6 +17,9 @@ const arrived = (sent: Parameters<typeof toAmqp>[0]) => {
   return fromAmqp(raw({ ...properties }, body), sent.topic)
 }
 
+/** Every copy says where its original was published. */
+const FIRST_PLACE = { 'corebus-amqp-exchange': 't', 'corebus-amqp-routing-key': 't' }
+
 test('what is sent is what arrives: ids, keys, headers of any name, tombstones', () => {
   const all: readonly Message[] = [
     message,
@@ -74,7 +77,12 @@ test('a copy lays its headers over, gives an id to what has none, and takes off 
     'x-first-death-reason': 'expired',
   }
   const { properties } = copyOf(raw({ headers: before }), { 'corebus-attempt': '2' }, 'corebus:delay.')
-  expect(properties.headers).toEqual({ mine: 1, 'corebus-attempt': '2', 'corebus-id': expect.stringMatching(/^[0-9a-f-]{36}$/) })
+  expect(properties.headers).toEqual({
+    ...FIRST_PLACE,
+    mine: 1,
+    'corebus-attempt': '2',
+    'corebus-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+  })
 })
 
 test('the error is cut until it fits beside what the message has, its stack first, and nothing else', () => {

@@ -1,6 +1,6 @@
 import { isUint8Array } from 'node:util/types'
 import type { ConsumeMessage, GetMessage, MessageProperties, Options } from 'amqplib'
-import type { Message } from '../../driver.ts'
+import type { Message, Properties } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { setHeader } from '../headers.ts'
 
@@ -27,11 +27,16 @@ export const OURS = {
   deadTopic: 'corebus-dead-topic',
   deadGroup: 'corebus-dead-group',
   deadUntil: 'corebus-dead-until',
+  /** Of a copy that waits: which delay it waits in. */
+  delay: 'corebus-delay',
+  /** Of a copy: where it was published the first time. */
+  exchange: 'corebus-amqp-exchange',
+  routingKey: 'corebus-amqp-routing-key',
   /** Properties that a copy cannot carry as such: the broker would drop it early, or refuse it as another user's. */
   expiration: 'corebus-amqp-expiration',
   userId: 'corebus-amqp-user-id',
 } as const
-const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
+export const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
 
 /** Headers the broker acts upon or writes itself. A user's header of such a name travels under another. */
 export const BROKERS: RegExp = /^(CC|BCC|x-(death|first-death-.*|last-death-.*|delivery-count|acquired-count|stream-.*))$/
@@ -41,8 +46,9 @@ const CONTENT_TYPE = 'content-type'
 const MOST_HEADER_BYTES = 48 * 1024
 const LONGEST_SHORT_STRING_BYTES = 255
 
-/** @throws CorebusError TOO_LARGE. The layout on the wire: the body as it is, `message-id`, `content-type`, `timestamp` and `type` (the event's name) as properties, everything else as headers. */
-export function toAmqp({ id, key, headers, body, tombstone, event }: Message, now: number): Outgoing {
+/** @throws CorebusError TOO_LARGE, TARGET. The layout on the wire: the body as it is, `message-id`, `content-type`, `timestamp` and `type` (the event's name) as properties, everything else as headers. */
+export function toAmqp(message: Message, now: number): Outgoing {
+  const { id, key, headers, body, tombstone, event } = message
   const table: Record<string, string> = {}
   for (const name in headers) table[BROKERS.test(name) ? ESCAPED + name : name] = headers[name] as string
   const properties: Options.Publish = { mandatory: true, headers: table, deliveryMode: 2, timestamp: Math.floor(now / 1_000) }
@@ -57,10 +63,26 @@ export function toAmqp({ id, key, headers, body, tombstone, event }: Message, no
   if (tombstone) table[OURS.tombstone] = 'true'
   if (isShort(id)) properties.messageId = id
   else table[OURS.id] = id
+  if (message.properties) Object.assign(properties, amqpProperties(message.properties, message.target !== undefined))
   const bytes = headerBytes(table)
   if (bytes > MOST_HEADER_BYTES)
     throw new CorebusError('TOO_LARGE', `its headers have ${bytes} bytes, on RabbitMQ at most ${MOST_HEADER_BYTES} are possible`)
   return { id, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength), properties }
+}
+
+/** What a user says of the message is laid over what we would say. AMQP keeps seconds. */
+function amqpProperties({ timestamp, expiration, priority, ...others }: Properties, hasTarget: boolean): Options.Publish {
+  if (!hasTarget && (expiration !== undefined || priority !== undefined))
+    throw new CorebusError(
+      'TARGET',
+      'expiration and priority go with { exchange }: in a topic of ours a message that expires would be lost',
+    )
+  const said: Options.Publish = {}
+  for (const [name, value] of Object.entries(others)) if (value !== undefined) Object.assign(said, { [name]: value })
+  if (timestamp !== undefined) said.timestamp = Math.floor(timestamp / 1_000)
+  if (expiration !== undefined) said.expiration = String(Math.max(Math.round(expiration), 0))
+  if (priority !== undefined) said.priority = priority
+  return said
 }
 
 function isShort(text: string): boolean {
@@ -118,7 +140,7 @@ export function idOf({ messageId, headers }: MessageProperties): string | undefi
   return own === undefined ? undefined : readable(own)
 }
 
-function readable(value: unknown): string {
+export function readable(value: unknown): string {
   if (typeof value === 'string') return value
   if (Buffer.isBuffer(value)) return value.toString('utf8')
   if (isTagged(value)) return readable(value.value)
