@@ -17,7 +17,7 @@ import type { Reader } from './reader.ts'
 import { redo } from './redo.ts'
 import type { OurSource } from './registry.ts'
 import type { SettleOptions } from './settle.ts'
-import { lacksOf, type QueueType, sourceOf, theirsIsGone, theirTypeOf } from './source.ts'
+import { inExclusiveUse, lacksOf, type QueueType, sourceOf, theirsIsGone, theirTypeOf } from './source.ts'
 import type { Split } from './split.ts'
 import { takeOver } from './unclaimed.ts'
 
@@ -89,7 +89,9 @@ export class Membership implements TopicMembership {
     const { topology, clock, timeoutMs, closing } = this.#context
     const { from } = this.#options
     if (this.#theirQueue !== undefined) await this.#lookAtTheirs(this.#theirQueue)
-    await redo(() => this.#enterOrMake(), { clock, timeoutMs, signal: closing })
+    await redo(() => this.#enterOrMake(), { clock, timeoutMs, signal: closing }).catch((error: unknown) => {
+      throw inExclusiveUse(error, this.#options.group)
+    })
     // In this order: what waits comes before what is published meanwhile, as long as that can be kept up.
     if (from === 'earliest' && !this.#source) await this.#takeOver(TAKE_OVER_FIRST_MS)
     await topology.bindings.bind(this.#bound, topology.mayCreate)

@@ -71,15 +71,14 @@ export async function theirTypeOf(queue: string, declarer: Declarer, by: ReadBy)
     if (!(error instanceof CorebusError)) throw error
     if (error.code === 'NOT_FOUND') throw theirsIsGone(queue, by)
     if (error.code === 'LOCKED') throw wrong(by, `the queue ${queue} belongs to one connection, and nobody else may read it`)
-    if (error.code === 'ACCESS_REFUSED') throw refusedBy(error, queue, by)
     throw error
   }
 }
 
-/** Also its one consumer may have asked to be the only one: the broker says so with the same code. */
-function refusedBy(error: CorebusError, queue: string, { group }: ReadBy): CorebusError {
-  if (!/exclusive use/.test(error.message)) return error
-  const text = `group ${group} reads the queue ${queue}, which a client that is not ours has for itself: ${error.message}. Stop that one first`
+/** A consumer that asked to be the only one is none of ours. The broker has the same code for it as for a missing right. */
+export function inExclusiveUse(error: unknown, group: string): unknown {
+  if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED' || !/in exclusive use/.test(error.message)) return error
+  const text = `group ${group} cannot read a queue that a client which is not ours has for itself: ${error.message}. Stop that one first`
   return new CorebusError('GROUP_FOREIGN', text, { cause: error })
 }
 
