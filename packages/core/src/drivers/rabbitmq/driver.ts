@@ -109,7 +109,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     trouble: (topic) => publisher.trouble(targets.topic(topic)),
     subscribe: (wanted) => subscribe(wanted, context),
     raw({ receipt, original }) {
-      if (!(receipt instanceof Receipt)) throw new CorebusError('RECEIPT', 'this delivery was not made by this driver')
+      if (!(receipt instanceof Receipt)) throw new TypeError('this delivery is of another driver')
       return rawOf(receipt.raw, original === true)
     },
     tail: async ({ topic, onMessages }) =>

@@ -80,7 +80,7 @@ describe.skipIf(!running)('a message for an exchange of others', () => {
         {
           id: missing.id,
           permanent: true,
-          cause: expect.objectContaining({ code: 'NOT_FOUND', message: expect.stringContaining(`"no-${exchange}"`) }),
+          cause: expect.objectContaining({ code: 'TARGET', message: expect.stringContaining(`"no-${exchange}"`) }),
         },
         {
           id: unroutable.id,

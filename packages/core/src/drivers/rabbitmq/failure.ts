@@ -63,7 +63,7 @@ export function said({ message }: Error): string {
   return /with message "(.*)"$/s.exec(message)?.[1] ?? message
 }
 
-const PERMANENT: ReadonlySet<string> = new Set(['ACCESS_REFUSED', 'TOO_LARGE', 'NOT_FOUND', 'PRECONDITION_FAILED', 'TOPOLOGY'])
+const PERMANENT: ReadonlySet<string> = new Set(['ACCESS_REFUSED', 'TOO_LARGE', 'NOT_FOUND', 'PRECONDITION_FAILED', 'TOPOLOGY', 'TARGET'])
 
 /** Whether the same message would be refused again. */
 export function permanent(error: Error): boolean {

@@ -86,7 +86,7 @@ function notThere(exchange: string, routingKey: string, cause: CorebusError): Co
   if (cause.code === 'UNROUTABLE')
     return new CorebusError('UNROUTABLE', `no queue takes what is published to ${where}: bind one, or mend the routing key`, { cause })
   return new CorebusError(
-    'NOT_FOUND',
+    'TARGET',
     `a message cannot be published to ${where}: RabbitMQ has no such exchange, and it is not ours to declare`,
     { cause },
   )
