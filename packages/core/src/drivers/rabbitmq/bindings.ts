@@ -80,8 +80,8 @@ export class Bindings {
     return true
   }
 
-  /** The queue is ours, so are its bindings: those that nobody wants any more go. */
-  async unbindOthers(bound: Bound): Promise<void> {
+  /** The queue is ours, so are its bindings: those that nobody wants any more go. @returns what is to be said of those that may not be undone */
+  async unbindOthers(bound: Bound): Promise<readonly CorebusError[]> {
     const { names, declarer, registry } = this.#options
     const { topic, group } = bound
     const queue = names.work(topic, group)
@@ -91,8 +91,15 @@ export class Bindings {
     )
     if (bound.source && registry.has({ kind: 'bound', topic, group }))
       for (const exchange of [names.groups(topic), names.topic(topic)]) for (const key of ['', '#']) gone.push({ exchange, key })
+    const left: CorebusError[] = []
     for (const { exchange, key, arguments: args } of gone)
-      await declarer.unlessMissing(async (channel) => ({ is: await channel.unbindQueue(queue, exchange, key, args) }))
+      try {
+        await declarer.unlessMissing(async (channel) => ({ is: await channel.unbindQueue(queue, exchange, key, args) }))
+      } catch (error) {
+        if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED') throw error
+        left.push(stillBound(bound, { exchange, key }, error))
+      }
+    return left
   }
 
   async #toTopic({ topic, group }: Bound, mayCreate: boolean): Promise<void> {
@@ -151,6 +158,11 @@ function boundEntry({ topic, group }: Pick<Bound, 'topic' | 'group'>): Entry {
 export function unlessForbidden(error: unknown): undefined {
   if (error instanceof CorebusError && error.code === 'ACCESS_REFUSED') return undefined
   throw error
+}
+
+function stillBound({ topic, group }: Bound, { exchange, key }: Binding, cause: CorebusError): CorebusError {
+  const what = `the queue of group ${group} on topic ${topic} was bound to the exchange ${exchange} before, with the key "${key}", and still gets that`
+  return new CorebusError('STILL_BOUND', `${what}: this user may not undo it (${cause.message}). Unbind it by hand`, { cause })
 }
 
 function notKnownToBeBound({ topic, group, source }: Bound, cause: CorebusError): CorebusError {

@@ -32,6 +32,10 @@ export class Credit {
     return this.#out >= this.#prefetch
   }
 
+  get isRunning(): boolean {
+    return this.#running
+  }
+
   /** Before the consumer's first delivery. `newest` is the latest tag so far. */
   begin(prefetch: number, newest: number): void {
     this.#running = true

@@ -16,7 +16,7 @@ import type { MembershipContext } from './membership.ts'
 import { type Names, namesWith } from './names.ts'
 import { Publisher } from './publisher.ts'
 import { rawOf } from './raw.ts'
-import { Receipt } from './reader.ts'
+import { Receipt } from './receipt.ts'
 import { Registry } from './registry.ts'
 import { subscribe } from './subscription.ts'
 import { openTail, type TailOptions } from './tail.ts'
@@ -75,6 +75,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     timeoutMs,
     closing: signal,
     givenUp: (topic, group) => letters.givenUp(topic, group),
+    membersKnown: (group) => notes.known(group),
     owned: new Set(),
   }
 

@@ -1,6 +1,6 @@
 import { type Declarer, handedBackQueue } from './declare.ts'
 import type { Publisher } from './publisher.ts'
-import type { Receipt } from './reader.ts'
+import type { Receipt } from './receipt.ts'
 import { idOf, type Raw } from './wire.ts'
 
 export interface HandedBackOptions {

@@ -19,6 +19,11 @@ export interface MembersOptions {
   readonly signal: AbortSignal
 }
 
+export interface KnownMembers extends Members {
+  /** So many have said that they are there, as heard so far. Undefined where none of ours has said so, or nothing is heard. */
+  known(group: string): number | undefined
+}
+
 /** What goes through the exchange. `hello` asks all others of the group to say again who they are, `fence` is for oneself alone. */
 type Word =
   | { readonly kind: 'note'; readonly member: string; readonly note: string; readonly forMs: number }
@@ -36,7 +41,7 @@ const LOOK_EVERY_MS = 20
  * The members of a group talk through one exchange, by the group's name: each has a queue of its own there, which is gone with its connection.
  * A stream would keep what nobody needs, and must be read from its beginning; here each has heard all the others.
  */
-export function members(options: MembersOptions): Members {
+export function members(options: MembersOptions): KnownMembers {
   const rooms = new Map<string, Room>()
   const speaker = new Speaker({ ...options, link: options.publishing })
   const room = (group: string): Room => {
@@ -48,6 +53,7 @@ export function members(options: MembersOptions): Members {
     tell: (group, member, note, forMs) => room(group).tell(member, note, forMs),
     list: (group) => room(group).list(),
     leave: (group, member) => room(group).leave(member),
+    known: (group) => rooms.get(group)?.known(),
   }
 }
 
@@ -99,6 +105,12 @@ class Room {
     const now = monotonic(clock)
     for (const [member, { until }] of this.#heard) if (until <= now) this.#heard.delete(member)
     return [...this.#heard].map(([member, { note }]) => ({ member, note }))
+  }
+
+  known(): number | undefined {
+    if (!this.#current || this.#ours.size === 0) return undefined
+    const now = monotonic(this.#options.clock)
+    return [...this.#heard.values()].filter(({ until }) => until > now).length
   }
 
   async leave(member: string): Promise<void> {

@@ -8,7 +8,6 @@ import { closed, type Link } from './connection.ts'
 import { copyOf } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import { refusalOf } from './failure.ts'
-import { newlyGivenUp } from './given-up.ts'
 import { groupReaders } from './group-readers.ts'
 import { HandedBack } from './handed-back.ts'
 import { isAlsoAQueue, madeEarlier } from './notices.ts'
@@ -19,6 +18,7 @@ import type { OurSource } from './registry.ts'
 import type { SettleOptions } from './settle.ts'
 import { inExclusiveUse, lacksOf, type QueueType, sourceOf, theirsIsGone, theirTypeOf } from './source.ts'
 import type { Split } from './split.ts'
+import { Sweeps } from './sweeps.ts'
 import { takeOver } from './unclaimed.ts'
 
 export interface MembershipContext extends SettleOptions {
@@ -28,15 +28,14 @@ export interface MembershipContext extends SettleOptions {
   readonly timeoutMs: number
   /** How many messages of this group the broker has given up by itself. */
   readonly givenUp: (topic: string, group: string) => Promise<number>
+  /** So many members of the group have said that they are there; undefined where they do not talk. */
+  readonly membersKnown: (group: string) => number | undefined
   /** Queues that a member of this driver owns. */
   readonly owned: Set<string>
 }
 
 /** So long a group's first backlog is moved before what is published comes in beside it. */
 const TAKE_OVER_FIRST_MS = 5_000
-/** What was on its way when the group began lands where nobody looks any more, so somebody does: soon, and now and then. */
-const SWEEPS_MS = [200, 1_000, 5_000]
-const SWEEP_EVERY_MS = 15_000
 const OWNER_NOTICED_MS = 30_000
 
 /** One member's part in one topic. */
@@ -55,10 +54,8 @@ export class Membership implements TopicMembership {
   readonly #background = new Set<Promise<void>>()
   readonly #waitMs = backOff()
   #theirType: QueueType | undefined
-  /** Of an exchange of others. */
-  #saidGone = false
-  /** How much was there when somebody last looked. */
-  #givenUp = { all: 0, own: 0 }
+  #entering: Promise<void> | undefined
+  #isComingBack = false
 
   constructor(topic: string, options: SubscribeOptions, context: MembershipContext, events: MembershipEvents) {
     const { names, link, owned, topology } = context
@@ -95,10 +92,12 @@ export class Membership implements TopicMembership {
     // In this order: what waits comes before what is published meanwhile, as long as that can be kept up.
     if (from === 'earliest' && !this.#source) await this.#takeOver(TAKE_OVER_FIRST_MS)
     await topology.bindings.bind(this.#bound, topology.mayCreate)
-    if (topology.mayCreate) await topology.bindings.unbindOthers(this.#bound)
+    if (topology.mayCreate) for (const left of await topology.bindings.unbindOthers(this.#bound)) this.#events.onNotice(left)
     await this.#sayWhatIsOdd()
     this.#split?.begin()
-    this.#inBackground(this.#sweep())
+    const takeOver = from === 'earliest' && !this.#source ? () => this.#takeOver(Number.POSITIVE_INFINITY) : undefined
+    const sweeps = new Sweeps({ bound: this.#bound, context: this.#context, onNotice: this.#events.onNotice, takeOver })
+    this.#inBackground(sweeps.run(this.#stopping.signal))
   }
 
   /** No new delivery reaches the core. What came in between goes back at once. */
@@ -194,6 +193,9 @@ export class Membership implements TopicMembership {
   #closed(error: Error): void {
     if (this.#stopping.signal.aborted) return
     this.#events.onTrouble(error)
+    // Of two queues both may be lost at once.
+    if (this.#isComingBack) return
+    this.#isComingBack = true
     this.#inBackground(this.#comeBack())
   }
 
@@ -207,7 +209,15 @@ export class Membership implements TopicMembership {
     for (const reader of this.readers) if (!reader.isOpen) await reader.open(model)
   }
 
-  async #enterOrMake(): Promise<void> {
+  /** Whoever asks meanwhile waits for the same. */
+  #enterOrMake(): Promise<void> {
+    this.#entering ??= this.#enterOrMakeOnce().finally(() => {
+      this.#entering = undefined
+    })
+    return this.#entering
+  }
+
+  async #enterOrMakeOnce(): Promise<void> {
     const { topology, declarer } = this.#context
     const { group } = this.#options
     try {
@@ -231,7 +241,7 @@ export class Membership implements TopicMembership {
       if (this.#stopping.signal.aborted) return
       try {
         await this.#enterOrMake()
-        break
+        if (this.isOpen) break
       } catch (thrown) {
         // That it is lost was said; what the broker refuses is news.
         const refused = refusalOf(thrown)?.error ?? thrown
@@ -241,6 +251,7 @@ export class Membership implements TopicMembership {
         this.#events.onKeptAway(refused)
       }
     }
+    this.#isComingBack = false
     this.#events.onBack()
     // While the queue was gone, what was published waited elsewhere. What is not moved now is when somebody looks again.
     if (this.#options.from === 'earliest' && !this.#source) await this.#takeOver(Number.POSITIVE_INFINITY).catch(() => {})
@@ -255,53 +266,6 @@ export class Membership implements TopicMembership {
       // What a lost connection leaves is moved by the next look; what may not be read never would be.
       if (thrown instanceof CorebusError && thrown.code === 'ACCESS_REFUSED') throw thrown
     }
-  }
-
-  async #sweep(): Promise<void> {
-    const { clock } = this.#context
-    for (let n = 0; ; n++) {
-      await sleep(clock, SWEEPS_MS[n] ?? SWEEP_EVERY_MS, this.#stopping.signal)
-      if (this.#stopping.signal.aborted) return
-      try {
-        await this.#bindAgain()
-        if (!this.#source) await this.#claim()
-        await this.#sayGivenUp()
-      } catch {
-        // No connection: what is there is still there next time.
-      }
-    }
-  }
-
-  /** Its binding is gone where somebody has deleted the exchange, or made another one of its name. */
-  async #bindAgain(): Promise<void> {
-    const { topology } = this.#context
-    try {
-      await topology.bindings.bindAgain(this.#bound, topology.mayCreate)
-      this.#saidGone = false
-    } catch (thrown) {
-      if (!(thrown instanceof CorebusError) || thrown.code !== 'SOURCE') throw thrown
-      if (!this.#saidGone) this.#events.onNotice(thrown)
-      this.#saidGone = true
-    }
-  }
-
-  async #claim(): Promise<void> {
-    const { declarer, names } = this.#context
-    const left = (await declarer.count(names.unclaimed(this.#topic)))?.ready ?? 0
-    if (left > 0 && this.#options.from === 'earliest') await this.#takeOver(Number.POSITIVE_INFINITY)
-  }
-
-  /** All groups share the place of what the broker has given up, so it is read only when there is more in it than before. */
-  async #sayGivenUp(): Promise<void> {
-    const { declarer, names, givenUp } = this.#context
-    const { group } = this.#options
-    const all = (await declarer.count(names.givenUp))?.ready ?? 0
-    // Some were handed back or deleted, perhaps ours: what comes next is said, whatever was there before.
-    if (all < this.#givenUp.all) this.#givenUp = { all, own: 0 }
-    if (all <= this.#givenUp.all) return
-    const own = await givenUp(this.#topic, group)
-    if (own > this.#givenUp.own) this.#events.onNotice(newlyGivenUp({ topic: this.#topic, group, count: own }))
-    this.#givenUp = { all, own }
   }
 
   #inBackground(work: Promise<void>): void {

@@ -14,3 +14,17 @@ export function isAlsoAQueue(topic: string, queue: string): CorebusError {
   const how = `What is published to the default exchange with this routing key lies there, and not in the topic: from: { queue: '${queue}' } reads it`
   return new CorebusError('TOPIC_IS_QUEUE', `${what}. ${how}`)
 }
+
+/** They have a part of the group's messages. */
+export function moreThanMembers(
+  { topic, group }: { readonly topic: string; readonly group: string },
+  queue: string,
+  count: number,
+): CorebusError {
+  const who = count === 1 ? 'a consumer that is' : `${count} consumers that are`
+  const what = `the queue ${queue} has ${who} no known member of group ${group} on topic ${topic}, and a part of its messages`
+  return new CorebusError(
+    'GROUP_FOREIGN',
+    `${what}. Give such a client a queue of its own, bound to the exchange; a member of ours that may not use corebus:members looks the same`,
+  )
+}

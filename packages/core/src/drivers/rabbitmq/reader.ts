@@ -3,50 +3,13 @@ import { type Clock, real, sleep } from '../../clock.ts'
 import { type Linked, LinkedList } from '../../collections/linked-list.ts'
 import type { Delivery, Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { LinkedList } from '../../collections/linked-list.ts'
 import { Acks } from './acks.ts'
 import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
 import { tagged } from './read-up-to.ts'
-import { fromAmqp, type Raw } from './wire.ts'
-
-/** One delivery, bound to the channel it came on: on any other its tag means somebody else's message. */
-export class Receipt implements Linked {
-  readonly reader: Reader
-  readonly tag: number
-  readonly raw: Raw
-  /** Another one when it is handed out again without the broker. */
-  delivery: Delivery
-  state: 'out' | 'settling' | 'settled' | 'lost' = 'out'
-  /** The core has not seen it. */
-  hidden = true
-  previous: Linked | undefined = undefined
-  next: Linked | undefined = undefined
-
-  constructor(reader: Reader, raw: Raw, unsettledBefore: number) {
-    this.reader = reader
-    this.tag = raw.fields.deliveryTag
-    this.raw = raw
-    this.delivery = {
-      message: fromAmqp(raw, reader.topic),
-      unsettledBefore,
-      original: reader.isOriginal(raw),
-      receipt: this,
-    }
-  }
-
-  /** The same message, as a copy with these headers would come. */
-  again(headers: Message['headers']): Delivery {
-    const { message, unsettledBefore } = this.delivery
-    this.delivery = {
-      message: { ...message, headers: { ...message.headers, ...headers } },
-      unsettledBefore,
-      original: false,
-      receipt: this,
-    }
-    this.state = 'out'
-    return this.delivery
-  }
-}
+import { Receipt } from './receipt.ts'
+import type { Raw } from './wire.ts'
 
 export interface ReaderOptions {
   readonly topic: string
@@ -117,6 +80,11 @@ export class Reader {
   /** Nothing is out. */
   get isIdle(): boolean {
     return this.#held.size === 0
+  }
+
+  /** Nothing is out, and nothing can come: it has no consumer. */
+  get isAtRest(): boolean {
+    return this.isIdle && !this.#regulating && this.#line?.credit.isRunning !== true
   }
 
   /** Everything not settled, oldest first. */

@@ -3,7 +3,10 @@ import type { Clock } from '../../clock.ts'
 /** Something that has at most so many deliveries out. */
 export interface Limited {
   limit(deliveries: number): void
+  /** Nothing is out. */
   readonly isIdle: boolean
+  /** And nothing can come. */
+  readonly isAtRest: boolean
 }
 
 export interface SplitOptions {
@@ -64,11 +67,11 @@ export class Split {
     if (!this.#ended) this.begin()
   }
 
-  /** First none for the one, and when it has nothing out any more, one for the other. */
+  /** First none for the one, and when nothing of it can come any more, one for the other. */
   #takeTurns(waits: boolean): void {
     const { theirs, ours } = this.#options
-    if (waits || !ours.isIdle) this.#share({ theirs: 0, ours: theirs.isIdle ? 1 : 0 })
-    else this.#share({ theirs: 1, ours: 0 })
+    if (waits || !ours.isIdle) this.#share({ theirs: 0, ours: theirs.isAtRest ? 1 : 0 })
+    else this.#share({ theirs: ours.isAtRest ? 1 : 0, ours: 0 })
   }
 
   #share({ theirs, ours }: { readonly theirs: number; readonly ours: number }): void {
