@@ -43,7 +43,7 @@ export function admin(options: AdminOptions): Admin {
       const dead = await letters.count(topic, group)
       const theirs = await countTheirs(topic, group)
       if (work) return { ready: work.ready + (theirs?.ready ?? 0), dead, members: work.consumers }
-      return { ready: (await declarer.count(names.unclaimed(topic)))?.ready ?? 0, dead, members: 0 }
+      return { ready: (theirs ?? (await declarer.count(names.unclaimed(topic))))?.ready ?? 0, dead, members: 0 }
     },
     async sharedDelays() {
       const places = new Set((await entries()).flatMap((entry) => (entry.kind === 'delay' ? entry.ms : [])))

@@ -264,6 +264,27 @@ describe.skipIf(!running).each(['classic', 'quorum'] as const)('a %s queue of ot
   })
 })
 
+test.skipIf(!running)('a topic that comes from an exchange of others can be watched, and one that comes from a queue cannot', async () => {
+  const room = openRoom(url)
+  const { channel, publish } = await room.bare()
+  const [exchange, queue] = [`shop-${room.topic}`, `shop.${room.topic}`]
+  await channel.assertExchange(exchange, 'topic', { durable: true })
+  await channel.assertQueue(queue, { durable: true })
+  const driver = await room.connected()
+  await member(driver, { topics: [room.topic], source: { exchange, bind: 'a.*' } })
+  await member(driver, { topics: [`${room.topic}-q`], source: { queue } })
+  const seen: string[] = []
+  const watcher = await room.connected()
+  const watch = (topic: string) => watcher.tail({ topic, from: 'now', onMessages: (given) => seen.push(...given.map(({ id }) => id)) })
+  await watch(room.topic)
+  for (const key of ['a.x', 'b.x']) await publish(exchange, key, '{}', { messageId: key })
+  await until(() => seen.length > 0)
+  await quiet()
+  expect(seen).toEqual(['a.x'])
+  await expect(watch(`${room.topic}-q`)).rejects.toMatchObject({ code: 'SOURCE' })
+  expect(await ctl('-q', 'list_exchanges', 'name')).not.toContain(`\n${room.topic}`)
+})
+
 describe.skipIf(!running)('a queue that cannot be read', () => {
   const groupsOn = (topic: string, source: Source) => [{ topic, group: 'g', delays: [], deadLetter: {}, source }]
 

@@ -31,6 +31,8 @@ export interface BindingThing extends Named {
   readonly kind: 'binding'
   readonly to: 'queue' | 'exchange'
   readonly from: string
+  /** Default: empty. */
+  readonly key?: string
   readonly arguments?: Readonly<Record<string, unknown>>
 }
 
@@ -57,8 +59,8 @@ export async function declare(channel: Channel, thing: Thing): Promise<unknown> 
     case 'queue':
       return channel.assertQueue(thing.name, thing.options)
     case 'binding': {
-      const { name, from, to, arguments: args } = thing
-      return to === 'queue' ? channel.bindQueue(name, from, '', args) : channel.bindExchange(name, from, '', args)
+      const { name, from, to, key = '', arguments: args } = thing
+      return to === 'queue' ? channel.bindQueue(name, from, key, args) : channel.bindExchange(name, from, key, args)
     }
     case 'their exchange':
       return channel.checkExchange(thing.name)

@@ -202,7 +202,17 @@ export class Topology {
       if (source && 'queue' in source) return []
       const what = `group ${group} on topic ${topic}`
       const exchanges = source ? bindingsOf(declared).map(({ exchange }) => exchange) : [names.groups(topic)]
-      return [...new Set(exchanges)].map((from) => ({ kind: 'binding', what, to: 'queue', name: names.work(topic, group), from }))
+      // Should somebody make the queue in this very moment, it gets nothing by this.
+      const key = randomUUID()
+      const nothing = { key, arguments: { 'x-match': 'all', 'corebus-asked': key } }
+      return [...new Set(exchanges)].map((from) => ({
+        kind: 'binding',
+        what,
+        to: 'queue',
+        name: names.work(topic, group),
+        from,
+        ...nothing,
+      }))
     })
   }
 
