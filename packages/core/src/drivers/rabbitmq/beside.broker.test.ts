@@ -135,7 +135,13 @@ describe.skipIf(!running)('what one start makes', () => {
     const seen: string[] = []
     const attempts: (string | undefined)[] = []
     const subscription = await driver.subscribe({
-      ...{ topics: ['orders'], group: 'g', from: 'earliest', exclusive: false, limit: 10, onLost: () => {}, onState: () => {} },
+      topics: ['orders'],
+      group: 'g',
+      from: 'earliest',
+      exclusive: false,
+      limit: 10,
+      onLost: () => {},
+      onState: () => {},
       sources: new Map([['orders', source]]),
       onDeliveries(given) {
         for (const delivery of given) {

@@ -43,7 +43,13 @@ function own(limit: number, { topic, source, subscribed, context, handedBack, on
   const { names, link, clock } = context
   const { group, onDeliveries, onLost } = subscribed
   return new Reader({
-    ...{ topic, group, clock, limit, onDeliveries, onLost, onClosed },
+    topic,
+    group,
+    clock,
+    limit,
+    onDeliveries,
+    onLost,
+    onClosed,
     queue: names.work(topic, group),
     // An exchange of others may have any name in front of it. Copies come through the default exchange.
     isOriginal: ({ fields }) => (source ? fields.exchange !== '' : fields.exchange === names.topic(topic)),
@@ -58,7 +64,13 @@ function theirs(queue: string, limit: number, { topic, subscribed, context, they
   const { link, clock } = context
   const { group, onDeliveries, onLost } = subscribed
   return new Reader({
-    ...{ topic, group, clock, limit, onDeliveries, onLost, onClosed },
+    topic,
+    group,
+    clock,
+    limit,
+    onDeliveries,
+    onLost,
+    onClosed,
     queue,
     isOriginal: () => true,
     unsettledBefore: (raw) => (theyCount() ? unsettledBefore(raw, link.counter) : Number(raw.fields.redelivered)),

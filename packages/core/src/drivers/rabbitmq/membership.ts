@@ -73,7 +73,12 @@ export class Membership implements TopicMembership {
         ? new HandedBack({ ...context, queue: names.handedBack(topic, group), mayCreate: () => topology.mayCreate })
         : undefined
     const { readers, split } = groupReaders({
-      ...{ topic, context, declared, source: this.#source, subscribed: options, handedBack: this.#handedBack },
+      topic,
+      context,
+      declared,
+      source: this.#source,
+      subscribed: options,
+      handedBack: this.#handedBack,
       theyCount: () => this.#theirType === 'quorum',
       onClosed: (error) => this.#closed(error),
     })

@@ -28,7 +28,15 @@ function propertiesOf(properties: Raw['properties'], own: Headers): Properties {
   const { contentType, contentEncoding, type, messageId, correlationId, replyTo, appId, priority, timestamp } = properties
   const [userId, expiration] = [properties.userId ?? own[OURS.userId], properties.expiration ?? own[OURS.expiration]]
   const found = {
-    ...{ contentType, contentEncoding, type, messageId, correlationId, replyTo, appId, userId, priority },
+    contentType,
+    contentEncoding,
+    type,
+    messageId,
+    correlationId,
+    replyTo,
+    appId,
+    userId,
+    priority,
     timestamp: typeof timestamp === 'number' ? timestamp * 1_000 : undefined,
     expiration: expiration === undefined || Number.isNaN(Number(expiration)) ? undefined : Number(expiration),
   }

@@ -73,7 +73,8 @@ type Scene = Awaited<ReturnType<typeof scene>>
 /** Handles one message by way of a retry and a dead letter, and hands one back. */
 async function handles({ room, bare, names }: Scene, rights: Rights, checks: boolean, source?: Source, isBare = false): Promise<void> {
   const options = {
-    ...{ topics: [names.topic], checks },
+    topics: [names.topic],
+    checks,
     ...(source && { source }),
     ...(isBare && { delays: [], deadLetter: false as const }),
   }

@@ -38,16 +38,17 @@ describe.skipIf(!running)('a message for an exchange of others', () => {
     const driver = await room.connected()
     const before = await ctl('-q', 'list_exchanges', 'name')
     const properties = {
-      ...{
-        contentType: 'text/x',
-        contentEncoding: 'gzip',
-        type: 'created',
-        correlationId: 'c',
-        replyTo: 'r',
-        appId: 'shop',
-        userId: 'guest',
-      },
-      ...{ messageId: 'theirs', timestamp: 1_700_000_000_500, expiration: 60_000, priority: 4 },
+      contentType: 'text/x',
+      contentEncoding: 'gzip',
+      type: 'created',
+      correlationId: 'c',
+      replyTo: 'r',
+      appId: 'shop',
+      userId: 'guest',
+      messageId: 'theirs',
+      timestamp: 1_700_000_000_500,
+      expiration: 60_000,
+      priority: 4,
     }
     const headers = { a: 'b', 'content-type': 'application/json' }
     await driver.publish([message({ target: { exchange, routingKey: 'order.eu.created' }, headers, key: 'k', properties, event: 'e' })])
