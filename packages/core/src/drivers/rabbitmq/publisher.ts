@@ -99,7 +99,8 @@ export class Publisher {
 }
 
 /** All that waits so long waits in one queue, whichever group it goes back to. */
-function placeOf({ exchange, routingKey, headers }: Target): string {
+function placeOf({ exchange, routingKey, headers, channel }: Target): string {
+  if (channel !== undefined) return channel
   if (headers) return `${exchange} ${JSON.stringify(headers)}`
   return exchange === '' ? `:${routingKey}` : exchange
 }

@@ -6,6 +6,8 @@ export interface Target {
   readonly routingKey: string
   /** By which its exchange routes, laid over those of the message. */
   readonly headers?: Readonly<Record<string, string>>
+  /** What goes to targets of one name shares a channel. Default: the exchange, or the queue. */
+  readonly channel?: string
   /** What nobody takes there is not wanted. Default false: it is an error, after the place was made anew. */
   readonly mayBeLost?: boolean
   /** Makes the place anew: the broker does not have it, or nothing takes what is published there. @throws when it may not or cannot. */

@@ -70,10 +70,11 @@ export function createTargets({ names, topology, declarer, maxUnclaimed, keepsUn
         remake: () => topology.remake([placeThing(names, topic, group, place)]),
         whyRefused: refused(`the dead letters ${place.name}`),
       }),
-    // Not remembered: routing keys may be made of ids.
+    // Not remembered, and with one channel for all queues: routing keys may be made of ids, as those of answers are.
     theirs: ({ exchange, routingKey = '' }) => ({
       exchange,
       routingKey,
+      ...(exchange === '' && { channel: 'queues of others' }),
       remake: (why) => Promise.reject(notThere(exchange, routingKey, why)),
       whyRefused: refused(nameOf(exchange, routingKey)),
     }),
