@@ -1,5 +1,5 @@
+import type { Linked } from '../../collections/linked-list.ts'
 import type { Delivery, Message } from '../../driver.ts'
-import type { Linked } from '../../linked-list.ts'
 import type { Reader } from './reader.ts'
 import { fromAmqp, type Raw } from './wire.ts'
 
