@@ -74,13 +74,13 @@ type Scene = Awaited<ReturnType<typeof scene>>
 async function handles({ room, bare, names }: Scene, rights: Rights, checks: boolean, source?: Source, isBare = false): Promise<void> {
   const options = {
     topics: [names.topic],
-    checks,
+    mode: checks ? ('check' as const) : ('create' as const),
     ...(source && { source }),
     ...(isBare && { delays: [], deadLetter: false as const }),
   }
   const admin = await room.connected()
   if (checks) {
-    await member(admin, { ...options, checks: false })
+    await member(admin, { ...options, mode: 'create' })
     await admin.close()
   }
   // What waits for the first group is taken over with these rights too.

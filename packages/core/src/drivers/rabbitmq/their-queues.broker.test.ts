@@ -106,10 +106,10 @@ describe.skipIf(!running).each(['classic', 'quorum'] as const)('a %s queue of ot
     await ctl('add_user', room.topic, 'secret')
     await ctl('set_permissions', room.topic, '^$', '^$', `^shop\\.${room.topic}$`)
     const before = await ctl('-q', 'list_queues', 'name', 'arguments')
-    for (const checks of [false, true]) {
+    for (const mode of ['create', 'check'] as const) {
       const driver = await room.connected({ auth: { username: room.topic, password: 'secret' } })
       const source = { queue }
-      const group = await member(driver, { topics: [room.topic], source, delays: [], deadLetter: false, checks })
+      const group = await member(driver, { topics: [room.topic], source, delays: [], deadLetter: false, mode })
       await publish('', queue, '{}', { messageId: 'one' })
       await group.settle([{ kind: 'retry', delivery: await group.nth(1), headers: { 'corebus-snoozes': '1' }, afterMs: 100 }])
       expect(await group.nth(2)).toMatchObject({ original: false, message: { headers: { 'corebus-snoozes': '1' } } })
