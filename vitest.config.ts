@@ -49,6 +49,7 @@ export default defineConfig({
             '**/dist/**',
             'packages/bench/**',
             'scripts/packed/**',
+            '**/*.peers.test.ts',
           ],
           maxWorkers: 2,
         },
@@ -60,6 +61,18 @@ export default defineConfig({
           ...shared,
           name: 'broker',
           include: ['packages/*/src/**/*.broker.test.ts', 'examples/**/*.broker.test.ts', 'scripts/**/*.broker.test.ts'],
+          maxWorkers: 2,
+        },
+      },
+      // Services of other frameworks as processes of their own. All files share the brokers that its setup finds or starts.
+      {
+        test: {
+          ...shared,
+          testTimeout: 60_000 * patience,
+          hookTimeout: 60_000 * patience,
+          name: 'peers',
+          include: ['packages/peers/src/**/*.peers.test.ts'],
+          globalSetup: ['packages/peers/src/setup.ts'],
           maxWorkers: 2,
         },
       },

@@ -5,6 +5,7 @@ export { type Kafka, type KafkaOptions, startKafka, startKafkaCluster } from './
 export { kafkaJars } from './kafka-jars.ts'
 export type { Broker, BrokerName } from './kind.ts'
 export { missing } from './missing.ts'
+export { ended, Owned, signal } from './owned.ts'
 export { freePort } from './port.ts'
 export { type ChaosProxy, chaosProxy, type Direction } from './proxy.ts'
 export { type Rabbitmq, type RabbitmqOptions, startRabbitmq } from './rabbitmq.ts'

@@ -1,0 +1,3 @@
+import type { HandlerContext } from '@corebus/core'
+
+export type Handler<Message> = (message: Message, context: HandlerContext) => unknown
