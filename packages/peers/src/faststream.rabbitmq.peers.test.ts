@@ -1,4 +1,5 @@
 import type { Messaging } from '@corebus/core'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import * as adopt from './adopt/faststream.ts'
 import { eventually, python, recorder, service } from './kit.ts'
@@ -52,6 +53,16 @@ describe.skipIf(!url || !inject('installed').python)('FastStream on RabbitMQ', (
     await before.getProducer().send('faststream-first', { id: 9, total: 3.5 })
     expect(await peer.line('GOT FIRST')).toBe('GOT FIRST {"id":9,"total":3.5}')
     await eventually(seen.first.messages).toEqual([{ id: 9, total: 3.5 }])
+  })
+
+  test('a start on a topic that is called as its queue says that what it publishes "to orders" lies in the queue', async () => {
+    const lines: { code?: string; msg: string }[] = []
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+    const messaging = service('rabbitmq', 'hopeful', { logger })
+    services.push(messaging)
+    messaging.handle({ topic: 'faststream-asks' }, () => {})
+    await messaging.start()
+    await eventually(() => lines.map(({ msg }) => msg).join('\n')).toMatch(/faststream-asks.*from: \{ queue: 'faststream-asks' \} reads it/)
   })
 
   test('what we publish to its queue by the default exchange it reads', async () => {
