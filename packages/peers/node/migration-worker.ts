@@ -9,7 +9,7 @@ class Billing {
   @EventPattern('order.placed')
   async placed(@Payload() order: { id: number }, @Ctx() context: RmqContext) {
     console.log('BEGIN', order.id)
-    await pause(5)
+    await pause(60)
     console.log('DONE', order.id)
     context.getChannelRef().ack(context.getMessage())
   }

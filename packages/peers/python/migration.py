@@ -11,5 +11,5 @@ app.conf.task_acks_late = True
 @app.task
 def bill(order_id: int) -> None:
     print(f"BEGIN {order_id}")
-    time.sleep(0.005)
+    time.sleep(0.02)
     print(f"DONE {order_id}")

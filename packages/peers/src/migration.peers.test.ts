@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
-import { eventually, nodePeer, python } from './kit.ts'
+import { command, eventually, nodePeer, python } from './kit.ts'
 import { type Peer, startPeer } from './peer.ts'
 
-const url = inject('brokers').rabbitmq
+const { rabbitmq, redis } = inject('brokers')
 const installed = inject('installed')
 const WORKER = join(import.meta.dirname, 'fixtures', 'worker.ts')
 const CELERY = ['-m', 'celery', '-A', 'migration', 'worker', '-l', 'info', '--pool', 'solo', '--without-gossip', '--without-mingle']
@@ -11,26 +11,30 @@ const CELERY = ['-m', 'celery', '-A', 'migration', 'worker', '-l', 'info', '--po
 const AHEAD = 20
 
 interface Framework {
-  readonly queue: string
+  readonly name: 'nest' | 'celery' | 'faststream'
+  /** What they work on. */
+  readonly source: string
+  readonly env: Readonly<Record<string, string>>
   readonly worker: (name: string) => Peer
   readonly writer: () => Peer
   /** What its worker says when it is there. */
   readonly ready: string
+  /** Hands on what a worker held when it ended, where the broker does not. */
+  readonly freed?: (worker: string) => void
 }
 
 const ids = (peer: Peer, word: string): number[] =>
   [...peer.said().matchAll(new RegExp(`${word} (\\d+)$`, 'gm'))].map(([, id]) => Number(id))
 
 /** Replaces two workers of theirs by two of ours, one process at a time, while messages come; the second is killed in the middle of what it does. */
-async function replace({ queue, worker, writer, ready }: Framework): Promise<void> {
+async function replace({ name, source, env, worker, writer, ready, freed }: Framework): Promise<void> {
   const all: Peer[] = []
   const started = (peer: Peer) => {
     all.push(peer)
     onTestFinished(() => peer.stop())
     return peer
   }
-  const env = { RABBITMQ_URL: url ?? '', LOG_LEVEL: 'silent' }
-  const ours = () => started(startPeer(process.execPath, [WORKER, queue, queue], { env }))
+  const ours = () => started(startPeer(process.execPath, [WORKER, source, name], { env: { ...env, LOG_LEVEL: 'silent' } }))
   const works = (peer: Peer) => eventually(() => ids(peer, 'DONE').length).toBeGreaterThan(40)
 
   const [first, second] = [started(worker('first')), started(worker('second'))]
@@ -40,9 +44,11 @@ async function replace({ queue, worker, writer, ready }: Framework): Promise<voi
   await works(first)
   await works(second)
   await first.stop('SIGTERM')
+  freed?.('first')
   const third = ours()
   await works(third)
   await second.stop('SIGKILL')
+  freed?.('second')
   const fourth = ours()
   await works(fourth)
   await writing.stop('SIGTERM')
@@ -63,28 +69,46 @@ async function replace({ queue, worker, writer, ready }: Framework): Promise<voi
   }
 }
 
-describe.skipIf(!url)(
-  'workers are replaced by ours, one process at a time, while messages come: nothing is lost, and twice is only what was in flight',
-  () => {
-    const env = { RABBITMQ_URL: url ?? '' }
+describe('workers are replaced by ours, one process at a time, while messages come: nothing is lost, and twice is only what was in flight', () => {
+  const onRabbitmq = { MESSAGING_BROKER: 'rabbitmq', RABBITMQ_URL: rabbitmq ?? '' }
 
-    test.skipIf(!installed.node)('NestJS', { timeout: 120_000 }, () =>
-      replace({
-        queue: 'nest',
-        worker: () => nodePeer('migration-worker', ['nest'], { env }),
-        writer: () => nodePeer('migration-writer', ['nest'], { env }),
-        ready: 'READY',
-      }),
-    )
+  test.skipIf(!rabbitmq || !installed.node)('NestJS on a queue', { timeout: 120_000 }, () =>
+    replace({
+      name: 'nest',
+      source: 'nest',
+      env: onRabbitmq,
+      worker: () => nodePeer('migration-worker', ['nest'], { env: onRabbitmq }),
+      writer: () => nodePeer('migration-writer', ['nest'], { env: onRabbitmq }),
+      ready: 'READY',
+    }),
+  )
 
-    test.skipIf(!installed.python)('Celery', { timeout: 120_000 }, () => {
-      const celery = { env: { ...env, QUEUE: 'tasks' } }
-      return replace({
-        queue: 'tasks',
-        worker: (name) => python([...CELERY, '-n', `${name}@%h`], celery),
-        writer: () => python(['migration_write.py'], celery),
-        ready: 'ready.',
-      })
+  test.skipIf(!rabbitmq || !installed.python)('Celery on a queue', { timeout: 120_000 }, () => {
+    const celery = { env: { ...onRabbitmq, QUEUE: 'tasks' } }
+    return replace({
+      name: 'celery',
+      source: 'tasks',
+      env: onRabbitmq,
+      worker: (name) => python([...CELERY, '-n', `${name}@%h`], celery),
+      writer: () => python(['migration_write.py'], celery),
+      ready: 'ready.',
     })
-  },
-)
+  })
+
+  test.skipIf(!redis || !installed.python)('FastStream in a consumer group of Redis', { timeout: 120_000 }, () => {
+    const env = { MESSAGING_BROKER: 'redis', REDIS_URL: redis ?? '' }
+    const cli = (...args: readonly string[]) => command('redis-cli', ['-u', redis ?? '', ...args]).trim()
+    return replace({
+      name: 'faststream',
+      source: 'shop:tasks',
+      env,
+      worker: (name) => python(['migration_redis.py', name], { env }),
+      writer: () => python(['migration_redis_write.py'], { env }),
+      ready: 'READY',
+      freed(worker) {
+        const held = cli('XPENDING', 'shop:tasks', 'tasks', '-', '+', '1000', worker).match(/\d+-\d+/g) ?? []
+        if (held.length > 0) cli('XCLAIM', 'shop:tasks', 'tasks', '~', '0', ...held)
+      },
+    })
+  })
+})
