@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -287,12 +288,14 @@ describe('how a handler ends', () => {
     ms = 7
   }
   const cause = new Error('no')
+  const unreadableLater = Object.defineProperty(new RetryLater(1), 'ms', { get: () => assert.fail('ms') })
   test.each<[string, unknown, Partial<Call>, object]>([
     ['an error', cause, {}, { kind: 'failed', error: cause }],
     ['something that is no error', 'a string', {}, { kind: 'failed', error: new Error('a string') }],
     ['Reject', new Reject('never'), {}, { kind: 'hopeless', reason: 'rejected' }],
     ['RetryLater', new RetryLater(500), {}, { kind: 'later', afterMs: 500 }],
     ['RetryLater of another copy of the SDK', new Foreign(), {}, { kind: 'later', afterMs: 7 }],
+    ['RetryLater whose time cannot be read', unreadableLater, {}, { kind: 'later', afterMs: Number.NaN }],
     ['an error after its signal was aborted at a shutdown', cause, { aborted: true }, { kind: 'unsettled', why: 'handed back' }],
     ['Reject after its signal was aborted at a shutdown', new Reject('x'), { aborted: true }, { kind: 'unsettled', why: 'handed back' }],
     ['an error of a message that was taken from us', cause, { aborted: true, forbidden: () => 'lost' }, { kind: 'unsettled', why: 'lost' }],
@@ -319,6 +322,22 @@ describe('how a handler ends', () => {
       verdict,
     )
     expect(log).toEqual([expect.stringMatching(/^rollback/)])
+  })
+})
+
+describe('a decoder that has waited too long, or was waiting at a shutdown', () => {
+  const decode = async () => Promise.reject(new Error('the registry did not answer'))
+  test.each<[string, Partial<Call>, object]>([
+    [
+      'fails as its handler would after the time-out',
+      { aborted: true, forbidden: () => 'timed out' },
+      { kind: 'failed', error: { code: 'HANDLER_TIMEOUT', cause: { message: expect.stringContaining('the registry did not answer') } } },
+    ],
+    ['hands back what was stopped', { aborted: true }, { kind: 'unsettled', why: 'handed back' }],
+    ['settles nothing that was taken from us', { forbidden: () => 'lost' }, { kind: 'unsettled', why: 'lost' }],
+    ['makes a dead letter otherwise', {}, { kind: 'hopeless', reason: 'decode' }],
+  ])('%s', async (_, call, expected) => {
+    expect((await run(message(json(1)), [messageSpec({ topic: 't', decode }, () => 1)], { call })).verdict).toMatchObject(expected)
   })
 })
 

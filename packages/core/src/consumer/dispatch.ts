@@ -72,9 +72,10 @@ export function dispatch(call: Call, topic: TopicPlan, options: DispatchOptions)
   const found = find(call, topic, options)
   if (!isPromise(found)) return dispatchFound(found, call, topic, options)
   return found.then((one) => {
-    // It may have been taken from us, or have timed out, while a decoder or an envelope waited.
-    if (one.kind !== 'handler' || !(call.aborted || call.forbidden())) return dispatchFound(one, call, topic, options)
-    return { verdict: verdictOf(new Forbidden('timed out'), call, false), event: one.event, plan: one.plan }
+    // It may have been taken from us, have timed out or been stopped while a decoder or an envelope waited: what it throws then is no fault of the message.
+    if (one.kind === 'nobody' || !(call.aborted || call.forbidden())) return dispatchFound(one, call, topic, options)
+    const cause = one.kind === 'verdict' && 'error' in one.verdict ? one.verdict.error : new Forbidden('timed out')
+    return { verdict: verdictOf(cause, call, false), event: one.event, plan: one.plan }
   })
 }
 

@@ -107,6 +107,47 @@ describe('events of others', () => {
     })
   })
 
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {})
+  revoke()
+  test.each<[string, () => unknown]>([
+    ['an envelope returns', () => revoked],
+    [
+      'an envelope promises',
+      async () => ({
+        name: 'order.placed',
+        get data() {
+          return JSON.parse('{')
+        },
+      }),
+    ],
+    [
+      'an envelope throws',
+      () => {
+        throw revoked
+      },
+    ],
+    ['an envelope rejects with', () => Promise.reject(revoked)],
+  ])('what cannot be read of what %s is one dead letter, and the next message is handled', async (_, odd) => {
+    const messaging = onMemory()
+    const read: EnvelopeIn = (message) => (message.json() === 'odd' ? (odd() as never) : packets(message))
+    const seen: unknown[] = []
+    const Read = defineEvent('order.placed', Order, { topic: 'shop', in: read })
+    messaging.on(Read, { group: 'g', concurrency: 1 }, ({ data }) => void seen.push(data))
+    messaging.handle({ topic: 'raw', group: 'g', concurrency: 1, decode: odd }, () => undefined)
+    await messaging.start()
+    const { send } = messaging.getProducer()
+    await send('shop', 'odd')
+    await send('raw', 'odd')
+    await send('shop', { pattern: 'order.placed', data: { id: 1 } })
+    await until(
+      () => seen.length === 1 && messaging.counters.dead + messaging.counters.handled === 3,
+      () => messaging.counters,
+    )
+    expect(seen).toEqual([{ id: 1 }])
+    const [letter] = await deadLetters(messaging, 'shop')
+    expect(letter?.message.headers).toMatchObject({ 'corebus-reason': 'envelope', 'corebus-error-code': 'ENVELOPE' })
+  })
+
   test('a tombstone is asked of no envelope', async () => {
     const messaging = onMemory()
     messaging.on(Placed, { group: 'g' }, () => undefined)

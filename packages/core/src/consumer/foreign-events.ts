@@ -6,30 +6,27 @@ import type { Call } from './context.ts'
 import { decoded, type FindOptions, type Found, handled, type Now, nobody, unhandled, unreadable } from './found.ts'
 import { Received } from './received.ts'
 
-/** The event that a message of others is, by the envelope of its topic. Never rejects. */
+/** The event that a message of others is, by the envelope of its topic. Never throws and never rejects, whatever it returns. */
 export function readThrough(read: EnvelopeIn, call: Call, topic: TopicPlan, options: FindOptions): Now<Found> {
-  let event: unknown
   try {
-    event = read(new Received(call.delivery, options.driver))
+    const event: unknown = read(new Received(call.delivery, options.driver))
+    if (!isThenable(event)) return found(event, call, topic, options)
+    return Promise.resolve(event)
+      .then((one) => found(one, call, topic, options))
+      .catch((thrown: unknown) => failed(thrown, topic))
   } catch (thrown) {
     return failed(thrown, topic)
   }
-  if (!isThenable(event)) return found(event, call, topic, options)
-  return Promise.resolve(event).then(
-    (one) => found(one, call, topic, options),
-    (thrown: unknown) => failed(thrown, topic),
-  )
 }
 
+/** @throws TypeError for what is no event, and whatever its getters throw */
 function found(event: unknown, call: Call, topic: TopicPlan, options: FindOptions): Now<Found> {
   const { events, rest } = topic
   if (event === undefined || event === null) return rest ? decoded(call, rest, options) : notMine(topic, options.unknown)
-  const wrong = wrongWith(event)
-  if (wrong !== undefined) return failed(new TypeError(wrong), topic)
-  const { name, data, id, timestamp = '', source = '' } = event as EventRead
-  const plan = events.get(name)
-  if (!plan) return rest ? decoded(call, rest, options) : unhandled(name, options.unknown)
-  return handled(plan, { name, data, timestamp, source, ...(id !== undefined && id !== '' && { id }) })
+  const read = eventRead(event)
+  const plan = events.get(read.name)
+  if (!plan) return rest ? decoded(call, rest, options) : unhandled(read.name, options.unknown)
+  return handled(plan, read)
 }
 
 /** Skipped as an event that nobody handles: it is somebody else's message. */
@@ -39,17 +36,32 @@ function notMine({ topic }: TopicPlan, unknown: FindOptions['unknown']): Found {
   return nobody('not-an-event', new CorebusError('NOT_AN_EVENT', why))
 }
 
-function wrongWith(event: unknown): string | undefined {
+/** Each field is read once. @throws TypeError saying what is wrong with it */
+function eventRead(event: unknown): Parameters<typeof handled>[1] {
   const form = '{ name, data, id?, timestamp?, source? }, or undefined for what is not one of ours'
-  if (typeof event !== 'object' || event === null) return `it returned ${typeof event} and must return ${form}`
-  const { name, ...rest } = event as Record<string, unknown>
-  if (typeof name !== 'string' || name === '') return `it returned no name, and must return ${form}`
-  if (!('data' in rest)) return `it returned no data for ${name}, and must return ${form}`
-  const wrong = (['id', 'timestamp', 'source'] as const).find((field) => rest[field] !== undefined && typeof rest[field] !== 'string')
-  return wrong && `it returned ${wrong} as ${typeof rest[wrong]} for ${name}, which must be a string`
+  if (typeof event !== 'object' || event === null) throw new TypeError(`it returned ${typeof event} and must return ${form}`)
+  const { name, id = '', timestamp = '', source = '' } = event as Record<keyof EventRead, unknown>
+  if (typeof name !== 'string' || name === '') throw new TypeError(`it returned no name, and must return ${form}`)
+  if (!('data' in event)) throw new TypeError(`it returned no data for ${name}, and must return ${form}`)
+  const text = (field: string, value: unknown): string => {
+    if (typeof value === 'string') return value
+    throw new TypeError(`it returned ${field} as ${typeof value} for ${name}, which must be a string`)
+  }
+  const said = text('id', id)
+  return {
+    name,
+    data: event.data,
+    timestamp: text('timestamp', timestamp),
+    source: text('source', source),
+    ...(said !== '' && { id: said }),
+  }
 }
 
 function failed(thrown: unknown, { topic }: TopicPlan): Found {
-  const why = `the envelope (in) of topic ${topic} failed: ${asError(thrown).message}`
-  return unreadable(thrown, 'envelope', new CorebusError('ENVELOPE', why, { cause: thrown }))
+  const cause = asError(thrown)
+  return unreadable(
+    cause,
+    'envelope',
+    new CorebusError('ENVELOPE', `the envelope (in) of topic ${topic} failed: ${cause.message}`, { cause }),
+  )
 }

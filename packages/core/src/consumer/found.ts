@@ -65,17 +65,16 @@ export function decoded(call: Call, plan: HandlerPlan, { driver }: FindOptions, 
     return fitted(input, plan)
   }
   const { delivery, message } = call
-  let input: unknown
   try {
-    input = decode(ownBytes(message.body), { ...message.headers }, new Received(delivery, driver))
+    const input: unknown = decode(ownBytes(message.body), { ...message.headers }, new Received(delivery, driver))
+    if (!isThenable(input)) return fitted(input, plan)
+    return Promise.resolve(input).then(
+      (value) => fitted(value, plan),
+      (thrown: unknown) => undecodable(thrown, plan),
+    )
   } catch (thrown) {
     return undecodable(thrown, plan)
   }
-  if (!isThenable(input)) return fitted(input, plan)
-  return Promise.resolve(input).then(
-    (value) => fitted(value, plan),
-    (thrown: unknown) => undecodable(thrown, plan),
-  )
 }
 
 function decodedAs(decode: 'json' | 'text' | 'bytes', { body }: Message): unknown {
@@ -93,12 +92,13 @@ function fitted(input: unknown, plan: HandlerPlan): Found {
 }
 
 function undecodable(thrown: unknown, plan: HandlerPlan): Found {
-  const why = `decode of ${plan.spec.where} failed: ${asError(thrown).message}`
-  return { ...unreadable(thrown, 'decode', new CorebusError('DECODE', why, { cause: thrown })), plan }
+  const cause = asError(thrown)
+  const error = new CorebusError('DECODE', `decode of ${plan.spec.where} failed: ${cause.message}`, { cause })
+  return { ...unreadable(cause, 'decode', error), plan }
 }
 
 /** What a function of the user's could not read, unless it asks for the message again later. */
-export function unreadable(thrown: unknown, reason: Reason, error: CorebusError): Extract<Found, { kind: 'verdict' }> {
+export function unreadable(thrown: Error, reason: Reason, error: CorebusError): Extract<Found, { kind: 'verdict' }> {
   return { kind: 'verdict', verdict: comesLater(thrown) ?? { kind: 'hopeless', reason, error } }
 }
 

@@ -16,9 +16,9 @@ export function verdictOf(thrown: unknown, call: Call, inSession: boolean): Verd
 }
 
 /** `RetryLater`, of whichever copy of the SDK. */
-export function comesLater(thrown: unknown): Extract<Verdict, { kind: 'later' }> | undefined {
-  if (!(thrown instanceof Error) || !(thrown instanceof RetryLater || thrown.name === 'RetryLater')) return undefined
-  return { kind: 'later', afterMs: msOf(thrown), error: thrown }
+export function comesLater(error: Error): Extract<Verdict, { kind: 'later' }> | undefined {
+  if (!(error instanceof RetryLater || error.name === 'RetryLater')) return undefined
+  return { kind: 'later', afterMs: msOf(error), error }
 }
 
 function timedOut(thrown: unknown, { blockedMs }: Call, inSession: boolean): CorebusError {
@@ -29,6 +29,10 @@ function timedOut(thrown: unknown, { blockedMs }: Call, inSession: boolean): Cor
 }
 
 function msOf(error: Error): number {
-  const { ms } = error as Partial<RetryLater>
-  return typeof ms === 'number' ? ms : Number.NaN
+  try {
+    const { ms } = error as Partial<RetryLater>
+    return typeof ms === 'number' ? ms : Number.NaN
+  } catch {
+    return Number.NaN
+  }
 }
