@@ -2,10 +2,10 @@ import type { Driver, Message } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import type { HandlerPlan } from '../handlers/plan.ts'
 import { isThenable } from '../process/thenable.ts'
-import { decodeJson } from '../wire/envelope.ts'
+import { decodeJson, textOf } from '../wire/envelope.ts'
 import type { Call } from './context.ts'
 import type { Reason, Verdict } from './outcome.ts'
-import { ownBytes, Received, textOf } from './received.ts'
+import { ownBytes, Received } from './received.ts'
 import { comesLater } from './thrown.ts'
 
 /** Who handles a message, and with what; or why nobody does. */

@@ -1,5 +1,5 @@
 import type { Delivery, Driver, Properties, Raw } from '../driver.ts'
-import { decodeJson, decodeText } from '../wire/envelope.ts'
+import { decodeJson, textOf } from '../wire/envelope.ts'
 import type { Incoming } from '../wire/foreign-envelope.ts'
 
 const NONE: Readonly<Record<string, never>> = Object.freeze(Object.create(null))
@@ -79,13 +79,6 @@ export class Received implements Incoming {
       return Object.hasOwn(headers, name) ? textOf(headers[name] as Uint8Array, `header ${name}`) : undefined
     }
   }
-}
-
-/** @throws SyntaxError when it is not UTF-8 */
-export function textOf(bytes: Uint8Array, what: string): string {
-  const text = decodeText(bytes)
-  if (text === undefined) throw new SyntaxError(`${what} is not UTF-8`)
-  return text
 }
 
 export function ownBytes(bytes: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { celeryTasks } from './celery.ts'
 import { bytes, type Given, incoming, json, placed, received, written } from './fixtures/incoming.ts'
 
@@ -40,6 +40,17 @@ test('a task with a countdown comes again when it is due', () => {
   expect(() => read({ headers: { ...headers, eta: eta(60_000) }, body })).toThrow(expect.objectContaining({ name: 'RetryLater' }))
   expect(read({ headers: { ...headers, eta: eta(-1) }, body })).toMatchObject({ id })
   expect(read({ headers: { ...headers, eta: 'None' }, body })).toMatchObject({ id })
+})
+
+test('an eta without a zone is one in UTC, whatever the zone of this machine; one that is no time is an error', () => {
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const naive = (ms: number) => new Date(Date.now() + ms).toISOString().replace('Z', '')
+  for (const TZ of ['America/New_York', 'Asia/Tokyo']) {
+    vi.stubEnv('TZ', TZ)
+    expect(() => read({ headers: { ...headers, eta: naive(60_000) }, body })).toThrow(expect.objectContaining({ name: 'RetryLater' }))
+    expect(read({ headers: { ...headers, eta: naive(-1) }, body })).toMatchObject({ id })
+  }
+  expect(() => read({ headers: { ...headers, eta: 'tomorrow' }, body })).toThrow('the eta of the task is no time: tomorrow')
 })
 
 test('an event is written as a task that any worker takes, and is read again as what was published', () => {

@@ -22,9 +22,17 @@ const read: EnvelopeIn = (message) => {
   return { name: task, data, id, source: message.header('origin') }
 }
 
+/** As an absent one comes, by transport. */
+const NO_ETA: ReadonlySet<string> = new Set(['', 'None', 'null'])
+const WITHOUT_ZONE = /T[\d:.]+$/
+
 /** `countdown` and `eta`: a worker keeps such a task in its hands until then; here it comes again. */
 function notBeforeItsTime(message: Incoming): void {
-  const due = Date.parse(message.header('eta') ?? '')
+  const eta = message.header('eta') ?? ''
+  if (NO_ETA.has(eta)) return
+  // A time without a zone is one in UTC, as Celery has it; to Date it would be one of this machine's zone.
+  const due = Date.parse(WITHOUT_ZONE.test(eta) ? `${eta}Z` : eta)
+  if (Number.isNaN(due)) throw new Error(`the eta of the task is no time: ${eta}`)
   const waitMs = due - Date.now()
   if (waitMs > 0) throw new RetryLater(waitMs)
 }

@@ -41,6 +41,10 @@ test('a change is the event of its table, with and without its schema', () => {
   })
 })
 
+test('a time that no date can be is none', () => {
+  for (const ts_ms of [1e300, -1e300]) expect(read({ ...created, source: { ...source, ts_ms } })).toMatchObject({ timestamp: undefined })
+})
+
 test('transactions, heartbeats, changes of tables and a row with a column named payload are not changes of rows', () => {
   const others = [
     { status: 'BEGIN', id: '571:53195829', event_count: null },

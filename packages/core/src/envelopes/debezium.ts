@@ -30,8 +30,11 @@ const read: EnvelopeIn = (message) => {
   }
 }
 
+/** Of what a Date can be. */
+const LAST_MS = 8.64e15
+
 function timeOf(ms: unknown): string | undefined {
-  return typeof ms === 'number' && Number.isFinite(ms) ? new Date(ms).toISOString() : undefined
+  return typeof ms === 'number' && Math.abs(ms) <= LAST_MS ? new Date(ms).toISOString() : undefined
 }
 
 /**

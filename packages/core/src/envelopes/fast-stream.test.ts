@@ -27,13 +27,19 @@ describe('an entry of FastStream', () => {
     expect([TEXT, BYTES].map((data) => one.in(incoming(entry(data))))).toMatchObject([{ data: 'hällo' }, { data: Uint8Array.of(0, 255) }])
   })
 
-  test('of another kind or version is not one of ours, and one that is cut off is an error', () => {
-    const version2 = ORDER.slice()
-    version2[9] = 2
-    const others = [bytes('{"data":"x","headers":{}}'), version2, new Uint8Array(), ORDER.subarray(0, 10)]
+  test('of another kind is not one of ours, and one that is cut off or of another version is an error', () => {
+    const others = [bytes('{"data":"x","headers":{}}'), new Uint8Array(), ORDER.subarray(0, 7)]
     expect(others.map((data) => one.in(incoming(entry(data))))).toEqual(others.map(() => undefined))
     expect(one.in(incoming({ body: json({ id: 1 }) }))).toBe(undefined)
-    expect(() => one.in(incoming(entry(ORDER.subarray(0, 40))))).toThrow(RangeError)
+    for (const length of [8, 10, 20, 40]) expect(() => one.in(incoming(entry(ORDER.subarray(0, length))))).toThrow(RangeError)
+    const version2 = ORDER.slice()
+    version2[9] = 2
+    expect(() => one.in(incoming(entry(version2)))).toThrow('in its format 2, and 1 is read')
+    for (const dataAt of [0, 0x30, 0xffff_ffff]) {
+      const elsewhere = Buffer.from(ORDER)
+      elsewhere.writeUInt32BE(dataAt, 14)
+      expect(() => one.in(incoming(entry(elsewhere)))).toThrow(RangeError)
+    }
   })
 })
 

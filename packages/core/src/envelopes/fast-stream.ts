@@ -15,12 +15,16 @@ export interface FastStreamMessage {
   readonly data: Uint8Array
 }
 
-/** The headers and the data of an entry; undefined where it is none of FastStream's. For a `decode` of one's own. @throws RangeError when it is cut off */
+/**
+ * The headers and the data of an entry; undefined where it is none of FastStream's. For a `decode` of one's own.
+ * @throws RangeError when it is cut off, Error when it is of another version
+ */
 export function readFastStream({ fields, body }: Pick<Incoming, 'fields' | 'body'>): FastStreamMessage | undefined {
   const frame = fields[FIELD] ?? body
-  if (frame.length < HEADERS_AT + 2 || SIGNATURE.some((byte, i) => frame[i] !== byte)) return undefined
+  if (SIGNATURE.some((byte, i) => frame[i] !== byte)) return undefined
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-  if (view.getUint16(SIGNATURE.length) !== VERSION) return undefined
+  const version = view.getUint16(SIGNATURE.length)
+  if (version !== VERSION) throw new Error(`the message of FastStream is in its format ${version}, and ${VERSION} is read`)
   let at = view.getUint32(SIGNATURE.length + 2)
   const dataAt = view.getUint32(SIGNATURE.length + 6)
   const number = () => {
@@ -29,7 +33,7 @@ export function readFastStream({ fields, body }: Pick<Incoming, 'fields' | 'body
   }
   const string = () => {
     const length = number()
-    if (at + length > frame.length) throw new RangeError('the message of FastStream is cut off')
+    if (at + length > frame.length) throw cutOff()
     at += length
     return decoder.decode(frame.subarray(at - length, at))
   }
@@ -38,10 +42,16 @@ export function readFastStream({ fields, body }: Pick<Incoming, 'fields' | 'body
     const name = string()
     headers[name] = string()
   }
+  // The data come behind the headers, and may be empty.
+  if (dataAt < at || dataAt > frame.length) throw cutOff()
   return { headers, data: frame.subarray(dataAt) }
 }
 
+const cutOff = () => new RangeError('the message of FastStream is cut off')
+
 function frameOf({ headers, data }: FastStreamMessage): Uint8Array {
+  const count = Object.keys(headers).length
+  if (count > 0xffff) throw new RangeError(`${count} headers are too many for FastStream`)
   const texts = Object.entries(headers).flatMap((pair) => pair.flatMap((text) => withLength(encoded(text))))
   const head = new DataView(new ArrayBuffer(HEADERS_AT + 2))
   for (const [i, byte] of SIGNATURE.entries()) head.setUint8(i, byte)
@@ -49,7 +59,7 @@ function frameOf({ headers, data }: FastStreamMessage): Uint8Array {
   head.setUint32(SIGNATURE.length + 2, HEADERS_AT)
   const dataAt = HEADERS_AT + 2 + texts.reduce((sum, { length }) => sum + length, 0)
   head.setUint32(SIGNATURE.length + 6, dataAt)
-  head.setUint16(HEADERS_AT, Object.keys(headers).length)
+  head.setUint16(HEADERS_AT, count)
   return Buffer.concat([new Uint8Array(head.buffer), ...texts, data])
 }
 

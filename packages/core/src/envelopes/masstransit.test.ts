@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
-import { incoming, json, placed, received, written } from './fixtures/incoming.ts'
+import { bytes, incoming, json, placed, received, written } from './fixtures/incoming.ts'
 import { massTransit } from './masstransit.ts'
 
 const read = (envelope: unknown) => massTransit.in(incoming({ body: json(envelope) }))
+
+const contentType = 'application/vnd.masstransit+json'
 
 // As its documentation on interoperability has it.
 const envelope = {
@@ -38,6 +40,19 @@ test('what has no type or no message is not one of ours', () => {
     { message: 1 },
   ])
     expect(read({ ...envelope, ...other })).toBe(undefined)
+})
+
+test.each<[string, Uint8Array, RegExp]>([
+  ['is no JSON', bytes('{'), /JSON/],
+  ['has no message', json({ ...envelope, message: null }), /the body has no message$/],
+  ['has no type', json({ ...envelope, messageType: [7] }), /the body has no messageType that begins with urn:message:/],
+])('what says that it is of MassTransit and %s is an error: it is not skipped', (_, body, words) => {
+  for (const said of [{ headers: { 'content-type': contentType } }, { properties: { contentType } }])
+    expect(() => massTransit.in(incoming({ ...said, body }))).toThrow(words)
+})
+
+test('a time of sending that is none is none of the event', () => {
+  expect(read({ ...envelope, sentTime: 'yesterday' })).toMatchObject({ timestamp: undefined })
 })
 
 test('an event is written with GUIDs, whatever its id, and is read again as what was published', () => {

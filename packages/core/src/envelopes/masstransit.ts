@@ -1,22 +1,26 @@
 import type { EnvelopeIn, EnvelopeOut } from '../wire/foreign-envelope.ts'
 import { derivedId } from '../wire/id.ts'
-import { isObject, objectIn, textIn } from './json.ts'
+import { contentTypeOf, isObject, objectIn, textIn, utcOf } from './json.ts'
 
 const URN = 'urn:message:'
 const CONTENT_TYPE = 'application/vnd.masstransit+json'
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 const read: EnvelopeIn = (message) => {
-  const envelope = objectIn(message)
-  if (!envelope || !isObject(envelope.message) || !Array.isArray(envelope.messageType)) return undefined
+  const said = contentTypeOf(message) === CONTENT_TYPE ? CONTENT_TYPE : undefined
+  const envelope = objectIn(message, said)
   // The first is the type itself; those behind it are what it implements.
-  const [type] = envelope.messageType as readonly unknown[]
-  if (typeof type !== 'string' || !type.startsWith(URN) || type.length === URN.length) return undefined
+  const [type] = Array.isArray(envelope?.messageType) ? (envelope.messageType as readonly unknown[]) : []
+  const name = typeof type === 'string' && type.startsWith(URN) ? type.slice(URN.length) : ''
+  if (!envelope || name === '' || !isObject(envelope.message)) {
+    if (said === undefined) return undefined
+    throw new Error(`the content type is ${said}, and the body has no ${name === '' ? `messageType that begins with ${URN}` : 'message'}`)
+  }
   return {
-    name: type.slice(URN.length),
+    name,
     data: envelope.message,
     id: textIn(envelope, 'messageId'),
-    timestamp: textIn(envelope, 'sentTime'),
+    timestamp: utcOf(textIn(envelope, 'sentTime')),
     source: textIn(envelope, 'sourceAddress') ?? (isObject(envelope.host) ? textIn(envelope.host, 'processName') : undefined),
   }
 }

@@ -23,6 +23,11 @@ test.each(PACKED)('%s are packed and unpacked', (_, map, packed) => {
   expect({ ...decodeStrings(hex(packed)) }).toEqual(map)
 })
 
+test('more entries than two bytes count', () => {
+  const many = Object.fromEntries(Array.from({ length: 0x1_0001 }, (_, i) => [String(i), '']))
+  expect(Object.keys(decodeStrings(encodeStrings(many)))).toHaveLength(0x1_0001)
+})
+
 test('a long text, and texts that were written as bytes', () => {
   const long = { a: 'ä'.repeat(40_000) }
   expect({ ...decodeStrings(encodeStrings(long)) }).toEqual(long)

@@ -6,7 +6,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 export function encodeStrings(map: Readonly<Record<string, string>>): Uint8Array {
   const entries = Object.entries(map)
   const { length } = entries
-  const parts: Uint8Array[] = [length < 16 ? Uint8Array.of(0x80 | length) : Uint8Array.of(0xde, length >> 8, length & 0xff)]
+  const parts: Uint8Array[] = [
+    length < 16
+      ? Uint8Array.of(0x80 | length)
+      : length < 0x1_0000
+        ? Uint8Array.of(0xde, length >> 8, length & 0xff)
+        : Uint8Array.of(0xdf, (length >>> 24) & 0xff, (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff),
+  ]
   for (const text of entries.flat()) parts.push(...encodeString(text))
   return Buffer.concat(parts)
 }

@@ -26,6 +26,8 @@ test('what has no uuid or no name is not one of ours; what has both and cannot b
   expect(none.map(read)).toEqual([undefined, undefined, undefined])
   expect(() => read({ fields: { [UUID]: 'a', metadata, payload: '{' } })).toThrow(SyntaxError)
   expect(() => read({ fields: { [UUID]: 'a', metadata: 'xx', payload: '{}' } })).toThrow(/is no map/)
+  // Read as text with a mark for what is none, two ids would be one, and one of the messages a duplicate.
+  expect(() => read({ fields: { [UUID]: Uint8Array.of(255), metadata, payload: '{}' } })).toThrow('_watermill_message_uuid is not UTF-8')
 })
 
 test('an event is written with the three fields that Watermill reads, and with headers for the other brokers', () => {

@@ -1,4 +1,4 @@
-import { decodeJson, encodeJson } from '../wire/envelope.ts'
+import { decodeJson, encodeJson, textOf } from '../wire/envelope.ts'
 import type { EnvelopeIn, EnvelopeOut, Incoming } from '../wire/foreign-envelope.ts'
 import { decodeStrings, encodeStrings } from './msgpack.ts'
 
@@ -21,7 +21,7 @@ function inFields({ fields }: Incoming): Message | undefined {
   const { [UUID]: uuid, metadata, payload = new Uint8Array() } = fields
   if (!uuid) return undefined
   const name = metadata && metadata.length > 0 ? decodeStrings(metadata).name : undefined
-  return { uuid: new TextDecoder().decode(uuid), name, payload }
+  return { uuid: textOf(uuid, UUID), name, payload }
 }
 
 /** On Kafka and RabbitMQ metadata are headers. */

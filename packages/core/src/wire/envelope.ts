@@ -62,6 +62,13 @@ export function decodeText(body: Uint8Array): string | undefined {
   return text.includes('\uFFFD') && !isUtf8(body) ? undefined : text
 }
 
+/** @throws SyntaxError when it is not UTF-8 */
+export function textOf(bytes: Uint8Array, what: string): string {
+  const text = decodeText(bytes)
+  if (text === undefined) throw new SyntaxError(`${what} is not UTF-8`)
+  return text
+}
+
 /** @throws SyntaxError when the body is not UTF-8 JSON. */
 export function decodeJson(body: Uint8Array): unknown {
   const all = decodeText(body)
