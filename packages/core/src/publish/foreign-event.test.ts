@@ -113,12 +113,27 @@ describe('an event that is written as others have it', () => {
     ['returns a promise', async () => ({ body: 1 }), /the envelope \(out\) of event x returned a promise/],
     ['returns nothing', () => undefined, /must return \{ body, headers\?/],
     ['returns no body', () => ({ headers: {} }), /must return \{ body, headers\?/],
+    ['returns a text as its headers', () => ({ body: 1, headers: 'kind' }), /headers must be an object of strings/],
+    ['returns a misspelt name', () => ({ body: 1, header: {} }), /header is not an option\. Did you mean headers/],
+    ['returns a number as a property', () => ({ body: 1, properties: { type: 7 } }), /properties\.type must be a string/],
+    ['returns no property of AMQP', () => ({ body: 1, properties: { mesageId: '7' } }), /properties\.mesageId is not an option/],
+    ['returns an object as its key', () => ({ body: 1, key: { id: 1 } }), /key must be a string or a number/],
   ])('by an envelope that %s fails where it is published', async (_, out, words) => {
     const { messaging } = publishing({ in: () => undefined, out: out as never })
     await expect(messaging.publishEvent('x', {}, { topic: 't' })).rejects.toMatchObject({
       code: 'ENVELOPE',
       message: expect.stringMatching(words),
     })
+  })
+
+  test('has data: undefined would be left out of what is written, and skipped by who reads it', async () => {
+    const { messaging, given } = publishing({ in: () => undefined, out: ({ name, data }) => ({ body: { pattern: name, data } }) })
+    await expect(messaging.publishEvent('x', undefined, { topic: 't' })).rejects.toMatchObject({
+      code: 'PAYLOAD_NOT_JSON',
+      message: expect.stringContaining('the data of event x cannot be written: it is undefined'),
+    })
+    await messaging.publishEvent('x', null, { topic: 't' })
+    expect(given.map(textOf)).toEqual(['{"pattern":"x","data":null}'])
   })
 
   test('may not set what is ours, nor what JSON would change', async () => {

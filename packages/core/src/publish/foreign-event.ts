@@ -1,12 +1,22 @@
 import { asError, CorebusError } from '../errors.ts'
-import { isObject } from '../options/option.ts'
+import { mistakesIn } from '../options/check.ts'
+import { given, isObject, type Option } from '../options/option.ts'
 import { isThenable } from '../process/thenable.ts'
-import type { SendOptions } from '../scope/publishing.ts'
+import { SEND, type SendOptions } from '../scope/publishing.ts'
 import { encodeJson } from '../wire/envelope.ts'
 import type { EventType } from '../wire/event-type.ts'
 import type { EnvelopeOut, EventToWrite, Written } from '../wire/foreign-envelope.ts'
 import { configuredEnvelope, contradicts, ownEnvelope } from '../wire/topic-formats.ts'
 import type { Content, OutgoingDefaults } from './outgoing.ts'
+
+/** What an `out` returns. Fields are checked as those are that a call or a topic says. */
+const WRITTEN: Readonly<Record<keyof Written, Option>> = {
+  body: { default: 'none', must: given(() => true, ''), text: 'bytes and text as they are, anything else as JSON' },
+  headers: SEND.headers,
+  properties: SEND.properties,
+  fields: { default: 'none', must: given(() => true, ''), text: 'Redis: what the entry holds' },
+  key: SEND.key,
+}
 
 /**
  * Who writes the events of a topic; undefined where they travel as ours do.
@@ -33,6 +43,9 @@ export function outFor(type: EventType<string, unknown> | string, topic: string,
 /** What an event is on the wire of others, and what has to be said of its message. @throws CorebusError ENVELOPE */
 export function writtenBy(out: EnvelopeOut, event: EventToWrite, options: SendOptions): { content: Content; options: SendOptions } {
   const what = `the envelope (out) of event ${event.name}`
+  // Most formats would leave it out, and their readers would find no data.
+  if (event.data === undefined)
+    throw new CorebusError('PAYLOAD_NOT_JSON', `the data of event ${event.name} cannot be written: it is undefined. Send plain data`)
   let written: unknown
   try {
     written = out(event)
@@ -46,6 +59,8 @@ export function writtenBy(out: EnvelopeOut, event: EventToWrite, options: SendOp
   if (!isObject(written) || written.body === undefined)
     throw new CorebusError('ENVELOPE', `${what} must return { body, headers?, properties?, fields?, key? }, with a body`)
   const { body, headers, properties, fields, key } = written as unknown as Written
+  const { mistakes } = mistakesIn(written, WRITTEN)
+  if (mistakes.length > 0) throw new CorebusError('ENVELOPE', `${what} returned what no message can have: ${mistakes.join('; ')}`)
   return {
     content: { ...contentOf(body, what), fields },
     options: {
