@@ -62,13 +62,16 @@ describe('events of others', () => {
   })
 
   test('are dead letters where the group wants to see what nobody takes', async () => {
-    const messaging = onMemory()
+    const { logger, lines } = collector('warn')
+    const messaging = onMemory({ logger })
     messaging.on(Placed, { group: 'g', unknown: 'deadLetter' }, () => undefined)
     await messaging.start()
-    await messaging.getProducer().send('shop', { something: 'else' })
-    await handledAll(messaging, 1)
+    for (let n = 1; n <= 12; n++) await messaging.getProducer().send('shop', { something: 'else' })
+    await handledAll(messaging, 12)
     const [letter] = await deadLetters(messaging)
-    expect(letter?.message.headers).toMatchObject({ 'corebus-reason': 'not-an-event', 'corebus-error-code': 'NOT_AN_EVENT' })
+    expect(letter?.message.headers).toMatchObject({ 'corebus-reason': 'not-an-event', 'corebus-error-code': 'UNKNOWN_EVENT' })
+    // It has an envelope, and asked for this: nobody advises it to take another one.
+    expect(lines.filter(({ msg }) => msg.includes('were no events'))).toEqual([])
   })
 
   test('leave what is not one of ours to the handler of messages, as it is', async () => {

@@ -33,7 +33,7 @@ function found(event: unknown, call: Call, topic: TopicPlan, options: FindOption
 function notMine({ topic }: TopicPlan, unknown: FindOptions['unknown']): Found {
   const why = `the envelope (in) of topic ${topic} says that it is not one of ours`
   if (unknown === 'skip') return { kind: 'nobody', verdict: { kind: 'skipped', why } }
-  return nobody('not-an-event', new CorebusError('NOT_AN_EVENT', why))
+  return nobody('not-an-event', new CorebusError('UNKNOWN_EVENT', why))
 }
 
 /** Each field is read once. @throws TypeError saying what is wrong with it */
