@@ -77,7 +77,18 @@ export function decodeJson(body: Uint8Array): unknown {
   const text = all.startsWith('\ufeff') ? all.slice(1) : all
   if (text === '') throw new SyntaxError('the body is empty')
   // An own "__proto__" does nothing until somebody copies it with Object.assign: it is dropped before anyone can. It may be written with escapes.
-  return text.includes('__proto__') || text.includes('\\u00') ? JSON.parse(text, dropProto) : JSON.parse(text)
+  try {
+    return text.includes('__proto__') || text.includes('\\u00') ? JSON.parse(text, dropProto) : JSON.parse(text)
+  } catch (thrown) {
+    throw new SyntaxError(withoutText(asError(thrown).message))
+  }
+}
+
+/** Some of V8's messages quote the body around the mistake, and they are logged: what users send stays out of logs. */
+function withoutText(message: string): string {
+  if (!message.endsWith(' is not valid JSON')) return message
+  const [token = 'it'] = /^Unexpected token '.+?'(?=, )/su.exec(message) ?? []
+  return `${token} is not valid JSON`
 }
 
 function dropProto(this: unknown, key: string, value: unknown): unknown {
