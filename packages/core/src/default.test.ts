@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { until } from '../test/kit.ts'
 import type { MessagingOptions } from './config/messaging-options.ts'
+import { ownEvents } from './envelopes/index.ts'
 import type * as Corebus from './index.ts'
 import { newId } from './wire/id.ts'
 
@@ -186,19 +187,24 @@ describe('@event without a topic', () => {
   })
 })
 
-test('@event with an event that is only read is an error at start that names both', async () => {
+test.each<[string, object, MessagingOptions<never>, string | undefined, RegExp?]>([
+  ['whose envelope only reads', { in: () => undefined }, {}, 'NO_OUT', /event order\.placed cannot be published to shop/],
+  ['whose topic is only read', {}, { topology: { topics: { shop: { in: () => undefined } } } }, 'NO_OUT', /cannot be published to shop/],
+  ['that the app only reads', {}, { in: () => undefined }, 'NO_OUT', /cannot be published to shop/],
+  ['whose topic names another envelope', ownEvents, { topology: { topics: { shop: { in: () => undefined } } } }, 'ENVELOPE', /Name one/],
+  ['that is written, where the app only reads', ownEvents, { in: () => undefined }, undefined],
+])('@event with an event %s is looked at when it starts, and the error names both', async (_, envelope, more, code, words = /^/) => {
   const { configureMessaging, defineEvent, event } = await freshCorebus()
   class Orders {
     place() {}
   }
-  const Placed = defineEvent('order.placed', z.object({}), { topic: 'shop', in: () => undefined })
+  const Placed = defineEvent('order.placed', z.object({}), { topic: 'shop', ...envelope })
   event(Placed)(Orders.prototype, 'place', Object.getOwnPropertyDescriptor(Orders.prototype, 'place') as never)
-  expect(() => configureMessaging(options()).check()).toThrow(
-    expect.objectContaining({
-      code: 'NO_OUT',
-      message: expect.stringMatching(/^@event order\.placed on Orders\.place: its envelope has in and no out/),
-    }),
-  )
+  const messaging = configureMessaging({ ...options(), ...more })
+  const check = () => messaging.check()
+  if (code === undefined) return expect(check).not.toThrow()
+  expect(check).toThrow(expect.objectContaining({ code, message: expect.stringMatching(/^@event order\.placed on Orders\.place: /) }))
+  expect(check).toThrow(words)
 })
 
 describe('two copies in one process', () => {

@@ -118,7 +118,7 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
     },
     health: () => consumers.health(),
     check: (routes = []) => {
-      checkEvents(config.defaultTopic, eventRecords)
+      checkEvents(config, eventRecords)
       for (const { where, session: mode } of routes) checkSessionMode(where, mode, { session, outbox: options.outbox })
     },
     driver: () => connection.driver(),

@@ -3,6 +3,8 @@ import { asError, CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { flag, type Option, text } from '../options/option.ts'
 import { isThenable } from '../process/thenable.ts'
+import { outFor } from '../publish/foreign-event.ts'
+import type { OutgoingDefaults } from '../publish/outgoing.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
@@ -211,25 +213,41 @@ interface Recorded {
 }
 
 /**
- * @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either; NO_OUT naming those whose
- * event is only read
+ * @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either; NO_OUT or ENVELOPE naming
+ * those whose event cannot be published to its topic
  */
-export function checkEvents(defaultTopic: string | undefined, eventRecords: () => readonly Recorded[]): void {
-  const readOnly = eventRecords().filter(({ record: { type } }) => typeof type !== 'string' && type.in && !type.out)
-  if (readOnly.length > 0)
-    throw new CorebusError('NO_OUT', `${listed(readOnly)}: its envelope has in and no out, so it is only read. Give it an out`)
+export function checkEvents(
+  { defaultTopic, formats }: Pick<OutgoingDefaults, 'defaultTopic' | 'formats'>,
+  eventRecords: () => readonly Recorded[],
+): void {
+  const unwritable = eventRecords().flatMap(({ where, record }) => {
+    const { type, topic = (typeof type === 'string' ? undefined : type.topic) ?? defaultTopic } = record
+    const error = topic === undefined ? undefined : whyNotWritten(type, topic, formats)
+    return error ? [{ error, text: `${recorded({ where, record })}: ${error.message}` }] : []
+  })
+  if (unwritable[0]) throw new CorebusError(unwritable[0].error.code, unwritable.map(({ text }) => text).join('; '))
   if (defaultTopic !== undefined) return
   const without = eventRecords().filter(
     ({ record: { type, topic } }) => topic === undefined && (typeof type === 'string' || type.topic === undefined),
   )
   if (without.length === 0) return
-  const list = listed(without)
+  const list = without.map(recorded).join(', ')
   throw new CorebusError(
     'TOPIC_MISSING',
     `${list}: no topic. Give { topic } there or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`,
   )
 }
 
-function listed(records: readonly Recorded[]): string {
-  return records.map(({ where, record: { type } }) => `@event ${typeof type === 'string' ? type : type.name} on ${where}`).join(', ')
+function whyNotWritten(type: EventType | string, topic: string, formats: OutgoingDefaults['formats']): CorebusError | undefined {
+  try {
+    outFor(type, topic, { formats })
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof CorebusError) return thrown
+    throw thrown
+  }
+}
+
+function recorded({ where, record: { type } }: Recorded): string {
+  return `@event ${typeof type === 'string' ? type : type.name} on ${where}`
 }

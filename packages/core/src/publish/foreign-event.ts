@@ -22,7 +22,11 @@ const WRITTEN: Readonly<Record<keyof Written, Option>> = {
  * Who writes the events of a topic; undefined where they travel as ours do.
  * @throws CorebusError NO_OUT where its envelope only reads, ENVELOPE where event and topic name different ones
  */
-export function outFor(type: EventType<string, unknown> | string, topic: string, { formats }: OutgoingDefaults): EnvelopeOut | undefined {
+export function outFor(
+  type: EventType<string, unknown> | string,
+  topic: string,
+  { formats }: Pick<OutgoingDefaults, 'formats'>,
+): EnvelopeOut | undefined {
   const own = ownEnvelope(type)
   if (!own && !formats) return undefined
   const name = typeof type === 'string' ? type : type.name
