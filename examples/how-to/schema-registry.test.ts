@@ -12,18 +12,22 @@ const AVRO = '{"type":"record","name":"Order","fields":[{"name":"id","type":"int
 const PROTO = 'syntax = "proto3"; message Order { int32 id = 1; double total = 2; }'
 const Order = z.object({ id: z.number(), total: z.number() })
 
-/** What a registry answers of its HTTP interface, and how often it was asked for each schema. */
+/** What a registry answers of its HTTP interface, 0 for nothing at all, and how often it was asked for each schema. */
 async function registry(status = { now: 200 }) {
   const asked: string[] = []
   const schemas: Readonly<Record<string, object>> = { 1: { schema: AVRO }, 2: { schemaType: 'PROTOBUF', schema: PROTO } }
   const server = createServer((request, response) => {
     const id = request.url?.split('/').at(-1) ?? ''
     asked.push(id)
+    if (status.now === 0) return
     const found = status.now === 200 ? schemas[id] : undefined
     response.writeHead(found ? 200 : status.now === 200 ? 404 : status.now).end(JSON.stringify(found ?? {}))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  onTestFinished(() => void server.close())
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
 }
 
@@ -68,17 +72,22 @@ test('Avro and Protobuf are read by the schemas of a registry, which is asked on
   const { letters } = await (await messaging.driver()).admin.deadLetters({})
   expect(letters[0]?.message.headers).toMatchObject({
     'corebus-reason': 'decode',
-    'corebus-error': expect.stringContaining('the registry answers 404 for schema 7'),
+    'corebus-error': expect.stringContaining('the registry has no schema 7'),
   })
 })
 
-test('while the registry is away messages wait, and cost no attempt', async () => {
-  const status = { now: 503 }
+test.each([
+  ['is away', 503],
+  ['answers nobody', 0],
+  ['lets nobody in', 401],
+  ['is asked too much', 429],
+])('while the registry %s messages wait, and cost no attempt', async (_, now) => {
+  const status = { now }
   const { url } = await registry(status)
-  const messaging = createMessaging({ broker: 'memory', url: 'memory://registry-away', service: 's', logLevel: 'silent', env: {} })
+  const messaging = createMessaging({ broker: 'memory', url: `memory://registry-${now}`, service: 's', logLevel: 'silent', env: {} })
   onTestFinished(() => messaging.close())
   const attempts: number[] = []
-  const decode = registryDecoder(url, { againAfterMs: 100 })
+  const decode = registryDecoder(url, { againAfterMs: 100, timeoutMs: 100 })
   messaging.handle({ topic: 'orders', group: 'billing', decode, retryDelayMs: 100 }, (_, { attempt }) => void attempts.push(attempt))
   await messaging.start()
   await messaging.getProducer().send('orders', avro({ id: 1, total: 1 }))

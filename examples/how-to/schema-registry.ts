@@ -6,7 +6,7 @@ import protobuf from 'protobufjs'
 type Read = (data: Buffer) => unknown
 
 /** Reads what the serializers of a schema registry write: a zero, the schema's id in four bytes, the data. Each schema is fetched once. */
-export function registryDecoder(url: string, { againAfterMs = 5_000 } = {}): Decode {
+export function registryDecoder(url: string, { againAfterMs = 5_000, timeoutMs = 5_000 } = {}): Decode {
   const readers = new Map<number, Promise<Read>>()
 
   function readerFor(id: number): Promise<Read> {
@@ -17,11 +17,14 @@ export function registryDecoder(url: string, { againAfterMs = 5_000 } = {}): Dec
   }
 
   async function fetchReader(id: number): Promise<Read> {
-    const response = await fetch(`${url}/schemas/ids/${id}`).catch(() => undefined)
-    // The registry is away: the message comes again later, without an attempt spent.
-    if (response === undefined || response.status >= 500) throw new RetryLater(againAfterMs)
-    if (!response.ok) throw new Error(`the registry answers ${response.status} for schema ${id}`)
-    const { schema, schemaType = 'AVRO' } = (await response.json()) as { schema: string; schemaType?: string }
+    // Nothing aborts a decode: what it waits for needs a time-out of its own, shorter than the handler's.
+    const answer = await fetch(`${url}/schemas/ids/${id}`, { signal: AbortSignal.timeout(timeoutMs) })
+      .then(async (response) => ({ status: response.status, body: await response.json() }))
+      .catch(() => undefined)
+    if (answer?.status === 404) throw new Error(`the registry has no schema ${id}`)
+    // The registry is away, or lets nobody in now: the message comes again later, without an attempt spent.
+    if (answer?.status !== 200) throw new RetryLater(againAfterMs)
+    const { schema, schemaType = 'AVRO' } = answer.body as { schema: string; schemaType?: string }
     return schemaType === 'PROTOBUF' ? protobufReader(schema) : avroReader(schema)
   }
 
