@@ -128,11 +128,12 @@ function checkHeaders(headers: Readonly<Record<string, string>>, topic: string):
   }
 }
 
-/** Body, key and headers, and fields of one's own, in bytes. */
+/** Body, key and headers, or the fields of one's own that Redis has instead of them, in bytes: whichever is more. */
 export function sizeOf({ body, key, headers, fields }: Message): number {
   let bytes = body.byteLength
   if (key !== undefined) bytes += Buffer.byteLength(key)
   for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name] as string)
-  for (const name in fields) bytes += Buffer.byteLength(name) + Buffer.byteLength(fields[name] as string | Uint8Array)
-  return bytes
+  let inFields = 0
+  for (const name in fields) inFields += Buffer.byteLength(name) + Buffer.byteLength(fields[name] as string | Uint8Array)
+  return Math.max(bytes, inFields)
 }
