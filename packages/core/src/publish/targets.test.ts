@@ -154,6 +154,31 @@ describe('a message for an exchange of others', () => {
   })
 })
 
+test('every property that AMQP has is given to a driver, a time of today too; what is no time is refused', async () => {
+  const { messaging, given } = able({ sources: ['exchange', 'queue'], targets: true })
+  const properties = {
+    contentType: 'text/plain',
+    contentEncoding: 'utf-8',
+    type: 'order.placed',
+    messageId: 'm',
+    correlationId: 'c',
+    replyTo: 'answers',
+    appId: 'app',
+    userId: 'guest',
+    timestamp: Date.now(),
+    expiration: 60_000,
+    priority: 3,
+  }
+  const { send } = messaging.getProducer()
+  await send('orders', 'x', { exchange: 'shop', properties })
+  expect(given[0]?.properties).toEqual(properties)
+  for (const timestamp of [-1, Number.NaN, 1e300, new Date()])
+    await expect(send('orders', 'x', { exchange: 'shop', properties: { timestamp: timestamp as number } })).rejects.toMatchObject({
+      code: 'OPTION',
+      message: expect.stringContaining('properties.timestamp must be a time in ms since the epoch'),
+    })
+})
+
 describe('fields of one’s own', () => {
   test('are made of the message, by the call or by the topic, and go to the driver', async () => {
     const topics = { shop: { fields: ({ id }: { id: string }) => ({ uuid: id }) } }

@@ -28,6 +28,8 @@ export interface EventOptions extends SendOptions {
   readonly topic?: string
 }
 
+/** To the end of what a Date can be. */
+const time = must('a time in ms since the epoch', (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15)
 const string = must('a string', (value) => typeof value === 'string')
 /** What AMQP has beside headers. */
 const PROPERTIES: Readonly<Record<keyof Properties, Option>> = {
@@ -39,7 +41,7 @@ const PROPERTIES: Readonly<Record<keyof Properties, Option>> = {
   replyTo: { default: 'none', must: text, text: '`reply-to`: the queue for the answer' },
   appId: { default: 'none', must: text, text: '`app-id`' },
   userId: { default: 'none', must: text, text: '`user-id`. RabbitMQ refuses one that is not the user of the connection' },
-  timestamp: { default: 'now', must: milliseconds(0), text: '`timestamp`, in ms since the epoch. AMQP keeps seconds' },
+  timestamp: { default: 'now', must: time, text: '`timestamp`, in ms since the epoch. AMQP keeps seconds' },
   expiration: {
     default: 'none',
     must: milliseconds(0),
