@@ -306,21 +306,31 @@ describe('where an envelope is said', () => {
   })
 })
 
-test('after the tenth body within a minute that is no event one line says how to skip them, and no second one', async () => {
-  const { logger, lines } = collector('warn')
-  const messaging = onMemory({ logger })
-  messaging.on('order.placed', { group: 'g', topic: 'shop' }, () => undefined)
-  await messaging.start()
-  const said = () => lines.filter(({ msg }) => msg.includes('were no events'))
-  for (let n = 1; n <= 9; n++) await messaging.getProducer().send('shop', n % 2 ? { n } : new TextEncoder().encode('no JSON'))
-  await handledAll(messaging, 9)
-  expect(said()).toEqual([])
-  for (let n = 10; n <= 25; n++) await messaging.getProducer().send('shop', { n })
-  await handledAll(messaging, 25)
-  expect(said().map(({ msg }) => msg)).toEqual([
-    expect.stringContaining(
-      '10 messages of shop within a minute were no events, and each is a dead letter of g. If others publish there too',
-    ),
-  ])
-  expect(said()[0]?.msg).toContain('topology: { topics: { "shop": ownEvents } } with ownEvents of @corebus/core/envelopes')
-})
+test.each([true, false])(
+  'after the tenth body within a minute that is no event one line says how to skip them, and no second one, with deadLetter: %s',
+  async (deadLetter) => {
+    const { logger, lines } = collector('warn')
+    const messaging = onMemory({ logger })
+    messaging.on('order.placed', { group: 'g', topic: 'shop', deadLetter }, () => undefined)
+    await messaging.start()
+    const givenUp = () => messaging.counters.dead + messaging.counters.dropped
+    const said = () => lines.filter(({ msg }) => msg.includes('were no events'))
+    for (let n = 1; n <= 9; n++) await messaging.getProducer().send('shop', n % 2 ? { n } : new TextEncoder().encode('no JSON'))
+    await until(
+      () => givenUp() === 9,
+      () => messaging.counters,
+    )
+    expect(said()).toEqual([])
+    for (let n = 10; n <= 25; n++) await messaging.getProducer().send('shop', { n })
+    await until(
+      () => givenUp() === 25,
+      () => messaging.counters,
+    )
+    expect(said().map(({ msg }) => msg)).toEqual([
+      expect.stringContaining(
+        '10 messages of shop within a minute were no events, and group g has given up on each of them. If others publish there too',
+      ),
+    ])
+    expect(said()[0]?.msg).toContain('topology: { topics: { "shop": ownEvents } } with ownEvents of @corebus/core/envelopes')
+  },
+)

@@ -6,7 +6,7 @@ const WITHIN_MS = 60_000
 /** Topics may be made of ids by mistake. */
 const MOST_TOPICS = 1_000
 
-/** Bodies that are no events, each of which becomes a dead letter: when they are many, others publish to the topic as well, and one line says how to skip theirs. */
+/** Bodies that are no events, each of which becomes a dead letter, or is dropped where the group keeps none: when they are many, others publish to the topic as well, and one line says how to skip theirs. */
 export class Strangers {
   readonly #logger: Pick<Logger, 'warn'>
   readonly #now: () => number
@@ -30,7 +30,7 @@ export class Strangers {
     this.#times.set(place, 'said')
     this.#logger.warn(
       { topic, group },
-      `${MANY} messages of ${topic} within a minute were no events, and each is a dead letter of ${group}. If others publish there too, say which are yours, and the rest is skipped: topology: { topics: { ${JSON.stringify(topic)}: ownEvents } } with ownEvents of @corebus/core/envelopes, or an in of your own (said once)`,
+      `${MANY} messages of ${topic} within a minute were no events, and group ${group} has given up on each of them. If others publish there too, say which are yours, and the rest is skipped: topology: { topics: { ${JSON.stringify(topic)}: ownEvents } } with ownEvents of @corebus/core/envelopes, or an in of your own (said once)`,
     )
   }
 }
