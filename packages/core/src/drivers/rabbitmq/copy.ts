@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Keeps } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import type { Address } from './names.ts'
 import { BROKERS, ESCAPED, type Headers, headerBytes, headersOf, idOf, OURS, type Outgoing, type Raw } from './wire.ts'
 
 const LEFT_BEHIND: ReadonlySet<string> = new Set([OURS.deadAt, OURS.deadTopic, OURS.deadGroup, OURS.deadUntil, OURS.delay])
@@ -31,11 +32,16 @@ export function cutToFit(headers: Headers, over: Headers): Headers {
   return cut
 }
 
-/**
- * The same message again, every property and header as it was, with `over` laid over the headers and without what the broker wrote into them.
- * `delayPlace` begins the names of our delay queues.
- */
-export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps = 'all'): Outgoing {
+export interface CopyOptions {
+  /** Begins the names of our delay queues. */
+  readonly delayPlace: string
+  /** Where the messages of its group are published as a rule: a copy that says nothing of it was published there. */
+  readonly home: Address
+  readonly keeps?: Keeps
+}
+
+/** The same message again, every property and header as it was, with `over` laid over the headers and without what the broker wrote into them. */
+export function copyOf(raw: Raw, over: Headers, { delayPlace, home, keeps = 'all' }: CopyOptions): Outgoing {
   if (keeps !== 'all') return lessOf(raw, over, keeps)
   const { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId } = raw.properties
   const { expiration, userId } = raw.properties
@@ -51,19 +57,23 @@ export function copyOf(raw: Raw, over: Headers, delayPlace: string, keeps: Keeps
   if (expiration !== undefined) headers[OURS.expiration] = expiration
   if (userId !== undefined) headers[OURS.userId] = userId
   if (idOf(raw.properties) === undefined) headers[OURS.id] = randomUUID()
-  Object.assign(headers, firstPlaceOf(raw))
+  const { exchange, routingKey } = addressOf(raw, home)
+  // A million of them may be moved to their first group: what goes without saying is not written.
+  if (exchange !== home.exchange || routingKey !== home.routingKey) {
+    headers[OURS.exchange] = exchange
+    headers[OURS.routingKey] = routingKey
+  }
   Object.assign(headers, cutToFit(headers, over))
   const kept = { contentType, contentEncoding, deliveryMode, priority, correlationId, replyTo, messageId, timestamp, type, appId }
   return { body: raw.content, properties: { ...kept, mandatory: true, headers } }
 }
 
-/** Where it was published the first time. Only what came through the default exchange can be a copy, which says so itself. */
-export function firstPlaceOf({ fields, properties }: Raw): Readonly<Record<string, string>> {
+/** Where it was published the first time. Only what came through the default exchange can be a copy, which says so itself unless that was at home. */
+export function addressOf({ fields, properties }: Raw, home: Address): Address {
+  if (fields.exchange !== '') return fields
   const before = headersOf(properties)
-  const [exchange, key] = [before[OURS.exchange], before[OURS.routingKey]]
-  if (fields.exchange === '' && typeof exchange === 'string' && typeof key === 'string')
-    return { [OURS.exchange]: exchange, [OURS.routingKey]: key }
-  return { [OURS.exchange]: fields.exchange, [OURS.routingKey]: fields.routingKey }
+  const [exchange, routingKey] = [before[OURS.exchange], before[OURS.routingKey]]
+  return typeof exchange === 'string' && typeof routingKey === 'string' ? { exchange, routingKey } : home
 }
 
 /** Without anything of its author's but its id, its key, and perhaps its body: each may be what cannot be written. */

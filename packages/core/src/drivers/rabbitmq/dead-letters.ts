@@ -81,7 +81,10 @@ export class Letters {
   replay(filter: DeadLetterFilter, headers: Message['headers'], pace?: ReplayPace): Promise<number> {
     const { names, publisher, targets } = this.#options
     const handBack = async ({ raw, message, group }: Letter): Promise<boolean> => {
-      await publisher.store(targets.work(message.topic, group), copyOf(raw, headers, names.delay('')))
+      await publisher.store(
+        targets.work(message.topic, group),
+        copyOf(raw, headers, { delayPlace: names.delay(''), home: names.home(message.topic) }),
+      )
       return true
     }
     return this.#each(filter, new LetterBatches(handBack, pace))

@@ -111,7 +111,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     subscribe: (wanted) => subscribe(wanted, context),
     raw({ receipt, original }) {
       if (!(receipt instanceof Receipt)) throw new TypeError('this delivery is of another driver')
-      return rawOf(receipt.raw, original === true)
+      return rawOf(receipt.raw, original === true, receipt.reader.home)
     },
     tail: async ({ topic, onMessages }) =>
       openTail({ topic, onMessages, bindings: await watched(topic, topology, names), link: consuming, clock, timeoutMs }),

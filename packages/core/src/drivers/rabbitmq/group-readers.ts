@@ -1,6 +1,7 @@
 import type { SubscribeOptions } from '../../driver.ts'
 import type { HandedBack } from './handed-back.ts'
 import type { MembershipContext } from './membership.ts'
+import type { Address } from './names.ts'
 import { Reader } from './reader.ts'
 import type { OurSource } from './registry.ts'
 import { Split } from './split.ts'
@@ -51,6 +52,7 @@ function own(limit: number, { topic, source, subscribed, context, handedBack, on
     onLost,
     onClosed,
     queue: names.work(topic, group),
+    home: source && 'queue' in source ? atQueue(source.queue) : names.home(topic),
     // An exchange of others may have any name in front of it. Copies come through the default exchange.
     isOriginal: ({ fields }) => (source ? fields.exchange !== '' : fields.exchange === names.topic(topic)),
     unsettledBefore(raw) {
@@ -72,7 +74,11 @@ function theirs(queue: string, limit: number, { topic, subscribed, context, they
     onLost,
     onClosed,
     queue,
+    home: atQueue(queue),
     isOriginal: () => true,
     unsettledBefore: (raw) => (theyCount() ? unsettledBefore(raw, link.counter) : Number(raw.fields.redelivered)),
   })
 }
+
+/** What is published straight into a queue goes through the default exchange. */
+const atQueue = (queue: string): Address => ({ exchange: '', routingKey: queue })

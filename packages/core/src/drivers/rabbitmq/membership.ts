@@ -177,7 +177,8 @@ export class Membership implements TopicMembership {
         continue
       }
       for (const receipt of mine) receipt.state = 'settling'
-      const stored = await Promise.allSettled(mine.map(async ({ raw }) => publisher.store(target, copyOf(raw, {}, names.delay('')))))
+      const copying = { delayPlace: names.delay(''), home: reader.home }
+      const stored = await Promise.allSettled(mine.map(async ({ raw }) => publisher.store(target, copyOf(raw, {}, copying))))
       // What could not be stored the broker takes back with the channel, and counts it.
       await reader.acknowledge(mine.filter((_, i) => stored[i]?.status === 'fulfilled'))
     }

@@ -1,10 +1,18 @@
 import { hashOf } from '../names.ts'
 
+/** Where a message was published. */
+export interface Address {
+  readonly exchange: string
+  readonly routingKey: string
+}
+
 /** Names on the broker. Topics and groups have no colon, so nothing of ours can be taken for something of another topic or group. */
 export interface Names {
   readonly prefix: string
   /** The exchange that everybody publishes to. It may have a name of its own; everything else is named by the topic. */
   readonly topic: (topic: string) => string
+  /** Where messages of a topic are published: its exchange, and its name as the routing key. */
+  readonly home: (topic: string) => Address
   /** The exchange behind it, which the groups' queues are bound to. */
   readonly groups: (topic: string) => string
   /** Where that one sends what no queue takes, and the queue behind it. */
@@ -40,9 +48,11 @@ const HASH_CHARS = 32
 export function namesWith(prefix: string, exchanges: Readonly<Record<string, string>> = {}): Names {
   const name = (rest: string) => fitting(`${prefix}${rest}`)
   const said = new Map(Object.entries(exchanges))
+  const exchange = (topic: string) => said.get(topic) ?? name(topic)
   return {
     prefix,
-    topic: (topic) => said.get(topic) ?? name(topic),
+    topic: exchange,
+    home: (topic) => ({ exchange: exchange(topic), routingKey: topic }),
     groups: (topic) => name(`${topic}:groups`),
     unclaimedExchange: (topic) => name(`${topic}:unclaimed`),
     unclaimed: (topic) => name(`${topic}.unclaimed`),

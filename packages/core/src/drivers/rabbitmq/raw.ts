@@ -1,10 +1,11 @@
 import type { Properties, Raw as RawMessage } from '../../driver.ts'
 import { setHeader } from '../headers.ts'
-import { firstPlaceOf } from './copy.ts'
+import { addressOf } from './copy.ts'
+import type { Address } from './names.ts'
 import { BROKERS, ESCAPED, type Headers, HIDDEN, headersOf, OURS, type Raw, readable } from './wire.ts'
 
 /** What its author wrote, as bytes, and where it was published the first time: a copy says of itself what it was before. */
-export function rawOf(raw: Raw, isOriginal: boolean): RawMessage {
+export function rawOf(raw: Raw, isOriginal: boolean, home: Address): RawMessage {
   const { fields, properties } = raw
   const own = headersOf(properties)
   const headers: Record<string, Uint8Array> = Object.create(null)
@@ -12,14 +13,14 @@ export function rawOf(raw: Raw, isOriginal: boolean): RawMessage {
     if (HIDDEN.has(name) || BROKERS.test(name)) continue
     setHeader(headers, name.startsWith(ESCAPED) ? name.slice(ESCAPED.length) : name, bytesOf(own[name]))
   }
-  const place = isOriginal ? undefined : firstPlaceOf(raw)
+  const { exchange, routingKey } = isOriginal ? fields : addressOf(raw, home)
   const key = own[OURS.key]
   return {
     ...(key !== undefined && { key: bytesOf(key) }),
     headers,
     properties: propertiesOf(properties, own),
-    exchange: place?.[OURS.exchange] ?? fields.exchange,
-    routingKey: place?.[OURS.routingKey] ?? fields.routingKey,
+    exchange,
+    routingKey,
   }
 }
 

@@ -6,6 +6,7 @@ import { CorebusError } from '../../errors.ts'
 import { Acks } from './acks.ts'
 import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
+import type { Address } from './names.ts'
 import { tagged } from './read-up-to.ts'
 import { Receipt } from './receipt.ts'
 import type { Raw } from './wire.ts'
@@ -14,6 +15,8 @@ export interface ReaderOptions {
   readonly topic: string
   readonly group: string
   readonly queue: string
+  /** Where its messages are published as a rule. */
+  readonly home: Address
   /** It comes from where users publish, and is none of our copies. */
   readonly isOriginal: (raw: Raw) => boolean
   readonly limit: number
@@ -50,6 +53,7 @@ const MOST_LOOKS = 100
 export class Reader {
   readonly topic: string
   readonly group: string
+  readonly home: Address
   readonly isOriginal: ReaderOptions['isOriginal']
   readonly #options: ReaderOptions
   /** In the order of their tags. */
@@ -68,6 +72,7 @@ export class Reader {
     this.#options = options
     this.topic = options.topic
     this.group = options.group
+    this.home = options.home
     this.isOriginal = options.isOriginal
     this.#limit = Math.min(options.limit, MOST_PREFETCH)
   }

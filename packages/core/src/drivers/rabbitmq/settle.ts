@@ -89,19 +89,20 @@ function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { 
   const { topic, group } = receipt.reader
   const { headers } = settlement
   const declared = topology.group(topic, group)
+  const copying = { delayPlace: names.delay(''), home: receipt.reader.home }
   switch (settlement.kind) {
     case 'retry': {
       const waits = settlement.afterMs > 0 && !(declared && isBare(declared))
       const ms = waits ? (placeFor(declared?.delays ?? [], settlement.afterMs) ?? Math.round(settlement.afterMs)) : 0
       const target = ms === 0 ? targets.work(topic, group) : targets.delayed(topic, group, ms)
-      return { target, outgoing: copyOf(receipt.raw, headers, names.delay('')) }
+      return { target, outgoing: copyOf(receipt.raw, headers, copying) }
     }
     case 'deadLetter': {
       const place = declared?.place
       if (!place) throw new CorebusError('NO_PLACE', `group ${group} on topic ${topic} declared no dead letters, and has one`)
       const ttlMs = place.shared ? place.ttlMs : undefined
       const burial = burialHeaders({ topic, group, at: clock.now(), ...(ttlMs !== undefined && { ttlMs }) })
-      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, names.delay(''), settlement.keeps)
+      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, { ...copying, ...(settlement.keeps && { keeps: settlement.keeps }) })
       if (ttlMs !== undefined) outgoing.properties.expiration = ttlMs
       return { target: targets.dead(topic, group, place), outgoing }
     }

@@ -32,6 +32,7 @@ export async function takeOver({ topic, group, signal, ...options }: TakeOverOpt
   const left = async () => ((await declarer.count(queue))?.ready ?? 0) > 0
   if (!(await left())) return true
   const deadline = monotonic(clock) + withinMs
+  const copying = { delayPlace: names.delay(''), home: names.home(topic) }
   return declarer.separately(async (channel) => {
     const moving = new Map<Raw, Promise<boolean>>()
     const gone = new AbortController()
@@ -53,7 +54,7 @@ export async function takeOver({ topic, group, signal, ...options }: TakeOverOpt
 
   async function stored(raw: Raw): Promise<boolean> {
     try {
-      await options.publisher.store(options.targets.work(topic, group), copyOf(raw, {}, names.delay('')))
+      await options.publisher.store(options.targets.work(topic, group), copyOf(raw, {}, copying))
       return true
     } catch {
       // It stays where it is: the channel's end gives it back.

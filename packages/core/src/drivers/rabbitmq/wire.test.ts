@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Message } from '../../driver.ts'
 import { copyOf } from './copy.ts'
+import { rawOf } from './raw.ts'
 import { countHeaderOf, fromAmqp, type Raw, toAmqp, unsettledBefore } from './wire.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -17,8 +18,8 @@ const arrived = (sent: Parameters<typeof toAmqp>[0]) => {
   return fromAmqp(raw({ ...properties }, body), sent.topic)
 }
 
-/** Every copy says where its original was published. */
-const FIRST_PLACE = { 'corebus-amqp-exchange': 't', 'corebus-amqp-routing-key': 't' }
+/** Where messages of the topic are published as a rule. */
+const home = { exchange: 't', routingKey: 't' }
 
 test('what is sent is what arrives: ids, keys, headers of any name, tombstones', () => {
   const all: readonly Message[] = [
@@ -76,9 +77,8 @@ test('a copy lays its headers over, gives an id to what has none, and takes off 
     'x-first-death-queue': ours.queue,
     'x-first-death-reason': 'expired',
   }
-  const { properties } = copyOf(raw({ headers: before }), { 'corebus-attempt': '2' }, 'corebus:delay.')
+  const { properties } = copyOf(raw({ headers: before }), { 'corebus-attempt': '2' }, { delayPlace: 'corebus:delay.', home })
   expect(properties.headers).toEqual({
-    ...FIRST_PLACE,
     mine: 1,
     'corebus-attempt': '2',
     'corebus-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -88,7 +88,7 @@ test('a copy lays its headers over, gives an id to what has none, and takes off 
 test('the error is cut until it fits beside what the message has, its stack first, and nothing else', () => {
   const big = raw({ messageId: 'a', headers: { big: 'x'.repeat(40_000) } })
   const over = { 'corebus-error': 'é'.repeat(1_000), 'corebus-error-stack': 's'.repeat(40_000), 'corebus-attempt': '2' }
-  const headers = copyOf(big, over, 'd.').properties.headers as Record<string, string>
+  const headers = copyOf(big, over, { delayPlace: 'd.', home }).properties.headers as Record<string, string>
   expect(headers).toMatchObject({ 'corebus-error': 'é'.repeat(1_000), 'corebus-attempt': '2' })
   expect(headers['corebus-error-stack']?.length).toBeGreaterThan(20_000)
   expect(JSON.stringify(headers).length).toBeLessThan(65_000)
@@ -97,8 +97,26 @@ test('the error is cut until it fits beside what the message has, its stack firs
 test('where even that is too much the copy is refused, and may be asked for with less of the message', () => {
   const huge = raw({ messageId: 'a', type: 't', timestamp: 2 ** 64, headers: { big: 'x'.repeat(64_600), 'corebus-key': 'k' } })
   const over = { 'corebus-error': 'no', 'corebus-attempt': '2' }
-  expect(() => copyOf(huge, over, 'd.')).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }))
-  const body = copyOf(huge, over, 'd.', 'body')
+  expect(() => copyOf(huge, over, { delayPlace: 'd.', home })).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }))
+  const body = copyOf(huge, over, { delayPlace: 'd.', home, keeps: 'body' })
   expect([body.body.toString(), body.properties.headers]).toEqual(['{}', { 'corebus-id': 'a', 'corebus-key': 'k', ...over }])
-  expect(copyOf(huge, over, 'd.', 'nothing').body).toHaveLength(0)
+  expect(copyOf(huge, over, { delayPlace: 'd.', home, keeps: 'nothing' }).body).toHaveLength(0)
+})
+
+test('a copy says where its original was published, unless that was at home', () => {
+  const placed = (exchange: string, routingKey: string, headers: Record<string, string> = {}): Raw => {
+    const { fields, ...rest } = raw({ messageId: 'a', headers })
+    return { ...rest, fields: { ...fields, exchange, routingKey } } as Raw
+  }
+  const copied = (of: Raw) => copyOf(of, {}, { delayPlace: 'd.', home }).properties.headers as Record<string, string>
+  const noted = { 'corebus-amqp-exchange': 'shop', 'corebus-amqp-routing-key': 'order.eu' }
+  expect(copied(placed('t', 't'))).toEqual({})
+  expect(copied(placed('shop', 'order.eu'))).toEqual(noted)
+  expect(copied(placed('t', 'other'))).toEqual({ 'corebus-amqp-exchange': 't', 'corebus-amqp-routing-key': 'other' })
+  // Copies come through the default exchange, and their copies say the same.
+  expect(copied(placed('', 't:g', noted))).toEqual(noted)
+  expect(copied(placed('', 't:g'))).toEqual({})
+  expect(rawOf(placed('', 't:g', noted), false, home)).toMatchObject({ exchange: 'shop', routingKey: 'order.eu' })
+  expect(rawOf(placed('', 't:g'), false, home)).toMatchObject(home)
+  expect(rawOf(placed('', 'theirs'), true, home)).toMatchObject({ exchange: '', routingKey: 'theirs' })
 })
