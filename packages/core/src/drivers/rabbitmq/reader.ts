@@ -1,4 +1,4 @@
-import type { Channel, ChannelModel } from 'amqplib'
+import type { ChannelModel } from 'amqplib'
 import { type Clock, real, sleep } from '../../clock.ts'
 import { LinkedList } from '../../collections/linked-list.ts'
 import type { Delivery, Message } from '../../driver.ts'
@@ -6,6 +6,7 @@ import { CorebusError } from '../../errors.ts'
 import { Acks } from './acks.ts'
 import { closeChannel } from './close-channel.ts'
 import { Credit, type Step } from './credit.ts'
+import type { Line } from './line.ts'
 import type { Address } from './names.ts'
 import { tagged } from './read-up-to.ts'
 import { Receipt } from './receipt.ts'
@@ -26,16 +27,6 @@ export interface ReaderOptions {
   readonly onLost: (deliveries: readonly Delivery[]) => void
   /** The channel is gone, with everything that was out. */
   readonly onClosed: (error: Error) => void
-}
-
-/** What belongs to one channel and ends with it. */
-interface Line {
-  readonly channel: Channel
-  readonly credit: Credit
-  readonly acks: Acks
-  newest: number
-  consumer: string
-  open: boolean
 }
 
 /** Past the oldest unsettled one, in limits; the last two are what may be under way. */
