@@ -114,7 +114,7 @@ describe.skipIf(!url)('documented bytes on RabbitMQ', () => {
     channel.publish('ce-amqp-structured', '', Buffer.from(JSON.stringify(event)), { contentType: 'application/cloudevents+json' })
     await eventually(binary.messages).toMatchObject([{ data: { id: 1 }, source: '/shop' }])
     await eventually(structured.messages).toMatchObject([{ data: { id: 2 }, source: '/shop' }])
-    expect([binary.handled[0]?.context.id, structured.handled[0]?.context.id]).toEqual(['/shop/e1', '/shop/e2'])
+    expect([binary.handled[0]?.context.id, structured.handled[0]?.context.id]).toEqual(['/shop e1', '/shop e2'])
 
     const { queue } = await channel.assertQueue('', { exclusive: true })
     await channel.bindQueue(queue, 'ce-amqp-binary', '')
