@@ -27,7 +27,7 @@ const BESIDE: Readonly<Record<SourceKind, readonly string[]>> = {
 }
 export const KINDS = Object.keys(BESIDE) as readonly SourceKind[]
 
-/** Of a handler, a class or a function. */
+/** The option `from` of a handler, a class or a function. */
 export const FROM: Option = {
   default: "`'earliest'`",
   must: given(
@@ -83,7 +83,7 @@ export function kindOf(source: Source): SourceKind {
   return KINDS.find((kind) => kind in source) as SourceKind
 }
 
-/** For messages to people: `queue shop.billing`. */
+/** A source as messages to people call it: `queue shop.billing`. */
 export function sourceWords(source: Source): string {
   const kind = kindOf(source)
   return `${kind} ${(source as unknown as Record<string, string>)[kind]}`

@@ -33,7 +33,7 @@ export interface ContextOptions {
   readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly logger: Logger
   readonly owner: Publishing
-  /** For what of a message is only on the broker. */
+  /** The driver is asked for what only the broker has of a message. */
   readonly driver?: Pick<Driver, 'raw'> | undefined
 }
 

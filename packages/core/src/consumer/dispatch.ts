@@ -34,7 +34,7 @@ export interface DispatchOptions {
   readonly outlet: Outlet
   /** The others of the group, where they can be known. */
   readonly members?: Pick<Members, 'handles'> | undefined
-  /** For what of a message is only on the broker. */
+  /** The driver is asked for what only the broker has of a message. */
   readonly driver?: Pick<Driver, 'raw'> | undefined
   /** A message without an id is handled, of which the inbox cannot know. */
   readonly onWithoutId?: (message: Message) => void

@@ -27,7 +27,7 @@ export type Now<T> = T | Promise<T>
 
 export interface FindOptions {
   readonly unknown: 'skip' | 'deadLetter'
-  /** For what of a message is only on the broker. */
+  /** The driver is asked for what only the broker has of a message. */
   readonly driver?: Pick<Driver, 'raw'> | undefined
 }
 
@@ -50,7 +50,7 @@ export function unhandled(name: string, unknown: FindOptions['unknown']): Found 
   return { ...nobody('unknown-event', new CorebusError('UNKNOWN_EVENT', why)), event: name }
 }
 
-/** For the handler that takes a message as it is. */
+/** Decodes a message for the handler that takes messages as they are. */
 export function decoded(call: Call, plan: HandlerPlan, { driver }: FindOptions, json?: unknown): Now<Found> {
   const { on, where } = plan.spec
   if (on.kind !== 'message') throw new Error(`${where} is no message handler`)

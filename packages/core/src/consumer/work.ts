@@ -20,7 +20,7 @@ export interface Running extends Iterable<Work> {
 /** A delivery from its arrival to its settlement. */
 export class Work implements Job, Call, Counts, Linked {
   readonly delivery: Delivery
-  /** Of one without an id of its own: with the one that its envelope has told meanwhile, for logs. */
+  /** The message as logs name it: one without an id of its own has the id that its envelope has told meanwhile. */
   message: Message
   readonly topic: TopicPlan
   readonly lane: string | undefined

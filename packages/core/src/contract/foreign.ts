@@ -6,7 +6,7 @@ export interface ExchangeSource {
   readonly exchange: string
   /** Routing keys, or patterns with * and # where it is a topic exchange. Default: one that is empty, which a fanout needs. */
   readonly bind?: string | readonly string[]
-  /** For a headers exchange, instead of `bind`: { 'x-match': 'all', kind: 'order' }. */
+  /** What a headers exchange is bound with, instead of `bind`: { 'x-match': 'all', kind: 'order' }. */
   readonly arguments?: Readonly<Record<string, string | number | boolean>>
 }
 

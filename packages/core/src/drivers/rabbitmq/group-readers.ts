@@ -40,18 +40,12 @@ export function groupReaders(options: GroupReadersOptions): GroupReaders {
 }
 
 /** The group's own queue. */
-function own(limit: number, { topic, source, subscribed, context, handedBack, onClosed }: GroupReadersOptions): Reader {
-  const { names, link, clock } = context
-  const { group, onDeliveries, onLost } = subscribed
+function own(limit: number, options: GroupReadersOptions): Reader {
+  const { topic, source, subscribed, context, handedBack } = options
+  const { names, link } = context
   return new Reader({
-    topic,
-    group,
-    clock,
-    limit,
-    onDeliveries,
-    onLost,
-    onClosed,
-    queue: names.work(topic, group),
+    ...shared(limit, options),
+    queue: names.work(topic, subscribed.group),
     home: source && 'queue' in source ? atQueue(source.queue) : names.home(topic),
     // An exchange of others may have any name in front of it. Copies come through the default exchange.
     isOriginal: ({ fields }) => (source ? fields.exchange !== '' : fields.exchange === names.topic(topic)),
@@ -62,22 +56,22 @@ function own(limit: number, { topic, source, subscribed, context, handedBack, on
   })
 }
 
-function theirs(queue: string, limit: number, { topic, subscribed, context, theyCount, onClosed }: GroupReadersOptions): Reader {
-  const { link, clock } = context
-  const { group, onDeliveries, onLost } = subscribed
+/** A queue of others. */
+function theirs(queue: string, limit: number, options: GroupReadersOptions): Reader {
+  const { context, theyCount } = options
   return new Reader({
-    topic,
-    group,
-    clock,
-    limit,
-    onDeliveries,
-    onLost,
-    onClosed,
+    ...shared(limit, options),
     queue,
     home: atQueue(queue),
     isOriginal: () => true,
-    unsettledBefore: (raw) => (theyCount() ? unsettledBefore(raw, link.counter) : Number(raw.fields.redelivered)),
+    unsettledBefore: (raw) => (theyCount() ? unsettledBefore(raw, context.link.counter) : Number(raw.fields.redelivered)),
   })
+}
+
+/** The options that both kinds of queue are read with. */
+function shared(limit: number, { topic, subscribed, context, onClosed }: GroupReadersOptions) {
+  const { group, onDeliveries, onLost } = subscribed
+  return { topic, group, limit, onDeliveries, onLost, onClosed, clock: context.clock }
 }
 
 /** What is published straight into a queue goes through the default exchange. */

@@ -120,3 +120,17 @@ test('a copy says where its original was published, unless that was at home', ()
   expect(rawOf(placed('', 't:g'), false, home)).toMatchObject(home)
   expect(rawOf(placed('', 'theirs'), true, home)).toMatchObject({ exchange: '', routingKey: 'theirs' })
 })
+
+test('a property, an exchange or a routing key that AMQP has no room for is refused by its name, before the client meets it', () => {
+  const sent = (correlationId: string) => toAmqp({ ...message, properties: { correlationId, replyTo: 'answers' } }, NOW)
+  expect(sent('x'.repeat(255)).properties).toMatchObject({ correlationId: 'x'.repeat(255), replyTo: 'answers' })
+  expect(() => sent('é'.repeat(128))).toThrow(
+    expect.objectContaining({ code: 'TOO_LARGE', message: expect.stringContaining('properties.correlationId has 256 bytes') }),
+  )
+  for (const name of ['exchange', 'routingKey'] as const) {
+    const target = { exchange: 'shop', [name]: 'x'.repeat(256) }
+    expect(() => toAmqp({ ...message, target }, NOW)).toThrow(
+      expect.objectContaining({ code: 'TOO_LARGE', message: expect.stringContaining(`${name} has 256 bytes`) }),
+    )
+  }
+})

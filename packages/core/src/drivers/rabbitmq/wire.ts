@@ -48,7 +48,9 @@ const LONGEST_SHORT_STRING_BYTES = 255
 
 /** @throws CorebusError TOO_LARGE, TARGET. The layout on the wire: the body as it is, `message-id`, `content-type`, `timestamp` and `type` (the event's name) as properties, everything else as headers. */
 export function toAmqp(message: Message, now: number): Outgoing {
-  const { id, key, headers, body, tombstone, event } = message
+  const { id, key, headers, body, tombstone, event, target } = message
+  checkLength('exchange', target?.exchange)
+  checkLength('routingKey', target?.routingKey)
   const table: Record<string, string> = {}
   for (const name in headers) table[BROKERS.test(name) ? ESCAPED + name : name] = headers[name] as string
   const properties: Options.Publish = { mandatory: true, headers: table, deliveryMode: 2, timestamp: Math.floor(now / 1_000) }
@@ -63,7 +65,7 @@ export function toAmqp(message: Message, now: number): Outgoing {
   if (tombstone) table[OURS.tombstone] = 'true'
   if (isShort(id)) properties.messageId = id
   else table[OURS.id] = id
-  if (message.properties) Object.assign(properties, amqpProperties(message.properties, message.target !== undefined))
+  if (message.properties) Object.assign(properties, amqpProperties(message.properties, target !== undefined))
   const bytes = headerBytes(table)
   if (bytes > MOST_HEADER_BYTES)
     throw new CorebusError('TOO_LARGE', `its headers have ${bytes} bytes, on RabbitMQ at most ${MOST_HEADER_BYTES} are possible`)
@@ -78,11 +80,25 @@ function amqpProperties({ timestamp, expiration, priority, ...others }: Properti
       'expiration and priority go with { exchange }: in a topic of ours a message that expires would be lost',
     )
   const said: Options.Publish = {}
-  for (const [name, value] of Object.entries(others)) if (value !== undefined) Object.assign(said, { [name]: value })
+  for (const [name, value] of Object.entries(others)) {
+    if (value === undefined) continue
+    checkLength(`properties.${name}`, value)
+    Object.assign(said, { [name]: value })
+  }
   if (timestamp !== undefined) said.timestamp = Math.floor(timestamp / 1_000)
   if (expiration !== undefined) said.expiration = String(Math.max(Math.round(expiration), 0))
   if (priority !== undefined) said.priority = priority
   return said
+}
+
+/** The client would throw a RangeError when it writes, in the middle of other messages. @throws CorebusError TOO_LARGE */
+function checkLength(name: string, text = ''): void {
+  if (isShort(text)) return
+  const bytes = Buffer.byteLength(text)
+  throw new CorebusError(
+    'TOO_LARGE',
+    `${name} has ${bytes} bytes, and AMQP has room for ${LONGEST_SHORT_STRING_BYTES}: make it shorter, or send it as a header`,
+  )
 }
 
 function isShort(text: string): boolean {
