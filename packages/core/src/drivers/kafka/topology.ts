@@ -1,7 +1,7 @@
 import type { Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
-import { failureOf, heldByOthers, inWords, noSuchTopic, readTwice, wrongSource } from './failure.ts'
+import { failureOf, heldByOthers, inWords, isUnknownTopic, noSuchTopic, readTwice, wrongSource } from './failure.ts'
 import { PROTOCOL } from './group/assigner.ts'
 import type { Names } from './names.ts'
 import { lacking, type Needed, type NeededOptions, neededBy, SHARED } from './needed.ts'
@@ -172,17 +172,26 @@ export class Topology {
 
   /** What is copied into them fits, whatever their topics take. */
   async #roomy(topics: readonly Needed[]): Promise<readonly NewTopic[]> {
-    const { client } = this.#options
     const originals = [...new Set(topics.flatMap(({ copiesOf = [] }) => copiesOf))]
-    const sizes = new Map(
-      await Promise.all(originals.map(async (name) => [name, Number((await client.configOf(name)).get(LARGEST))] as const)),
-    )
+    const sizes = new Map(await Promise.all(originals.map(async (name) => [name, await this.#largest(name)] as const)))
     return topics.map(({ topic, partitions, config, copiesOf = [] }) => {
       const largest = Math.max(...copiesOf.map((name) => sizes.get(name) || 0))
       const roomy = { topic, partitions, config: largest > 0 ? { ...config, [LARGEST]: String(largest + ROOM_BYTES) } : config }
       this.#know(roomy)
       return roomy
     })
+  }
+
+  /** How large a record of a topic may be. A broker that has only just started, or a topic that was only just made, is asked again. */
+  async #largest(topic: string): Promise<number> {
+    for (let look = 1; ; look++) {
+      try {
+        return Number((await this.#options.client.configOf(topic)).get(LARGEST))
+      } catch (thrown) {
+        if (look === VISIBLE_LOOKS || !isUnknownTopic(failureOf(thrown))) throw thrown
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    }
   }
 
   /** Of several topics Kafka makes those that it does not refuse: so it is asked first. @throws CorebusError TOPOLOGY */

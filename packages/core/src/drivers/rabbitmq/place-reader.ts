@@ -1,5 +1,5 @@
 import type { Channel } from 'amqplib'
-import type { Clock } from '../../clock.ts'
+import { type Clock, sleep } from '../../clock.ts'
 import type { Declarer } from './declare.ts'
 import { readUpTo, tagged } from './read-up-to.ts'
 import type { Raw } from './wire.ts'
@@ -28,6 +28,8 @@ export const PAGE = 500
 const NOTHING: ReadonlySet<Raw> = new Set()
 /** A busy broker may take longer than one waits for it: so often it is asked again for what it says is there. */
 const MOST_EMPTY_PAGES = 3
+const BACK_WITHIN_MS = 2_000
+const LOOK_EVERY_MS = 10
 
 /** Reads the queues of dead letters, which are handed out for that: nobody else sees what is being read until it is back. */
 export class PlaceReader {
@@ -44,9 +46,11 @@ export class PlaceReader {
    * that nothing comes twice, and is back in its place then. @returns how many there were of those it may read
    */
   async read(queue: string, reading: Reading): Promise<number> {
-    const turn = (this.#looking.get(queue) ?? Promise.resolve()).then(() =>
-      this.#options.declarer.separately((channel) => this.#readAll(channel, queue, reading)),
-    )
+    const turn = (this.#looking.get(queue) ?? Promise.resolve()).then(async () => {
+      const { there, held } = await this.#options.declarer.separately((channel) => this.#readAll(channel, queue, reading))
+      await this.#back(queue, held)
+      return there
+    })
     this.#looking.set(
       queue,
       turn.catch(() => {}),
@@ -54,18 +58,26 @@ export class PlaceReader {
     return turn
   }
 
-  async #readAll(channel: Channel, queue: string, reading: Reading): Promise<number> {
+  /** A quorum queue takes back what a channel had a moment after RabbitMQ has said that the channel is closed. Somebody else may have taken it by then. */
+  async #back(queue: string, held: number): Promise<void> {
+    const { clock } = this.#options
+    for (let waited = 0; waited < BACK_WITHIN_MS && (await this.#ready(queue)) < held; waited += LOOK_EVERY_MS)
+      await sleep(clock, LOOK_EVERY_MS)
+  }
+
+  async #readAll(channel: Channel, queue: string, reading: Reading): Promise<{ readonly there: number; readonly held: number }> {
     const { work, firstPage = PAGE, largestPage = PAGE } = reading
     const leaving = new Leaving(channel)
     const there = await this.#there(queue, reading)
     let left = there
-    let [seen, empty] = [0, 0]
+    let [seen, empty, held] = [0, 0, 0]
     for (let isLast = left === 0; !isLast; ) {
       // Small at first: whatever is read comes first the next time, and is read again.
       const count = Math.min(Math.max(firstPage, Math.ceil(seen / 4)), largestPage, left)
       const { page, consumerTag } = await this.#page(channel, queue, count)
       const leaves = page.length > 0 ? await work(page) : NOTHING
       seen += page.length
+      held += page.length - leaves.size
       left -= page.length
       empty = page.length > 0 ? 0 : empty + 1
       isLast = left === 0 || empty === MOST_EMPTY_PAGES || (await this.#isEnough(queue, page, count, reading))
@@ -75,7 +87,7 @@ export class PlaceReader {
       // Not before it has passed on all acknowledgements does the broker answer this; closed before, it would forget some.
       if (isLast) await channel.cancel(consumerTag)
     }
-    return there
+    return { there, held }
   }
 
   async #there(queue: string, { most }: Reading): Promise<number> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { ExchangeSource, QueueSource } from '../../driver.ts'
+import { CorebusError } from '../../errors.ts'
 import { type Declarer, registryStream } from './declare.ts'
 
 /** One line of what was declared on this broker. */
@@ -42,8 +43,9 @@ export interface RegistryOptions {
   readonly append: (body: Buffer) => Promise<void>
 }
 
-/** A stream gives what it has at once: this long nothing comes only from one that has none. */
-const WITHIN_MS = 1_000
+/** RabbitMQ counts what a stream has every 5 s: one that gave nothing for longer, and is said to have nothing after that, is empty. */
+const EMPTY_AFTER_MS = 6_000
+const SILENT_AT_MOST_MS = 30_000
 /** Asked for its last entry it gives those written together with it. */
 const NEXT_WITHIN_MS = 30
 const PREFETCH = 1_000
@@ -104,20 +106,31 @@ export class Registry {
   }
 
   async #read(): Promise<void> {
-    const { declarer, queue } = this.#options
-    const exists = (await declarer.count(queue)) !== undefined
-    const end = exists ? ((await this.#collect('last')).at(-1)?.offset ?? -1) : -1
+    const end = await this.#end()
     if (end < this.#next - 1) {
       // Another one: the broker has lost all it had.
       this.#entries.clear()
       this.#next = 0
     }
     if (end < this.#next) return
-    for (const { offset, entry } of await this.#collect(this.#next, end)) {
+    for (const { offset, entry } of await this.#collect(this.#next, end, SILENT_AT_MOST_MS)) {
       if (offset < this.#next) continue
       this.#next = offset + 1
       if (entry) this.#remember(entry)
     }
+    if (this.#next <= end) throw silent(this.#options.queue)
+  }
+
+  /** The offset of the last entry, -1 when there is none. That nothing came is not enough to say so: a busy broker takes its time. */
+  async #end(): Promise<number> {
+    const { declarer, queue } = this.#options
+    if ((await declarer.count(queue)) === undefined) return -1
+    for (let waited = 0; waited < SILENT_AT_MOST_MS; waited += EMPTY_AFTER_MS) {
+      const last = (await this.#collect('last', Number.POSITIVE_INFINITY, EMPTY_AFTER_MS)).at(-1)
+      if (last) return last.offset
+      if (((await declarer.count(queue))?.ready ?? 0) === 0) return -1
+    }
+    throw silent(queue)
   }
 
   #remember(entry: Entry): void {
@@ -127,7 +140,7 @@ export class Registry {
   }
 
   /** Reads from `from` to the entry `to`, or until nothing more comes. */
-  #collect(from: number | 'last', to = Number.POSITIVE_INFINITY): Promise<readonly { offset: number; entry: Entry | undefined }[]> {
+  #collect(from: number | 'last', to: number, silentMs: number): Promise<readonly { offset: number; entry: Entry | undefined }[]> {
     const { declarer, queue, clock } = this.#options
     return declarer.read(async (channel) => {
       const found: { offset: number; entry: Entry | undefined }[] = []
@@ -135,7 +148,7 @@ export class Registry {
       const finished = new Promise<void>((resolve) => {
         finish = resolve
       })
-      let cancel = clock.after(WITHIN_MS, finish)
+      let cancel = clock.after(silentMs, finish)
       await channel.prefetch(PREFETCH)
       await channel.consume(
         queue,
@@ -146,7 +159,7 @@ export class Registry {
           found.push({ offset, entry: parsed(message.content) })
           cancel()
           if (offset >= to) finish()
-          else cancel = clock.after(from === 'last' ? NEXT_WITHIN_MS : WITHIN_MS, finish)
+          else cancel = clock.after(from === 'last' ? NEXT_WITHIN_MS : silentMs, finish)
         },
         { arguments: { 'x-stream-offset': from } },
       )
@@ -166,4 +179,9 @@ function parsed(body: Buffer): Entry | undefined {
   } catch {
     return undefined
   }
+}
+
+/** What cannot be read is not what is not there: whoever asked would find no letters, and no groups. */
+function silent(queue: string): CorebusError {
+  return new CorebusError('CONNECTION_LOST', `RabbitMQ has not handed out what is in queue ${queue} within ${SILENT_AT_MOST_MS / 1000} s`)
 }
