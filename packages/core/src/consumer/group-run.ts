@@ -1,6 +1,6 @@
 import { type Clock, Hold, monotonic, real, runtimeOf, sleep } from '../clock.ts'
+import { Bag } from '../collections/bag.ts'
 import { LinkedList } from '../collections/linked-list.ts'
-import { RenewedMap } from '../collections/renewed-map.ts'
 import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { type GroupPlan, subscriptionOf } from '../handlers/plan.ts'
@@ -43,9 +43,9 @@ export class GroupRun {
   readonly #options: GroupRunOptions
   readonly #lanes: Lanes<Work>
   readonly #limit: Limit
-  readonly #settler: Settler
+  readonly #settler: Settler<Work>
   /** Everything handed to us and not settled. */
-  readonly #ours = new RenewedMap<Delivery, Work>()
+  readonly #ours = new Bag<Work>()
   readonly #running = new LinkedList<Work>()
   readonly #suspects: Suspects
   readonly #decisions: Decisions
@@ -84,14 +84,14 @@ export class GroupRun {
     this.#settler = new Settler({
       subscription: () => this.#subscription ?? this.#subscribed.promise,
       clock: runtimeOf(clock),
-      onSettled: (settlements) => {
+      onSettled: (works) => {
         this.#lastSettledAt = monotonic(clock)
-        for (const { delivery } of settlements) this.#settled(delivery)
+        for (const work of works) this.#settled(work)
       },
-      onRefused: ({ delivery }, why) => this.#refusals.instead(this.#ours.get(delivery), why),
+      onRefused: (work, why) => this.#refusals.instead(work, why),
       onTrouble: (error, count, again) => {
         reportTrouble(options.observer, plan.group, { error, count, again })
-        if ([...this.#ours.keys()].every(({ unsettledBefore }) => unsettledBefore === 0)) this.#limit.begin()
+        if ([...this.#ours].every(({ delivery }) => delivery.unsettledBefore === 0)) this.#limit.begin()
       },
     })
   }
@@ -133,7 +133,7 @@ export class GroupRun {
 
   health(): GroupHealth {
     const { clock, plan } = this.#options
-    return healthOf([...this.#ours.values()], {
+    return healthOf([...this.#ours], {
       group: plan.group,
       state: this.#state.current,
       now: monotonic(clock),
@@ -201,7 +201,7 @@ export class GroupRun {
       observer.delivered(message, plan.group, delivery.unsettledBefore)
       const { crashes, isGivenUp } = this.#suspects.judge(delivery)
       const work = new Work(delivery, topic, { suspect: crashes > 0, now, oneTopic: plan.topics.size === 1, loop: this.#deadlines })
-      this.#ours.set(delivery, work)
+      this.#ours.add(work)
       if (crashes > 0) this.#limit.isolate()
       else if (!this.#suspects.areHere) this.#limit.arrived()
       if (isGivenUp) this.#settle(work, { verdict: crashed(crashes), event: undefined, plan: undefined })
@@ -212,11 +212,12 @@ export class GroupRun {
   }
 
   #lose(deliveries: readonly Delivery[]): void {
-    const lost = deliveries.map((delivery) => this.#ours.get(delivery)).filter((work) => work !== undefined)
+    const taken = new Set(deliveries)
+    const lost = [...this.#ours].filter(({ delivery }) => taken.has(delivery))
     if (lost.length === 0) return
     for (const work of lost) {
       work.lost = true
-      this.#ours.delete(work.delivery)
+      this.#ours.remove(work)
       this.#suspects.remove(work.delivery)
       this.#refusals.over(work)
       work.abort(new CorebusError('LOST', 'the message was taken from this process: it is or will be handled elsewhere'))
@@ -269,18 +270,17 @@ export class GroupRun {
     }
     work.outcome = outcome
     work.event = event
-    this.#settler.settle(outcome.settlement)
+    this.#settler.settle(work)
     return undefined
   }
 
   /** The broker has it: only now is it true that it was retried, or moved to the dead letters. */
-  #settled(delivery: Delivery): void {
-    const work = this.#ours.get(delivery)
-    if (!work) return // lost meanwhile, and not settled
+  #settled(work: Work): void {
+    if (work.lost) return // meanwhile, and not settled
     const { observer, plan } = this.#options
-    this.#ours.delete(delivery)
+    this.#ours.remove(work)
     this.#refusals.over(work)
-    this.#suspects.losses.forget(delivery.message)
+    this.#suspects.losses.forget(work.delivery.message)
     if (work.outcome) reportOutcome(observer, plan.group, work, work.outcome, work.event)
     if (work.outcome?.kind === 'deadLetter' || work.outcome?.kind === 'drop') this.#options.minute.dead++
     this.#survived(work)

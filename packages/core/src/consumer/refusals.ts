@@ -1,4 +1,3 @@
-import type { Settlement } from '../driver.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Decisions } from './decisions.ts'
 import { reportRefusal } from './report.ts'
@@ -26,20 +25,20 @@ export class Refusals {
     return this.#unstorable.size
   }
 
-  /** What is stored instead; undefined when nothing is left to ask for, and of what was lost meanwhile. */
-  instead(work: Work | undefined, why: Error): Settlement | undefined {
-    if (!work?.outcome) return undefined
+  /** Whether something else is to be stored instead: nothing of what was lost meanwhile, or where nothing is left to ask for. */
+  instead(work: Work, why: Error): boolean {
+    if (!work.outcome || work.lost) return false
     const { group, decisions, observer, onChange } = this.#options
     const less = decisions.afterRefusal(work, work.outcome, why)
     reportRefusal(observer, group, work, less, why)
     if (less) {
       work.outcome = less
-      return less.settlement
+      return true
     }
     work.unstorable = why
     this.#unstorable.add(work)
     onChange()
-    return undefined
+    return false
   }
 
   /** It is settled after all, or was taken from this process. */

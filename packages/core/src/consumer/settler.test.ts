@@ -4,9 +4,9 @@ import type { Delivery, Settlement, Subscription } from '../driver.ts'
 import { SettleError } from '../errors.ts'
 import { Settler } from './settler.ts'
 
-function ack(id: string): Settlement {
+function ack(id: string): { settlement: Settlement } {
   const delivery: Delivery = { message: { id, topic: 't', headers: {}, body: new Uint8Array() }, unsettledBefore: 0, receipt: undefined }
-  return { kind: 'ack', delivery }
+  return { settlement: { kind: 'ack', delivery } }
 }
 
 const idsOf = (settlements: readonly Settlement[]) => settlements.map(({ delivery }) => delivery.message.id).join(' ')
@@ -16,7 +16,7 @@ function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<v
   const clock = new VirtualClock()
   const calls: string[] = []
   const settled: string[] = []
-  const instead = new Map<string, Settlement>()
+  const instead = new Map<string, { readonly settlement: Settlement }>()
   const troubles: [message: string, count: number, again: boolean][] = []
   const broker: Subscription = {
     settle: async (settlements) => {
@@ -26,11 +26,15 @@ function settlerWith(answers: ((settlements: readonly Settlement[]) => Promise<v
     limit: () => undefined,
     stop: async () => undefined,
   }
-  const settler = new Settler({
+  const settler = new Settler<{ settlement: Settlement }>({
     subscription: () => subscription?.then(() => broker) ?? broker,
     clock,
-    onSettled: (settlements) => settled.push(idsOf(settlements)),
-    onRefused: (settlement) => instead.get(idsOf([settlement])),
+    onSettled: (batch) => settled.push(idsOf(batch.map(({ settlement }) => settlement))),
+    onRefused(one) {
+      const less = instead.get(idsOf([one.settlement]))
+      if (less) Object.assign(one, less)
+      return less !== undefined
+    },
     onTrouble: (error, count, again) => troubles.push([error.message, count, again]),
   })
   return { settler, clock, calls, settled, troubles, instead }

@@ -7,13 +7,18 @@ import { Spell } from './spell.ts'
 const SLOW_MS = 200
 const MOST_OUT = 8
 
-export interface SettlerOptions {
+/** Something that was handled, and what the broker is to do with it now: another settlement once it has refused one. */
+export interface Decided {
+  readonly settlement: Settlement
+}
+
+export interface SettlerOptions<D extends Decided> {
   /** Deliveries may come, and be handled, before the subscription is there. */
   readonly subscription: () => Subscription | Promise<Subscription>
   readonly clock: Clock
-  readonly onSettled: (settlements: readonly Settlement[]) => void
-  /** The broker refuses it for good. Returns what is to be stored instead, or undefined when nothing is left to ask for: it is tried again by itself, and `onTrouble` says no more of it. */
-  readonly onRefused: (settlement: Settlement, why: Error) => Settlement | undefined
+  readonly onSettled: (batch: readonly D[]) => void
+  /** The broker refuses it for good. Returns whether it has another settlement now. When nothing is left to ask for it is tried again by itself, and `onTrouble` says no more of it. */
+  readonly onRefused: (one: D, why: Error) => boolean
   /** What could not be settled is tried again, told once per bad spell; or, while this ends, it is not. */
   readonly onTrouble: (error: Error, count: number, again: boolean) => void
 }
@@ -22,14 +27,14 @@ export interface SettlerOptions {
  * Collects settlements into batches. One batch is out at a time, and another when that takes long: one place that answers nothing must not hold
  * what goes elsewhere. What could not be stored stays unsettled and is tried again later, and what comes meanwhile does not wait for it.
  */
-export class Settler {
-  readonly #options: SettlerOptions
+export class Settler<D extends Decided> {
+  readonly #options: SettlerOptions<D>
   readonly #closing = new AbortController()
-  #waiting: Settlement[] = []
+  #waiting: D[] = []
   /** What the broker could not store now, and what it refuses in every form. */
-  readonly #troubled = new Spell()
-  readonly #refused = new Spell()
-  readonly #later = new Set<Spell>()
+  readonly #troubled = new Spell<D>()
+  readonly #refused = new Spell<D>()
+  readonly #later = new Set<Spell<D>>()
   /** Batches that are out, and when the last of them began. */
   #out = 0
   #beganAt = 0
@@ -37,12 +42,12 @@ export class Settler {
   #over = false
   #flushed: (() => void)[] = []
 
-  constructor(options: SettlerOptions) {
+  constructor(options: SettlerOptions<D>) {
     this.#options = options
   }
 
-  settle(settlement: Settlement): void {
-    this.#waiting.push(settlement)
+  settle(one: D): void {
+    this.#waiting.push(one)
     this.#start()
   }
 
@@ -91,7 +96,7 @@ export class Settler {
       this.#waiting = []
       this.#beganAt = monotonic(this.#options.clock)
       try {
-        await (await this.#options.subscription()).settle(batch)
+        await (await this.#options.subscription()).settle(batch.map(({ settlement }) => settlement))
         if (this.#over) break
         this.#stored(batch)
       } catch (thrown) {
@@ -112,41 +117,41 @@ export class Settler {
     for (const resolve of this.#flushed.splice(0)) resolve()
   }
 
-  #stored(batch: readonly Settlement[]): void {
+  #stored(batch: readonly D[]): void {
     this.#troubled.leave(batch)
     this.#refused.leave(batch)
     this.#options.onSettled(batch)
   }
 
-  #unstored(batch: readonly Settlement[], error: Error): void {
-    const left = new Set(error instanceof SettleError ? error.deliveries : batch.map(({ delivery }) => delivery))
-    if (left.size < batch.length) this.#stored(batch.filter(({ delivery }) => !left.has(delivery)))
-    const troubled: Settlement[] = []
-    const refused: Settlement[] = []
-    for (const settlement of batch) {
-      if (!left.has(settlement.delivery)) continue
-      const why = error instanceof SettleError ? error.refused.get(settlement.delivery) : undefined
-      const instead = why && this.#options.onRefused(settlement, why)
-      if (instead) this.#waiting.push(instead)
-      else if (why) refused.push(settlement)
-      else troubled.push(settlement)
+  #unstored(batch: readonly D[], error: Error): void {
+    const left = new Set(error instanceof SettleError ? error.deliveries : batch.map(({ settlement }) => settlement.delivery))
+    if (left.size < batch.length) this.#stored(batch.filter(({ settlement }) => !left.has(settlement.delivery)))
+    const troubled: D[] = []
+    const refused: D[] = []
+    for (const one of batch) {
+      const { delivery } = one.settlement
+      if (!left.has(delivery)) continue
+      const why = error instanceof SettleError ? error.refused.get(delivery) : undefined
+      if (!why) troubled.push(one)
+      else if (this.#options.onRefused(one, why)) this.#waiting.push(one)
+      else refused.push(one)
     }
     this.#troubled.leave(refused)
     this.#putOff(this.#refused, refused, error)
     this.#putOff(this.#troubled, troubled, error)
   }
 
-  #putOff(spell: Spell, settlements: readonly Settlement[], error: Error): void {
-    if (settlements.length === 0) return
+  #putOff(spell: Spell<D>, some: readonly D[], error: Error): void {
+    if (some.length === 0) return
     const again = !this.#closing.signal.aborted
-    const begins = spell.failed(settlements)
+    const begins = spell.failed(some)
     if (!again || (begins && spell === this.#troubled)) this.#options.onTrouble(error, spell.waiting, again)
     if (!again) spell.take()
     else if (!this.#later.has(spell)) void this.#again(spell)
   }
 
   /** Never rejects. */
-  async #again(spell: Spell): Promise<void> {
+  async #again(spell: Spell<D>): Promise<void> {
     this.#later.add(spell)
     await sleep(this.#options.clock, spell.waitMs, this.#closing.signal)
     this.#later.delete(spell)

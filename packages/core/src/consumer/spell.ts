@@ -1,5 +1,3 @@
-import type { Delivery, Settlement } from '../driver.ts'
-
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 10_000
 
@@ -7,9 +5,9 @@ const LONGEST_RETRY_MS = 10_000
  * Settlements that fail in one way, from the first failure until the last of them is stored. They are tried again together, later each time: what
  * succeeds beside them says nothing of them.
  */
-export class Spell {
-  readonly #unstored = new Set<Delivery>()
-  #waiting: Settlement[] = []
+export class Spell<T> {
+  readonly #unstored = new Set<T>()
+  #waiting: T[] = []
   #failures = 0
 
   /** How many wait to be tried again. */
@@ -18,10 +16,10 @@ export class Spell {
   }
 
   /** @returns whether the spell begins with these. */
-  failed(settlements: readonly Settlement[]): boolean {
-    for (const settlement of settlements) {
-      this.#waiting.push(settlement)
-      this.#unstored.add(settlement.delivery)
+  failed(some: readonly T[]): boolean {
+    for (const one of some) {
+      this.#waiting.push(one)
+      this.#unstored.add(one)
     }
     return this.#failures++ === 0
   }
@@ -31,16 +29,16 @@ export class Spell {
     return Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS)
   }
 
-  take(): readonly Settlement[] {
+  take(): readonly T[] {
     const taken = this.#waiting
     this.#waiting = []
     return taken
   }
 
   /** They are stored, or belong to another spell. */
-  leave(settlements: readonly Settlement[]): void {
+  leave(some: readonly T[]): void {
     if (this.#unstored.size === 0) return
-    for (const { delivery } of settlements) this.#unstored.delete(delivery)
+    for (const one of some) this.#unstored.delete(one)
     if (this.#unstored.size === 0) this.#failures = 0
   }
 }

@@ -1,9 +1,11 @@
+import type { Indexed } from '../collections/bag.ts'
 import type { Linked } from '../collections/linked-list.ts'
-import type { Delivery, Message } from '../driver.ts'
+import type { Delivery, Message, Settlement } from '../driver.ts'
 import type { TopicPlan } from '../handlers/plan.ts'
 import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'
+import type { Decided } from './settler.ts'
 
 /** Who knows for how long the event loop stood still. */
 export interface Loop {
@@ -18,7 +20,7 @@ export interface Running extends Iterable<Work> {
 }
 
 /** A delivery from its arrival to its settlement. */
-export class Work implements Job, Call, Counts, Linked {
+export class Work implements Job, Call, Counts, Linked, Indexed, Decided {
   readonly delivery: Delivery
   /** The message as logs name it: one without an id of its own has the id that its envelope has told meanwhile. */
   message: Message
@@ -45,6 +47,7 @@ export class Work implements Job, Call, Counts, Linked {
   stuck = false
   previous: Linked | undefined = undefined
   next: Linked | undefined = undefined
+  index = -1
   readonly #loop: Loop
   #controller: AbortController | undefined
   #aborted: Error | undefined
@@ -71,6 +74,11 @@ export class Work implements Job, Call, Counts, Linked {
     this.#controller ??= new AbortController()
     if (this.#aborted) this.#controller.abort(this.#aborted)
     return this.#controller.signal
+  }
+
+  /** What the broker is to do with it. There is one when it is decided. */
+  get settlement(): Settlement {
+    return (this.outcome as Outcome).settlement
   }
 
   get aborted(): boolean {
