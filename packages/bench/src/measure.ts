@@ -36,19 +36,23 @@ export const median = (values: readonly number[]): number => {
 export const quantile = (values: readonly number[], q: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.ceil(values.length * q) - 1)] as number
 
-/** Every round runs every contestant once, so that a slow moment of the machine meets all of them. A first round warms up and is not counted. */
+/**
+ * Every round runs every contestant once, in turn from the first and from the last, so that a slow moment of the machine, and what one leaves behind for the
+ * next, meets all of them. A first round warms up and is not counted.
+ */
 export async function compare({ name, messages, contestants, targets }: Comparison, rounds: number): Promise<Result> {
   const times = contestants.map((contestant) => ({
     name: contestant.name,
+    run: contestant.run,
     messages: contestant.messages ?? messages,
     runs: [] as number[],
   }))
   for (let round = 0; round <= rounds; round++)
-    for (const [i, contestant] of contestants.entries()) {
-      const ms = await contestant.run().catch((error: unknown) => {
-        throw new Error(`${contestant.name} failed`, { cause: error })
+    for (const one of round % 2 === 0 ? times : times.toReversed()) {
+      const ms = await one.run().catch((error: unknown) => {
+        throw new Error(`${one.name} failed`, { cause: error })
       })
-      if (round > 0) times[i]?.runs.push(ms)
+      if (round > 0) one.runs.push(ms)
     }
   const figures = times.map(({ name: contestant, messages: done, runs }) => ({
     name: contestant,

@@ -5,7 +5,7 @@ export interface Indexed {
 
 /** What is under way, in no order; each may leave at any time. Costs less than a Set, and leaves a LinkedList to those that have an order. */
 export class Bag<I extends Indexed> {
-  readonly #all: I[] = []
+  #all: I[] = []
 
   get size(): number {
     return this.#all.length
@@ -23,6 +23,13 @@ export class Bag<I extends Indexed> {
     if (last === one) return
     this.#all[one.index] = last
     last.index = one.index
+  }
+
+  /** Takes all of them out. @returns what they were */
+  clear(): readonly I[] {
+    const all = this.#all
+    this.#all = []
+    return all
   }
 
   [Symbol.iterator](): Iterator<I> {

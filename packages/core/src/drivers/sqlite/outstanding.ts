@@ -1,11 +1,11 @@
-import { RenewedMap } from '../../collections/renewed-map.ts'
+import { Bag } from '../../collections/bag.ts'
 import type { Delivery } from '../../driver.ts'
 import type { Receipt } from './reader.ts'
 
 /** What a reader has handed out and nobody has settled yet, up to its limit. */
 export class Outstanding {
-  /** By their rows. Those of a partition are held by its range. */
-  readonly #delayed = new RenewedMap<number, Receipt>()
+  /** Those of a partition are held by its range. */
+  readonly #delayed = new Bag<Receipt>()
   #count = 0
   #limit: number
   /** The one that was out when its owner died: nothing else is handed out beside it, or it would take that along when it kills us too. */
@@ -35,7 +35,7 @@ export class Outstanding {
   /** It is handed out, or it was settled in a transaction that is undone. */
   add(receipt: Receipt): void {
     if (receipt.range) receipt.range.hold(receipt)
-    else this.#delayed.set(receipt.n, receipt)
+    else this.#delayed.add(receipt)
     this.#count++
     if (receipt.delivery.unsettledBefore > 0) this.#suspect = receipt
   }
@@ -43,7 +43,7 @@ export class Outstanding {
   /** It is settled, or it was handed out in a transaction that is undone. */
   remove(receipt: Receipt): void {
     if (receipt.range) receipt.range.letGo(receipt)
-    else this.#delayed.delete(receipt.n)
+    else this.#delayed.remove(receipt)
     this.#forget(receipt)
   }
 
@@ -60,9 +60,7 @@ export class Outstanding {
 
   /** @returns what was out of those that were delayed */
   loseDelayed(): readonly Delivery[] {
-    const lost = this.lose(this.#delayed.values())
-    this.#delayed.clear()
-    return lost
+    return this.lose(this.#delayed.clear())
   }
 
   #forget(receipt: Receipt): void {

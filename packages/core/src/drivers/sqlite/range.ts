@@ -1,4 +1,4 @@
-import { RenewedMap } from '../../collections/renewed-map.ts'
+import { Bag } from '../../collections/bag.ts'
 import type { Row } from './open-file.ts'
 import type { Receipt } from './reader.ts'
 import type { Seat } from './seat.ts'
@@ -22,7 +22,7 @@ export class Range {
   readonly part: number
   readonly #seat: Seat
   readonly #onTaken: (range: Range) => void
-  readonly #out = new RenewedMap<number, Receipt>()
+  readonly #out = new Bag<Receipt>()
   #span: Span
   #draining = false
   #changed = false
@@ -76,11 +76,11 @@ export class Range {
   }
 
   hold(receipt: Receipt): void {
-    this.#out.set(receipt.n, receipt)
+    this.#out.add(receipt)
   }
 
   letGo(receipt: Receipt): void {
-    this.#out.delete(receipt.n)
+    this.#out.remove(receipt)
   }
 
   /** Hands out again what was returned. */
@@ -131,9 +131,7 @@ export class Range {
 
   /** Nothing of it can be settled any more. @returns what was out */
   lose(): readonly Receipt[] {
-    const lost = Array.from(this.#out.values())
-    this.#out.clear()
-    return lost
+    return this.#out.clear()
   }
 
   #hasReturned(): boolean {

@@ -1,3 +1,4 @@
+import type { Indexed } from '../../collections/bag.ts'
 import type { Clock, Delivery, Message } from '../../driver.ts'
 import { Claim } from './claim.ts'
 import type { Connection } from './connection.ts'
@@ -13,12 +14,13 @@ import type { Topic, Topics } from './topics.ts'
 import type { Transaction } from './transaction.ts'
 
 /** What a delivery is to us. Only what is out can be settled: once, and not after it was lost. */
-export class Receipt {
+export class Receipt implements Indexed {
   readonly reader: Reader
   readonly range: Range | undefined
   /** Its number in the partition; without a range its row among the delayed. */
   readonly n: number
   readonly delivery: Delivery
+  index = -1
   #state: 'out' | 'settling' | 'over' = 'out'
 
   constructor(reader: Reader, range: Range | undefined, n: number, message: Message, unsettledBefore: number) {
