@@ -9,11 +9,11 @@ const HERE = join(import.meta.dirname, '../../../..')
 const WORKER = join(import.meta.dirname, 'worker.ts')
 const execute = promisify(execFile)
 
-/** Each work is done with so many messages. The memory broker gets more, or the run would measure the compiler that warms up. */
-const WORK: readonly { readonly work: string; readonly messages: number; readonly inMemory: number }[] = [
-  { work: 'many', messages: 20_000, inMemory: 100_000 },
-  { work: 'one by one', messages: 2_000, inMemory: 20_000 },
-  { work: 'consume', messages: 20_000, inMemory: 100_000 },
+/** Each work is done with so many messages: with fewer a run would measure the compiler that warms up. */
+const WORK: readonly { readonly work: string; readonly messages: number; readonly inProcess: number }[] = [
+  { work: 'many', messages: 60_000, inProcess: 150_000 },
+  { work: 'one by one', messages: 3_000, inProcess: 20_000 },
+  { work: 'consume', messages: 60_000, inProcess: 150_000 },
 ]
 
 export interface BuildsOptions {
@@ -47,8 +47,8 @@ export async function builds({ before, brokers, cpu, urlOf }: BuildsOptions): Pr
       if (server !== undefined) return work(server)
       return inFolder((folder) => work(broker === 'memory' ? 'memory://bench' : join(folder, 'messages.db')))
     }
-    for (const { work, messages: most, inMemory } of WORK) {
-      const messages = broker === 'memory' ? inMemory : most
+    for (const { work, messages: most, inProcess } of WORK) {
+      const messages = server === undefined ? inProcess : most
       const contestant = (name: string, checkout: string): Contestant => ({
         name,
         run: () => inPlace((url) => timed({ checkout, broker, url, work, messages })),
