@@ -65,6 +65,7 @@ export function partsOf(options: MessagingOptions): Parts {
     defaultTopic: config.defaultTopic,
     maxBytes: config.maxBytes,
     formats: config.formats,
+    enveloped: new Map(),
     now: clock.now,
   }
   const owner = publishingOn({ outlet, defaults, producer: createProducer(outlet, defaults) })

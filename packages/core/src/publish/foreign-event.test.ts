@@ -97,6 +97,25 @@ describe('an event that is written as others have it', () => {
     })
   })
 
+  test('travels on its topic in the envelope of the others, or is refused: who reads one of them could not read the other', async () => {
+    const out: EnvelopeOut = () => ({ body: 'theirs' })
+    const { messaging, given } = publishing()
+    const Placed = defineEvent('order.placed', z.object({}), { topic: 'shop', in: () => undefined, out })
+    await messaging.publishEvent('order.paid', {}, { topic: 'elsewhere' })
+    await messaging.publishEvent(Placed, {})
+    const words =
+      'event order.paid would travel on shop as Corebus writes events, and not in the envelope of event order.placed, which was published there'
+    await expect(messaging.publishEvent('order.paid', {}, { topic: 'shop' })).rejects.toMatchObject({
+      code: 'ENVELOPE',
+      message: expect.stringContaining(words),
+    })
+    const Sent = defineEvent('order.sent', z.object({}), { topic: 'shop', out: () => ({ body: 'third' }) })
+    expect(() => messaging.emit(Sent, {})).toThrow(expect.objectContaining({ code: 'ENVELOPE' }))
+    await messaging.publishEvent(defineEvent('order.kept', z.object({}), { topic: 'shop', out }), {})
+    await messaging.publishEvent('order.paid', {}, { topic: 'elsewhere' })
+    expect(given).toHaveLength(4)
+  })
+
   test('that is only read cannot be published, whatever the app would write', async () => {
     const { messaging } = publishing({ in: () => undefined, out: () => ({ body: 'app' }) })
     const Read = defineEvent('order.placed', Order, { topic: 'shop', in: () => undefined })

@@ -20,15 +20,15 @@ const WRITTEN: Readonly<Record<keyof Written, Option>> = {
 
 /**
  * Who writes the events of a topic; undefined where they travel as ours do.
- * @throws CorebusError NO_OUT where its envelope only reads, ENVELOPE where event and topic name different ones
+ * @throws CorebusError NO_OUT where its envelope only reads, ENVELOPE where event and topic, or two events of one topic, name different ones
  */
 export function outFor(
   type: EventType<string, unknown> | string,
   topic: string,
-  { formats }: Pick<OutgoingDefaults, 'formats'>,
+  { formats, enveloped }: Pick<OutgoingDefaults, 'formats' | 'enveloped'>,
 ): EnvelopeOut | undefined {
   const own = ownEnvelope(type)
-  if (!own && !formats) return undefined
+  if (!own && !formats && !enveloped?.size) return undefined
   const name = typeof type === 'string' ? type : type.name
   if (contradicts(own, topic, formats))
     throw new CorebusError(
@@ -41,6 +41,14 @@ export function outFor(
       'NO_OUT',
       `event ${name} cannot be published to ${topic}: its envelope has in and no out, so it is only read. Give it an out, or publish the message as it is with getProducer().send`,
     )
+  const other = enveloped?.get(topic)
+  if (other && other.out !== envelope?.out)
+    throw new CorebusError(
+      'ENVELOPE',
+      `event ${name} would travel on ${topic} ${envelope ? 'in another envelope than' : 'as Corebus writes events, and not in the envelope of'} event ${other.name}, which was published there: ` +
+        `who reads one of them cannot read the other. Name the same out in both, or in topology.topics["${topic}"]`,
+    )
+  if (own && !other && typeof type !== 'string') enveloped?.set(topic, type)
   return envelope?.out
 }
 

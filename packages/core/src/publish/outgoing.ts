@@ -3,6 +3,7 @@ import { asError, CorebusError } from '../errors.ts'
 import { isObject } from '../options/option.ts'
 import type { SendOptions } from '../scope/publishing.ts'
 import { currentScope } from '../scope/scope.ts'
+import type { EventType } from '../wire/event-type.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
 import { LONGEST_ID, newId } from '../wire/id.ts'
 import { checkName } from '../wire/names.ts'
@@ -14,6 +15,8 @@ export interface OutgoingDefaults {
   readonly maxBytes: number
   /** How messages look, where that is not as ours do. */
   readonly formats?: Formats | undefined
+  /** The events with an envelope of their own that were published, one of each topic. */
+  readonly enveloped?: Map<string, EventType<string, unknown>> | undefined
   now(): number
 }
 
