@@ -182,7 +182,10 @@ export class Observer {
   snoozed(message: Message, told: Told & { afterMs: number }): void {
     this.#counters.snoozed++
     const line = { ...this.#line(message, told), afterMs: told.afterMs }
-    this.logger.info(line, `again in ${told.afterMs} ms, as it was asked for (RetryLater): ${told.event ?? 'message'} from ${message.topic}`)
+    this.logger.info(
+      line,
+      `again in ${told.afterMs} ms, as it was asked for (RetryLater): ${told.event ?? 'message'} from ${message.topic}`,
+    )
     this.#settle(message, told, 'retry', { afterMs: told.afterMs })
   }
 
