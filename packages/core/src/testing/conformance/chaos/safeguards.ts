@@ -27,7 +27,7 @@ export const coreMutations: readonly [Mutation, ...Mutation[]] = [
     name: 'crash guard without isolation',
     changes: [
       { file: 'consumer/group-run.ts', find: 'suspect: crashes > 0', replace: 'suspect: false' },
-      { file: 'consumer/group-run.ts', find: 'if (crashes > 0) this.#limit.isolate()', replace: '' },
+      { file: 'consumer/group-run.ts', find: 'if (crashes > 0) this.#limit.isolate()\n      else if', replace: 'if' },
       { file: 'consumer/limit.ts', find: '#current = 1\n', replace: '#current = 20\n' },
     ],
     shows: ['wronglyDead'],
