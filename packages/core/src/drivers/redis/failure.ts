@@ -9,6 +9,9 @@ const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|READONLY|MASTERDOWN)\b/
 const BLOCKED = /^(OOM|MISCONF|NOREPLICAS)\b/
 /** In a script Redis 7.0 says it in words alone. */
 const NO_ACCESS = /^(NOPERM|NOAUTH|WRONGPASS)\b|^ERR The user executing the script can't/
+const FOR_GOOD: ReadonlySet<string> = new Set(['ACCESS_REFUSED', 'REFUSED', 'TOPOLOGY'])
+/** What Redis adds to an error in a script: the same trouble is to be the same text. */
+const IN_SCRIPT = / script: [0-9a-f]{40}, on @user_script.*$/
 /** Trying again cannot help: the user, its password, the number of its database, or TLS. */
 const HOPELESS =
   /^(NOPERM|NOAUTH|WRONGPASS|CLUSTER_DB|SENTINEL)\b|DB index|SELECT is not allowed|invalid password|certificate|CERT_|ERR_(SSL|TLS|OSSL)|UNABLE_TO_|SELF_SIGNED|EPROTO/
@@ -21,7 +24,7 @@ export const isBlocked = (error: Error): boolean => BLOCKED.test(error.message)
 export const isLost = (error: Error): boolean => error instanceof CorebusError && error.code === 'CONNECTION_LOST'
 export const isHopeless = (error: Error): boolean => HOPELESS.test(inWords(error))
 /** What Redis answered once it is an error of ours: asking again cannot help. */
-export const isForGood = ({ code }: CorebusError): boolean => code === 'ACCESS_REFUSED' || code === 'REFUSED'
+export const isForGood = ({ code }: CorebusError): boolean => FOR_GOOD.has(code)
 /** A stream or group that is not there any more. (A reader that waits is told UNBLOCKED at first, also when its stream has only moved.) */
 export const isGone = (error: Error): boolean => /^NOGROUP\b/.test(error.message)
 
@@ -35,7 +38,7 @@ export function refusalOf(thrown: unknown, where: string): CorebusError {
   if (error instanceof CorebusError) return error
   if (NO_ACCESS.test(error.message)) return new CorebusError('ACCESS_REFUSED', `Redis at ${where}: ${error.message}`, { cause: error })
   if (isBlocked(error)) return blocked(error, where)
-  return new CorebusError('REFUSED', `Redis at ${where}: ${error.message}`, { cause: error })
+  return new CorebusError('REFUSED', `Redis at ${where}: ${error.message.replace(IN_SCRIPT, '')}`, { cause: error })
 }
 
 export function blocked(error: Error, where: string): CorebusError {
@@ -66,6 +69,15 @@ export function noSuchStream(stream: string, { topic, group }: Record<'topic' | 
     'SOURCE',
     `group ${group} reads topic ${topic} from the stream ${stream}, and there is none: streams of others are not made here. Correct from: { stream }, or ` +
       `let its owner make it first: redis-cli XGROUP CREATE ${stream} ${group} 0 MKSTREAM`,
+  )
+}
+
+/** A topic's stream where nothing may be made. */
+export function notMadeHere(topic: string, stream: string): CorebusError {
+  const key = stream === topic ? '' : ` (${stream})`
+  return new CorebusError(
+    'TOPOLOGY',
+    `the stream of topic ${topic}${key} is not there, and topology: 'check' makes none: start a service with topology: 'create', or let its owner make it`,
   )
 }
 

@@ -99,7 +99,7 @@ export class Membership implements TopicMembership {
     return this.#reached && this.#reader?.isOpen === true
   }
 
-  /** @throws GROUP_TAKEN, GROUP_FOREIGN, SOURCE, and what Redis says. */
+  /** @throws GROUP_TAKEN, GROUP_FOREIGN, SOURCE, TOPOLOGY, and what Redis says. */
   async begin(): Promise<void> {
     const { nodes, address, closing, downs, timeoutMs } = this.#context
     downs.add(this.#down)
@@ -206,14 +206,14 @@ export class Membership implements TopicMembership {
   }
 
   async #join(): Promise<Lease> {
-    const { nodes, clock, leaseMs } = this.#context
+    const { nodes, clock, leaseMs, topology } = this.#context
     const { exclusive, from } = this.#options
     const lease: Lease = { name: `${OURS}${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, renewedAt: monotonic(clock) }
     // Made anew because all of it was lost: whatever is there came afterwards.
     const start = from === 'earliest' || this.#joinedBefore ? '0' : '$'
-    const flags = [exclusive, this.isShared, this.isSource].map((is) => (is ? '1' : '0'))
+    const flags = [exclusive, this.isShared, !this.isSource && topology.mayMake].map((is) => (is ? '1' : '0'))
     const args = [this.group, lease.name, String(leaseMs), start, ...flags]
-    throwIfShut(await nodes.run(join, this.keys, args), this)
+    throwIfShut(await nodes.run(join, this.keys, args), this, topology.mayMake)
     this.#joinedBefore = true
     return lease
   }

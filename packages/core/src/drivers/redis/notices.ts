@@ -25,12 +25,13 @@ export class Notices {
     this.#stuck = stuckRetries(options)
   }
 
-  saw({ others, deleted, refusal }: Beat): void {
+  saw({ others, deleted, refusal, skipped }: Beat): void {
     const { stream, group, topic, onNotice } = this.#options
     const holding = others.filter(({ pending }) => pending > 0)
     for (const other of holding) if (!this.#others.has(other.name)) onNotice(sharedWithOthers({ stream, group, ...other }))
     this.#others = new Set(holding.map(({ name }) => name))
     if (deleted > 0) this.#deleted(`${deleted} retries of group ${group} on ${topic} were deleted from Redis while they waited`)
+    if (skipped > 0) this.messagesDeleted(skipped)
     if (refusal !== '') this.#stuck(topic, refusal)
   }
 

@@ -103,6 +103,33 @@ describe.skipIf(!running)('places on Redis', () => {
     expect(await driver.admin.topics([room.topic])).toMatchObject([{ topic: room.topic, groups: ['g'] }])
   })
 
+  test('where nothing may be made, a stream that was deleted is missed at start, and stays away while it is read and published to', async () => {
+    const room = openRoom(url)
+    const { ask } = await room.bare()
+    const { topic } = room
+    const before = await room.connected()
+    await member(before, { topics: [topic] })
+    await before.close()
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [topic], mode: 'check' })
+    await ask('DEL', topic)
+    await until(() => group.states.at(-1)?.kind === 'reconnecting')
+    const refused = { failures: [{ permanent: true, cause: { code: 'TOPOLOGY', message: expect.stringContaining(topic) } }] }
+    // The first finds out on its way, the next one before.
+    await expect(driver.publish(messages(topic, 1))).rejects.toMatchObject(refused)
+    await expect(driver.publish(messages(topic, 1))).rejects.toMatchObject(refused)
+    await until(() => group.states.some((state) => state.kind === 'reconnecting' && (state.error as { code?: string }).code === 'TOPOLOGY'))
+    const wanted = { topics: [topic], groups: [] }
+    expect(await (await room.connected()).ensure(wanted, 'check')).toEqual([
+      { what: `topic ${topic}`, wanted: 'declared', found: 'missing' },
+    ])
+    expect(await ask('EXISTS', topic)).toBe(0)
+    await (await room.connected()).ensure(wanted, 'create')
+    await driver.publish(messages(topic, 1))
+    await group.nth(1)
+    await until(() => group.states.at(-1)?.kind === 'consuming')
+  })
+
   test('entries that were deleted before anybody had settled them are counted and said', async () => {
     const room = openRoom(url)
     const first = await room.connected()

@@ -16,6 +16,10 @@ export interface PublisherOptions {
   /** The key that remembers who made the stream. */
   readonly declared: string
   readonly clock: Clock
+  /** Whether the stream is made again when it is not there. */
+  readonly mayMake: () => boolean
+  /** What it is told where it is not. */
+  readonly notMade: () => Error
   /** The stream is not there any more. */
   readonly onGone: () => void
   /** Redis takes no writes now; undefined when it does again. */
@@ -156,14 +160,15 @@ export class Publisher {
   async #resolveDoubts(): Promise<void> {
     if (this.#resolving) return
     this.#resolving = true
-    const { nodes, stream, declared } = this.#options
+    const { nodes, stream, declared, mayMake, notMade } = this.#options
     const left = this.#doubtful.filter(({ over }) => !over)
     const { batch, wide, args } = once(left)
     try {
-      const found = batch.length > 0 && (await nodes.run(publishOnce, [stream, declared], [this.#since, ...args]))
+      const found = batch.length > 0 && (await nodes.run(publishOnce, [stream, declared], [mayMake() ? '1' : '0', this.#since, ...args]))
       this.#doubtful = left.slice(batch.length)
       if (this.#trouble) this.#recovered()
-      if (wide && found === '') this.#send(nodes.of(stream), batch[0] as Entry, wide)
+      if (found === 'missing') for (const entry of batch) this.#pending.end(entry, { permanent: true, cause: notMade() })
+      else if (wide && found === '') this.#send(nodes.of(stream), batch[0] as Entry, wide)
       else for (const entry of batch) this.#pending.end(entry)
     } catch (thrown) {
       const error = asError(thrown)

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import type { PublishCall } from '../pending.ts'
-import { isForGood, refusalOf } from './failure.ts'
+import { isForGood, notMadeHere, refusalOf } from './failure.ts'
 import type { Names } from './names.ts'
 import type { Nodes } from './nodes.ts'
 import { Publisher } from './publisher.ts'
@@ -70,11 +70,14 @@ export class Publishers {
     const known = this.#publishers.get(topic)
     if (known) return known
     const { nodes, names, clock, topology, onBlocked } = this.#options
+    const stream = names.stream(topic)
     const made = new Publisher({
       nodes,
       clock,
-      stream: names.stream(topic),
-      declared: names.declared(names.stream(topic)),
+      stream,
+      declared: names.declared(stream),
+      mayMake: () => topology.mayMake,
+      notMade: () => notMadeHere(topic, stream),
       onGone: () => topology.forget(topic),
       onBlocked,
     })

@@ -29,6 +29,8 @@ export interface Beat {
   readonly others: readonly { readonly name: string; readonly pending: number }[]
   /** Retries that somebody deleted while they waited. */
   readonly deleted: number
+  /** Messages that somebody deleted before the group was given them. */
+  readonly skipped: number
   /** Why a retry that is due could not be moved. Empty: all were. */
   readonly refusal: string
 }
@@ -89,7 +91,7 @@ export class Pulse {
       const askedAt = monotonic(clock)
       const numbers = [leaseMs, leaseMs / 2, MOVED_AT_ONCE, nodes.of(keys[0] as string).hello.id, SILENT_MS, MOVED_AGAIN_MS]
       const reply = listOf(await nodes.run(tick, keys, [group, this.#lease.name, ...numbers.map(String)]))
-      const [said, nobodys, mine, dueMs, silent, strangers, deleted, refusal] = reply
+      const [said, nobodys, mine, dueMs, silent, strangers, deleted, refusal, skipped] = reply
       if (said === 'lost') return onLost(membershipLost(group))
       this.#lease.renewedAt = askedAt
       if (Number(dueMs) >= 0) nextMs = Math.min(nextMs, Number(dueMs))
@@ -102,6 +104,7 @@ export class Pulse {
         others,
         deleted: Number(deleted),
         refusal: String(refusal),
+        skipped: Number(skipped),
       })
       if (this.#mayAsk && (await this.#endSilent(listOf(silent).map(String)))) nextMs = 0
     } catch (thrown) {

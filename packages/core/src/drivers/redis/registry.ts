@@ -86,7 +86,8 @@ export class Registry {
   async note(topic: string): Promise<void> {
     const { names, nodes } = this.#options
     const [stream, key] = [names.stream(topic), names.note(topic)]
-    if (key !== names.declared(stream)) await this.#said(() => nodes.send(key, ['HSETNX', key, KEY, stream]))
+    // It may have been called otherwise before.
+    if (key !== names.declared(stream)) await this.#said(() => nodes.send(key, ['HSET', key, KEY, stream]))
     await this.#said(() => nodes.send(names.topics, ['SADD', names.topics, topic]))
   }
 

@@ -18,9 +18,12 @@ const PUBLISHER = `${CONNECTING} ${LOOKING} +xadd +xrange +xtrim`
 const CONSUMER =
   `${CONNECTING} ${LOOKING} +client|unblock +xadd +xreadgroup +xack +xclaim +xdel +xrange +xtrim ` +
   '+xinfo|consumers +xgroup|create +xgroup|delconsumer +sismember +hset +hgetall +hdel +zadd +zrem +zscore +zcard +zcount +zrange +zrangebyscore'
+// It copies nothing, as long as it never throws RetryLater.
+const BARE = CONSUMER.replace('+xadd ', '').replace('+xdel ', '')
 const RIGHTS = {
   'a publisher, check': `~orders ~{orders}:* ${PUBLISHER}`,
   'a publisher, create': `~orders ~{orders}:* ~corebus:topics ${PUBLISHER} +xdel +hset +sadd`,
+  'a handler with maxRetries: 0 and deadLetter: false, check': `~orders ~{orders}:* ~corebus:topics ~corebus:notes:billing ${BARE}`,
   'a consumer, check': `~orders ~{orders}:* ~corebus:topics ~corebus:notes:billing ${CONSUMER}`,
   'a consumer, create': `~orders ~{orders}:* ~corebus:topics ~corebus:notes:billing ${CONSUMER} +sadd +smembers +hsetnx`,
 } as const
@@ -152,6 +155,52 @@ describe.skipIf(!running)('a user of Redis who may do nothing else', () => {
     },
     60_000,
   )
+
+  test('reads a topic without retries and dead letters with check, and needs nothing but its group', async () => {
+    const of = trial()
+    const { topic, group } = of
+    await (await openRoom(url).connected()).ensure({ topics: [topic], groups: [] }, 'create')
+    const { ask } = await openRoom(url).bare()
+    const before = ((await ask('KEYS', '*')) as string[]).sort()
+    const rights = RIGHTS['a handler with maxRetries: 0 and deadLetter: false, check']
+    allow(rights, of)
+    const handled: number[] = []
+    const begin = async () => {
+      const messaging = service('check')
+      messaging.handle({ topic, group, maxRetries: 0, deadLetter: false }, async ({ n }: { n: number }, { signal }) => {
+        handled.push(n)
+        if (n === 2) throw new Error('is dropped')
+        if (n === 3 && handled.filter((one) => one === 3).length === 1)
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      })
+      await messaging.start()
+      return messaging
+    }
+    const first = await begin()
+    for (const n of [1, 2, 3]) await ask('XADD', topic, '*', 'body', JSON.stringify({ n }))
+    await until(() => handled.toSorted().join() === '1,2,3' && first.counters.dropped === 1)
+    await first.close()
+    const second = await begin()
+    await until(() => handled.toSorted().join() === '1,2,3,3')
+    await quiet(1_500)
+    await second.close()
+    expectExact(rights)
+    const own = ((await ask('KEYS', '*')) as string[]).filter((key) => !before.includes(key)).sort()
+    expect(own).toEqual(['again', 'state'].map((what) => `{${topic}}:group:${group}:${what}`))
+    for (const right of rights.split(' ').filter((one) => /^~(?!corebus:notes)|xgroup\|create|xreadgroup|xack|zadd/.test(one))) {
+      allow(
+        rights
+          .split(' ')
+          .filter((one) => one !== right)
+          .join(' '),
+        of,
+      )
+      const lacking = service('check')
+      lacking.handle({ topic, group, maxRetries: 0, deadLetter: false }, () => undefined)
+      await expect(lacking.start(), right).rejects.toMatchObject({ code: 'ACCESS_REFUSED' })
+      await lacking.close()
+    }
+  }, 60_000)
 
   test('starts beside topics of others that it may not see', async () => {
     const of = trial()

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createMessaging } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
-import { type Bare, member, messages, openRoom, quiet, until } from './fixtures/room.ts'
+import { type Bare, type Member, member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
 const running = await broker('redis', { own: true })
 afterAll(() => running?.stop())
@@ -127,7 +127,7 @@ describe.skipIf(!running)('a stream of others on Redis', () => {
     expect(await keysBeside(bare, '')).toEqual(before)
     // As an earlier build left it.
     await bare.ask('SADD', 'corebus:topics', room.topic)
-    await driver.publish(messages('fine-too', 1))
+    await (await room.connected()).publish(messages('fine-too', 1))
     const topics = await driver.admin.topics()
     expect(topics.find(({ topic }) => topic === room.topic)).toEqual({ topic: room.topic, groups: [] })
     expect(topics.find(({ topic }) => topic === 'fine-too')).toMatchObject({ kept: 1 })
@@ -144,6 +144,62 @@ describe.skipIf(!running)('a stream of others on Redis', () => {
     await until(() => group.states.some((state) => state.kind === 'reconnecting' && (state.error as { code?: string }).code === 'SOURCE'))
     await quiet(500)
     expect(await bare.ask('EXISTS', stream)).toBe(0)
+    await bare.ask('XADD', stream, '*', 'n', '4')
+    await group.nth(4)
+    await until(() => group.states.at(-1)?.kind === 'consuming')
+  })
+
+  test('that its owner trims says how many were never handed out, while they are read and while nobody of ours is there; depth counts what is there', async () => {
+    const room = openRoom(url)
+    const bare = await room.bare()
+    const stream = `shop:orders:${newId()}`
+    await theirs(bare, stream, 20)
+    const driver = await room.connected()
+    const wanted = { topics: [room.topic], source: { stream }, limit: 2 }
+    const said = ({ states }: Member) =>
+      states
+        .flatMap((state) => (state.kind === 'consuming' && state.notice ? [state.notice.message] : []))
+        .flatMap((message) => /^(\d+) messages of .* were deleted/.exec(message)?.[1] ?? [])
+    const group = await member(driver, wanted)
+    await group.nth(2)
+    await bare.ask('XTRIM', stream, 'MAXLEN', '5')
+    await until(() => said(group).join() === '13')
+    expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 5, inFlight: 2 })
+    for (let n = 21; n <= 30; n++) await bare.ask('XADD', stream, 'MAXLEN', '5', '*', 'n', String(n))
+    await until(() => said(group).join() === '13,10')
+    await group.ack(...group.deliveries)
+    await group.stop()
+    for (let n = 31; n <= 40; n++) await bare.ask('XADD', stream, 'MAXLEN', '5', '*', 'n', String(n))
+    const next = await member(driver, { ...wanted, acknowledges: true, limit: 100 })
+    await next.nth(5)
+    // Those that the first had been given last it has handed back: they are counted where they are looked for.
+    const sum = () => said(next).reduce((all, count) => all + Number(count), 0)
+    await until(() => sum() === 10)
+    await quiet(1_500)
+    expect([said(group), sum()]).toEqual([['13', '10'], 10])
+    expect(await driver.admin.depth(room.topic, 'g')).toMatchObject({ ready: 0, inFlight: 0 })
+    // What was lost to others before we came is not ours to say.
+    await bare.ask('XREADGROUP', 'GROUP', 'py', 'py1', 'COUNT', '99', 'STREAMS', stream, '>')
+    const shared = await member(driver, { ...wanted, topics: ['shared'], group: 'py', shared: true })
+    await quiet(1_500)
+    expect(said(shared)).toEqual([])
+  })
+
+  test('that becomes another kind of key is said once, for as long as it is one, and read on when it is a stream again', async () => {
+    const room = openRoom(url)
+    const bare = await room.bare()
+    const stream = `shop:orders:${newId()}`
+    await theirs(bare, stream, 3)
+    const group = await member(await room.connected(), { topics: [room.topic], source: { stream }, acknowledges: true })
+    await group.nth(3)
+    await bare.ask('DEL', stream)
+    await bare.ask('SET', stream, 'a text')
+    await until(() => group.states.at(-1)?.kind === 'reconnecting')
+    await quiet(3_000)
+    const troubles = group.states.flatMap((state) => (state.kind === 'reconnecting' ? [state.error.message] : []))
+    expect(new Set(troubles).size).toBe(1)
+    expect(await bare.ask('GET', stream)).toBe('a text')
+    await bare.ask('DEL', stream)
     await bare.ask('XADD', stream, '*', 'n', '4')
     await group.nth(4)
     await until(() => group.states.at(-1)?.kind === 'consuming')
@@ -230,6 +286,11 @@ describe.skipIf(!running)('a topic with a name of the user', () => {
     expect(await other.admin.topics([room.topic])).toEqual([{ topic: room.topic, groups: ['g'], kept: 2 }])
     expect(await other.admin.replay({ topic: room.topic }, {})).toBe(1)
     await group.nth(3)
+    // Called otherwise from now on: who was not told finds it there.
+    const renamed = await room.connected({ prefix: 'p.', names: { [room.topic]: `${key}:new` } })
+    await renamed.ensure({ topics: [room.topic], groups: [] }, 'create')
+    await renamed.publish(messages(room.topic, 1))
+    expect(await other.admin.topics([room.topic])).toMatchObject([{ topic: room.topic, kept: 1 }])
     expect(() => room.driver({ names: { a: 'corebus:topics' } })).toThrow(expect.objectContaining({ code: 'NAME' }))
     expect(() => room.driver({ names: { a: '' } })).toThrow(expect.objectContaining({ code: 'NAME' }))
   })
@@ -275,6 +336,24 @@ describe.skipIf(!running)('fields of the user', () => {
     await group.settle([{ kind: 'deadLetter', delivery: second, headers: {} }])
     const [letter] = await bare.entries(`{${room.topic}}:dead:${room.topic}.g.dlq`)
     expect(letter?.fields.slice(0, written.length)).toEqual(written)
+  })
+
+  test('of a tombstone say beside what the user writes that it is one, which a handler and a letter have too', async () => {
+    const room = openRoom(url)
+    const bare = await room.bare()
+    const driver = await room.connected()
+    const group = await member(driver, { topics: [room.topic] })
+    const [message] = messages(room.topic, 1)
+    if (!message) throw new Error('no message')
+    const tombstone = { ...message, key: 'k', body: new Uint8Array(), tombstone: true } as const
+    await driver.publish([{ ...tombstone, fields: { uuid: 'u1', 'corebus-key': 'k' } }])
+    const [entry] = await bare.entries(room.topic)
+    expect(entry?.fields.map(String)).toEqual(['uuid', 'u1', 'corebus-key', 'k', 'corebus-tombstone', 'true'])
+    const first = await group.nth(1)
+    expect([first.message.tombstone, first.message.key]).toEqual([true, 'k'])
+    await group.settle([{ kind: 'deadLetter', delivery: first, headers: {} }])
+    const { letters } = await driver.admin.deadLetters({ topic: room.topic })
+    expect(letters.map((letter) => letter.message.tombstone)).toEqual([true])
   })
 
   test('of an entry with a body are a key and headers in bytes too', async () => {

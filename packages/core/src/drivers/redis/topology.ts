@@ -2,7 +2,7 @@ import type { Difference, GroupTopology, Topology as Wanted } from '../../driver
 import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
 import { throwIfShut } from './entrance.ts'
-import { noStream, readTwice, refusalOf, wrongSource } from './failure.ts'
+import { noStream, notMadeHere, readTwice, refusalOf, wrongSource } from './failure.ts'
 import { keysOf, type Names } from './names.ts'
 import type { Nodes } from './nodes.ts'
 import type { Place, Registry } from './registry.ts'
@@ -60,6 +60,11 @@ export class Topology {
     })
   }
 
+  /** Whether what is missing is made. */
+  get mayMake(): boolean {
+    return this.#mode === 'create'
+  }
+
   /** Undefined until it was declared in this process. */
   group(topic: string, group: string): Place | undefined {
     return this.#groups.get(keyOf({ topic, group }))
@@ -84,6 +89,7 @@ export class Topology {
   }
 
   async remake(topic: string, group: string): Promise<void> {
+    if (!this.mayMake) return
     const place = this.group(topic, group) ?? { topic, group }
     if (place.source === undefined) await this.#write(topic)
     else await this.#options.registry.note(topic)
@@ -122,12 +128,9 @@ export class Topology {
     const { names, nodes } = this.#options
     const stream = source ?? names.stream(topic)
     const args = [group, '', shared ? '1' : '0', mode === 'create' ? '1' : '0']
-    throwIfShut(await nodes.run(lookForOthers, keysOf(names, stream, group), args), {
-      topic,
-      group,
-      stream,
-      isSource: source !== undefined,
-    })
+    const reply = await nodes.run(lookForOthers, keysOf(names, stream, group), args)
+    // What a check lacks is told with all else that it lacks.
+    throwIfShut(reply, { topic, group, stream, isSource: source !== undefined }, true)
   }
 
   /** @throws REFUSED, ACCESS_REFUSED */
@@ -147,9 +150,7 @@ export class Topology {
   async #check(topics: readonly string[], groups: readonly Group[]): Promise<readonly Difference[]> {
     const differences: (Difference | undefined)[] = []
     for (const topic of topics) {
-      if (this.#topics.get(topic) === true) continue
-      if (await this.#options.registry.has(topic)) this.#topics.set(topic, true)
-      else differences.push({ what: `topic ${topic}`, wanted: 'declared', found: 'missing' })
+      if (this.#topics.get(topic) !== true) differences.push({ what: `topic ${topic}`, wanted: 'declared', found: 'missing' })
     }
     for (const group of groups) {
       if (!group.keepsNothing) differences.push(differenceOf(group, await this.#options.registry.find(group)))
@@ -158,10 +159,11 @@ export class Topology {
     return differences.filter((difference) => difference !== undefined)
   }
 
-  /** Where nothing may be made, what is there is enough. */
+  /** Where nothing may be made, what is there is enough. @throws TOPOLOGY */
   async #remade(topic: string): Promise<void> {
-    if (this.#mode === 'check') await this.#lookAtTopic(topic, 'check')
-    if (this.#mode === 'create' || this.#topics.get(topic) !== true) await this.#write(topic)
+    if (this.mayMake) return this.#write(topic)
+    await this.#lookAtTopic(topic, 'check')
+    if (this.#topics.get(topic) !== true) throw notMadeHere(topic, this.#options.names.stream(topic))
   }
 
   async #write(topic: string): Promise<void> {

@@ -47,15 +47,20 @@ export function headerIn(field: string): string | undefined {
   return field.startsWith(HEADER) ? field.slice(HEADER.length) : undefined
 }
 
-/** The layout on the wire: fields of the author's own and nothing else; or `body`, our headers and the standard ones by their names, and `h:<name>` for the author's. */
+/** The layout on the wire: fields of the author's own, and nothing else but that it is a tombstone; or `body`, our headers and the standard ones by their names, and `h:<name>` for the author's. */
 export function toFields({ id, key, headers, body, tombstone, fields: own }: Message): Argument[] {
-  if (own) return Object.entries(own).flatMap(([name, value]) => [name, typeof value === 'string' ? value : bytesOf(value)])
+  if (own) return [...Object.entries(own).flatMap(fieldWith), ...(tombstone && !Object.hasOwn(own, TOMBSTONE) ? [TOMBSTONE, 'true'] : [])]
   const fields: Argument[] = [BODY, bytesOf(body), ID, id]
   if (key !== undefined) fields.push(KEY, key)
   if (tombstone) fields.push(TOMBSTONE, 'true')
   for (const name in headers) fields.push(fieldOf(name), headers[name] as string)
   return fields
 }
+
+const fieldWith = ([name, value]: readonly [name: string, value: string | Uint8Array]): Argument[] => [
+  name,
+  typeof value === 'string' ? value : bytesOf(value),
+]
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 

@@ -57,10 +57,18 @@ export const OURS = 'corebus:'
 export const NOBODY = '~'
 
 /**
- * Which consumers of a group are ours. Builds before 0.1.0 named theirs otherwise: those are known while they are members, and noted when they
+ * The group as Redis tells of it, and which of its consumers are ours. Builds before 0.1.0 named theirs otherwise: those are known while they are members, and noted when they
  * end. Comes after MEMBER.
  */
 export const CONSUMERS: string = `${NAMED}
+local function groupIn(stream)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err then return nil end
+  for _, list in ipairs(groups) do
+    local group = named(list)
+    if group.name == GROUP then return group end
+  end
+end
 local function isOurs(name)
   if name == '${NOBODY}' or string.sub(name, 1, ${OURS.length}) == '${OURS}' or isMember(name) then return true end
   return redis.call('HGET', STATE, 'ended:' .. name) ~= false

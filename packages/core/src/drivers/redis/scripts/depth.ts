@@ -20,14 +20,6 @@ local ready, out, oldest = 0, 0, nil
 local function note(id)
   if id and (not oldest or earlier(id, oldest)) then oldest = id end
 end
-local function groupOf(stream)
-  local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  if groups.err then return nil end
-  for _, list in ipairs(groups) do
-    local group = named(list)
-    if group.name == GROUP then return group end
-  end
-end
 local function first(stream, from)
   local entry = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
   return entry and entry[1]
@@ -44,16 +36,21 @@ local function counted(stream, from)
 end
 for which = 1, 2 do
   local stream = STREAMS[which]
-  local group = groupOf(stream)
+  local group = groupIn(stream)
   if not group then
     ready = ready + redis.call('XLEN', stream)
     note(first(stream, '-'))
   else
     local last = '(' .. group['last-delivered-id']
+    local following = first(stream, last)
     -- The group deletes from its own stream what it has settled.
     if which == 2 then ready = ready + redis.call('XLEN', stream) - group.pending
-    else ready = ready + (group.lag or counted(stream, last)) end
-    note(first(stream, last))
+    elseif following and group.lag then
+      -- What was deleted before it was handed out is in the lag too.
+      local there = group.lag - (redis.call('HGET', STATE, 'skipped') or 0)
+      ready = ready + math.max(1, math.min(there, redis.call('XLEN', stream)))
+    elseif following then ready = ready + counted(stream, last) end
+    note(following)
     local pending = redis.call('XPENDING', stream, GROUP)
     note(pending[2])
     for _, consumer in ipairs(pending[4] or {}) do

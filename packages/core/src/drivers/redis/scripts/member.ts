@@ -5,7 +5,7 @@ import { CONSUMERS, IDS, LOOKING, MADE, MAKING, MEMBER, NOBODY, NOW, PACKING } f
  * Whether the group can be joined. Changes nothing, and fails for a user who may not join. KEYS and ARGV[1] are those of MEMBER.
  *
  * ARGV[3] 1 when other clients may be in the group
- * ARGV[4] 1 when it is about to be made
+ * ARGV[4] 1 when it is written down what it is
  *
  * @returns 'no stream', 'missing' (there is none), 'foreign', and the name of the other client's consumer and how much it holds; or 'free'.
  */
@@ -18,16 +18,14 @@ local found = look(STREAM)
 if found == 'no stream' then return { found } end
 local foreign = ARGV[3] ~= '1' and found == 'there' and stranger()
 if foreign then return foreign end
-if ARGV[4] == '1' then
-  for _, stream in ipairs(STREAMS) do
-    need('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
-    need('XREADGROUP', 'GROUP', GROUP, 'corebus:', 'STREAMS', stream, '>')
-    need('XACK', stream, GROUP, '0-1')
-  end
-  need('ZADD', MEMBERS, '0', 'corebus:')
-  need('HSET', STATE, 'floor', '0-0')
-  need('HSETNX', DECLARED, '${MADE}', '')
+for _, stream in ipairs(STREAMS) do
+  need('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+  need('XREADGROUP', 'GROUP', GROUP, 'corebus:', 'STREAMS', stream, '>')
+  need('XACK', stream, GROUP, '0-1')
 end
+need('ZADD', MEMBERS, '0', 'corebus:')
+need('HSET', STATE, 'floor', '0-0')
+if ARGV[4] == '1' then need('HSETNX', DECLARED, '${MADE}', '') end
 return { found == 'there' and 'free' or found }`,
 )
 
@@ -39,7 +37,7 @@ return { found == 'there' and 'free' or found }`,
  * ARGV[4] where a new group begins: an id, or $
  * ARGV[5] 1 when the member wants to be alone
  * ARGV[6] 1 when other clients may be in the group
- * ARGV[7] 1 when the stream is of others: it is not made
+ * ARGV[7] 1 when the stream may be made: it is the topic's, and not of others
  *
  * @returns 'no stream', 'missing' and 'foreign' as above, 'taken', or 'joined' and what was made: 'first', 'again', or ''.
  */
@@ -51,10 +49,10 @@ export const join: Script = script(
   LOOKING,
   MAKING,
   `
-local lease, from, alone, shared, ofOthers = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1', ARGV[6] == '1', ARGV[7] == '1'
+local lease, from, alone, shared, mayMake = tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1', ARGV[6] == '1', ARGV[7] == '1'
 local time = now()
 local found = look(STREAM)
-if found == 'no stream' or (ofOthers and found == 'missing') then return { found } end
+if found == 'no stream' or (found == 'missing' and not mayMake) then return { found } end
 local foreign = stranger()
 if foreign and not shared then return foreign end
 if alone then
@@ -67,7 +65,7 @@ local stream = redis.pcall('XINFO', 'STREAM', STREAM)
 local last = stream.err and '0-0' or named(stream)['last-generated-id']
 if floor then from = earlier(last, floor) and '0' or floor end
 local made = ''
-if not ofOthers then make(STREAM, DECLARED) end
+if mayMake then make(STREAM, DECLARED) end
 local answer = redis.pcall('XGROUP', 'CREATE', STREAM, GROUP, from)
 if answer.err then
   if not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
@@ -77,6 +75,7 @@ end
 -- From now on it is ours, or ours too.
 if foreign then redis.call('HSET', STATE, 'shared', '1') end
 if not floor then redis.call('HSET', STATE, 'floor', made == 'first' and from == '$' and last or '0-0') end
+if made ~= '' then redis.call('HSET', STATE, 'skipped', '0') end
 answer = redis.pcall('XGROUP', 'CREATE', AGAIN, GROUP, '0', 'MKSTREAM')
 if answer.err and not string.find(answer.err, 'BUSYGROUP', 1, true) then return answer end
 redis.call('ZADD', MEMBERS, string.format('%.0f', time + lease), ME)
@@ -99,7 +98,8 @@ const VALUES_AT_ONCE = 200_000
  *
  * @returns 'lost', or 'ours', how much is nobody's, how much is ours, in how many ms the next retry is due (-1: there is none), of each that is
  * silent its name, until when it is a member, and its connection, of each consumer of another client its name and how much it holds, how many
- * retries were deleted while they waited, and why one could not be moved ('': all were).
+ * retries were deleted while they waited, why one could not be moved ('': all were), and how many messages were deleted from the stream before
+ * the group was given them.
  */
 export const tick: Script = script(
   NOW,
@@ -151,6 +151,17 @@ for which, stream in ipairs(STREAMS) do
     end
   end
 end
+-- What was deleted before the group was given it Redis counts as still to come: more than there is, or something where nothing is left. So many
+-- more than were noted; of a group that was there before us and of what Redis cannot count, none.
+local function skipped()
+  local group = groupIn(STREAM)
+  local lag, noted = group and group.lag, tonumber(redis.call('HGET', STATE, 'skipped'))
+  if not lag or lag == noted then return 0 end
+  local lost = math.max(lag - redis.call('XLEN', STREAM), math.min(noted or 0, lag))
+  if lag > lost and #redis.call('XRANGE', STREAM, '(' .. group['last-delivered-id'], '+', 'COUNT', 1) == 0 then lost = lag end
+  if lost ~= noted then redis.call('HSET', STATE, 'skipped', string.format('%.0f', lost)) end
+  return noted and math.max(0, lost - noted) or 0
+end
 -- How many values were moved; false where somebody has deleted them; a table that says why they could not be moved.
 local function move(token)
   local waiting = redis.call('HGET', WAITING, token)
@@ -179,7 +190,7 @@ for _, token in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', text(time), 
   else gone = gone + 1 end
 end
 local first = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents, strangers, gone, refusal }`,
+return { 'ours', nobodys, mine, first[2] and math.max(0, first[2] - time) or -1, silents, strangers, gone, refusal, skipped() }`,
 )
 
 /**

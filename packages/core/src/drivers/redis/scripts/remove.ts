@@ -27,6 +27,13 @@ if known and not shared then
 end
 if count > 0 then return { 'members', count } end
 if known and not shared then redis.call('XGROUP', 'DESTROY', STREAM, GROUP) end
+if known and shared then
+  for _, list in ipairs(redis.call('XINFO', 'CONSUMERS', STREAM, GROUP)) do
+    local consumer = named(list)
+    -- Deleted with something pending, that would be gone with it.
+    if isOurs(consumer.name) and consumer.pending == 0 then redis.call('XGROUP', 'DELCONSUMER', STREAM, GROUP, consumer.name) end
+  end
+end
 redis.call('DEL', AGAIN, MEMBERS, DELAYED, WAITING, STATE)
 return { 'removed', (known or there > 0) and 1 or 0 }`,
 )

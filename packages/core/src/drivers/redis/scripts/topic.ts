@@ -48,23 +48,25 @@ return 'there'`,
 )
 
 /**
- * Publishes what may have been published, once, and makes the stream where there is none.
+ * Publishes what may have been published, once, and makes the stream where there is none and it may.
  *
  * KEYS[1] the stream
  * KEYS[2] what its topic was declared (a hash)
- * ARGV[1] where to begin to look: an id, with `(` for what comes after it
- * ARGV[2] how many messages
- * ARGV[3], ... of each its id, how many arguments follow, and these: its fields, or none for a message with too many, which is only looked for
+ * ARGV[1] 1 when the stream may be made
+ * ARGV[2] where to begin to look: an id, with `(` for what comes after it
+ * ARGV[3] how many messages
+ * ARGV[4], ... of each its id, how many arguments follow, and these: its fields, or none for a message with too many, which is only looked for
  *
- * @returns the entry of the last one, '' when it is not there.
+ * @returns the entry of the last one, '' when it is not there; 'missing' where there is no stream and none may be made.
  */
 export const publishOnce: Script = script(
   MAKING,
   `
-make(KEYS[1], KEYS[2])
-local from, count = ARGV[1], tonumber(ARGV[2])
+if ARGV[1] == '1' then make(KEYS[1], KEYS[2])
+elseif redis.call('EXISTS', KEYS[1]) == 0 then return 'missing' end
+local from, count = ARGV[2], tonumber(ARGV[3])
 local messages, there = {}, {}
-local i = 3
+local i = 4
 for n = 1, count do
   local fields = tonumber(ARGV[i + 1])
   messages[n] = { ARGV[i], i + 2, i + 1 + fields }
