@@ -1,6 +1,7 @@
 import { held } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { BrokerName } from '../config/messaging-options.ts'
+import { refuseNamesakes } from '../config/names-options.ts'
 import type { ConnectionState, Difference, Driver, DriverOptions, Topology } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
@@ -96,9 +97,10 @@ export class Connection {
     else this.#lines.lost(state, before === 'reconnecting')
   }
 
-  /** @throws CorebusError TOPOLOGY when something is missing or differs. */
+  /** @throws CorebusError TOPOLOGY when something is missing or differs, CONFIG when two topics would be one. */
   async ensure(topology: Topology): Promise<void> {
-    const { topology: mode } = this.#with.config
+    const { topology: mode, namesakes } = this.#with.config
+    refuseNamesakes(topology.topics, namesakes)
     const differences = await held(async () => (await this.driver()).ensure(topology, mode))
     if (differences.length > 0) throw topologyError(differences, mode)
     for (const topic of topology.topics) this.#ensured.set(topic, true)

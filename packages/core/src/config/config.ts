@@ -9,7 +9,7 @@ import { type Env, envValue, misspelt } from './env.ts'
 import { otherInEnvFile } from './env-file.ts'
 import { type Limits, limitsOf } from './limits.ts'
 import { type AuthOptions, type BrokerName, LOG_LEVELS, type MessagingOptions, type TlsOptions } from './messaging-options.ts'
-import { namesFor } from './names-options.ts'
+import { type Namesake, namesakes, namesFor } from './names-options.ts'
 import { appMistakes } from './options.ts'
 import { packageName, packageVersion } from './place.ts'
 import type { RetryOptions } from './retry-options.ts'
@@ -46,6 +46,8 @@ export interface Config extends Required<Limits> {
   readonly topics?: TopicOptions
   /** What topics are called on the broker, where that is not their name. */
   readonly names?: Readonly<Record<string, string>>
+  /** Topics that would be another one on a broker, by their names. */
+  readonly namesakes: ReadonlyMap<string, Namesake>
   /** How messages look, where that is not as ours do. */
   readonly formats?: Formats
   readonly durability: 'normal' | 'full'
@@ -153,6 +155,7 @@ function settings(
   return {
     ...limitsOf(options),
     prefix,
+    namesakes: namesakes(options.names, prefix),
     publishTimeoutMs,
     maxPending,
     durability,

@@ -46,6 +46,34 @@ test.each<[string, unknown, RegExp[]]>([
     )
 })
 
+test.each<[string, MessagingOptions, string, RegExp]>([
+  [
+    'a topic by its own name',
+    { names: { orders: 'shop' } },
+    'shop',
+    /topic shop and topic orders, which names calls so, would be one topic on redis/,
+  ],
+  ['behind the prefix', { prefix: 'p.', names: { orders: { redis: 'p.shop' } } }, 'shop', /would be one topic on redis/],
+])(
+  'two topics that would be one on a broker, %s, are refused at start and when published to, on whatever broker',
+  async (_, options, topic, words) => {
+    const messaging = onMemory(options)
+    const refused = expect.objectContaining({ code: 'CONFIG', message: expect.stringMatching(words) })
+    await expect(messaging.getProducer().send(topic, { n: 1 })).rejects.toMatchObject({ failures: [{ cause: refused }] })
+    await messaging.getProducer().send('orders', { n: 1 })
+    messaging.handle({ topic, group: 'g' }, () => undefined)
+    await expect(messaging.start()).rejects.toEqual(refused)
+  },
+)
+
+test('topics that only seem to be one are two: with another prefix, or with names of their own', async () => {
+  for (const options of [{ prefix: 'p.', names: { orders: 'shop' } }, { names: { orders: 'shop', shop: 'orders' } }]) {
+    const messaging = onMemory(options)
+    messaging.handle({ topic: ['shop', 'orders'], group: 'g' }, () => undefined)
+    await messaging.start()
+  }
+})
+
 test('a driver is told them, and which topics nobody keeps anything of', async () => {
   const given: Partial<DriverOptions>[] = []
   const messaging = onMemory({

@@ -1,3 +1,4 @@
+import { CorebusError } from '../errors.ts'
 import { given, isObject, isText, type Option, shown } from '../options/option.ts'
 import { isName } from '../wire/names.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
@@ -60,9 +61,44 @@ function namesOn(broker: BrokerName | 'custom', names: Names): Readonly<Record<s
   )
 }
 
+/** Another topic has the name of this one on that broker. */
+export interface Namesake {
+  readonly topic: string
+  readonly broker: BrokerName
+}
+
+/**
+ * By topic, whose name it would share on which broker: one that has no name of its own there is called as itself, and `names` calls another one so. Asked of
+ * every broker that has names, as an environment variable chooses it.
+ */
+export function namesakes(names: Names = {}, prefix = ''): ReadonlyMap<string, Namesake> {
+  const all = BROKERS.filter(hasNames).flatMap((broker) => {
+    const said = namesOn(broker, names)
+    return Object.entries(said).flatMap(([topic, name]) => {
+      const other = name.startsWith(prefix) ? name.slice(prefix.length) : topic
+      return other === topic || Object.hasOwn(said, other) ? [] : [[other, { topic, broker }] as const]
+    })
+  })
+  return new Map(all)
+}
+
+/** @throws CorebusError CONFIG */
+export function refuseNamesakes(topics: readonly string[], known: ReadonlyMap<string, Namesake>): void {
+  for (const topic of topics) {
+    const other = known.get(topic)
+    if (other)
+      throw new CorebusError(
+        'CONFIG',
+        `topic ${topic} and topic ${other.topic}, which names calls so, would be one topic on ${other.broker}: give one of them another name`,
+      )
+  }
+}
+
+const hasNames = (broker: BrokerName | 'custom'): boolean => broker !== 'memory' && broker !== 'sqlite'
+
 /** Those that a driver is told: none where topics are all there is. */
 export function namesFor(broker: BrokerName | 'custom', names: Names | undefined): Readonly<Record<string, string>> | undefined {
-  if (names === undefined || broker === 'memory' || broker === 'sqlite') return undefined
+  if (names === undefined || !hasNames(broker)) return undefined
   const said = namesOn(broker, names)
   return Object.keys(said).length > 0 ? said : undefined
 }

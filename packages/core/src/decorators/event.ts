@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Config } from '../config/config.ts'
+import { refuseNamesakes } from '../config/names-options.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import { flag, type Option, text } from '../options/option.ts'
 import { isThenable } from '../process/thenable.ts'
 import { outFor } from '../publish/foreign-event.ts'
-import type { OutgoingDefaults } from '../publish/outgoing.ts'
 import type { Publishing } from '../scope/publishing.ts'
 import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
@@ -213,16 +214,16 @@ interface Recorded {
 }
 
 /**
- * @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either; NO_OUT or ENVELOPE naming
- * those whose event cannot be published to its topic
+ * @throws CorebusError TOPIC_MISSING naming every `@event` method that has no topic, when there is no default one either; NO_OUT, ENVELOPE or CONFIG
+ * naming those whose event cannot be published to its topic
  */
 export function checkEvents(
-  { defaultTopic, formats }: Pick<OutgoingDefaults, 'defaultTopic' | 'formats'>,
+  { defaultTopic, formats, namesakes }: Pick<Config, 'defaultTopic' | 'formats' | 'namesakes'>,
   eventRecords: () => readonly Recorded[],
 ): void {
   const unwritable = eventRecords().flatMap(({ where, record }) => {
     const { type, topic = (typeof type === 'string' ? undefined : type.topic) ?? defaultTopic } = record
-    const error = topic === undefined ? undefined : whyNotWritten(type, topic, formats)
+    const error = topic === undefined ? undefined : whyNotWritten(type, topic, { formats, namesakes })
     return error ? [{ error, text: `${recorded({ where, record })}: ${error.message}` }] : []
   })
   if (unwritable[0]) throw new CorebusError(unwritable[0].error.code, unwritable.map(({ text }) => text).join('; '))
@@ -238,8 +239,13 @@ export function checkEvents(
   )
 }
 
-function whyNotWritten(type: EventType | string, topic: string, formats: OutgoingDefaults['formats']): CorebusError | undefined {
+function whyNotWritten(
+  type: EventType | string,
+  topic: string,
+  { formats, namesakes }: Pick<Config, 'formats' | 'namesakes'>,
+): CorebusError | undefined {
   try {
+    refuseNamesakes([topic], namesakes)
     outFor(type, topic, { formats })
     return undefined
   } catch (thrown) {
