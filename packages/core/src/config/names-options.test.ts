@@ -67,7 +67,8 @@ test.each<[string, MessagingOptions, string, RegExp]>([
 )
 
 test('topics that only seem to be one are two: with another prefix, or with names of their own', async () => {
-  for (const options of [{ prefix: 'p.', names: { orders: 'shop' } }, { names: { orders: 'shop', shop: 'orders' } }]) {
+  const all: MessagingOptions[] = [{ prefix: 'p.', names: { orders: 'shop' } }, { names: { orders: 'shop', shop: 'orders' } }]
+  for (const options of all) {
     const messaging = onMemory(options)
     messaging.handle({ topic: ['shop', 'orders'], group: 'g' }, () => undefined)
     await messaging.start()

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import { CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import { insist } from '../insist.ts'
-import { type Failure, failureOf, isPermanent, isUnknownTopic, wordsOf } from './failure.ts'
+import { type Failure, failureOf, forbidden, isForbidden, isPermanent, isUnknownTopic, wordsOf } from './failure.ts'
 
 export interface AskOptions {
   readonly clock: Clock
@@ -22,6 +22,7 @@ export async function askUntilAnswered<T>(ask: () => Promise<T>, { clock, timeou
     // One of ours says in words what the broker says in its cause.
     if (thrown instanceof CorebusError) throw thrown
     const failure = failureOf(thrown)
+    if (isForbidden(failure)) throw forbidden('something', failure)
     throw failure.type === '' && !isFinal(failure) ? unanswered(failure, timeoutMs) : failure.error
   }
 }

@@ -51,7 +51,7 @@ export function kafkaDriver(options: DriverOptions): Driver {
     remake: (topic) => topology.make(topic),
   })
   const registry = new Registry({ client: asking, publisher, topic: names.registry })
-  const topology = new Topology({ names, prefix, service, topics, client: asking, registry })
+  const topology = new Topology({ names, prefix, service, topics, client: asking, clock, registry })
   const copies = new Copies({ names, topology, publisher, clock })
   const time: BrokerTime = new BrokerTime(clock, () => publisher.store(names.clock, 0, { key: null, value: null, headers: {} }))
   const asked = <T>(ask: () => Promise<T>) => askUntilAnswered(ask, { clock, timeoutMs })

@@ -77,6 +77,16 @@ export function isCoordinatorGone({ type }: Failure): boolean {
   return COORDINATOR_GONE.has(type)
 }
 
+/** The user lacks a right. */
+export function isForbidden({ type }: Failure): boolean {
+  return type.endsWith('_AUTHORIZATION_FAILED')
+}
+
+/** Kafka does not say which right it is, nor always of what. */
+export function forbidden(what: string, { error }: Failure): CorebusError {
+  return new CorebusError('ACCESS_REFUSED', `Kafka refuses this user ${what}: ${error.message}`, { cause: error })
+}
+
 const LEADER_GONE: ReadonlySet<string> = new Set([
   'NOT_LEADER_FOR_PARTITION',
   'LEADER_NOT_AVAILABLE',

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
 import { broker, kafkaJars } from '@corebus/testbed'
 import kafkajs, { type KafkaMessage } from 'kafkajs'
@@ -245,4 +245,70 @@ describe.skipIf(!running)('foreign clients', () => {
     await expect(member(driver, { topics: [topic], group })).rejects.toMatchObject({ code: 'GROUP_FOREIGN', message: /another name/ })
     await consumer.disconnect()
   })
+
+  test('a group whose other members are still agreeing is refused as soon as they have, and nothing was made by then', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const { admin, kafka, producer } = await room.bare()
+    await createTopics(admin, [{ topic, numPartitions: 2 }])
+    await producer.send({ topic, messages: [{ value: '{}' }] })
+    const begun = Promise.withResolvers<void>()
+    const done = Promise.withResolvers<void>()
+    const [first, second] = [kafka.consumer({ groupId: group }), kafka.consumer({ groupId: group })]
+    for (const consumer of [first, second]) {
+      await consumer.connect()
+      await consumer.subscribe({ topic, fromBeginning: true })
+    }
+    onTestFinished(async () => {
+      done.resolve()
+      await Promise.all([first.disconnect(), second.disconnect()])
+    })
+    // While it handles something it does not join again, and the other one waits for it.
+    const eachMessage = async () => {
+      begun.resolve()
+      await done.promise
+    }
+    await first.run({ eachMessage })
+    await begun.promise
+    void second.run({ eachMessage: async () => {} }) // it has come in when all have
+    await until(async () => (await admin.describeGroups([group])).groups[0]?.state === 'PreparingRebalance')
+    const before = (await admin.listTopics()).sort()
+    const refused = expect(member(await room.connected(), { topics: [topic], group })).rejects.toMatchObject({ code: 'GROUP_FOREIGN' })
+    await quiet()
+    done.resolve()
+    await refused
+    expect((await admin.listTopics()).sort()).toEqual(before)
+  }, 60_000)
+
+  test('a group with members of the protocol of Kafka 4 is refused, nothing is made, and once they have left it is gone on with', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const { admin, producer } = await room.bare()
+    await createTopics(admin, [{ topic, numPartitions: 1 }])
+    const all = [
+      '--bootstrap-server',
+      url,
+      '--topic',
+      topic,
+      '--group',
+      group,
+      '--from-beginning',
+      '--command-property',
+      'group.protocol=consumer',
+    ]
+    const theirs = spawn('java', ['-cp', `${await kafkaJars()}/*`, 'org.apache.kafka.tools.consumer.ConsoleConsumer', ...all])
+    const ended = new Promise((resolve) => theirs.once('exit', resolve))
+    onTestFinished(() => void theirs.kill('SIGKILL'))
+    await producer.send({ topic, messages: [{ value: 'for them' }] })
+    await new Promise((resolve) => theirs.stdout.once('data', resolve))
+    const before = (await admin.listTopics()).sort()
+    const driver = await room.connected()
+    const wanted = { topics: [topic], group, acknowledges: true }
+    for (const mode of ['create', 'check'] as const)
+      await expect(member(driver, { ...wanted, mode })).rejects.toMatchObject({ code: 'GROUP_FOREIGN', message: /group.protocol=consumer/ })
+    expect((await admin.listTopics()).sort()).toEqual(before)
+    theirs.kill('SIGTERM')
+    await ended
+    await producer.send({ topic, messages: [{ value: 'for us' }] })
+    const reader = await member(driver, wanted)
+    await until(() => reader.deliveries.some(({ message }) => String(message.body) === 'for us'))
+  }, 60_000)
 })

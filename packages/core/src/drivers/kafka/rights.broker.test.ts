@@ -1,6 +1,6 @@
 import { startKafka } from '@corebus/testbed'
 import kafkajs from 'kafkajs'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createMessaging, type Messaging } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
@@ -91,14 +91,14 @@ async function allow(rights: readonly Right[]): Promise<void> {
 }
 
 /** A service as its author writes one, by the user whose rights are tried, or by one who may do anything. */
-function service(topology: 'create' | 'check', user: 'app' | 'all'): Messaging {
+function service(topology: 'create' | 'check', user: 'app' | 'all', logger: Logger = pino({ level: 'silent' })): Messaging {
   const at = `127.0.0.1:${running?.ports.SASL}`
   const who = user === 'all' ? { url } : { url: at, auth: { username: 'app', password: 'secret' } }
   const messaging = createMessaging({
     broker: 'kafka',
     service: 'rights',
     env: {},
-    logger: pino({ level: 'silent' }),
+    logger,
     topology,
     publish: { timeoutMs: 3_000 },
     ...who,
@@ -139,6 +139,31 @@ async function consumes({ topic, group }: Trial, mode: 'create' | 'check'): Prom
   const seen = () => handled.toSorted().join() === '1,2,2,3,3' && messaging.counters.dead === 1
   await expect.poll(seen, { timeout: 15_000 }).toBe(true)
   await messaging.close()
+}
+
+/** Whether a consumer is refused, or says what it lacks. */
+async function isMissed({ topic, group }: Trial, mode: 'create' | 'check'): Promise<boolean> {
+  const said: string[] = []
+  const messaging = service(mode, 'app', pino({ level: 'warn' }, { write: (line: string) => void said.push(line) }))
+  messaging.handle({ topic, group, maxRetries: 1, retryDelayMs: 100 }, ({ n }: { n: number }, { attempt }) => {
+    if (n === 3 || (n === 2 && attempt === 1)) throw new Error('not this one')
+  })
+  try {
+    await messaging.start()
+  } catch {
+    return true
+  }
+  const others = bare.producer()
+  await others.connect()
+  await others.send({ topic, messages: [1, 2, 3].map((n) => ({ key: 'k', value: JSON.stringify({ n }) })) })
+  await others.disconnect()
+  // The dead letter that it is to be is no complaint.
+  const isSaid = () => said.some((line) => !/\(failed\): not this one/.test(line))
+  await until(() => isSaid() || messaging.counters.dead === 1)
+  await quiet()
+  const missed = isSaid()
+  await messaging.close()
+  return missed
 }
 
 /** As the topics of others are there before anybody of ours comes. */
@@ -185,6 +210,22 @@ describe.skipIf(!running)('a user of Kafka who may do nothing else', () => {
   )
 
   test.each(['check', 'create'] as const)(
+    'consumes with %s, and is refused or says so without any one of these rights',
+    async (mode) => {
+      const count = rightsIn(RIGHTS[`a consumer, ${mode}`], 'orders', 'billing').length
+      for (let n = 0; n < count; n++) {
+        const of = trial()
+        if (mode === 'check') await ready(of)
+        const rights = rightsIn(RIGHTS[`a consumer, ${mode}`], of.topic, of.group)
+        const [{ operation, name }] = rights.slice(n, n + 1) as [Right]
+        await allow(rights.toSpliced(n, 1))
+        expect(await isMissed(of, mode), `${operation} on ${name}`).toBe(true)
+      }
+    },
+    400_000,
+  )
+
+  test.each(['check', 'create'] as const)(
     'reads a topic without retries and dead letters with %s, and makes nothing',
     async (mode) => {
       const of = trial()
@@ -224,10 +265,12 @@ describe.skipIf(!running)('a user of Kafka who may do nothing else', () => {
     const of = trial()
     const rights = rightsIn(RIGHTS['a consumer, create'], of.topic, of.group)
     const before = await topicsNow()
-    for (const right of rights.filter(({ operation }) => operation === 'CREATE')) {
+    const code = { CREATE: 'TOPOLOGY', DESCRIBE_CONFIGS: 'ACCESS_REFUSED', READ: 'GROUP_DEAD' } as const
+    for (const right of rights.filter(({ operation, type }) => operation in code && (operation !== 'READ' || type === 'Group'))) {
       await allow(rights.filter((one) => one !== right))
       const driver = await openRoom(`127.0.0.1:${running?.ports.SASL}`).connected({ auth: { username: 'app', password: 'secret' } })
-      await expect(member(driver, { topics: [of.topic], group: of.group })).rejects.toMatchObject({ code: 'TOPOLOGY' })
+      const refused = { code: code[right.operation as keyof typeof code] }
+      await expect(member(driver, { topics: [of.topic], group: of.group }), right.name).rejects.toMatchObject(refused)
     }
     await quiet()
     expect(await topicsNow()).toEqual(before)

@@ -4,7 +4,7 @@ import { broker } from '@corebus/testbed'
 import kafkajs from 'kafkajs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createTopics } from './fixtures/create-topics.ts'
-import { type Bare, member, messages, openRoom, quiet, until } from './fixtures/room.ts'
+import { type Bare, type Member, member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
 const running = await broker('kafka', { own: true })
 afterAll(() => running?.stop())
@@ -141,6 +141,36 @@ describe.skipIf(!running)('a topic of others on Kafka', () => {
     },
     60_000,
   )
+
+  test('what its owner let go before the group had come so far is said, and so is a position behind its end', async () => {
+    const { topic, group, ...room } = openRoom(url)
+    const bare = await room.bare()
+    const name = `cut-${topic}`
+    await theirs(bare, name, 10)
+    await bare.admin.setOffsets({ groupId: group, topic: name, partitions: [{ partition: 0, offset: '2' }] })
+    await bare.admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '6' }] })
+    const wanted = { topics: [topic], group, source: { topic: name }, acknowledges: true }
+    const said = ({ states }: Member) => states.flatMap((state) => (state.kind === 'consuming' && state.notice ? [state.notice] : []))
+    const driver = await room.connected()
+    const first = await member(driver, wanted)
+    await first.nth(4)
+    await until(() => said(first).length === 1)
+    expect(said(first)).toMatchObject([
+      { code: 'MESSAGES_DELETED', message: expect.stringMatching(/^up to 4 messages .* from offset 2, begins at 6/) },
+    ])
+    await first.stop()
+    await driver.close()
+    const again = await member(await room.connected(), wanted)
+    await quiet()
+    expect([again.deliveries.length, said(again)]).toEqual([0, []])
+    await again.stop()
+    await until(async () => (await bare.admin.describeGroups([group])).groups[0]?.members.length === 0)
+    await bare.admin.setOffsets({ groupId: group, topic: name, partitions: [{ partition: 0, offset: '50' }] })
+    const behind = await member(await room.connected(), wanted)
+    await behind.nth(4)
+    await until(() => said(behind).length === 1)
+    expect(said(behind)).toMatchObject([{ code: 'OFFSET_GONE', message: expect.stringMatching(/offset 50 .* ends at 10/) }])
+  }, 60_000)
 
   test.each([false, true])(
     'a group with other clients is refused, also with shared: %s, before anything is made',

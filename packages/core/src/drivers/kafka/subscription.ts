@@ -87,7 +87,8 @@ class KafkaSubscription implements Member {
 
     const states = new MemberStates({ onState, reads: () => this.#reader.reads, onAway: () => this.#letGoOfCatchingUp() })
     const connections = new MemberConnections({ ...context, onLost: (error) => states.trouble(error) })
-    const commits = new Commits({ client: asking, group: names.group(group), clock, standing })
+    const onForbidden = (error: Error) => states.forbidden(error)
+    const commits = new Commits({ client: asking, group: names.group(group), clock, standing, onForbidden })
     const reader = new Reader({ limit, clock, commits, standing, onDeliveries, onLost, onRoom: () => this.#fetcher.wake() })
     const onStuck = stuckRetries({ group, clock, onNotice: (notice) => states.notice(notice) })
     const mover = new Mover({ group, clock, time, commits, standing, copies, onStuck, onMoved: () => this.#moved() })
@@ -116,6 +117,7 @@ class KafkaSubscription implements Member {
       fetcher,
       topology,
       closing,
+      onNotice: (notice) => states.notice(notice),
       onReleased: () => this.#released(),
     })
     this.#entry = new Entry({ ...context, topics: [...topics.keys()], group, client: asking, holdings, states, closing })
@@ -260,7 +262,7 @@ class KafkaSubscription implements Member {
   }
 
   #answered(): void {
-    this.#states.heardAnswer()
+    if (!this.#fetcher.isForbidden) this.#states.heardAnswer()
     for (const line of this.#reader.lines) if (line.kind === 'delay' && line.waiting > 0) this.#mover.take(line)
     this.#reader.regulate()
     this.#reader.pump()

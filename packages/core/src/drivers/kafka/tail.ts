@@ -48,7 +48,7 @@ export async function openTail({ address, clock, asking, topic, name, from, onMe
     },
     onGone: async () => {},
     onAnswer: () => {},
-    states: { trouble: nothing },
+    states: { trouble: nothing, forbidden: nothing },
   })
   try {
     await client.connect()

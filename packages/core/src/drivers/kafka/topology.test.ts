@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../clock.ts'
 import { namesWith } from './names.ts'
 import type { Client, NewTopic } from './protocol/client.ts'
 import type { Registry } from './registry.ts'
@@ -12,6 +13,7 @@ test('a broker that does not know a topic yet is asked again how large its recor
   const client = {
     topics: async () => new Map([['orders', 1]]),
     describe: async () => undefined,
+    stateOfNew: async () => undefined,
     leaders: async () => [1],
     async configOf() {
       const thrown = answers.shift()
@@ -28,6 +30,7 @@ test('a broker that does not know a topic yet is asked again how large its recor
     prefix: '',
     service: 'shop',
     topics: {},
+    clock: systemClock,
     client: client as unknown as Client,
     registry: registry as unknown as Registry,
   })

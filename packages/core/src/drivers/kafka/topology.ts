@@ -1,8 +1,8 @@
-import type { Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
+import type { Clock, Difference, GroupTopology, TopicOptions, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
-import { failureOf, heldByOthers, inWords, isUnknownTopic, noSuchTopic, readTwice, wrongSource } from './failure.ts'
-import { PROTOCOL } from './group/assigner.ts'
+import { failureOf, forbidden, inWords, isForbidden, isUnknownTopic, noSuchTopic, readTwice, wrongSource } from './failure.ts'
+import { refuseOthers } from './group/others.ts'
 import type { Names } from './names.ts'
 import { lacking, type Needed, type NeededOptions, neededBy, SHARED } from './needed.ts'
 import type { Client, NewTopic } from './protocol/client.ts'
@@ -14,6 +14,7 @@ export interface TopologyOptions {
   readonly service: string
   readonly topics: TopicOptions
   readonly client: Client
+  readonly clock: Clock
   readonly registry: Registry
 }
 
@@ -74,13 +75,14 @@ export class Topology {
     refuseTwice(entries, names)
     const there = await client.topics()
     this.#refuseMissing(groups, there)
-    for (const group of new Set(entries.map((entry) => entry.group))) await this.#refuseOthers(group)
+    for (const group of new Set(entries.map((entry) => entry.group))) await refuseOthers(group, this.#options)
     const sourced = new Set(groups.flatMap(({ topic, source }) => (source ? [topic] : [])))
     const wanted = topics.filter((topic) => !sourced.has(topic))
     const needed = neededBy(wanted, entries, this.#needs(groups, there))
     for (const one of needed) this.#know(one)
     const missing = needed.filter(({ topic }) => !there.has(topic))
     if (mode === 'create') await this.#mayMake(missing)
+    if (mode === 'create') await this.#mayLook(missing)
     const declared = new Map((await registry.entries()).map((entry) => [keyOf(entry), entry]))
     const differences = [...this.#tooFew(needed, there), ...entries.flatMap((entry) => keptOtherwise(entry, declared.get(keyOf(entry))))]
     if (mode === 'create') {
@@ -125,16 +127,6 @@ export class Topology {
   #refuseMissing(groups: readonly GroupTopology[], there: ReadonlyMap<string, number>): void {
     for (const { topic, group, source } of groups)
       if (source && 'topic' in source && !there.has(source.topic)) throw noSuchTopic(source.topic, { topic, group })
-  }
-
-  /** @throws CorebusError GROUP_FOREIGN for a group whose members have agreed on another protocol than ours */
-  async #refuseOthers(group: string): Promise<void> {
-    const { client, names } = this.#options
-    // Whoever may not ask hears of it when it joins.
-    const described = await client.describe(names.group(group)).catch(() => undefined)
-    const { members = [], protocol = '' } = described ?? {}
-    if (members.length > 0 && protocol !== '' && protocol !== PROTOCOL)
-      throw heldByOthers(group, `${members.length === 1 ? 'one assigns' : `${members.length} assign`} partitions by ${protocol}`)
   }
 
   /** Those that are there are used as they are, unless somebody said what they must be. More than that does no harm. */
@@ -197,6 +189,15 @@ export class Topology {
   /** Of several topics Kafka makes those that it does not refuse: so it is asked first. @throws CorebusError TOPOLOGY */
   async #mayMake(topics: readonly NewTopic[]): Promise<void> {
     if (topics.length > 0) await this.#options.client.create(topics, { only: 'look' }).catch((thrown: unknown) => refuse(topics, thrown))
+  }
+
+  /** What is copied must fit, so the settings of the originals are asked for. Also of one that is not there the broker says whether it may be. */
+  async #mayLook(topics: readonly Needed[]): Promise<void> {
+    for (const name of new Set(topics.flatMap(({ copiesOf = [] }) => copiesOf)))
+      await this.#options.client.configOf(name).catch((thrown: unknown) => {
+        const failure = failureOf(thrown)
+        if (isForbidden(failure)) throw forbidden(`to see the settings of topic ${name}, which needs DescribeConfigs on it`, failure)
+      })
   }
 
   async #create(topics: readonly NewTopic[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Clock, sleep } from '../../../clock.ts'
 import { backOff } from '../../back-off.ts'
-import { failureOf } from '../failure.ts'
+import { failureOf, forbidden, isForbidden } from '../failure.ts'
 import type { Client } from '../protocol/client.ts'
 import type { Line } from './line.ts'
 import type { Standing } from './standing.ts'
@@ -12,6 +12,8 @@ export interface CommitsOptions {
   readonly clock: Clock
   /** Who commits. */
   readonly standing: Pick<Standing, 'identity'>
+  /** The user may not commit. */
+  readonly onForbidden: (error: Error) => void
 }
 
 interface Waiter {
@@ -69,7 +71,7 @@ export class Commits {
   }
 
   async #run(): Promise<void> {
-    const { client, group, clock, standing } = this.#options
+    const { client, group, clock, standing, onForbidden } = this.#options
     const waitMs = backOff({ firstMs: 50, maxMs: 1_000 })
     let n = 1
     let kept = false
@@ -88,7 +90,9 @@ export class Commits {
         n = 1
       } catch (thrown) {
         for (const line of lines) this.#dirty.add(line)
-        const { type } = failureOf(thrown)
+        const failure = failureOf(thrown)
+        const { type } = failure
+        if (isForbidden(failure)) onForbidden(forbidden('to commit what it has handled, which needs Read on group and topics', failure))
         // A broker that began anew in the middle of a round knows of the round before it, and goes on from there.
         kept = type === 'ILLEGAL_GENERATION' && !kept
         if (type === 'OFFSET_METADATA_TOO_LARGE') for (const line of lines) line.noteless = true

@@ -40,7 +40,7 @@ function aFetcher({ metadata = {} as Metadata, leader = 1 }: { metadata?: Metada
     },
     onOutOfRange: () => {},
     onGone: async () => {},
-    states: { trouble: () => {} },
+    states: { trouble: () => {}, forbidden: () => {} },
     onAnswer: () => {},
   })
   return { fetcher, sources, paused, polls: polling.asked, besides: catchingUp.asked }

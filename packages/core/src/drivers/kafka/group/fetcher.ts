@@ -1,6 +1,6 @@
 import { type Clock, sleep } from '../../../clock.ts'
 import { backOff } from '../../back-off.ts'
-import { failureOf, isUnknownTopic } from '../failure.ts'
+import { failureOf, forbidden, isForbidden, isUnknownTopic } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Fetched } from '../protocol/client.ts'
 import type { MemberStates } from './states.ts'
@@ -23,7 +23,7 @@ export interface FetcherOptions<S extends Source> {
   readonly metadata: Metadata
   readonly clock: Clock
   /** Told of what keeps it from reading. */
-  readonly states: Pick<MemberStates, 'trouble'>
+  readonly states: Pick<MemberStates, 'trouble' | 'forbidden'>
   /** Those that may be read now. */
   readonly sources: () => readonly S[]
   /** There was something, if only a gap. */
@@ -61,10 +61,16 @@ export class Fetcher<S extends Source> {
   readonly #loops = new Map<number, Promise<void>>()
   readonly #polls = new Set<Poll>()
   #wake = new AbortController()
+  readonly #forbidden = new Set<string>()
   #running: Promise<void> | undefined
 
   constructor(options: FetcherOptions<S>) {
     this.#options = options
+  }
+
+  /** The user may not read one of the topics, and what else comes is no sign that all is well. */
+  get isForbidden(): boolean {
+    return this.#forbidden.size > 0
   }
 
   start(): void {
@@ -187,6 +193,7 @@ export class Fetcher<S extends Source> {
     try {
       const fetched = await client.fetch(leader, positions, { maxWaitMs, maxBytes: MAX_BYTES })
       if (this.#stopped) return true
+      for (const { topic } of mine) this.#forbidden.delete(topic)
       const asked = new Map(mine.map((source, i) => [`${source.topic}\0${source.partition}`, { source, offset: positions[i]?.offset }]))
       for (const one of fetched) {
         const { source, offset } = asked.get(`${one.topic}\0${one.partition}`) ?? {}
@@ -209,7 +216,11 @@ export class Fetcher<S extends Source> {
       if (source) onOutOfRange(source)
       return source !== undefined
     }
-    if (failure.type === '') states.trouble(failure.error)
+    if (isForbidden(failure)) {
+      const { topic = '' } = failure
+      this.#forbidden.add(topic)
+      states.forbidden(forbidden(`to read topic ${topic}, and the group waits until it has Read on it`, failure))
+    } else if (failure.type === '') states.trouble(failure.error)
     // Which of them it is about is not said: all are looked up again.
     for (const source of mine) {
       metadata.forget(source.topic)

@@ -8,7 +8,7 @@ import type { Partitions, Share } from './assigner.ts'
 import type { Commits } from './commits.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Line } from './line.ts'
-import { loadLines } from './positions.ts'
+import { loadLines, lostBy } from './positions.ts'
 import type { Reader } from './reader.ts'
 
 export interface HoldingsOptions {
@@ -26,6 +26,8 @@ export interface HoldingsOptions {
   readonly fetcher: Pick<Fetcher<Line>, 'wake'>
   /** Makes a topic that is not there. */
   readonly topology: Pick<Topology, 'make' | 'keepsNothing'>
+  /** Something is lost to the group. */
+  readonly onNotice: (notice: Error) => void
   /** What another member waits for has been given up. */
   readonly onReleased: () => void
   readonly closing: AbortSignal
@@ -109,7 +111,7 @@ export class Holdings {
   }
 
   async #load(topic: string, holdings: readonly Holding[]): Promise<void> {
-    const { group, from, names, client, clock, reader, commits, topology, closing } = this.#options
+    const { group, from, names, client, clock, reader, commits, topology, closing, onNotice } = this.#options
     const of = this.#of.get(topic)
     const waitMs = backOff({ maxMs: 1_000 })
     let left = holdings
@@ -134,6 +136,11 @@ export class Holdings {
         for (const holding of left) holding.leaderless = true
         const lines = new Map(found.map((holding) => [holding, linesOf(holding)]))
         await commits.store([...lines.values()].flat())
+        const taken = new Set(found.map(({ partition }) => partition))
+        for (const passed of loaded.flatMap((one) => one.passed)) {
+          const notice = taken.has(passed.partition) ? lostBy(passed, group) : undefined
+          if (notice) onNotice(notice)
+        }
         for (const [holding, ofHolding] of lines) {
           holding.ready = true
           if (!this.#has(holding)) continue

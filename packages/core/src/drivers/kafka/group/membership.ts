@@ -2,7 +2,7 @@ import { type Clock, monotonic, sleep } from '../../../clock.ts'
 import { asError, type CorebusError } from '../../../errors.ts'
 import { backOff } from '../../back-off.ts'
 import { groupDead } from '../../others.ts'
-import { type Failure, failureOf, heldByOthers, inWords, isCoordinatorGone, isPermanent } from '../failure.ts'
+import { type Failure, failureOf, forbidden, heldByOthers, inWords, isCoordinatorGone, isForbidden, isPermanent } from '../failure.ts'
 import type { Metadata } from '../metadata.ts'
 import type { Client, Joined } from '../protocol/client.ts'
 import { assign, decodeShare, decodeWish, encodeShare, encodeWish, PROTOCOL, type Share, type Wish } from './assigner.ts'
@@ -27,7 +27,7 @@ export interface MembershipOptions {
   /** Told of everything that the group answers. */
   readonly standing: Standing
   /** Told of what keeps it from being a member, for now or for good. */
-  readonly states: Pick<MemberStates, 'trouble' | 'dead'>
+  readonly states: Pick<MemberStates, 'trouble' | 'dead' | 'forbidden'>
   readonly onShare: (share: Share) => void
   /** The group went on without this member: nothing is its own any more. */
   readonly onExpelled: () => void
@@ -197,7 +197,10 @@ export class Membership {
       try {
         counts.set(topic, (await this.#options.metadata.leaders(topic)).length)
       } catch (thrown) {
-        if (failureOf(thrown).type === '') throw thrown
+        const failure = failureOf(thrown)
+        if (failure.type === '') throw thrown
+        // One that is forbidden is no more to be seen than one that is not there.
+        if (isForbidden(failure)) this.#options.states.forbidden(forbidden(`topic ${topic}, and nobody of the group reads it`, failure))
       }
     }
     return counts

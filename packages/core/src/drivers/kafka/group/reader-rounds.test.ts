@@ -17,6 +17,7 @@ function reading(records: number, limit: number, marks: readonly Mark[] = []) {
   const commits = new Commits({
     group: GROUP,
     clock: systemClock,
+    onForbidden: () => {},
     standing: { identity: { memberId: 'm', groupGenerationId: 1, keptGenerationId: 1 } },
     client: {
       commit: (_group, _member, offsets) =>

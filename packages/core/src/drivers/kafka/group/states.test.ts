@@ -51,17 +51,18 @@ test('a member that is refused before it has begun says nothing, and knows why',
   expect([told, states.refusal]).toEqual([[], error])
 })
 
-test('a dead member stays dead, and a notice is told only while it consumes', () => {
+test('a dead member stays dead, and a notice is told once it consumes', () => {
   const { states, told, kinds } = memberStates()
-  states.notice(new Error('too early'))
+  const early = new Error('too early')
+  states.notice(early)
   states.begin({ kind: 'consuming' })
   states.notice(error)
-  expect(told).toEqual([{ kind: 'consuming' }, { kind: 'consuming', notice: error }])
+  expect(told).toEqual([{ kind: 'consuming' }, { kind: 'consuming', notice: early }, { kind: 'consuming', notice: error }])
   states.dead(error)
   states.heardBeat()
   states.heardAnswer()
   states.notice(error)
-  expect(kinds()).toEqual(['consuming', 'consuming', 'dead'])
+  expect(kinds()).toEqual(['consuming', 'consuming', 'consuming', 'dead'])
 })
 
 test('a member that has ended says nothing more', () => {

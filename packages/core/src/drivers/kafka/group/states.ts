@@ -19,6 +19,7 @@ export class MemberStates {
   #refusal: Error | undefined
   #heard = { beat: false, answer: false }
   #ended = false
+  readonly #notices: Error[] = []
 
   constructor(options: MemberStatesOptions) {
     this.#options = options
@@ -42,6 +43,7 @@ export class MemberStates {
   begin(state: SubscriptionState): void {
     this.#kind = state.kind
     this.#options.onState(state)
+    this.#tellNotices()
   }
 
   /** Nothing more is said. */
@@ -56,6 +58,12 @@ export class MemberStates {
     this.#kind = 'reconnecting'
     this.#options.onAway()
     this.#options.onState({ kind: 'reconnecting', error })
+  }
+
+  /** The user lacks a right: before it has begun that is a refusal, and after it trouble, for the right may be given back. */
+  forbidden(error: Error): void {
+    if (this.hasBegun) this.trouble(error)
+    else this.dead(error)
   }
 
   /** The group went on without it. Said also while it is away for another reason. */
@@ -84,9 +92,15 @@ export class MemberStates {
     this.#back()
   }
 
-  /** While it is away, what it is away for is told instead. */
+  /** While it has not begun, or is away, it is told later. */
   notice(notice: Error): void {
-    if (this.#kind === 'consuming' && !this.#ended) this.#options.onState({ kind: 'consuming', notice })
+    if (this.#kind === 'dead' || this.#ended) return
+    this.#notices.push(notice)
+    this.#tellNotices()
+  }
+
+  #tellNotices(): void {
+    if (this.#kind === 'consuming') for (const notice of this.#notices.splice(0)) this.#options.onState({ kind: 'consuming', notice })
   }
 
   /** Where nothing may be read now, there is no answer to wait for. */
@@ -97,5 +111,6 @@ export class MemberStates {
     if (this.#kind !== 'reconnecting') return
     this.#kind = 'consuming'
     this.#options.onState({ kind: 'consuming' })
+    this.#tellNotices()
   }
 }

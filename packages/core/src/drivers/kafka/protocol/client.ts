@@ -1,6 +1,7 @@
 import type { Cluster as PublicCluster } from 'kafkajs'
 import type { Address } from '../address.ts'
 import { closed, throwBut } from '../failure.ts'
+import { consumerGroupRequest } from './consumer-group.ts'
 import { encodeFetch, READ_COMMITTED, readAnswer } from './fetch.ts'
 import { fetchRequest, keepMetadata, send, throwIfRefused } from './kafkajs.ts'
 import { kafkaLibrary } from './library.ts'
@@ -36,9 +37,7 @@ export interface Place {
   readonly partition: number
 }
 
-export interface Position extends Place {
-  readonly offset: number
-}
+export type Position = Place & { readonly offset: number }
 
 export interface Fetched extends Place {
   readonly records: readonly RecordIn[]
@@ -52,8 +51,7 @@ export interface NewTopic {
   readonly config: Readonly<Record<string, string>>
 }
 
-const CLOSE_WITHIN_MS = 2_000
-const SERVER_TIMEOUT_MS = 5_000
+const [CLOSE_WITHIN_MS, SERVER_TIMEOUT_MS] = [2_000, 5_000]
 const TOPIC_RESOURCE = 2
 const ON_EVERY_BROKER = '__consumer_offsets'
 const PARTITION_BYTES = 1024 * 1024
@@ -206,8 +204,8 @@ export class Client {
     for (const topic of topics) await (await this.#any()).deleteTopics({ topics: [topic], timeout: SERVER_TIMEOUT_MS }).catch(unlessGone)
   }
 
-  async configOf(topic: string): Promise<ReadonlyMap<string, string>> {
-    const { resources } = await (await this.#any()).describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name: topic }] })
+  async configOf(name: string): Promise<ReadonlyMap<string, string>> {
+    const { resources } = await (await this.#any()).describeConfigs({ resources: [{ type: TOPIC_RESOURCE, name }] })
     return new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
   }
 
@@ -248,6 +246,11 @@ export class Client {
 
   describe(groupId: string): Promise<Described | undefined> {
     return this.#coordinator(groupId, async (node) => (await node.describeGroups({ groupIds: [groupId] })).groups[0])
+  }
+
+  /** How a group stands whose members speak the protocol of Kafka 4; undefined for any other. @throws also where the broker knows none */
+  stateOfNew(groupId: string): Promise<string | undefined> {
+    return this.#coordinator(groupId, (node) => send(node, consumerGroupRequest(node, groupId)))
   }
 
   async commit(
