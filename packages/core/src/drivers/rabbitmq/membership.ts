@@ -16,7 +16,7 @@ import type { Reader } from './reader.ts'
 import { redo } from './redo.ts'
 import type { OurSource } from './registry.ts'
 import type { SettleOptions } from './settle.ts'
-import { inExclusiveUse, lacksOf, type QueueType, sourceOf, theirsIsGone, theirTypeOf } from './source.ts'
+import { inExclusiveUse, lacksOf, lookAtTheirs, type QueueType, sourceOf, theirsIsGone } from './source.ts'
 import type { Split } from './split.ts'
 import { Sweeps } from './sweeps.ts'
 import { takeOver } from './unclaimed.ts'
@@ -148,9 +148,11 @@ export class Membership implements TopicMembership {
 
   /** @throws CorebusError SOURCE for one that cannot be read */
   async #lookAtTheirs(queue: string): Promise<void> {
-    const { group } = this.#options
-    this.#theirType = await theirTypeOf(queue, this.#context.declarer, { topic: this.#topic, group })
-    this.#events.onNotice(lacksOf(queue, this.#theirType, { topic: this.#topic, group }))
+    const by = { topic: this.#topic, group: this.#options.group }
+    const found = await lookAtTheirs(queue, this.#context.declarer, by)
+    if (!found) throw theirsIsGone(queue, by)
+    this.#theirType = found.type
+    this.#events.onNotice(lacksOf(queue, found, by))
   }
 
   async #sayWhatIsOdd(): Promise<void> {

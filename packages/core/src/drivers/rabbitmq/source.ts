@@ -1,5 +1,7 @@
+import type { Channel } from 'amqplib'
 import type { Source } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { unlessForbidden } from './bindings.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import type { OurSource } from './registry.ts'
@@ -37,28 +39,65 @@ export function sourceOf(source: Source, { topic, group, names }: ReadBy & { rea
 
 export type QueueType = 'classic' | 'quorum' | 'stream'
 
-const OF_TYPE = /of queue type rabbit_(classic|quorum|stream)_queue/
+export interface TheirQueue {
+  readonly type: QueueType | undefined
+  /** False where this user may not have it compared, which takes the right to configure it. */
+  readonly isCompared: boolean
+}
+
+/** Its last words: a queue may have any name. */
+const OF_TYPE = /of queue type '?(?:rabbit_)?(classic|quorum|stream)(?:_queue)?'?$/
+const REFUSED_ARGUMENT = /invalid arg '?([\w-]+)/
+/** What a consumer of a stream cannot have, and what nobody else can. */
+const [NOT_OF_STREAMS, OF_STREAMS] = ['x-priority', 'x-stream-offset']
+
+/** Which type the broker names when it refuses a consumer that asks for both. Where it names none, only a stream refuses the first. */
+export function typeIn(words: string): QueueType | undefined {
+  const named = OF_TYPE.exec(words)?.[1] as QueueType | undefined
+  return named ?? (REFUSED_ARGUMENT.exec(words)?.[1] === NOT_OF_STREAMS ? 'stream' : undefined)
+}
 
 /**
  * Of which type a queue of others is. AMQP has no question for it, but the broker refuses a consumer with an argument that the type does not know, and
- * names the type: of these two each type refuses one. Undefined where it says something else.
+ * names the type. Undefined where it says something else.
  * @throws what else it says of the queue: that it is missing, locked or may not be read
  */
-export async function typeOf(queue: string, declarer: Declarer): Promise<QueueType | undefined> {
+async function typeOf(queue: string, declarer: Declarer): Promise<QueueType | undefined> {
+  const words = await refusedWith(declarer, async (channel) => {
+    await channel.prefetch(1)
+    await channel.consume(queue, () => {}, { arguments: { [NOT_OF_STREAMS]: 0, [OF_STREAMS]: 'next' } })
+  })
+  return words === undefined ? undefined : typeIn(words)
+}
+
+/**
+ * Whether a queue of others is deleted when its last consumer leaves; undefined where that cannot be seen. The broker compares a declaration with what is
+ * there, first how durable it is and then this. With a negative time to live nobody can make what is not there.
+ */
+async function isAutoDelete(queue: string, declarer: Declarer): Promise<boolean | undefined> {
+  for (const durable of [true, false]) {
+    const declared = { durable, autoDelete: true, arguments: { 'x-message-ttl': -1 } }
+    const words = await refusedWith(declarer, (channel) => channel.assertQueue(queue, declared)).catch(unlessForbidden)
+    const differs = words === undefined ? undefined : /inequivalent arg '([\w-]+)'/.exec(words)?.[1]
+    if (differs === undefined) return undefined
+    if (differs !== 'durable') return differs !== 'auto_delete'
+  }
+  return undefined
+}
+
+/** The words of a PRECONDITION_FAILED. On a channel of its own, which that ends. */
+async function refusedWith(declarer: Declarer, ask: (channel: Channel) => Promise<unknown>): Promise<string | undefined> {
   try {
-    await declarer.separately(async (channel) => {
-      await channel.prefetch(1)
-      await channel.consume(queue, () => {}, { arguments: { 'x-priority': 0, 'x-stream-offset': 'next' } })
-    })
+    await declarer.read(ask)
     return undefined
   } catch (error) {
     if (!(error instanceof CorebusError) || error.code !== 'PRECONDITION_FAILED') throw error
-    return OF_TYPE.exec(error.message)?.[1] as QueueType | undefined
+    return error.message
   }
 }
 
-/** @throws CorebusError SOURCE for a queue that is not there, or that cannot be read */
-export async function theirTypeOf(queue: string, declarer: Declarer, by: ReadBy): Promise<QueueType | undefined> {
+/** Nothing is changed. Undefined for a queue that is not there. @throws CorebusError SOURCE for one that cannot be read */
+export async function lookAtTheirs(queue: string, declarer: Declarer, by: ReadBy): Promise<TheirQueue | undefined> {
   try {
     const type = await typeOf(queue, declarer)
     if (type === 'stream')
@@ -66,10 +105,16 @@ export async function theirTypeOf(queue: string, declarer: Declarer, by: ReadBy)
         by,
         `${queue} is a stream, which keeps no place for a group: bind a queue of ours to the exchange it is filled from, from: { exchange }`,
       )
-    return type
+    const goes = await isAutoDelete(queue, declarer)
+    if (goes)
+      throw wrong(
+        by,
+        `${queue} is auto-delete: RabbitMQ deletes it, with all that is in it, as soon as it has no consumer, and ours pauses and stops. Its owner can declare it without auto-delete, or a queue of ours be bound to the exchange it is filled from, from: { exchange }`,
+      )
+    return { type, isCompared: goes !== undefined }
   } catch (error) {
     if (!(error instanceof CorebusError)) throw error
-    if (error.code === 'NOT_FOUND') throw theirsIsGone(queue, by)
+    if (error.code === 'NOT_FOUND') return undefined
     if (error.code === 'LOCKED') throw wrong(by, `the queue ${queue} belongs to one connection, and nobody else may read it`)
     throw error
   }
@@ -88,9 +133,10 @@ export function theirsIsGone(queue: string, { topic, group }: ReadBy): CorebusEr
 }
 
 /** What is promised of a group, and cannot be of one that reads a queue of others. Said once, when it begins. */
-export function lacksOf(queue: string, type: QueueType | undefined, { topic, group }: ReadBy): CorebusError {
+export function lacksOf(queue: string, { type, isCompared }: TheirQueue, { topic, group }: ReadBy): CorebusError {
   const reads = `group ${group} reads the queue ${queue} under the topic ${topic}, as one more consumer of it`
-  return new CorebusError('SOURCE_LACKS', [reads, ...LACKS, type === 'quorum' ? LACKS_OF_QUORUM : LACKS_OF_CLASSIC].join('; '))
+  const lacks = [...LACKS, type === 'quorum' ? LACKS_OF_QUORUM : LACKS_OF_CLASSIC, ...(isCompared ? [] : [LACKS_RIGHT])]
+  return new CorebusError('SOURCE_LACKS', [reads, ...lacks].join('; '))
 }
 
 const LACKS = [
@@ -98,5 +144,8 @@ const LACKS = [
   'the order of a key is not kept between them, nor over a retry',
   'its length, expiry and dead-letter exchange are as its owner has made them',
 ]
-const LACKS_OF_QUORUM = 'it counts those times too that others were handed a message, and its own delivery limit may come before crashLimit'
+const LACKS_OF_QUORUM =
+  'it counts whenever a message comes back to it, from others and from a member that stops, and at a delivery limit of its own, which may come before crashLimit, it drops the message or dead-letters it'
 const LACKS_OF_CLASSIC = 'it does not count how often it handed a message out, so that one which ends its process comes back for ever'
+const LACKS_RIGHT =
+  'this user may not see whether it is auto-delete: such a queue is deleted, with all that is in it, when its last consumer pauses or stops'

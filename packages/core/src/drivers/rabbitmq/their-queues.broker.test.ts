@@ -1,4 +1,5 @@
 import { startRabbitmq } from '@corebus/testbed'
+import type { Options } from 'amqplib'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Source } from '../../driver.ts'
 import { bareAmqplib } from './fixtures/foreign.ts'
@@ -173,6 +174,49 @@ describe.skipIf(!running)('a queue that cannot be read', () => {
       code: 'GROUP_FOREIGN',
     })
     expect((await channel.checkQueue(queue)).consumerCount).toBe(1)
+  })
+})
+
+describe.skipIf(!running)('a start on a queue that cannot be read', () => {
+  const mine = async (topic: string) => (await ctl('-q', 'list_queues', 'name'))?.split('\n').filter((name) => name.startsWith(topic))
+
+  test.each<[what: string, options: Options.AssertQueue, words: string]>([
+    ['is a stream', { durable: true, arguments: { 'x-queue-type': 'stream' } }, 'is a stream'],
+    ['belongs to one connection', { exclusive: true }, 'belongs to one connection'],
+    ['is auto-delete', { durable: true, autoDelete: true }, 'is auto-delete'],
+    ['is auto-delete and not durable', { durable: false, autoDelete: true }, 'is auto-delete'],
+  ])('because it %s is refused before anything is made', async (_, options, words) => {
+    const room = openRoom(url)
+    const { channel, publish } = await room.bare()
+    const queue = `shop.${room.topic}`
+    await channel.assertQueue(queue, options)
+    await publish('', queue, '{}')
+    const groups = [{ topic: room.topic, group: 'g', delays: [], deadLetter: {}, source: { queue } }]
+    for (const mode of ['create', 'check'] as const)
+      await expect((await room.connected()).ensure({ topics: [], groups }, mode)).rejects.toMatchObject({
+        code: 'SOURCE',
+        message: expect.stringContaining(words),
+      })
+    expect(await mine(room.topic)).toEqual([])
+    // An auto-delete queue would have gone with a consumer of ours, and what is in it.
+    if (!options.arguments) expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 })
+  })
+
+  test('says that it may be auto-delete where this user may not see it', async () => {
+    const room = openRoom(url)
+    const { channel } = await room.bare()
+    const queue = `shop.${room.topic}`
+    await channel.assertQueue(queue, { durable: true })
+    await ctl('add_user', room.topic, 'secret')
+    await ctl('set_permissions', room.topic, '^$', '^$', `^shop\\.${room.topic}$`)
+    const auth = { username: room.topic, password: 'secret' }
+    const lacksFor = async (options: Parameters<typeof room.connected>[0]) => {
+      const driver = await room.connected(options)
+      const { states } = await member(driver, { topics: [room.topic], source: { queue }, delays: [], deadLetter: false })
+      return states.flatMap((state) => (state.kind === 'consuming' && state.notice ? [state.notice.message] : []))
+    }
+    expect(await lacksFor({ auth })).toEqual([expect.stringContaining('auto-delete')])
+    expect(await lacksFor({})).toEqual([expect.not.stringContaining('auto-delete')])
   })
 })
 

@@ -6,7 +6,7 @@ import { type Declarer, registryStream, spareQueue } from './declare.ts'
 import type { Names } from './names.ts'
 import { delaysThings, givenUpThing, placeOf, placeThing, topicBinding, topicThings, type Unclaimed, workThing } from './places.ts'
 import type { Entry, GroupEntry, OurSource, Place, Registry } from './registry.ts'
-import { sourceOf } from './source.ts'
+import { lookAtTheirs, sourceOf } from './source.ts'
 import { look, make, survey } from './survey.ts'
 import { type BindingThing, forbidden, type Thing } from './things.ts'
 
@@ -61,6 +61,7 @@ export class Topology {
     const names = new Set(groups.flatMap(({ topic, source }) => (source ? topic : [])))
     const published = wanted.topics.filter((topic) => !names.has(topic))
     const topics = [...new Set([...published, ...groups.flatMap(({ topic, source }) => (source ? [] : topic))])]
+    await this.#lookAtTheirs(groups)
     const differences = await (mode === 'create' ? this.#create(topics, groups) : this.#check(topics, groups))
     if (differences.length > 0 && mode === 'create') return differences
     for (const topic of topics) this.#topics.set(topic, true)
@@ -122,6 +123,13 @@ export class Topology {
     const difference = this.#mayCreate ? await make(things, declarer) : (await look(things, declarer))[0]
     if (difference) throw new CorebusError('TOPOLOGY', `${difference.what}: wanted ${difference.wanted}, found ${difference.found}`)
     if (this.#mayCreate) await this.#writtenDown()
+  }
+
+  /** Before anything is made. One that is missing is a difference, as an exchange is. @throws CorebusError SOURCE for a queue of others that cannot be read */
+  async #lookAtTheirs(groups: readonly DeclaredGroup[]): Promise<void> {
+    const { declarer } = this.#options
+    for (const { topic, group, source } of groups)
+      if (source && 'queue' in source) await lookAtTheirs(source.queue, declarer, { topic, group })
   }
 
   async #check(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<readonly Difference[]> {
