@@ -26,6 +26,8 @@ type Binding = Pick<BindEntry, 'exchange' | 'key' | 'arguments'>
 /** What the queues of groups are bound to. The broker tells nobody, so it is written down, before an exchange of others is bound and after a topic is. */
 export class Bindings {
   readonly #options: BindingsOptions
+  /** This user may not bind them, and it is written down that somebody has. */
+  readonly #boundByOthers = new Set<string>()
 
   constructor(options: BindingsOptions) {
     this.#options = options
@@ -41,13 +43,13 @@ export class Bindings {
       // It may be bound already, by somebody who may: then that is written down.
       if (mayCreate) throw forbidden(error, `group ${bound.group} on topic ${bound.topic}`)
       if (!(await this.#isWrittenDown(bound))) throw notKnownToBeBound(bound, error)
-      return
+      this.#boundByOthers.add(keyOf(bound))
     }
   }
 
   /** Again, where it may be lost: an exchange was deleted and made anew. Not where a newer member of the group wants other bindings. */
   async bindAgain(bound: Bound, mayCreate: boolean): Promise<void> {
-    if (!mayCreate) return
+    if (this.#boundByOthers.has(keyOf(bound))) return this.#lookForExchanges(bound)
     const { registry } = this.#options
     if (bound.source) {
       const all = await registry.entries().catch(unlessForbidden)
@@ -55,6 +57,16 @@ export class Bindings {
       if (latest?.kind === 'group' && JSON.stringify(latest.source) !== JSON.stringify(bound.source)) return
     }
     await this.bind(bound, mayCreate)
+  }
+
+  /** To look at an exchange takes no right. */
+  async #lookForExchanges(bound: Bound): Promise<void> {
+    const { declarer, names } = this.#options
+    for (const { exchange } of bindingsOf(bound)) {
+      if (await declarer.hasExchange(exchange)) continue
+      const queue = names.work(bound.topic, bound.group)
+      throw exchangeIsGone(bound, exchange, `, and bind the queue ${queue} to it, which this user may not`)
+    }
   }
 
   /**
@@ -121,12 +133,12 @@ export class Bindings {
     const wanted = bindingsOf(bound)
     if (mayCreate) await registry.add(wanted.map((binding) => bindEntry(bound, binding))).catch(unlessForbidden)
     for (const { exchange, key, arguments: args } of wanted) {
-      const done = await declarer.unlessMissing(async (channel) => ({
-        is: await channel.bindQueue(names.work(bound.topic, bound.group), exchange, key, args),
-      }))
-      if (done) continue
-      const which = `group ${bound.group} on topic ${bound.topic}`
-      throw new CorebusError('SOURCE', `${which} reads the exchange ${exchange}, which is not there (or its own queue is gone): declare it`)
+      const done = await declarer
+        .unlessMissing(async (channel) => ({ is: await channel.bindQueue(names.work(bound.topic, bound.group), exchange, key, args) }))
+        .catch((error: unknown) => {
+          throw notBindable(bound, exchange, error)
+        })
+      if (!done) throw exchangeIsGone(bound, exchange)
     }
   }
 
@@ -150,6 +162,10 @@ function bindEntry({ topic, group }: Bound, { exchange, key, arguments: args }: 
   return { kind: 'bind', topic, group, exchange, key, ...(args && { arguments: args }) }
 }
 
+function keyOf({ topic, group }: Bound): string {
+  return JSON.stringify([topic, group])
+}
+
 function boundEntry({ topic, group }: Pick<Bound, 'topic' | 'group'>): Entry {
   return { kind: 'bound', topic, group, by: 'groups' }
 }
@@ -158,6 +174,20 @@ function boundEntry({ topic, group }: Pick<Bound, 'topic' | 'group'>): Entry {
 export function unlessForbidden(error: unknown): undefined {
   if (error instanceof CorebusError && error.code === 'ACCESS_REFUSED') return undefined
   throw error
+}
+
+function exchangeIsGone({ topic, group }: Bound, exchange: string, andThen = ''): CorebusError {
+  const reads = `group ${group} on topic ${topic} reads the exchange ${exchange}`
+  return new CorebusError('SOURCE', `${reads}, which is not there (or its own queue is gone): declare it${andThen}`)
+}
+
+/** Its type takes other keys or arguments: it may have been made anew as another one. */
+function notBindable({ topic, group }: Bound, exchange: string, error: unknown): unknown {
+  if (!(error instanceof CorebusError) || error.code !== 'PRECONDITION_FAILED') return error
+  const what = `group ${group} on topic ${topic} cannot have its queue bound to the exchange ${exchange} as from says`
+  return new CorebusError('SOURCE', `${what}: ${error.message}. Say bind or arguments as the type of that exchange takes them`, {
+    cause: error,
+  })
 }
 
 function stillBound({ topic, group }: Bound, { exchange, key }: Binding, cause: CorebusError): CorebusError {

@@ -128,6 +128,44 @@ describe.skipIf(!running)('an exchange of others', () => {
     }, 25_000)
   }, 60_000)
 
+  test('that is made anew as one that does not take the binding is said, not passed over', async () => {
+    const room = openRoom(url)
+    const { channel } = await room.bare()
+    const exchange = `shop-${room.topic}`
+    await channel.assertExchange(exchange, 'fanout', { durable: true })
+    const source: Source = { exchange, arguments: { 'x-match': 'some', kind: 'order' } }
+    const group = await member(await room.connected(), { topics: [room.topic], source, acknowledges: true })
+    await channel.deleteExchange(exchange)
+    await channel.assertExchange(exchange, 'headers', { durable: true })
+    const said = () => group.states.flatMap((state) => (state.kind === 'consuming' && state.notice ? [state.notice.message] : []))
+    await until(() => said().some((message) => message.includes(`bound to the exchange ${exchange} as from says`)), 25_000)
+  }, 40_000)
+
+  test('that is made anew is bound again under check where the user may; where not, that it is gone is said', async () => {
+    const room = openRoom(url)
+    const { channel, publish } = await room.bare()
+    const exchange = `shop-${room.topic}`
+    await channel.assertExchange(exchange, 'fanout', { durable: true })
+    const wanted = { topics: [room.topic], source: { exchange }, acknowledges: true }
+    await (await member(await room.connected(), wanted)).stop()
+    await ctl('add_user', room.topic, 'secret')
+    await ctl('set_permissions', room.topic, '^$', '^(amq\\.default|corebus:delay)$', `^(${room.topic}:g|corebus:topology)$`)
+    const auth = { username: room.topic, password: 'secret' }
+    const bound = await member(await room.connected({ auth }), { ...wanted, mode: 'check' })
+    await channel.deleteExchange(exchange)
+    const said = () => bound.states.flatMap((state) => (state.kind === 'consuming' && state.notice ? [state.notice.message] : []))
+    await until(() => said().some((message) => message.includes('which this user may not')), 25_000)
+    await bound.stop()
+    await channel.assertExchange(exchange, 'fanout', { durable: true })
+    const binds = await member(await room.connected(), { ...wanted, mode: 'check' })
+    await channel.deleteExchange(exchange)
+    await channel.assertExchange(exchange, 'fanout', { durable: true })
+    await until(async () => {
+      await publish(exchange, '', '{}')
+      return binds.deliveries.length > 0
+    }, 25_000)
+  }, 60_000)
+
   test.each<[what: string, source: Source, words: string]>([
     ['the default exchange', { exchange: '' }, 'from: { queue'],
     ['a stream of Redis', { stream: 'x' }, 'exchanges and queues'],

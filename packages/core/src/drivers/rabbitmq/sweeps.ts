@@ -21,8 +21,8 @@ const SWEEP_EVERY_MS = 15_000
 /** What a member looks after beside its messages, now and then. */
 export class Sweeps {
   readonly #options: SweepsOptions
-  /** Of an exchange of others. */
-  #saidGone = false
+  /** Why the queue could not be bound at the last look. */
+  #unbound: string | undefined
   /** How much was there when somebody last looked. */
   #givenUp = { all: 0, own: 0 }
   /** So many more consumers than members were there at the last look. */
@@ -46,16 +46,16 @@ export class Sweeps {
     }
   }
 
-  /** Its binding is gone where somebody has deleted the exchange, or made another one of its name. */
+  /** Its binding is gone where somebody has deleted the exchange, or made another one of its name. What keeps it from being bound again is said once. */
   async #bindAgain(): Promise<void> {
     const { bound, context, onNotice } = this.#options
     try {
       await context.topology.bindings.bindAgain(bound, context.topology.mayCreate)
-      this.#saidGone = false
+      this.#unbound = undefined
     } catch (thrown) {
-      if (!(thrown instanceof CorebusError) || thrown.code !== 'SOURCE') throw thrown
-      if (!this.#saidGone) onNotice(thrown)
-      this.#saidGone = true
+      if (!(thrown instanceof CorebusError) || thrown.code === 'CONNECTION_LOST') throw thrown
+      if (this.#unbound !== thrown.message && !context.closing.aborted) onNotice(thrown)
+      this.#unbound = thrown.message
     }
   }
 
