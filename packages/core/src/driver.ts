@@ -1,5 +1,5 @@
 import type { Admin } from './contract/admin.ts'
-import type { Raw, Source, SourceKind } from './contract/foreign.ts'
+import type { Raw, Source, SourceKind, Target } from './contract/foreign.ts'
 import type { Delivery, Message, Settlement } from './contract/message.ts'
 
 export type * from './contract/admin.ts'
@@ -150,7 +150,7 @@ export interface Driver {
   /** Resolves when the broker has every message; otherwise rejects with PublishError, within the time it was given. */
   publish(messages: readonly Message[], options?: PublishOptions): Promise<void>
   /** Why what was published to a topic is not confirmed yet, where that is known and not the state of the connection. */
-  trouble?(topic: string): Error | undefined
+  trouble?(topic: string, target?: Target): Error | undefined
   /**
    * How many messages a call of `publish` should have, where calls may overlap: one connection keeps their order, and each message is confirmed by
    * itself. Without it one call a topic is out at a time, with as many messages as there are.

@@ -55,15 +55,16 @@ export function tell({ failures, resolve, reject }: Call): void {
 }
 
 /** Tells the caller that what was not answered has failed. */
-export function tellExpired({ messages, done, failures = [], reject }: Call, causeFor: (topic: string) => Error): void {
+export function tellExpired({ messages, done, failures = [], reject }: Call, causeFor: (message: Message) => Error): void {
   const waiting = messages.filter((message) => !done?.has(message))
-  // One error a topic: thousands with a stack each would hold up the process when its broker is away.
+  // One error a place: thousands with a stack each would hold up the process when its broker is away.
   const causes = new Map<string, Error>()
-  const causeOf = (topic: string): Error => {
-    const cause = causes.get(topic) ?? causeFor(topic)
-    causes.set(topic, cause)
+  const causeOf = (message: Message): Error => {
+    const place = message.target ? JSON.stringify([message.topic, message.target]) : message.topic
+    const cause = causes.get(place) ?? causeFor(message)
+    causes.set(place, cause)
     return cause
   }
-  const expired = waiting.map(({ id, topic }) => ({ id, permanent: false, cause: causeOf(topic) }))
+  const expired = waiting.map((message) => ({ id: message.id, permanent: false, cause: causeOf(message) }))
   reject(new PublishError([...failures, ...expired], 'PUBLISH_TIMEOUT'))
 }

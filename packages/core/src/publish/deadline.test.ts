@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Driver, Message } from '../driver.ts'
+import type { Driver, Message, Target } from '../driver.ts'
 import { CorebusError, PublishError } from '../errors.ts'
 import { type Answer, gate, message, outcome, publisherOn } from './fixtures/publisher.ts'
 import type { PublisherOptions } from './publisher.ts'
@@ -58,6 +58,25 @@ describe('the deadline', () => {
     await clock.advance(1_000)
     const text = (why: string) => `no confirm within 1000 ms (publish.timeoutMs)${why}; the message may still be on the broker`
     expect(await call).toEqual(['PUBLISH_TIMEOUT', `1 false ${text(away ? why : '')}`, `2 false ${text(why)}`])
+  })
+
+  test('what was sent to exchanges of others says it of each of them', async () => {
+    const driver = {
+      capabilities: { sources: ['exchange'], targets: true },
+      publish: () => new Promise(() => undefined),
+      trouble: (_: string, target?: Target) => (target ? new Error(`${target.exchange} is full`) : undefined),
+    } as unknown as Driver
+    const { publisher, clock } = publisherOn([], { driver: async () => driver, away: () => undefined })
+    const to = (id: string, exchange: string): Message => ({ ...message(id), target: { exchange, routingKey: 'k' } })
+    const call = outcome(publisher.publish([to('1', 'a'), to('2', 'b'), message('3')]))
+    await clock.advance(1_000)
+    const text = (why: string) => `no confirm within 1000 ms (publish.timeoutMs)${why}; the message may still be on the broker`
+    expect(await call).toEqual([
+      'PUBLISH_TIMEOUT',
+      `1 false ${text(': a is full')}`,
+      `2 false ${text(': b is full')}`,
+      `3 false ${text('')}`,
+    ])
   })
 
   test('is told by the core also when the driver meets it first', async () => {

@@ -175,15 +175,15 @@ export class Publisher {
 
   #expireOne(call: Call, why?: Error): void {
     if (call.over) return
-    tellExpired(call, (topic) => new CorebusError('PUBLISH_TIMEOUT', call.sent ? this.#unconfirmed(topic, why) : this.#unsent()))
+    tellExpired(call, (message) => new CorebusError('PUBLISH_TIMEOUT', call.sent ? this.#unconfirmed(message, why) : this.#unsent()))
     this.#forget(call)
   }
 
-  #unconfirmed(topic: string, error: Error | undefined): string {
+  #unconfirmed({ topic, target }: Message, error: Error | undefined): string {
     const { away, timeoutMs } = this.#options
     // A driver's own word for the deadline says nothing beyond what it knows of the topic.
     const said = error instanceof CorebusError && error.code === 'PUBLISH_TIMEOUT' ? undefined : error?.message
-    const why = away?.() ?? this.#driver?.trouble?.(topic)?.message ?? said
+    const why = away?.() ?? this.#driver?.trouble?.(topic, target)?.message ?? said
     return `no confirm within ${timeoutMs} ms (publish.timeoutMs)${why === undefined ? '' : `: ${why}`}; the message may still be on the broker`
   }
 

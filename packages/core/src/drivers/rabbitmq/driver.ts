@@ -107,7 +107,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
     },
     ensure: (wanted, mode) => topology.ensure(wanted, mode),
     publish: (messages, call) => publishAll(messages, { topology, targets, publisher, clock, call }),
-    trouble: (topic) => publisher.trouble(targets.topic(topic)),
+    trouble: (topic, theirs) => publisher.trouble(theirs ? targets.theirs(theirs) : targets.topic(topic)),
     subscribe: (wanted) => subscribe(wanted, context),
     raw({ receipt, original }) {
       if (!(receipt instanceof Receipt)) throw new TypeError('this delivery is of another driver')

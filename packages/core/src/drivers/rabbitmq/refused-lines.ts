@@ -1,8 +1,9 @@
 import type { Clock } from '../../clock.ts'
 import { asError, CorebusError } from '../../errors.ts'
+import { lineOf, type Target } from './target.ts'
 
 export interface Refusable {
-  readonly target: { readonly whyRefused: () => Promise<Error> }
+  readonly target: Target
   over: boolean
   refusals: number
   /** Why, when it was refused the last time. */
@@ -25,30 +26,31 @@ const MOST_AGAIN_MS = 2_000
  */
 export class RefusedLines<E extends Refusable> {
   readonly #options: RefusedLinesOptions<E>
-  readonly #lines = new Map<E['target'], Set<E>>()
+  /** By what the place is called: of one that belongs to others there is an object for each message. */
+  readonly #lines = new Map<string, Set<E>>()
   /** Why the last one of a line was refused. */
-  readonly #whys = new Map<E['target'], Error>()
+  readonly #whys = new Map<string, Error>()
 
   constructor(options: RefusedLinesOptions<E>) {
     this.#options = options
   }
 
   /** Why what goes there is refused, while there is a line. */
-  why(target: E['target']): Error | undefined {
-    return this.#whys.get(target)
+  why(target: Target): Error | undefined {
+    return this.#whys.size > 0 ? this.#whys.get(lineOf(target)) : undefined
   }
 
   refused(entry: E): void {
     entry.refusals++
     if (this.takes(entry)) return
     const line = new Set([entry])
-    this.#lines.set(entry.target, line)
+    this.#lines.set(lineOf(entry.target), line)
     void this.#again(entry, line) // never rejects
   }
 
   /** Whether there is a line for its place; it waits there now. */
   takes(entry: E): boolean {
-    const line = this.#lines.size > 0 ? this.#lines.get(entry.target) : undefined
+    const line = this.#lines.size > 0 ? this.#lines.get(lineOf(entry.target)) : undefined
     line?.add(entry)
     return line !== undefined
   }
@@ -56,12 +58,13 @@ export class RefusedLines<E extends Refusable> {
   async #again({ target, refusals }: E, line: Set<E>): Promise<void> {
     const { clock, resend, fail } = this.#options
     const cause = await target.whyRefused().catch(asError)
-    this.#whys.set(target, cause)
+    const name = lineOf(target)
+    this.#whys.set(name, cause)
     // A full topic is for its publisher to know, and soon.
     const full = cause instanceof CorebusError && cause.code === 'TOPIC_FULL'
     const release = () => {
-      this.#lines.delete(target)
-      this.#whys.delete(target)
+      this.#lines.delete(name)
+      this.#whys.delete(name)
       for (const entry of line) {
         if (entry.refusals > 0) entry.refused = cause
         if (entry.over || (full && entry.refusals > 0)) line.delete(entry)

@@ -1,6 +1,6 @@
 import type { CorebusError } from '../../errors.ts'
 
-/** Where something is published to. One object per place, so that what is wrong with it is repaired once. */
+/** Where something is published to. One object per place of ours, so that what is wrong with it is repaired once. */
 export interface Target {
   readonly exchange: string
   readonly routingKey: string
@@ -19,4 +19,13 @@ export interface Target {
 /** For a message about it. */
 export function placeOf({ exchange, routingKey }: Target): string {
   return exchange === '' ? `the queue ${routingKey}` : `the exchange ${exchange}`
+}
+
+/** The same for all that goes the same way. */
+export function lineOf({
+  exchange,
+  routingKey,
+  headers,
+}: Pick<Target, 'exchange' | 'routingKey'> & { readonly headers?: Target['headers'] | undefined }): string {
+  return JSON.stringify([exchange, routingKey, headers])
 }

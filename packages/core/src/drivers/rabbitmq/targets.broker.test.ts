@@ -111,6 +111,30 @@ describe.skipIf(!running)('a message for an exchange of others', () => {
     expect(await bare.take(`q-${exchange}`)).toHaveLength(2)
   })
 
+  test('that a full queue refuses waits, says why, and keeps its place in the line', async () => {
+    const room = openRoom(url)
+    const { channel, publish, take } = await room.bare()
+    const [exchange, queue] = [`shop-${room.topic}`, `full-${room.topic}`]
+    await channel.assertExchange(exchange, 'direct', { durable: true })
+    await channel.assertQueue(queue, { durable: true, arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' } })
+    await channel.bindQueue(queue, exchange, 'k')
+    await publish('', queue, '{}', { messageId: 'before' })
+    const driver = await room.connected()
+    // A target of its own each, as each call of a service has.
+    const send = (id: string) => driver.publish([message({ id, target: { exchange, routingKey: 'k' } })])
+    const first = send('first')
+    const why = () => driver.trouble?.('shop', { exchange, routingKey: 'k' })?.message ?? ''
+    await until(() => why().includes(`the exchange "${exchange}"`))
+    const second = send('second')
+    const taken: unknown[] = []
+    await until(async () => {
+      taken.push(...(await take(queue)).map(({ properties }) => properties.messageId))
+      return taken.length === 3
+    })
+    await Promise.all([first, second])
+    expect(taken).toEqual(['before', 'first', 'second'])
+  })
+
   test('may expire and have a priority; one for a topic of ours may not', async () => {
     const room = openRoom(url)
     const driver = await room.connected()

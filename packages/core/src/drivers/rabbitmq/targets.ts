@@ -4,7 +4,7 @@ import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import { delayHeaders, delayThings, placeThing } from './places.ts'
 import type { Place } from './registry.ts'
-import type { Target } from './target.ts'
+import { lineOf, type Target } from './target.ts'
 import type { Topology } from './topology.ts'
 
 /** Everything that is published to, one object per place. */
@@ -31,7 +31,7 @@ export function createTargets({ names, topology, declarer, maxUnclaimed, keepsUn
   const known = new Map<string, Target>()
 
   function target(exchange: string, routingKey: string, make: Omit<Target, 'exchange' | 'routingKey'>): Target {
-    const key = JSON.stringify([exchange, routingKey, make.headers])
+    const key = lineOf({ exchange, routingKey, headers: make.headers })
     const before = known.get(key)
     if (before) return before
     const made = { exchange, routingKey, ...make, remake: onceAtATime(make.remake) }
