@@ -2,7 +2,7 @@ import type { Properties, Raw as RawMessage } from '../../driver.ts'
 import { setHeader } from '../headers.ts'
 import { addressOf } from './copy.ts'
 import type { Address } from './names.ts'
-import { BROKERS, ESCAPED, type Headers, HIDDEN, headersOf, OURS, type Raw, readable } from './wire.ts'
+import { ESCAPED, type Headers, HIDDEN, headersOf, isBrokers, OURS, type Raw, readable } from './wire.ts'
 
 /** What its author wrote, as bytes, and where it was published the first time: a copy says of itself what it was before. */
 export function rawOf(raw: Raw, isOriginal: boolean, home: Address): RawMessage {
@@ -10,7 +10,7 @@ export function rawOf(raw: Raw, isOriginal: boolean, home: Address): RawMessage 
   const own = headersOf(properties)
   const headers: Record<string, Uint8Array> = Object.create(null)
   for (const name in own) {
-    if (HIDDEN.has(name) || BROKERS.test(name)) continue
+    if (HIDDEN.has(name) || isBrokers(name)) continue
     setHeader(headers, name.startsWith(ESCAPED) ? name.slice(ESCAPED.length) : name, bytesOf(own[name]))
   }
   const { exchange, routingKey } = isOriginal ? fields : addressOf(raw, home)

@@ -42,6 +42,18 @@ test('no user header reaches the broker under a name it acts upon', () => {
   ])
 })
 
+test('the CC of a message is seen, as it is in every copy of it', () => {
+  const headers = { CC: ['other'], 'x-delivery-count': 2 }
+  expect(fromAmqp(raw({ headers }), 't').headers).toEqual({ CC: '["other"]' })
+  const copy = copyOf(raw({ headers }), {}, { delayPlace: 'd.', home })
+  expect(fromAmqp(raw({ headers: copy.properties.headers }), 't').headers).toEqual({ CC: '["other"]' })
+})
+
+test('an answer to a consumer that we do not have is refused, and closes no channel', () => {
+  const asking = { ...message, target: { exchange: 'e' }, properties: { replyTo: 'amq.rabbitmq.reply-to' } }
+  expect(() => toAmqp(asking, NOW)).toThrow(expect.objectContaining({ code: 'TARGET', message: expect.stringContaining('replyTo') }))
+})
+
 test('times handed out before are what the broker counts, whichever count it keeps', () => {
   const again = (version: string, headers: Record<string, unknown>) => {
     const { fields, ...rest } = raw({ headers })

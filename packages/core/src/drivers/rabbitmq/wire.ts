@@ -40,11 +40,17 @@ export const HIDDEN: ReadonlySet<string> = new Set(Object.values(OURS))
 
 /** Headers the broker acts upon or writes itself. A user's header of such a name travels under another. */
 export const BROKERS: RegExp = /^(CC|BCC|x-(death|first-death-.*|last-death-.*|delivery-count|acquired-count|stream-.*))$/
+/** Written by the broker. `CC` is its author's, and every copy has it under another name. */
+export function isBrokers(name: string): boolean {
+  return name !== 'CC' && BROKERS.test(name)
+}
 export const ESCAPED = 'corebus-header-'
 const CONTENT_TYPE = 'content-type'
 /** The client writes 64 KiB. The rest is for whoever fails to handle a message, to say why. */
 const MOST_HEADER_BYTES = 48 * 1024
 const LONGEST_SHORT_STRING_BYTES = 255
+/** RabbitMQ closes the channel that publishes it without such a consumer, with all that was in flight. */
+const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to'
 
 /** @throws CorebusError TOO_LARGE, TARGET. The layout on the wire: the body as it is, `message-id`, `content-type`, `timestamp` and `type` (the event's name) as properties, everything else as headers. */
 export function toAmqp(message: Message, now: number): Outgoing {
@@ -78,6 +84,11 @@ function amqpProperties({ timestamp, expiration, priority, ...others }: Properti
     throw new CorebusError(
       'TARGET',
       'expiration and priority go with { exchange }: in a topic of ours a message that expires would be lost',
+    )
+  if (others.replyTo === DIRECT_REPLY_TO)
+    throw new CorebusError(
+      'TARGET',
+      `replyTo ${DIRECT_REPLY_TO} is for a client that consumes answers on the channel it publishes on, which Corebus does not: name a queue`,
     )
   const said: Options.Publish = {}
   for (const [name, value] of Object.entries(others)) {
@@ -136,7 +147,7 @@ function read({ content, properties }: Raw, topic: string): Message {
   const raw = headersOf(properties)
   const headers: Record<string, string> = {}
   for (const name in raw) {
-    if (HIDDEN.has(name) || BROKERS.test(name)) continue
+    if (HIDDEN.has(name) || isBrokers(name)) continue
     setHeader(headers, name.startsWith(ESCAPED) ? name.slice(ESCAPED.length) : name, readable(raw[name]))
   }
   if (typeof properties.contentType === 'string') headers[CONTENT_TYPE] = properties.contentType
