@@ -20,7 +20,7 @@ import type { Formats } from '../wire/topic-formats.ts'
 import { evaluatedAgain, registeredOnce } from './again.ts'
 import { envelopesOf } from './envelopes.ts'
 import type { HandlerSpec } from './handler.ts'
-import { sourcesFor, sourcesOf } from './sources.ts'
+import { sharedQueues, sourcesFor, sourcesOf } from './sources.ts'
 
 /** One handler in its place, with the policy that holds for it. */
 export interface HandlerPlan {
@@ -74,6 +74,7 @@ export function planGroups(specs: readonly HandlerSpec[], defaults: PlanDefaults
   if (again.length > 0) mistakes.add(evaluatedAgain(again))
   const byGroup = Map.groupBy(once, (spec) => spec.group ?? defaults.service)
   const plans = [...byGroup].map(([group, members]) => mistakes.of(planGroup(group, members, defaults)))
+  mistakes.add(...sharedQueues(plans))
   if (mistakes.all.length > 0) throw new CorebusError('HANDLERS', listed('the handlers cannot be started', mistakes.all))
   return plans
 }

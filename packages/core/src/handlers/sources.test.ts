@@ -89,6 +89,13 @@ describe('what from says', () => {
     )
     expect(agreeing).toHaveLength(1)
   })
+
+  test('two groups have an exchange each for itself, and a queue not', () => {
+    const { code, message } = failure(() => plan(handle('a', { queue: 'q' }), handle('b', { queue: 'q' }, 'h')))
+    expect(code).toBe('HANDLERS')
+    expect(message).toContain('the groups g (topic a), h (topic b) come from the same queue q')
+    expect(plan(handle('a', { exchange: 'shop' }), handle('a', { exchange: 'shop' }, 'h'))).toHaveLength(2)
+  })
 })
 
 interface Asked {

@@ -50,6 +50,17 @@ function all(plans: readonly Sourced[]): readonly { group: string; topic: string
   )
 }
 
+/** Groups that take from one queue. Of an exchange, a stream or a topic each group has all; a queue gives each message once. */
+export function sharedQueues(plans: readonly Sourced[]): readonly string[] {
+  const queued = all(plans).filter(({ source }) => 'queue' in source)
+  return [...Map.groupBy(queued, ({ source }) => sourceWords(source))]
+    .filter(([, readers]) => readers.length > 1)
+    .map(([words, readers]) => {
+      const who = readers.map(({ group, topic }) => `${group} (topic ${topic})`).join(', ')
+      return `the groups ${who} come from the same ${words}, which would give each message to one of them by chance. Handle them in one group, or give each a queue of its own`
+    })
+}
+
 /** @throws CorebusError SOURCE naming every source that this broker does not have. */
 export function checkSources(plans: readonly Sourced[], broker: string, { sources }: Capabilities): void {
   if (!sources) return
