@@ -104,7 +104,8 @@ export function reportState(
   if (state.kind === 'consuming') {
     if (state.notice) {
       if (shared && (state.notice as Partial<CorebusError>).code === 'GROUP_FOREIGN') return
-      observer.logger.warn({ group, err: state.notice }, `${group}: ${state.notice.message}`)
+      const { message } = state.notice
+      observer.logger.warn({ group, err: state.notice }, message.startsWith(`group ${group} `) ? message : `${group}: ${message}`)
       return
     }
     observer.state('consuming', { group })
