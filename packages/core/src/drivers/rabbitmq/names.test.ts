@@ -24,3 +24,8 @@ test('a name beyond the 255 bytes of AMQP is cut, and stays different from other
   expect(one).not.toBe(other)
   expect(Buffer.byteLength(namesWith('鍵'.repeat(100)).topic('orders'))).toBeLessThanOrEqual(255)
 })
+
+test('the exchange of a topic is never called as what all topics share: as a fanout it would stop every service', () => {
+  expect(() => namesWith('', { orders: 'corebus:delay' })).toThrow(expect.objectContaining({ code: 'NAME' }))
+  expect(namesWith('', { orders: 'Contracts:Order' }).topic('orders')).toBe('Contracts:Order')
+})

@@ -1,3 +1,4 @@
+import { CorebusError } from '../../errors.ts'
 import { hashOf } from '../names.ts'
 
 /** Where a message was published. */
@@ -44,8 +45,15 @@ const LONGEST_BYTES = 255
 const KEPT_CHARS = 50
 const HASH_CHARS = 32
 
-/** `exchanges`: by topic, what its exchange is called where that is not the topic's name. */
+/** `exchanges`: by topic, what its exchange is called where that is not the topic's name. @throws CorebusError NAME for one that is another thing of ours */
 export function namesWith(prefix: string, exchanges: Readonly<Record<string, string>> = {}): Names {
+  const ours = `${prefix}corebus:`
+  for (const [topic, exchange] of Object.entries(exchanges))
+    if (exchange.startsWith(ours))
+      throw new CorebusError(
+        'NAME',
+        `names.${topic}: an exchange of a topic cannot be called ${exchange}: what begins with ${ours} is ours`,
+      )
   const name = (rest: string) => fitting(`${prefix}${rest}`)
   const said = new Map(Object.entries(exchanges))
   const exchange = (topic: string) => said.get(topic) ?? name(topic)
