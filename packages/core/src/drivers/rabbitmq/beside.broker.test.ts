@@ -95,6 +95,19 @@ describe.skipIf(!running)('a topic on RabbitMQ, beside others', () => {
     expect(group.deliveries.length).toBe(5)
   })
 
+  test('whose exchange behind it somebody deletes is made anew, and that what others alone have had is missing is said', async () => {
+    const room = openRoom(url)
+    const group = await member(await room.connected(), { topics: [room.topic], acknowledges: true })
+    const { channel, publish } = await room.bare()
+    const { queue } = await channel.assertQueue('', { exclusive: true })
+    await channel.bindQueue(queue, room.topic, '')
+    const said = () => group.states.flatMap((state) => (state.kind === 'consuming' && state.notice ? [state.notice] : []))
+    await channel.deleteExchange(`${room.topic}:groups`)
+    await until(() => said().some((notice) => 'code' in notice && notice.code === 'EXCHANGE_GONE'), 25_000)
+    await publish(room.topic, '', '{}')
+    await group.nth(1)
+  }, 40_000)
+
   test('that somebody deletes and makes anew is bound again', async () => {
     const room = openRoom(url)
     const group = await member(await room.connected(), { topics: [room.topic], acknowledges: true })

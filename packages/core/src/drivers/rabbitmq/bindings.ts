@@ -33,11 +33,14 @@ export class Bindings {
     this.#options = options
   }
 
-  /** What is published from now on is the group's. @throws CorebusError SOURCE where the exchange of others is not there */
-  async bind(bound: Bound, mayCreate: boolean): Promise<void> {
+  /**
+   * What is published from now on is the group's. @returns whether an exchange of the topic was gone, and is made anew
+   * @throws CorebusError SOURCE where the exchange of others is not there
+   */
+  async bind(bound: Bound, mayCreate: boolean): Promise<boolean> {
     try {
-      if (bound.source && 'exchange' in bound.source) await this.#toExchange(bound, mayCreate)
-      else if (!bound.source) await this.#toTopic(bound, mayCreate)
+      if (!bound.source) return await this.#toTopic(bound, mayCreate)
+      if ('exchange' in bound.source) await this.#toExchange(bound, mayCreate)
     } catch (error) {
       if (!(error instanceof CorebusError) || error.code !== 'ACCESS_REFUSED') throw error
       // It may be bound already, by somebody who may: then that is written down.
@@ -45,28 +48,30 @@ export class Bindings {
       if (!(await this.#isWrittenDown(bound))) throw notKnownToBeBound(bound, error)
       this.#boundByOthers.add(keyOf(bound))
     }
+    return false
   }
 
   /** Again, where it may be lost: an exchange was deleted and made anew. Not where a newer member of the group wants other bindings. */
-  async bindAgain(bound: Bound, mayCreate: boolean): Promise<void> {
+  async bindAgain(bound: Bound, mayCreate: boolean): Promise<boolean> {
     if (this.#boundByOthers.has(keyOf(bound))) return this.#lookForExchanges(bound)
     const { registry } = this.#options
     if (bound.source) {
       const all = await registry.entries().catch(unlessForbidden)
       const latest = all?.findLast((entry) => entry.kind === 'group' && entry.topic === bound.topic && entry.group === bound.group)
-      if (latest?.kind === 'group' && JSON.stringify(latest.source) !== JSON.stringify(bound.source)) return
+      if (latest?.kind === 'group' && JSON.stringify(latest.source) !== JSON.stringify(bound.source)) return false
     }
-    await this.bind(bound, mayCreate)
+    return this.bind(bound, mayCreate)
   }
 
   /** To look at an exchange takes no right. */
-  async #lookForExchanges(bound: Bound): Promise<void> {
+  async #lookForExchanges(bound: Bound): Promise<false> {
     const { declarer, names } = this.#options
     for (const { exchange } of bindingsOf(bound)) {
       if (await declarer.hasExchange(exchange)) continue
       const queue = names.work(bound.topic, bound.group)
       throw exchangeIsGone(bound, exchange, `, and bind the queue ${queue} to it, which this user may not`)
     }
+    return false
   }
 
   /**
@@ -114,18 +119,20 @@ export class Bindings {
     return left
   }
 
-  async #toTopic({ topic, group }: Bound, mayCreate: boolean): Promise<void> {
+  async #toTopic({ topic, group }: Bound, mayCreate: boolean): Promise<boolean> {
     const { names, declarer, registry, remakeTopic } = this.#options
     const both = async (channel: Channel) => {
       await channel.bindQueue(names.work(topic, group), names.groups(topic), '')
       return { is: await declare(channel, topicBinding(names, topic)) }
     }
-    if (!(await declarer.unlessMissing(both))) {
+    const isGone = !(await declarer.unlessMissing(both))
+    if (isGone) {
       await remakeTopic(topic)
       await declarer.run(both)
     }
     // Afterwards: until then nobody may take the topic for read. The first of them is for the builds before this one.
     if (mayCreate) await registry.add([{ kind: 'bound', topic, group }, boundEntry({ topic, group })])
+    return isGone
   }
 
   async #toExchange(bound: Bound, mayCreate: boolean): Promise<void> {

@@ -15,6 +15,13 @@ export function isAlsoAQueue(topic: string, queue: string): CorebusError {
   return new CorebusError('TOPIC_IS_QUEUE', `${what}. ${how}`)
 }
 
+/** Who publishes while others are bound to the topic is not told that the groups get nothing. */
+export function topicWasGone({ topic, group }: { readonly topic: string; readonly group: string }): CorebusError {
+  const what = `group ${group} on topic ${topic}: an exchange of the topic was deleted while it was used, and is made anew`
+  const so = 'What was published meanwhile was refused, or has come to no group where programs of others are bound to the topic'
+  return new CorebusError('EXCHANGE_GONE', `${what}. ${so}. Nobody should delete it under running consumers`)
+}
+
 /** They have a part of the group's messages. */
 export function moreThanMembers(
   { topic, group }: { readonly topic: string; readonly group: string },

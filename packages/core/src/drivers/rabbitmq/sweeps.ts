@@ -4,7 +4,7 @@ import type { MembershipEvents } from '../memberships.ts'
 import type { Bound } from './bindings.ts'
 import { newlyGivenUp } from './given-up.ts'
 import type { MembershipContext } from './membership.ts'
-import { moreThanMembers } from './notices.ts'
+import { moreThanMembers, topicWasGone } from './notices.ts'
 
 export interface SweepsOptions {
   readonly bound: Bound
@@ -50,7 +50,7 @@ export class Sweeps {
   async #bindAgain(): Promise<void> {
     const { bound, context, onNotice } = this.#options
     try {
-      await context.topology.bindings.bindAgain(bound, context.topology.mayCreate)
+      if (await context.topology.bindings.bindAgain(bound, context.topology.mayCreate)) onNotice(topicWasGone(bound))
       this.#unbound = undefined
     } catch (thrown) {
       if (!(thrown instanceof CorebusError) || thrown.code === 'CONNECTION_LOST') throw thrown
