@@ -2,8 +2,7 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { missing } from '@corebus/testbed'
-import { kept } from './cache.ts'
+import { kept, missing } from '@corebus/testbed'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '..')
@@ -53,13 +52,13 @@ async function virtualEnvironment(folder: string, ...packages: readonly string[]
 async function python3(): Promise<string> {
   const requirements = join(ROOT, 'python', 'requirements.txt')
   const { stdout: version } = await run(PYTHON, ['--version'])
-  const folder = await kept('python', [requirements, version], (made) => virtualEnvironment(made, '-r', requirements))
+  const folder = await kept('peers-python', [requirements, version], (made) => virtualEnvironment(made, '-r', requirements))
   return join(folder, 'bin', 'python')
 }
 
 async function nodeModules(): Promise<string> {
   const lock = join(ROOT, 'node', 'package-lock.json')
-  const folder = await kept('node', [lock, process.version], async (made) => {
+  const folder = await kept('peers-node', [lock, process.version], async (made) => {
     for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(ROOT, 'node', name), join(made, name))
     await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', made])
   })
@@ -69,7 +68,7 @@ async function nodeModules(): Promise<string> {
 async function goProgram(): Promise<string> {
   const source = join(ROOT, 'watermill')
   const madeFrom = ['go.mod', 'go.sum', 'main.go'].map((name) => join(source, name))
-  const folder = await kept('watermill', madeFrom, async (made) => {
+  const folder = await kept('peers-watermill', madeFrom, async (made) => {
     const go = await newEnoughGo()
     await run(go, ['build', '-o', join(made, 'watermill'), '.'], { cwd: source, env: { ...process.env, GOTOOLCHAIN: 'local' } })
   })
@@ -85,7 +84,7 @@ async function newEnoughGo(): Promise<string> {
     } catch {
       // Not there: the next one.
     }
-  const folder = await kept('go', [GO_IN_PIP], (made) => virtualEnvironment(made, GO_IN_PIP))
+  const folder = await kept('peers-go', [GO_IN_PIP], (made) => virtualEnvironment(made, GO_IN_PIP))
   // Not the script of the environment, which was written for the place it was made in.
   const [go] = globSync('lib/python3*/site-packages/go/bin/go', { cwd: folder })
   if (go === undefined) throw new Error(`${GO_IN_PIP} has no Go where it used to be`)
