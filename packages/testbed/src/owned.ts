@@ -8,6 +8,9 @@ export interface SpawnOptions {
   readonly env?: NodeJS.ProcessEnv
   /** A file that takes output and errors. */
   readonly output?: number | 'ignore'
+  /** Another user than ours; only root may say so. */
+  readonly uid?: number
+  readonly gid?: number
 }
 
 /** Is told `+ pid`, `- pid` and `folder path`, and ends what is left of them when its input ends. */
