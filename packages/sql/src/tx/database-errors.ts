@@ -1,0 +1,102 @@
+const MOST_LAYERS = 20
+
+/** Libraries wrap what the database said, some more than once, and each keeps it elsewhere. */
+const WITHIN = ['cause', 'driverError', 'originalError', 'meta', 'driverAdapterError']
+/** The last three are what Prisma's drivers have: `kind` is the same for all databases, and the message of SQLite begins with its code. */
+const CODES = ['code', 'errno', 'errcode', 'sqlState', 'originalCode', 'kind', 'originalMessage']
+
+/** An error and what it wraps, the outermost first. */
+function* layersOf(error: unknown): Generator<object> {
+  const left: unknown[] = [error]
+  for (let n = 0; n < MOST_LAYERS && left.length > 0; n++) {
+    const one = left.shift()
+    if (typeof one !== 'object' || one === null) continue
+    yield one
+    left.push(...WITHIN.map((name): unknown => Reflect.get(one, name)).filter((inner) => inner !== undefined))
+  }
+}
+
+/** Every code in an error and in what it wraps, as text. */
+function codesOf(error: unknown): ReadonlySet<string> {
+  return new Set([...layersOf(error)].flatMap((layer) => CODES.flatMap((name) => asTexts(name, Reflect.get(layer, name)))))
+}
+
+/** SQLite has a code of its own for each way in which something is read-only, busy or not unique: the general one is added. */
+function asTexts(name: string, code: unknown): readonly string[] {
+  if (typeof code === 'number') return name === 'errcode' ? [`SQLITE ${code}`, `SQLITE ${code & 0xff}`] : [String(code)]
+  if (typeof code !== 'string') return []
+  const [general] = /^SQLITE_[A-Z]+/.exec(code) ?? [code]
+  return [code, general]
+}
+
+const oneOf = (error: unknown, codes: readonly string[]): boolean => {
+  const found = codesOf(error)
+  return codes.some((code) => found.has(code))
+}
+
+const UNIQUE = [
+  '23505', // PostgreSQL
+  'ER_DUP_ENTRY',
+  '1062', // MySQL
+  'SQLITE_CONSTRAINT_UNIQUE',
+  'SQLITE_CONSTRAINT_PRIMARYKEY',
+  'SQLITE 2067', // as node:sqlite says it
+  'SQLITE 1555',
+  'P2002', // Prisma, and of a statement of our own
+  'UniqueConstraintViolation',
+]
+
+/** Whether a row of that key is there already: of every database, and of every library that `adapt` knows. */
+export function isUniqueViolation(error: unknown): boolean {
+  return oneOf(error, UNIQUE)
+}
+
+const RETRYABLE = [
+  '40001', // PostgreSQL and MySQL: serialisation
+  '40P01', // PostgreSQL: deadlock
+  'ER_LOCK_DEADLOCK',
+  '1213',
+  'ER_LOCK_WAIT_TIMEOUT',
+  '1205',
+  'ER_CHECKREAD', // MariaDB: the row has changed since this transaction's snapshot
+  '1020',
+  'SQLITE_BUSY',
+  'SQLITE 5',
+  'P2034', // Prisma, and of a statement of our own
+  'TransactionWriteConflict',
+]
+
+/** Whether the whole transaction may succeed when it is run again: a serialisation failure, a deadlock, a lock that was held for too long. */
+export function isRetryable(error: unknown): boolean {
+  return oneOf(error, RETRYABLE)
+}
+
+/** Whether the database refused to write because the transaction, or the whole database, can only be read. */
+export function isReadOnly(error: unknown): boolean {
+  return oneOf(error, [
+    '25006',
+    'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+    '1792',
+    'ER_OPTION_PREVENTS_STATEMENT',
+    'SQLITE_READONLY',
+    'SQLITE 8',
+  ])
+}
+
+/** Whether PostgreSQL takes nothing more in this transaction, because a statement of it has failed. */
+export function isFailed(error: unknown): boolean {
+  return oneOf(error, ['25P02'])
+}
+
+/** Whether a statement was refused that can only be run in a transaction. */
+export function isOutside(error: unknown): boolean {
+  return oneOf(error, ['25P01', 'ER_SP_DOES_NOT_EXIST', '1305'])
+}
+
+/** What Kysely, Knex and PGlite say of a transaction that has ended. They have no code for it. */
+const ENDED = /^Transaction (is already (committed|rolled back)|is closed|query already complete)/
+
+/** Whether a library refused a statement because its transaction has ended. */
+export function isEnded(error: unknown): boolean {
+  return oneOf(error, ['P2028']) || [...layersOf(error)].some((layer) => layer instanceof Error && ENDED.test(layer.message))
+}
