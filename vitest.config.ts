@@ -76,6 +76,16 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
+      // Database libraries, which its setup installs, each on each of its databases.
+      {
+        test: {
+          ...shared,
+          name: 'sql-libraries',
+          include: ['packages/sql/libraries/*.libraries.test.ts'],
+          globalSetup: ['packages/sql/libraries/setup.ts'],
+          maxWorkers: 1,
+        },
+      },
     ],
   },
 })

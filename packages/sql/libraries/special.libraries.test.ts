@@ -1,0 +1,133 @@
+import { adapt, type SqlTx } from '@corebus/sql'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { Outside } from './databases.ts'
+
+const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
+const installed = inject('librariesInstalled')
+
+const note = (tx: SqlTx, id: number) => tx.query('INSERT INTO notes (id) VALUES (?)', [id])
+
+/** What only one library or one database has. */
+describe.skipIf(!installed)('on SQLite', () => {
+  let db: Outside
+  beforeAll(async () => {
+    db = await (await import('./databases.ts')).outside('SQLite', '')
+  })
+  afterAll(() => db?.close())
+
+  test("Drizzle's transaction that waits for nothing has our row or not, as its own, and is refused when it is over", async () => {
+    const { default: Sqlite } = await import('better-sqlite3')
+    const { drizzle } = await import('drizzle-orm/better-sqlite3')
+    const connection = new Sqlite(db.at)
+    const drizzled = drizzle(connection)
+    let kept: SqlTx | undefined
+    drizzled.transaction((tx) => {
+      kept = adapt(tx)
+      void note(kept, 1)
+    })
+    expect(() =>
+      drizzled.transaction((tx) => {
+        void note(adapt(tx), 2)
+        throw new Error('no')
+      }),
+    ).toThrow('no')
+    await expect(kept && note(kept, 3)).rejects.toMatchObject({ code: 'TX_AUTOCOMMIT' })
+    expect(await db.ids('notes')).toEqual([1])
+    connection.close()
+  })
+})
+
+describe.skipIf(!installed || !pgUrl)('on PostgreSQL', () => {
+  let database: Outside
+  beforeAll(async () => {
+    database = await (await import('./databases.ts')).outside('PostgreSQL', pgUrl ?? '')
+    await database.run('DROP ROLE IF EXISTS clerk')
+    await database.run('CREATE ROLE clerk LOGIN')
+    await database.run('GRANT SELECT, INSERT ON notes TO clerk')
+  })
+  afterAll(() => database?.close())
+
+  test('a user who may do next to nothing, on a reserved connection of postgres.js that renames columns, is asked and let in', async () => {
+    const { default: postgres } = await import('postgres')
+    const clerk = Object.assign(new URL(pgUrl ?? ''), { username: 'clerk' })
+    const sql = postgres(clerk.href, { max: 1, transform: postgres.camel })
+    const reserved = await sql.reserve()
+    await expect(note(adapt(reserved), 1)).rejects.toMatchObject({ code: 'TX_AUTOCOMMIT' })
+    await reserved`BEGIN`
+    await note(adapt(reserved), 2)
+    await reserved`COMMIT`
+    reserved.release()
+    await sql.end()
+    expect(await database.ids('notes')).toEqual([2])
+  })
+
+  test('what is written through `adapt` is part of the transaction', async () => {
+    const { Kysely, PostgresDialect } = await import('kysely')
+    const { default: pg } = await import('pg')
+    const dialect = new PostgresDialect({ pool: new pg.Pool({ connectionString: pgUrl }) })
+    const db = new Kysely<{ orders: { id: number } }>({ dialect })
+    // #region adapt
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('orders').values({ id: 7 }).execute()
+      await adapt(trx).query('INSERT INTO notes (id, body) VALUES (?, ?)', [7, 'seven'])
+    })
+    // #endregion adapt
+    await db.destroy()
+    expect(await database.ids('orders')).toEqual([7])
+    expect(await database.ids('notes')).toContain(7)
+  })
+
+  test('a transaction inside of a transaction is rolled back alone', async () => {
+    const { default: pg } = await import('pg')
+    const { drizzle } = await import('drizzle-orm/node-postgres')
+    const pool = new pg.Pool({ connectionString: pgUrl })
+    await drizzle(pool).transaction(async (outer) => {
+      await note(adapt(outer), 3)
+      const inner = outer.transaction(async (tx) => {
+        await note(adapt(tx), 4)
+        throw new Error('no')
+      })
+      await expect(inner).rejects.toThrow('no')
+      await note(adapt(outer), 5)
+    })
+    await pool.end()
+    expect(await database.ids('notes')).toEqual(expect.arrayContaining([3, 5]))
+    expect(await database.ids('notes')).not.toContain(4)
+  })
+
+  test('a database of Drizzle on one client stands for what the client is in', async () => {
+    const { default: pg } = await import('pg')
+    const { drizzle } = await import('drizzle-orm/node-postgres')
+    const client = new pg.Client(pgUrl)
+    await client.connect()
+    const drizzled = drizzle(client)
+    expect(() => adapt(drizzled)).toThrow(expect.objectContaining({ code: 'TX_AUTOCOMMIT' }))
+    await client.query('BEGIN')
+    await note(adapt(drizzled), 6)
+    await client.query('ROLLBACK')
+    await client.end()
+    expect(await database.ids('notes')).not.toContain(6)
+  })
+})
+
+describe.skipIf(!installed || !mysqlUrl)('on MariaDB', () => {
+  let db: Outside
+  beforeAll(async () => {
+    db = await (await import('./databases.ts')).outside('MariaDB', mysqlUrl ?? '')
+  })
+  afterAll(() => db?.close())
+
+  test('a transaction that can only read is told as that, and a session without autocommit is a transaction', async () => {
+    const { default: mysql } = await import('mysql2/promise')
+    const connection = await mysql.createConnection(mysqlUrl ?? '')
+    await connection.query('START TRANSACTION READ ONLY')
+    await expect(note(adapt(connection), 1)).rejects.toMatchObject({ code: 'TX_READ_ONLY' })
+    await connection.query('ROLLBACK')
+    await expect(note(adapt(connection), 1)).rejects.toMatchObject({ code: 'TX_AUTOCOMMIT' })
+    await connection.query('SET autocommit = 0')
+    await note(adapt(connection), 1)
+    await connection.rollback()
+    await connection.end()
+    expect(await db.ids('notes')).toEqual([])
+  })
+})
