@@ -41,8 +41,7 @@ async function install(): Promise<boolean> {
     const madeFrom = [...names.map((name) => join(HERE, name)), process.version]
     const folder = await kept('sql-libraries', madeFrom, async (made) => {
       for (const name of names) copyFileSync(join(HERE, name), join(made, name))
-      // better-sqlite3 is another package under its name, of which some ask for another version.
-      await run('npm', ['ci', '--legacy-peer-deps', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', made])
+      await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', made])
     })
     const here = join(HERE, 'node_modules')
     rmSync(here, { recursive: true, force: true })

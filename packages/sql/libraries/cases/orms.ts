@@ -3,7 +3,7 @@ import { EntitySchema, MikroORM, type Options } from '@mikro-orm/core'
 import { MySqlDriver } from '@mikro-orm/mysql'
 import { PostgreSqlDriver } from '@mikro-orm/postgresql'
 import { NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql'
-import { PrismaLibSql } from '@prisma/adapter-libsql'
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { DataSource, type DataSourceOptions, EntitySchema as TypeormSchema } from 'typeorm'
@@ -74,7 +74,7 @@ async function ofMikroOrm(options: object): Promise<Library> {
 }
 
 const PRISMA: Readonly<Record<Servers, (at: string) => Library>> = {
-  SQLite: (file) => ofPrisma(prismaClient('sqlite'), new PrismaLibSql({ url: `file:${file}` }), 'sqlite'),
+  SQLite: (file) => ofPrisma(prismaClient('sqlite'), new PrismaBetterSqlite3({ url: `file:${file}` }), 'sqlite'),
   PostgreSQL: (url) => ofPrisma(prismaClient('postgresql'), new PrismaPg({ connectionString: url }), 'postgres'),
   MariaDB: (url) => ofPrisma(prismaClient('mysql'), new PrismaMariaDb(url.replace('mysql:', 'mariadb:')), 'mysql'),
 }

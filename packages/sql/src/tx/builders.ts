@@ -85,11 +85,8 @@ interface DrizzleQuery {
   getSQL(): { toQuery(): { sql: string; params: readonly LibraryValue[] } }
 }
 
-const DRIZZLE_DIALECTS: Readonly<Record<string, Dialect>> = {
-  PgDatabase: 'postgres',
-  MySqlDatabase: 'mysql',
-  BaseSQLiteDatabase: 'sqlite',
-}
+const DRIZZLE_KIND = /^(?:Base)?(Pg|MySql|SQLite)\w*Database$/
+const DRIZZLE_DIALECTS: Readonly<Record<string, Dialect>> = { Pg: 'postgres', MySql: 'mysql', SQLite: 'sqlite' }
 
 /** The names that Drizzle gives its classes so that they are known across copies of it, from the most special on. */
 function drizzleKinds(given: object): readonly string[] {
@@ -101,8 +98,9 @@ function drizzleKinds(given: object): readonly string[] {
   return kinds
 }
 
-const isDrizzle = (_given: object, kinds: readonly string[]): _given is DrizzleTx =>
-  kinds.some((kind) => Object.hasOwn(DRIZZLE_DIALECTS, kind))
+const drizzleDialect = (kinds: readonly string[]): Dialect | undefined =>
+  kinds.map((kind) => DRIZZLE_DIALECTS[DRIZZLE_KIND.exec(kind)?.[1] ?? '']).find((one) => one !== undefined)
+const isDrizzle = (_given: object, dialect: Dialect | undefined): _given is DrizzleTx => dialect !== undefined
 
 /**
  * What Drizzle's `transaction` gives. It does not say when it is over. A database of Drizzle on one connection stands for that connection, which `others`
@@ -112,8 +110,8 @@ export const drizzle =
   (others: Recogniser): Recogniser =>
   (given) => {
     const kinds = drizzleKinds(given)
-    if (!isDrizzle(given, kinds)) return undefined
-    const dialect = kinds.map((kind) => DRIZZLE_DIALECTS[kind]).find((one) => one !== undefined)
+    const dialect = drizzleDialect(kinds)
+    if (!isDrizzle(given, dialect)) return undefined
     const isTransaction = kinds.some((kind) => kind.endsWith('Transaction'))
     const client = typeof given.$client === 'object' && given.$client !== null ? others(given.$client) : undefined
     if (!isTransaction && client) return client
