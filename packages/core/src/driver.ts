@@ -1,5 +1,5 @@
 import type { Admin } from './contract/admin.ts'
-import type { Raw, Source, SourceKind, Target } from './contract/foreign.ts'
+import type { LetterTarget, LetterTargetKind, Raw, Source, SourceKind, Target } from './contract/foreign.ts'
 import type { Delivery, Message, Settlement } from './contract/message.ts'
 
 export type * from './contract/admin.ts'
@@ -18,12 +18,17 @@ export interface DeadLetterPlace {
   readonly ttlMs?: number
 }
 
+/** Dead letters that others get. They are none of ours any more: no list, count, replay or purge has them. */
+export interface LettersOfOthers {
+  readonly to: LetterTarget
+}
+
 export interface GroupTopology {
   readonly group: string
   readonly topic: string
   readonly delays: readonly Delay[]
   /** `false`: the core never settles with `deadLetter` here, no place is needed. */
-  readonly deadLetter: DeadLetterPlace | false
+  readonly deadLetter: DeadLetterPlace | LettersOfOthers | false
   /** Where its messages come from instead of from the topic, which then is only a name: for its retries and dead letters, and for people. */
   readonly source?: Source
   /** As `SubscribeOptions.shared`: whoever is refused is refused before anything is made. */
@@ -106,6 +111,11 @@ export interface Capabilities {
   readonly countsOutages?: boolean
   /** What of others a group can take its messages from; the core refuses the rest. Without it every source is read as the topic itself: nothing of others is here. */
   readonly sources?: readonly SourceKind[]
+  /**
+   * What of others the dead letters of a group can go to; the core refuses the rest. Without it every one is the topic's own place: nothing of
+   * others is here.
+   */
+  readonly letterTargets?: readonly LetterTargetKind[]
   /** Where `sources` is given: messages can be published to an exchange of others. Default false: refused. */
   readonly targets?: boolean
 }

@@ -1,4 +1,6 @@
+import type { LetterTarget } from '../driver.ts'
 import { callable, milliseconds, must, type Option, objectOr, text, whole } from '../options/option.ts'
+import { LETTERS_TO } from './letter-target-options.ts'
 
 /** Milliseconds before the next call, for n = 1 after the first failure. Asked once per n at start, so that every delay is known then. */
 export type Backoff = ((n: number) => number) & { readonly jitter?: number }
@@ -9,6 +11,14 @@ export type RetryIf = (error: Error, n: number) => boolean | number
 export interface DeadLetterOptions {
   readonly ttlMs?: number
   readonly name?: string
+  readonly to?: never
+}
+
+/** Something of others that they go to: `{ exchange, routingKey? }` of RabbitMQ, `{ stream }` of Redis, `{ topic }` of Kafka. */
+export interface DeadLetterTo {
+  readonly to: LetterTarget
+  readonly ttlMs?: never
+  readonly name?: never
 }
 
 /** Accepted by `@onEvent`, `@messageHandler`, `@consumer`, `on`, `handle` and the app: option by option, the nearest wins. */
@@ -22,7 +32,7 @@ export interface RetryOptions {
   /** Default: every error is retried. */
   readonly retryIf?: RetryIf
   /** Default true: kept until purged. `false`: logged and dropped. One per (group, topic). */
-  readonly deadLetter?: boolean | DeadLetterOptions
+  readonly deadLetter?: boolean | DeadLetterOptions | DeadLetterTo
 }
 
 /** Also for what `retryIf` answers. */
@@ -35,7 +45,14 @@ const DEAD_LETTER = {
     text: 'how long a dead letter is kept',
   },
   name: { default: '`{topic}.{group}.dlq`', must: text, text: 'the name of the place; `{topic}`, `{group}` and `{service}` are put in' },
+  to: LETTERS_TO,
 } satisfies Record<keyof DeadLetterOptions, Option>
+
+/** A place of others is called and kept as its owner says. */
+function toAlone({ to, ttlMs, name }: Record<string, unknown>): string | undefined {
+  if (to === undefined || (ttlMs === undefined && name === undefined)) return undefined
+  return 'must be { to } alone: a place of others is called, and kept so long, as its owner says. Leave ttlMs and name out'
+}
 
 export const RETRY: Readonly<Record<keyof RetryOptions, Option>> = {
   maxRetries: {
@@ -56,8 +73,8 @@ export const RETRY: Readonly<Record<keyof RetryOptions, Option>> = {
   retryIf: { default: 'every error', must: callable, text: '`(error, n) => true`, `false`, or the most retries for this error' },
   deadLetter: {
     default: '`true`',
-    must: objectOr(DEAD_LETTER, (value) => typeof value === 'boolean', 'true, false or { ttlMs, name }'),
-    text: '`true`: kept until purged. `{ ttlMs, name }`: kept so long, in a place of that name. `false`: logged and dropped. One per group and topic',
+    must: objectOr(DEAD_LETTER, (value) => typeof value === 'boolean', 'true, false, { ttlMs, name } or { to }', toAlone),
+    text: '`true`: kept until purged. `{ ttlMs, name }`: kept so long, in a place of that name. `{ to }`: published to something of others, whose they are then. `false`: logged and dropped. One per group and topic',
     inside: DEAD_LETTER,
   },
 }

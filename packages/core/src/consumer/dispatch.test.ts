@@ -88,7 +88,6 @@ function dispatched(
     planOf(...specs),
     {
       group: 'g',
-      unknown: 'skip',
       bound,
       session: undefined,
       inbox: undefined,
@@ -252,7 +251,7 @@ describe('what a handler gets', () => {
   })
 
   test('an unknown event goes to the dead letters where the group says so', async () => {
-    const { verdict } = await run(message(envelope('other', 1)), [onCreated()], { unknown: 'deadLetter' })
+    const { verdict } = await run(message(envelope('other', 1)), [eventSpec(Created, { unknown: 'deadLetter' }, () => undefined)])
     expect(verdict).toMatchObject({ kind: 'hopeless', reason: 'unknown-event' })
   })
 

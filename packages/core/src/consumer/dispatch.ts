@@ -22,7 +22,6 @@ import { verdictOf } from './thrown.ts'
 
 export interface DispatchOptions {
   readonly group: string
-  readonly unknown: 'skip' | 'deadLetter'
   readonly bound: ReadonlyMap<HandlerSpec, HandlerFunction>
   readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly inbox: Inbox | undefined

@@ -22,15 +22,15 @@ export function readThrough(read: EnvelopeIn, call: Call, topic: TopicPlan, opti
 /** @throws TypeError for what is no event, and whatever its getters throw */
 function found(event: unknown, call: Call, topic: TopicPlan, options: FindOptions): Now<Found> {
   const { events, rest } = topic
-  if (event === undefined || event === null) return rest ? decoded(call, rest, options) : notMine(topic, options.unknown)
+  if (event === undefined || event === null) return rest ? decoded(call, rest, options) : notMine(topic)
   const read = eventRead(event)
   const plan = events.get(read.name)
-  if (!plan) return rest ? decoded(call, rest, options) : unhandled(read.name, options.unknown)
+  if (!plan) return rest ? decoded(call, rest, options) : unhandled(read.name, topic.unknown)
   return handled(plan, read)
 }
 
-/** Skipped as an event that nobody handles: it is somebody else's message. */
-function notMine({ topic }: TopicPlan, unknown: FindOptions['unknown']): Found {
+/** What becomes of an event that nobody handles becomes of it: it is somebody else's message. */
+function notMine({ topic, unknown }: TopicPlan): Found {
   const why = `the envelope (in) of topic ${topic} says that it is not one of ours`
   if (unknown === 'skip') return { kind: 'nobody', verdict: { kind: 'skipped', why } }
   return nobody('not-an-event', new CorebusError('UNKNOWN_EVENT', why))

@@ -1,6 +1,6 @@
 import type { Driver, Message } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
-import type { HandlerPlan } from '../handlers/plan.ts'
+import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import { isThenable } from '../process/thenable.ts'
 import { decodeJson, textOf } from '../wire/envelope.ts'
 import type { Call } from './context.ts'
@@ -26,7 +26,6 @@ export type Found =
 export type Now<T> = T | Promise<T>
 
 export interface FindOptions {
-  readonly unknown: 'skip' | 'deadLetter'
   /** The driver is asked for what only the broker has of a message. */
   readonly driver?: Pick<Driver, 'raw'> | undefined
 }
@@ -44,7 +43,7 @@ export function handled(plan: HandlerPlan, read: { name: string; data: unknown; 
 }
 
 /** An event that nobody here handles. */
-export function unhandled(name: string, unknown: FindOptions['unknown']): Found {
+export function unhandled(name: string, unknown: TopicPlan['unknown']): Found {
   const why = `nobody in the group handles event ${name}`
   if (unknown === 'skip') return { kind: 'nobody', verdict: { kind: 'skipped', why }, event: name }
   return { ...nobody('unknown-event', new CorebusError('UNKNOWN_EVENT', why)), event: name }

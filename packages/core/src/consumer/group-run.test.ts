@@ -96,7 +96,6 @@ class Bench {
       minute: new Minute(),
       dispatch: {
         group: 'g',
-        unknown: 'skip',
         bound: new Map([[spec, call]]),
         session: undefined,
         inbox: undefined,

@@ -2,9 +2,11 @@ import type { Logger } from 'pino'
 import type { Connection } from '../broker/connection.ts'
 import { type Clock, runtimeOf } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { targetWords } from '../config/letter-target-options.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import { sourceWords } from '../config/source-options.ts'
 import type { Driver, Message, Topology } from '../driver.ts'
+import { asOwnPlaces, checkLetterTargets, lettersOfOthers } from '../handlers/dead-letters.ts'
 import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
 import { type GroupPlan, handlersOf, ownTopics, planGroups, topologyOf } from '../handlers/plan.ts'
 import { select } from '../handlers/select.ts'
@@ -48,13 +50,14 @@ export class Groups {
   #runs: readonly GroupRun[] = []
   #stuck: string | undefined
 
-  /** @throws CorebusError HANDLERS, SELECTION, SOURCE */
+  /** @throws CorebusError HANDLERS, SELECTION, SOURCE, TARGET */
   constructor(specs: readonly HandlerSpec[], driver: Driver, startOptions: StartOptions, options: GroupsOptions) {
     this.#with = options
     this.#driver = driver
     this.#startOptions = startOptions
     this.#plans = select(this.#plan(specs), startOptions)
     checkSources(this.#plans, driver.name, driver.capabilities)
+    checkLetterTargets(this.#plans, driver.name, driver.capabilities)
   }
 
   #plan(specs: readonly HandlerSpec[]): readonly GroupPlan[] {
@@ -129,7 +132,6 @@ export class Groups {
       abortGraceMs: config.abortGraceMs,
       dispatch: {
         group: plan.group,
-        unknown: plan.unknown,
         bound: this.#bound,
         session,
         inbox,
@@ -150,14 +152,15 @@ export class Groups {
   sayStarted(news: News, waiting: Backlogs): void {
     const { logger } = this.#with
     const { name, capabilities } = this.#driver
-    const own = asOwnLogs(this.#plans, name, capabilities)
-    if (own !== undefined) logger.info(own)
+    for (const own of [asOwnLogs(this.#plans, name, capabilities), asOwnPlaces(this.#plans, name, capabilities)])
+      if (own !== undefined) logger.info(own)
     for (const plan of this.#plans) {
       const topics = [...plan.topics.keys()]
       // The pid is in the text: pino has a field of that name already, and pretty output leaves it out.
       const sources = sourcesFor(plan, capabilities)
       const from = [...sources].map(([topic, source]) => `, ${topic} from ${sourceWords(source)}`).join('')
-      const what = `group ${plan.group}, topics ${topics.join(', ')}${from}, concurrency ${plan.concurrency}`
+      const to = lettersOfOthers([plan], capabilities).map(({ topic, to }) => `, dead letters of ${topic} to ${targetWords(to)}`)
+      const what = `group ${plan.group}, topics ${topics.join(', ')}${from}${to.join('')}, concurrency ${plan.concurrency}`
       logger.info({ group: plan.group, topics }, `consumer started: pid ${process.pid}, ${what}`)
     }
     for (const { line, ...fields } of waiting) logger.info(fields, line)

@@ -1,3 +1,4 @@
+import type { LetterTarget } from './foreign.ts'
 import type { Message } from './message.ts'
 
 export interface TopicSummary {
@@ -5,6 +6,8 @@ export interface TopicSummary {
   readonly groups: readonly string[]
   /** Messages stored, where the broker can say. */
   readonly kept?: number
+  /** By group, those whose dead letters go to something of others, where nobody here looks for them. */
+  readonly lettersTo?: Readonly<Record<string, LetterTarget>>
 }
 
 export interface Depth {

@@ -33,6 +33,18 @@ export interface Target {
   readonly routingKey?: string
 }
 
+/** What of others dead letters go to, instead of to a place of ours. It is there, and nothing of it is declared: what lies there is theirs. */
+export type LetterTarget = ExchangeLetters | StreamSource | TopicSource
+
+/** RabbitMQ: an exchange; '' with the name of a queue is that queue. */
+export interface ExchangeLetters {
+  readonly exchange: string
+  /** Default: the one that the message was published with, as where RabbitMQ itself moves it to a dead-letter exchange. */
+  readonly routingKey?: string
+}
+
+export type LetterTargetKind = 'exchange' | 'stream' | 'topic'
+
 /** What AMQP has beside headers. Elsewhere there is no place for it. */
 export interface Properties {
   readonly contentType?: string

@@ -19,6 +19,11 @@ export function notDeclared({ topic, group }: Of): CorebusError {
   )
 }
 
+/** The error when a dead letter is put back for a group whose dead letters go to something of others. */
+export function keptByOthers({ topic, group }: Of, where: string): CorebusError {
+  return new CorebusError('NO_DEAD_LETTERS', `group ${group} on topic ${topic} has no place of ours: its dead letters go to ${where}`)
+}
+
 /** The error when a dead letter is put back for a group that says `deadLetter: false`. */
 export function keepsNone({ topic, group }: Of): CorebusError {
   return new CorebusError('NO_DEAD_LETTERS', `group ${group} on topic ${topic} keeps no dead letters: it says deadLetter: false`)

@@ -176,7 +176,6 @@ describe('options of a group', () => {
       ordering: 'key',
       concurrency: 3,
       from: 'latest',
-      unknown: 'skip',
       maxUnsettled: 7,
       handlerTimeoutMs: 60_000,
     })

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { GroupSaid } from '../config/group-options.ts'
 import {
   declaredDelays,
@@ -10,7 +9,7 @@ import {
   retryPolicy,
   SHORTEST_SNOOZE_MS,
 } from '../config/retry.ts'
-import type { Capabilities, DeadLetterPlace, Delay, GroupTopology, Source, SubscribeOptions } from '../driver.ts'
+import type { Capabilities, Delay, GroupTopology, Source, SubscribeOptions } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { Mistakes, type Reading, read } from '../options/reading.ts'
 import { type Configured, checkSessionMode } from '../scope/session.ts'
@@ -18,6 +17,7 @@ import type { Envelope } from '../wire/foreign-envelope.ts'
 import { checkName } from '../wire/names.ts'
 import type { Formats } from '../wire/topic-formats.ts'
 import { evaluatedAgain, registeredOnce } from './again.ts'
+import { deadLetterFor, deadLetterOf, isOurs, type Letters, unknownOf } from './dead-letters.ts'
 import { envelopesOf } from './envelopes.ts'
 import type { HandlerSpec } from './handler.ts'
 import { sharedQueues, sourcesFor, sourcesOf } from './sources.ts'
@@ -28,20 +28,25 @@ export interface HandlerPlan {
   readonly retry: RetryPolicy
 }
 
+/** What its handlers say of the whole group, and what holds where they say nothing. */
+interface GroupOptions extends Required<Omit<GroupSaid, 'unknown'>>, Pick<GroupSaid, 'unknown'> {}
+
 /** What one group does with the messages of one topic. */
 export interface TopicPlan {
   readonly topic: string
   readonly events: ReadonlyMap<string, HandlerPlan>
   /** Takes every message that no event handler takes. */
   readonly rest: HandlerPlan | undefined
-  readonly deadLetter: DeadLetterPlace | false
+  readonly deadLetter: Letters
+  /** What becomes of an event that nobody in the group handles. */
+  readonly unknown: 'skip' | 'deadLetter'
   /** What of others its messages come from. */
   readonly source: Source | undefined
   /** How its events travel, where that is not as ours do. */
   readonly envelope?: Envelope | undefined
 }
 
-export interface GroupPlan extends Required<GroupSaid> {
+export interface GroupPlan extends GroupOptions {
   readonly group: string
   readonly topics: ReadonlyMap<string, TopicPlan>
   readonly delays: readonly Delay[]
@@ -61,7 +66,7 @@ export interface PlanDefaults extends Required<Pick<GroupSaid, 'concurrency' | '
   readonly configured: Configured
 }
 
-const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', unknown: 'skip', shared: false } as const
+const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', shared: false } as const
 
 /**
  * Puts registrations into groups and topics.
@@ -120,9 +125,8 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   const deadLetters = new Map(
     [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
-  // Without retries and dead letters it needs no place beside its own: what it asks for later waits with it.
-  const isBare =
-    policies.every(({ maxRetries, retryIf }) => maxRetries === 0 && !retryIf) && [...deadLetters.values()].every((place) => place === false)
+  // Without retries and dead letters of ours it needs no place beside its own: what it asks for later waits with it.
+  const isBare = policies.every(({ maxRetries, retryIf }) => maxRetries === 0 && !retryIf) && ![...deadLetters.values()].some(isOurs)
   const delays = isBare ? [] : withSnooze(declared)
   if (delays.length > MAX_DELAYS)
     mistakes.add(
@@ -138,16 +142,17 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
     delays: !isBare && [...topics.values()].some(({ events }) => events.size > 0) ? withPassingOn(delays) : delays,
     exclusive: options.ordering === 'key' && !defaults.capabilities.orderedAcrossProcesses,
     topics: new Map(
-      [...topics].map(([topic, plan]) => [
-        topic,
-        { topic, ...plan, deadLetter: deadLetters.get(topic) ?? {}, source: sources.get(topic), envelope: envelopes.get(topic) },
-      ]),
+      [...topics].map(([topic, plan]) => {
+        const [deadLetter, source] = [deadLetters.get(topic) ?? {}, sources.get(topic)]
+        const unknown = mistakes.of(unknownOf({ group, topic, said: options.unknown, source, deadLetter, ...plan }))
+        return [topic, { topic, ...plan, deadLetter, unknown, source, envelope: envelopes.get(topic) }]
+      }),
     ),
   })
 }
 
 /** What its handlers say, where they agree; else the app's, else the default. */
-function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults): Reading<Required<GroupSaid>> {
+function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: PlanDefaults): Reading<GroupOptions> {
   const mistakes = new Mistakes()
   const said: Record<string, unknown> = {}
   const sayer = new Map<string, HandlerSpec>()
@@ -163,7 +168,7 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
       sayer.set(option, spec)
     }
   const { concurrency, maxUnsettled, handlerTimeoutMs, capabilities } = defaults
-  const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as Required<GroupSaid>
+  const options = { ...GROUP_DEFAULTS, concurrency, maxUnsettled, handlerTimeoutMs, ...said } as GroupOptions
   const longest = Math.min(capabilities.longestHandlingMs, 24 * 60 * 60_000)
   if (!(options.handlerTimeoutMs > 0 && options.handlerTimeoutMs <= longest))
     mistakes.add(
@@ -204,12 +209,7 @@ function withPassingOn(delays: readonly Delay[]): readonly Delay[] {
 }
 
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */
-function wrongOrdering(
-  group: string,
-  options: Required<GroupSaid>,
-  policies: readonly RetryPolicy[],
-  defaults: PlanDefaults,
-): readonly string[] {
+function wrongOrdering(group: string, options: GroupOptions, policies: readonly RetryPolicy[], defaults: PlanDefaults): readonly string[] {
   if (options.ordering !== 'key') return []
   const longest = Math.max(
     0,
@@ -221,39 +221,20 @@ function wrongOrdering(
   ]
 }
 
-function deadLetterOf(
-  group: string,
-  topic: string,
-  specs: readonly HandlerSpec[],
-  plan: { events: ReadonlyMap<string, HandlerPlan>; rest: HandlerPlan | undefined } | undefined,
-  defaults: PlanDefaults,
-): Reading<DeadLetterPlace | false> {
-  const here = new Set([...(plan?.events.values() ?? []), ...(plan?.rest ? [plan.rest] : [])].map(({ spec }) => spec))
-  // What a handler does not say counts too: it would find its dead letters dropped because its neighbour wants none.
-  const said = specs
-    .filter((spec) => here.has(spec))
-    .map((spec) => ({ spec, place: placeOf([...spec.retry, defaults.retry].find((level) => level.deadLetter !== undefined)?.deadLetter) }))
-  const [first] = said
-  const other = said.find(({ place }) => !isDeepStrictEqual(place, first?.place))
-  const place = first?.place ?? {}
-  if (!first || !other) return read(place)
-  const mistake = `${first.spec.where} and ${other.spec.where} say different things of the dead letters of topic ${topic} in group ${group}: there is one place for both. Make deadLetter agree`
-  return { value: place, mistakes: [mistake] }
-}
-
-function placeOf(option: RetryOptions['deadLetter']): DeadLetterPlace | false {
-  if (option === false) return false
-  if (option === undefined || option === true) return {}
-  return { ...(option.name !== undefined && { name: option.name }), ...(option.ttlMs !== undefined && { ttlMs: option.ttlMs }) }
-}
-
 /** What a broker must have before the first delivery. */
 export function topologyOf(plan: GroupPlan, capabilities: Capabilities): readonly GroupTopology[] {
   const { group, delays, shared } = plan
   const sources = sourcesFor(plan, capabilities)
   return [...plan.topics.values()].map(({ topic, deadLetter }) => {
     const source = sources.get(topic)
-    return { group, topic, delays, deadLetter, ...(source && { source }), ...(shared && { shared }) }
+    return {
+      group,
+      topic,
+      delays,
+      deadLetter: deadLetterFor(deadLetter, capabilities),
+      ...(source && { source }),
+      ...(shared && { shared }),
+    }
   })
 }
 

@@ -1,4 +1,4 @@
-import type { Depth, Driver, SharedDelay } from '../driver.ts'
+import type { Depth, Driver, LetterTarget, SharedDelay } from '../driver.ts'
 import { figuresOf, type GroupFigures, notesOf } from './group-figures.ts'
 
 /** One group of one topic. A topic that no group reads has a row without one: what it keeps waits for the first. */
@@ -6,6 +6,8 @@ export interface Row extends Partial<Depth>, Partial<GroupFigures> {
   readonly topic: string
   readonly group: string | null
   readonly kept?: number
+  /** What of others its dead letters go to, which `dead` does not count. */
+  readonly lettersTo?: LetterTarget
   /** Where `delayed` cannot be told of this row alone: what waits together with what is its own. */
   readonly delayedTogether?: readonly SharedDelay[]
 }
@@ -18,7 +20,7 @@ export async function rowsOf(driver: Driver, only?: readonly string[]): Promise<
   const notes = new Map(await Promise.all(all.map(async (group) => [group, await notesOf(driver, group)] as const)))
   const shared = (await admin.sharedDelays?.()) ?? []
   const rows: Row[] = []
-  for (const { topic, groups, kept } of topics) {
+  for (const { topic, groups, kept, lettersTo = {} } of topics) {
     const known = kept === undefined ? {} : { kept }
     if (groups.length === 0) rows.push({ topic, group: null, ...known })
     for (const group of [...groups].sort()) {
@@ -26,7 +28,8 @@ export async function rowsOf(driver: Driver, only?: readonly string[]): Promise<
       const depth = await admin.depth(topic, group)
       const delayedTogether = depth.delayed === undefined ? shared.filter((one) => (one.group ?? group) === group) : []
       const together = delayedTogether.length > 0 ? { delayedTogether } : {}
-      rows.push({ topic, group, ...known, ...depth, ...together, ...(told && figuresOf(told, topic)) })
+      const to = lettersTo[group]
+      rows.push({ topic, group, ...known, ...depth, ...(to && { lettersTo: to }), ...together, ...(told && figuresOf(told, topic)) })
     }
   }
   return rows

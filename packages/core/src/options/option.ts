@@ -104,8 +104,14 @@ export const objectsOf = (options: Options): Check =>
 
 /**
  * An object with these options, or something plainer. Of a union zod says too little; this says what is wrong inside the object, when it is one.
+ * `contradiction` says what is wrong with options that each are right.
  */
-export const objectOr = (options: Options, isPlain: (value: unknown) => boolean, words: string): Check =>
+export const objectOr = (
+  options: Options,
+  isPlain: (value: unknown) => boolean,
+  words: string,
+  contradiction: (value: Record<string, unknown>) => string | undefined = () => undefined,
+): Check =>
   optional(() => {
     const object = strict(options)
     const check = _superRefine<unknown>((value, context) => {
@@ -113,6 +119,8 @@ export const objectOr = (options: Options, isPlain: (value: unknown) => boolean,
       if (!isObject(value)) return context.addIssue({ code: 'custom', message: `must be ${words}, not ${shown(value)}` })
       for (const issue of safeParse(object, value).error?.issues ?? [])
         context.addIssue({ ...issue, input: undefined } as Parameters<typeof context.addIssue>[0])
+      const message = contradiction(value)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
     })
     return new $ZodUnknown({ type: 'unknown', checks: [check] })
   })

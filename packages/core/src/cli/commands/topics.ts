@@ -23,7 +23,7 @@ const HELP = `
 READY      waiting to be handed out
 IN FLIGHT  handed out and not settled
 DELAYED    waiting for their retry; where groups or topics wait together, below
-DEAD       in the dead letters
+DEAD       in the dead letters; - where they go to others, as said below
 OLDEST     since the oldest unsettled one was published
 MEMBERS    processes that read the group; what they say of themselves:
 MSG/S      handled in a second, over the last minute

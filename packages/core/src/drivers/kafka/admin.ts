@@ -66,7 +66,10 @@ class Looks {
     const topics = [...new Set([...found.map((name) => name.slice(prefix.length)), ...read])]
     return topics.flatMap((topic) => {
       if (wanted && !wanted.includes(topic)) return []
-      return { topic, groups: [...new Set(all.filter((entry) => entry.topic === topic && !entry.gone).map(({ group }) => group))] }
+      const readers = all.filter((entry) => entry.topic === topic && !entry.gone)
+      const others = readers.flatMap(({ group, to }) => (to === undefined ? [] : [[group, { topic: to }] as const]))
+      const lettersTo = others.length > 0 ? { lettersTo: Object.fromEntries(others) } : {}
+      return { topic, groups: [...new Set(readers.map(({ group }) => group))], ...lettersTo }
     })
   }
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Burying, Clock } from '../../driver.ts'
 import { buryInPlaces } from '../burying.ts'
-import { keepsNone, notDeclared } from '../groups.ts'
+import { keepsNone, keptByOthers, notDeclared } from '../groups.ts'
 import { letterOf } from './copy.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
@@ -25,6 +25,7 @@ export async function bury(letters: readonly Burying[], { names, publisher, cloc
     placeOf(topic, group) {
       const entry = all.find((one) => one.topic === topic && one.group === group && !one.gone)
       if (!entry) throw notDeclared({ topic, group })
+      if (entry.to !== undefined) throw keptByOthers({ topic, group }, `the topic ${entry.to} of Kafka`)
       if (!entry.place) throw keepsNone({ topic, group })
       return entry.place
     },

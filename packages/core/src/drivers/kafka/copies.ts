@@ -1,6 +1,6 @@
 import type { Clock, Settlement } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
-import { copyOf, letterOf } from './copy.ts'
+import { copyOf, letterForOthers, letterOf } from './copy.ts'
 import { placeFor } from './delays.ts'
 import type { Receipt } from './group/line.ts'
 import type { Names } from './names.ts'
@@ -44,6 +44,12 @@ export class Copies {
         return
       }
       case 'deadLetter': {
+        if (declared?.to !== undefined) {
+          const letter = letterForOthers({ record, origin, headers, keeps: settlement.keeps })
+          const [partition = 0] = publisher.partitions(await publisher.count(declared.to), [letter.key])
+          await publisher.store(declared.to, partition, letter)
+          return
+        }
         const place = declared?.place
         if (!place) throw new CorebusError('NO_PLACE', `group ${group} on topic ${origin.topic} declared no dead letters, and has one`)
         const at = clock.now()

@@ -51,6 +51,12 @@ export function letterOf({ key, value, headers }: RecordOut, burial: Burial, { p
   }
 }
 
+/** A letter for a topic of others: key and value as its author wrote them. What only had to be left out is empty, since null may delete there. */
+export function letterForOthers(options: CopyOptions): RecordOut {
+  const copy = copyOf(options)
+  return options.keeps === 'nothing' ? { ...copy, value: Buffer.alloc(0) } : copy
+}
+
 /** Undefined for what is no letter. What says that it is one, and not whose, is nobody's. */
 export function burialOf({ headers, at: storedAt }: RecordIn): Burial | undefined {
   const text = textOf(headers, OURS.dead)

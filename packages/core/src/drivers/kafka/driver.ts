@@ -31,6 +31,7 @@ const CAPABILITIES: Capabilities = {
   longestHandlingMs: Number.POSITIVE_INFINITY,
   members: true,
   sources: ['topic'],
+  letterTargets: ['topic'],
 }
 
 /** Apache Kafka. `durability` has nothing to apply to: a confirm means that all replicas in sync have it. */

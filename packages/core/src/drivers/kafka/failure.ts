@@ -51,7 +51,7 @@ const PERMANENT: ReadonlySet<string> = new Set([
 ])
 
 /** Said by the driver itself of what is there. */
-const OURS: ReadonlySet<string> = new Set(['TOPOLOGY', 'UNWRITABLE', 'SOURCE', 'GROUP_FOREIGN'])
+const OURS: ReadonlySet<string> = new Set(['TOPOLOGY', 'UNWRITABLE', 'SOURCE', 'TARGET', 'GROUP_FOREIGN'])
 
 export function isPermanent(failure: Failure): boolean {
   const code = failure.error instanceof CorebusError ? failure.error.code : ''

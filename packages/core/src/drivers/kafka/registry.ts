@@ -9,6 +9,8 @@ export interface Entry extends Pick<GroupTopology, 'group' | 'topic' | 'delays'>
   /** The topic of the broker that it reads, where that is not called as usual. */
   readonly reads?: string
   readonly place?: { readonly name: string; readonly ttlMs?: number }
+  /** A topic of others that its dead letters go to, where nobody here looks for them. A place beside it has those from before. */
+  readonly to?: string
   /** The group was removed: its dead letters are found, and nothing else is its own. */
   readonly gone?: true
 }
@@ -34,7 +36,7 @@ export function topicsRead({ topics, sources }: SubscribeOptions, names: Pick<Na
   )
 }
 
-/** Nothing of it is ever stored elsewhere: it needs the topic and its group, and nothing of ours. */
+/** Nothing of it is ever stored in a place of ours: it needs the topic and its group, and nothing of ours. */
 export function keepsNothing({ delays, place }: Pick<Entry, 'delays' | 'place'>): boolean {
   return delays.length === 0 && !place
 }

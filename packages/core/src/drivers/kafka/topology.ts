@@ -3,6 +3,7 @@ import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
 import { failureOf, forbidden, inWords, isForbidden, isUnknownTopic, noSuchTopic, readTwice, wrongSource } from './failure.ts'
 import { refuseOthers } from './group/others.ts'
+import { letterTopicGone, letterTopicOf, noLetterTopic } from './letter-target.ts'
 import type { Names } from './names.ts'
 import { lacking, type Needed, type NeededOptions, neededBy, SHARED } from './needed.ts'
 import type { Client, NewTopic } from './protocol/client.ts'
@@ -32,6 +33,8 @@ export class Topology {
   readonly #groups = new Map<string, Entry>()
   /** Topics of others, by their names on the broker: they are never made. */
   readonly #others = new Set<string>()
+  /** Topics of others that dead letters go to, by their names on the broker. */
+  readonly #letters = new Set<string>()
   /** By name on the broker: what the user says of single topics. */
   readonly #partitions: ReadonlyMap<string, number>
   readonly #making = new Map<string, Promise<void>>()
@@ -75,6 +78,11 @@ export class Topology {
     refuseTwice(entries, names)
     const there = await client.topics()
     this.#refuseMissing(groups, there)
+    for (const { topic, group, to } of entries) {
+      if (to === undefined) continue
+      if (!there.has(to)) throw noLetterTopic(to, { topic, group })
+      this.#letters.add(to)
+    }
     for (const group of new Set(entries.map((entry) => entry.group))) await refuseOthers(group, this.#options)
     const sourced = new Set(groups.flatMap(({ topic, source }) => (source ? [topic] : [])))
     const wanted = topics.filter((topic) => !sourced.has(topic))
@@ -98,6 +106,7 @@ export class Topology {
 
   /** A topic that the broker does not have (any more). @throws CorebusError TOPOLOGY where nothing may be made. */
   make(topic: string): Promise<void> {
+    if (this.#letters.has(topic)) return Promise.reject(letterTopicGone(topic))
     if (this.#others.has(topic))
       return Promise.reject(new CorebusError('TOPOLOGY', `topic ${topic} is not there, and it is of others: it is for its owner to make`))
     if (!this.#mayCreate)
@@ -149,6 +158,7 @@ export class Topology {
     const name = source?.topic ?? names.topic(topic)
     const reads = source || name !== `${prefix}${topic}` ? { reads: name } : {}
     if (deadLetter === false) return { group, topic, delays, ...reads }
+    if ('to' in deadLetter) return { group, topic, delays, ...reads, to: letterTopicOf(deadLetter.to, { topic, group }, name) }
     return { group, topic, delays, ...reads, place: resolvePlace(deadLetter, { topic, group, service, prefix }) }
   }
 
@@ -157,8 +167,11 @@ export class Topology {
     const { registry, names } = this.#options
     for (const entry of entries) {
       if (keptOtherwise(entry, declared.get(keyOf(entry))).length > 0) continue
-      if (!keepsNothing(entry)) await registry.declare(entry)
-      else if (there.has(names.registry)) await registry.declare(entry).catch(() => {})
+      const before = declared.get(keyOf(entry))
+      // Letters from before they went to others are found where they are.
+      const said = entry.to !== undefined && before?.place ? { ...entry, place: before.place } : entry
+      if (!keepsNothing(entry)) await registry.declare(said)
+      else if (there.has(names.registry)) await registry.declare(said).catch(() => {})
     }
   }
 

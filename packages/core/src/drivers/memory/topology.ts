@@ -1,4 +1,5 @@
 import type { DeadLetterPlace, Difference, GroupTopology, Topology } from '../../driver.ts'
+import { ownPlace } from '../letter-target.ts'
 import type { Broker } from './broker.ts'
 
 /** Groups and topics come into being here or with their first use; only the dead letters' place is an argument that may differ. */
@@ -14,16 +15,17 @@ export function ensureTopology(broker: Broker, prefix: string, topology: Topolog
 function ensureGroup(
   broker: Broker,
   prefix: string,
-  { group: name, topic, deadLetter }: GroupTopology,
+  { group: name, topic, ...declared }: GroupTopology,
   mode: 'create' | 'check',
 ): readonly Difference[] {
-  const found = broker.topics.get(`${prefix}${topic}`)
-  const group = mode === 'create' ? found?.group(name) : found?.groups.get(name)
+  const there = broker.topics.get(`${prefix}${topic}`)
+  const group = mode === 'create' ? there?.group(name) : there?.groups.get(name)
   if (!group) return [{ what: `group "${name}" on topic "${topic}"`, wanted: 'exists', found: 'missing' }]
+  const deadLetter = ownPlace(declared.deadLetter)
   if (group.deadLetterPlace === undefined && mode === 'create') group.deadLetterPlace = deadLetter
   const wanted = inWords(deadLetter)
-  const declared = inWords(group.deadLetterPlace ?? {})
-  return wanted === declared ? [] : [{ what: `dead letters of group "${name}" on topic "${topic}"`, wanted, found: declared }]
+  const found = inWords(group.deadLetterPlace ?? {})
+  return wanted === found ? [] : [{ what: `dead letters of group "${name}" on topic "${topic}"`, wanted, found }]
 }
 
 function inWords(place: DeadLetterPlace | false): string {

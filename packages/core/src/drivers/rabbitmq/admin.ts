@@ -2,11 +2,15 @@ import type { Admin, SharedDelay, TopicSummary } from '../../driver.ts'
 import { withLimits } from '../limit.ts'
 import { type BuryOptions, bury } from './bury.ts'
 import type { Letters } from './dead-letters.ts'
-import type { Entry } from './registry.ts'
+import type { Entry, GroupEntry } from './registry.ts'
 import { removeGroup } from './remove-group.ts'
 
 export interface AdminOptions extends BuryOptions {
   readonly letters: Letters
+}
+
+function latestOf(all: readonly Entry[], topic: string, group: string): GroupEntry | undefined {
+  return all.findLast((entry): entry is GroupEntry => entry.kind === 'group' && entry.topic === topic && entry.group === group)
 }
 
 export function admin(options: AdminOptions): Admin {
@@ -15,8 +19,7 @@ export function admin(options: AdminOptions): Admin {
 
   /** Of a queue of others that the group reads, all that waits. */
   async function countTheirs(topic: string, group: string): Promise<{ readonly ready: number } | undefined> {
-    const latest = (await entries()).findLast((entry) => entry.kind === 'group' && entry.topic === topic && entry.group === group)
-    const source = latest?.kind === 'group' ? latest.source : undefined
+    const source = latestOf(await entries(), topic, group)?.source
     return source && 'queue' in source ? declarer.count(source.queue) : undefined
   }
 
@@ -33,7 +36,14 @@ export function admin(options: AdminOptions): Admin {
         // A topic that is the name of a source has no exchange, and is there while a group reads it.
         if (groups.length === 0 && !(await declarer.hasExchange(names.topic(topic)))) continue
         const unclaimed = groups.length === 0 ? await declarer.count(names.unclaimed(topic)) : undefined
-        found.push({ topic, groups, ...(unclaimed && { kept: unclaimed.ready }) })
+        const lettersTo = Object.fromEntries(
+          groups.flatMap((group) => {
+            const { to } = latestOf(all, topic, group) ?? {}
+            return to ? [[group, to]] : []
+          }),
+        )
+        const others = Object.keys(lettersTo).length > 0 ? { lettersTo } : {}
+        found.push({ topic, groups, ...(unclaimed && { kept: unclaimed.ready }), ...others })
       }
       return found
     },

@@ -1,12 +1,13 @@
 import type { Clock } from '../../clock.ts'
 import type { Burying } from '../../driver.ts'
 import { buryInPlaces } from '../burying.ts'
-import { keepsNone, notDeclared } from '../groups.ts'
+import { keepsNone, keptByOthers, notDeclared } from '../groups.ts'
 import { burialHeaders, cutToFit } from './copy.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Entry, Place } from './registry.ts'
+import { placeOf as placeWords } from './target.ts'
 import type { Targets } from './targets.ts'
 import { type Outgoing, toAmqp } from './wire.ts'
 
@@ -48,6 +49,7 @@ function letterOf({ message, group }: Burying, place: Place, { clock }: BuryOpti
 async function placeOf(topic: string, group: string, entries: readonly Entry[], { names, declarer }: BuryOptions): Promise<Place> {
   const entry = entries.findLast((one) => one.kind === 'group' && one.topic === topic && one.group === group)
   if (entry?.kind !== 'group' || !(await declarer.count(names.work(topic, group)))) throw notDeclared({ topic, group })
+  if (entry.to) throw keptByOthers({ topic, group }, placeWords(entry.to))
   if (!entry.place) throw keepsNone({ topic, group })
   return entry.place
 }

@@ -90,6 +90,7 @@ export function rabbitmqDriver(options: DriverOptions, tuning: Partial<Tuning> =
       unclaimed: { messages: maxMessages, keepMs },
       countsOutages: true,
       sources: ['exchange', 'queue'],
+      letterTargets: ['exchange'],
       targets: true,
     },
     admin: admin({ names, declarer, publisher, targets, clock, letters, entries }),

@@ -1,17 +1,27 @@
 import type { Clock } from '../../clock.ts'
-import type { ExchangeSource, QueueSource } from '../../driver.ts'
+import type { ExchangeLetters, ExchangeSource, QueueSource } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { type Declarer, registryStream } from './declare.ts'
 
 /** One line of what was declared on this broker. */
 export type Entry =
   | { readonly kind: 'topic'; readonly topic: string }
-  | { readonly kind: 'group'; readonly topic: string; readonly group: string; readonly place?: Place; readonly source?: OurSource }
+  | GroupEntry
   /** Its queue is bound to the topic: with `by` to the exchange behind it, without to the topic itself, as the builds before this one did it. */
   | { readonly kind: 'bound'; readonly topic: string; readonly group: string; readonly by?: 'groups' }
   | BindEntry
   /** With `by` it is bound to the exchange of all delays, without to one of its own, as the builds before this one did it. */
   | { readonly kind: 'delay'; readonly ms: number; readonly by?: 'header' }
+
+export interface GroupEntry {
+  readonly kind: 'group'
+  readonly topic: string
+  readonly group: string
+  readonly place?: Place
+  /** Its dead letters go to something of others, and nobody here looks for them. */
+  readonly to?: ExchangeLetters
+  readonly source?: OurSource
+}
 
 /** The group's queue is bound to an exchange of others, or once was. */
 export interface BindEntry {
@@ -25,8 +35,6 @@ export interface BindEntry {
 
 /** Those there are on RabbitMQ. */
 export type OurSource = ExchangeSource | QueueSource
-
-export type GroupEntry = Extract<Entry, { kind: 'group' }>
 
 export interface Place {
   /** In full. */

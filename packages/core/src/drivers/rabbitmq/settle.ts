@@ -1,9 +1,10 @@
 import { type Clock, sleep } from '../../clock.ts'
 import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, CorebusError, SettleError } from '../../errors.ts'
-import { burialHeaders, copyOf } from './copy.ts'
+import { addressOf, burialHeaders, copyOf } from './copy.ts'
 import { placeFor } from './delays.ts'
 import { permanent } from './failure.ts'
+import { letterAddress } from './letter-target.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { Reader } from './reader.ts'
@@ -98,11 +99,16 @@ function copyFor(settlement: Copy, receipt: Receipt, options: SettleOptions): { 
       return { target, outgoing: copyOf(receipt.raw, headers, copying) }
     }
     case 'deadLetter': {
+      const keeping = { ...copying, ...(settlement.keeps && { keeps: settlement.keeps }) }
+      if (declared?.to) {
+        const address = letterAddress(declared.to, addressOf(receipt.raw, receipt.reader.home))
+        return { target: targets.letters(address), outgoing: copyOf(receipt.raw, headers, keeping) }
+      }
       const place = declared?.place
       if (!place) throw new CorebusError('NO_PLACE', `group ${group} on topic ${topic} declared no dead letters, and has one`)
       const ttlMs = place.shared ? place.ttlMs : undefined
       const burial = burialHeaders({ topic, group, at: clock.now(), ...(ttlMs !== undefined && { ttlMs }) })
-      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, { ...copying, ...(settlement.keeps && { keeps: settlement.keeps }) })
+      const outgoing = copyOf(receipt.raw, { ...headers, ...burial }, keeping)
       if (ttlMs !== undefined) outgoing.properties.expiration = ttlMs
       return { target: targets.dead(topic, group, place), outgoing }
     }

@@ -17,7 +17,7 @@ export interface Target {
 }
 
 /** For a message about it. */
-export function placeOf({ exchange, routingKey }: Target): string {
+export function placeOf({ exchange, routingKey }: { readonly exchange: string; readonly routingKey?: string }): string {
   return exchange === '' ? `the queue ${routingKey}` : `the exchange ${exchange}`
 }
 

@@ -1,7 +1,8 @@
 import type { Target as Theirs } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
+import { notTaken } from '../letter-target.ts'
 import type { Declarer } from './declare.ts'
-import type { Names } from './names.ts'
+import type { Address, Names } from './names.ts'
 import { delayHeaders, delayThings, placeThing } from './places.ts'
 import type { Place } from './registry.ts'
 import { lineOf, type Target } from './target.ts'
@@ -14,6 +15,8 @@ export interface Targets {
   /** Comes back to the group's queue by itself. */
   readonly delayed: (topic: string, group: string, ms: number) => Target
   readonly dead: (topic: string, group: string, place: Place) => Target
+  /** Something of others that dead letters go to. Nothing is made there, and what nobody takes now is tried again. */
+  readonly letters: (to: Address) => Target
   /** An exchange of others. Nothing is made there. */
   readonly theirs: (target: Theirs) => Target
 }
@@ -70,6 +73,13 @@ export function createTargets({ names, topology, declarer, maxUnclaimed, keepsUn
         remake: () => topology.remake([placeThing(names, topic, group, place)]),
         whyRefused: refused(`the dead letters ${place.name}`),
       }),
+    // Not remembered: a routing key may be each message's own.
+    letters: ({ exchange, routingKey }) => ({
+      exchange,
+      routingKey,
+      remake: (cause) => Promise.reject(letterNotTaken(exchange, routingKey, cause)),
+      whyRefused: refused(nameOf(exchange, routingKey)),
+    }),
     // Not remembered, and with one channel for all queues: routing keys may be made of ids, as those of answers are.
     theirs: ({ exchange, routingKey = '' }) => ({
       exchange,
@@ -91,6 +101,14 @@ function notThere(exchange: string, routingKey: string, cause: CorebusError): Co
     `a message cannot be published to ${where}: RabbitMQ has no such exchange, and it is not ours to declare`,
     { cause },
   )
+}
+
+function letterNotTaken(exchange: string, routingKey: string, cause: CorebusError): CorebusError {
+  const isUnbound = exchange !== '' && cause.code === 'UNROUTABLE'
+  const why = isUnbound
+    ? 'no queue takes it: bind one, or mend the routing key'
+    : "there is none any more, and it is its owner's to declare"
+  return notTaken(nameOf(exchange, routingKey), why, { cause })
 }
 
 function nameOf(exchange: string, routingKey: string): string {

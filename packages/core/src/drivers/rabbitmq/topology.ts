@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Delay, Difference, GroupTopology, Topology as Wanted } from '../../driver.ts'
+import type { Delay, Difference, ExchangeLetters, GroupTopology, Topology as Wanted } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { Bindings, bindingsOf, unlessForbidden } from './bindings.ts'
 import { type Declarer, registryStream, spareQueue } from './declare.ts'
+import { letterTargetOf, refuseMissing } from './letter-target.ts'
 import type { Names } from './names.ts'
 import { delaysThings, givenUpThing, placeOf, placeThing, topicBinding, topicThings, type Unclaimed, workThing } from './places.ts'
 import type { Entry, GroupEntry, OurSource, Place, Registry } from './registry.ts'
@@ -25,10 +26,12 @@ export interface DeclaredGroup {
   readonly group: string
   readonly delays: readonly Delay[]
   readonly place: Place | undefined
+  /** Something of others that its dead letters go to. */
+  readonly to?: ExchangeLetters | undefined
   readonly source?: OurSource | undefined
 }
 
-/** Neither retries nor dead letters: it needs its queue and nothing else, and of a queue of others nothing at all. */
+/** Neither retries nor dead letters of ours: it needs its queue and nothing else, and of a queue of others nothing at all. */
 export function isBare({ delays, place }: Pick<DeclaredGroup, 'delays' | 'place'>): boolean {
   return delays.length === 0 && place === undefined
 }
@@ -57,6 +60,7 @@ export class Topology {
   async ensure(wanted: Wanted, mode: 'create' | 'check'): Promise<readonly Difference[]> {
     this.#mayCreate = mode === 'create'
     const groups = wanted.groups.map((group) => this.#declared(group))
+    await refuseMissing(groups, this.#options.declarer)
     // A topic that a source is read under is a name: there is nothing of it on the broker until somebody publishes to it.
     const names = new Set(groups.flatMap(({ topic, source }) => (source ? topic : [])))
     const published = wanted.topics.filter((topic) => !names.has(topic))
@@ -177,8 +181,11 @@ export class Topology {
 
   #declared({ topic, group, delays, deadLetter, source }: GroupTopology): DeclaredGroup {
     const { service, names } = this.#options
-    const place = deadLetter ? placeOf(deadLetter, { topic, group, service, prefix: names.prefix }) : undefined
-    return { topic, group, delays, place, ...(source && { source: sourceOf(source, { topic, group, names }) }) }
+    const reads = source && sourceOf(source, { topic, group, names })
+    const declared = { topic, group, delays, place: undefined, ...(reads && { source: reads }) }
+    if (!deadLetter) return declared
+    if ('to' in deadLetter) return { ...declared, to: letterTargetOf(deadLetter.to, { topic, group, names, source: reads }) }
+    return { ...declared, place: placeOf(deadLetter, { topic, group, service, prefix: names.prefix }) }
   }
 
   #topicThings(topic: string): readonly Thing[] {
@@ -278,8 +285,8 @@ function unreadable(error: unknown, registry: string): unknown {
   return new CorebusError('ACCESS_REFUSED', text, { cause: error })
 }
 
-function groupEntry({ topic, group, place, source }: DeclaredGroup): GroupEntry {
-  return { kind: 'group', topic, group, ...(place && { place }), ...(source && { source }) }
+function groupEntry({ topic, group, place, to, source }: DeclaredGroup): GroupEntry {
+  return { kind: 'group', topic, group, ...(place && { place }), ...(to && { to }), ...(source && { source }) }
 }
 
 function unique(things: readonly Thing[]): readonly Thing[] {

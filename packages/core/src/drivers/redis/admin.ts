@@ -37,7 +37,9 @@ export function admin({ names, nodes, registry, letters, where, signal }: AdminO
     const elsewhere = await Promise.all([...sources].map(([source, readers]) => readingIn(source, readers)))
     const groups = [...new Set([...(own ?? []), ...elsewhere.flat()])].sort()
     const kept = own && (sources.size === 0 || own.length > 0) ? Number(await nodes.send(stream, ['XLEN', stream])) : undefined
-    return { topic, groups, ...(kept !== undefined && { kept }) }
+    const others = places.filter(({ group, to, gone }) => to !== undefined && !gone && groups.includes(group))
+    const lettersTo = Object.fromEntries(others.map(({ group, to = '' }) => [group, { stream: to }]))
+    return { topic, groups, ...(kept !== undefined && { kept }), ...(others.length > 0 && { lettersTo }) }
   }
 
   /**

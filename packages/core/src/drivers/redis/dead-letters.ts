@@ -1,7 +1,7 @@
 import type { Burying, Clock, DeadLetter, DeadLetterFilter, DeadLetterPage, DeadLetterPaging, Message, ReplayPace } from '../../driver.ts'
 import { buryInPlaces } from '../burying.ts'
 import { cursorOf, positionIn } from '../cursor.ts'
-import { keepsNone, notDeclared } from '../groups.ts'
+import { keepsNone, keptByOthers, notDeclared } from '../groups.ts'
 import { LetterBatches } from '../letter-batches.ts'
 import { letterFits } from '../letter-filter.ts'
 import { OldestFirst } from '../oldest-first.ts'
@@ -181,8 +181,9 @@ export class Letters {
     const places = (await this.#options.registry.declared(topic)).places.filter((place) => place.group === group && !place.gone)
     if (places.length === 0) throw notDeclared({ topic, group })
     const place = places.find(({ name }) => name !== undefined)
-    if (!place) throw keepsNone({ topic, group })
-    return place
+    if (place) return place
+    const to = places.find((one) => one.to !== undefined)?.to
+    throw to === undefined ? keepsNone({ topic, group }) : keptByOthers({ topic, group }, `the stream ${to}`)
   }
 
   #letterIn(entry: Entry, shelf: Shelf): Letter {

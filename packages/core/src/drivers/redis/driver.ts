@@ -86,6 +86,7 @@ export function redisDriver(options: DriverOptions, tuning: Partial<Tuning> = {}
       unclaimed: { messages: kept.unclaimedMessages, keepMs: kept.unclaimedKeepMs },
       unsettled: true,
       sources: ['stream'],
+      letterTargets: ['stream'],
     },
     admin: admin({ names, nodes, registry, letters, where, signal }),
     members: members({ names, nodes, where, signal }),

@@ -17,6 +17,8 @@ export interface Place {
   /** In full, as people name it. Without one the group has no dead letters. */
   readonly name?: string
   readonly ttlMs?: number
+  /** A stream of others that its dead letters go to, where nobody here looks for them. */
+  readonly to?: string
   /** A stream of others that the group reads instead of the topic's. */
   readonly source?: string
   /** Its group was removed: what lies there is found, and who declares it again says anew how long it is kept. */
@@ -96,11 +98,12 @@ export class Registry {
     const { names, nodes } = this.#options
     const key = names.declared(names.stream(place.topic))
     const made = await this.#said(() => nodes.send(key, ['HSETNX', key, fieldOf(place), asValue(place)]))
-    // Whoever asks where the group reads finds one answer.
-    if (made === 1) return this.retire(place.topic, place.group, (other) => other.source !== place.source).then(() => undefined)
-    const before = await this.find(place)
-    if (!before?.gone) return before
-    await this.#write(place)
+    const before = made === 1 ? undefined : await this.find(place)
+    if (before && !before.gone && before.to === place.to) return before
+    if (made !== 1) await this.#write(place)
+    // Whoever asks where the group reads, and where its dead letters go, finds one answer.
+    const isOver = (other: Place) => fieldOf(other) !== fieldOf(place) && (other.source !== place.source || other.to !== place.to)
+    await this.retire(place.topic, place.group, isOver)
     return undefined
   }
 
@@ -132,7 +135,8 @@ export class Registry {
 
 const fieldOf = ({ group, name, source }: Place): string =>
   JSON.stringify(source !== undefined ? [group, name ?? null, source] : name === undefined ? [group] : [group, name])
-const asValue = ({ ttlMs, gone }: Place): string => JSON.stringify({ ...(ttlMs !== undefined && { ttlMs }), ...(gone && { gone }) })
+const asValue = ({ ttlMs, to, gone }: Place): string =>
+  JSON.stringify({ ...(ttlMs !== undefined && { ttlMs }), ...(to !== undefined && { to }), ...(gone && { gone }) })
 
 function placesIn(topic: string, fields: ReadonlyMap<string, string>): readonly Place[] {
   return [...fields].flatMap(([field, value]) => placeIn(topic, field, value))
@@ -143,9 +147,9 @@ function placeIn(topic: string, field: string, value: string): readonly Place[] 
   if (!field.startsWith('[')) return []
   try {
     const [group, name, source]: [string, (string | null)?, string?] = JSON.parse(field)
-    const { ttlMs, gone }: { ttlMs?: number; gone?: true } = JSON.parse(value)
+    const { ttlMs, to, gone }: { ttlMs?: number; to?: string; gone?: true } = JSON.parse(value)
     const place = { topic, group, ...(typeof name === 'string' && { name }), ...(source !== undefined && { source }) }
-    return [{ ...place, ...(ttlMs !== undefined && { ttlMs }), ...(gone && { gone }) }]
+    return [{ ...place, ...(ttlMs !== undefined && { ttlMs }), ...(to !== undefined && { to }), ...(gone && { gone }) }]
   } catch {
     return []
   }

@@ -2,9 +2,10 @@ import type { Delivery, Settlement } from '../../driver.ts'
 import { asError, SettleError } from '../../errors.ts'
 import { isForGood, refusalOf } from './failure.ts'
 import { type Lease, Receipt } from './holdings.ts'
+import { storeLetter } from './letter-target.ts'
 import type { Argument } from './link.ts'
 import type { Membership, MembershipContext } from './membership.ts'
-import { acknowledge, bury, retry } from './scripts/settle.ts'
+import { acknowledge, bury, letter, retry } from './scripts/settle.ts'
 import { placeFor } from './topology.ts'
 import { fieldOf } from './wire.ts'
 
@@ -73,24 +74,29 @@ async function store(
 ): Promise<void> {
   const { topic, group, stream, keys, holdings } = membership
   const { which, entry, delivery } = receipt
+  const elsewhere = kind === 'deadLetter' ? topology.group(topic, group)?.to : undefined
   const over: Argument[] = Object.entries(headers).flatMap(([name, value]) => [fieldOf(name), value])
   const args = (ms: number): Argument[] => [...[String(which), entry.id, delivery.message.id, String(ms), String(over.length)], ...over]
-  const place = kind === 'deadLetter' ? placeFor(topology, topic, group) : undefined
+  const place = kind === 'deadLetter' && elsewhere === undefined ? placeFor(topology, topic, group) : undefined
   const afterMs = 'afterMs' in settlement ? Math.max(0, Math.ceil(settlement.afterMs)) : 0
   const to = place && registry.keyOf(place, stream)
-  const run = (given: readonly Argument[]) =>
-    to
+  const run = (given: readonly Argument[]) => {
+    if (elsewhere !== undefined) return membership.run(letter, lease, [...args(0), ...given], { bytes: true })
+    return to
       ? membership.run(bury, lease, [...args(place.ttlMs), ...given], { keys: [...keys, to], bytes: true })
       : membership.run(retry, lease, [...args(afterMs), ...given])
+  }
   // The original lies on the server, unless somebody has deleted it.
   let stored = await run([])
   if (String(stored) === 'missing') stored = await run(entry.fields)
   if (stored === undefined) return
-  if (to && Array.isArray(stored)) {
-    await membership.write(to, ['XADD', to, '*', ...(stored as readonly Buffer[])])
+  if (Array.isArray(stored)) {
+    const fields = stored as readonly Buffer[]
+    if (elsewhere !== undefined) await storeLetter(fields, { to: elsewhere, write: (...said) => membership.write(...said) })
+    else if (to) await membership.write(to, ['XADD', to, '*', ...fields])
     await acknowledgeAll([receipt], membership)
     return
   }
   holdings.settle([receipt])
-  if (!place) membership.dueIn(afterMs)
+  if (kind === 'retry') membership.dueIn(afterMs)
 }

@@ -3,6 +3,7 @@ import { CorebusError } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
 import { throwIfShut } from './entrance.ts'
 import { noStream, notMadeHere, readTwice, refusalOf, wrongSource } from './failure.ts'
+import { letterStreamOf, refuseMissing } from './letter-target.ts'
 import { keysOf, type Names } from './names.ts'
 import type { Nodes } from './nodes.ts'
 import type { Place, Registry } from './registry.ts'
@@ -21,7 +22,7 @@ export interface TopologyOptions {
 /** A group as it is wanted. */
 interface Group extends Place {
   readonly shared: boolean
-  /** Nothing of it is ever stored elsewhere, so nobody has to know where that would be. */
+  /** Nothing of it is ever stored in a place of ours, so nobody has to know where that would be. */
   readonly keepsNothing: boolean
 }
 
@@ -49,7 +50,10 @@ export class Topology {
     const topics = new Set([...wanted.topics.filter((topic) => !only.has(topic)), ...ofGroups])
     this.#refuseTwice(groups)
     return this.#insist(async () => {
-      for (const group of groups) await this.#lookAtGroup(group, mode)
+      for (const group of groups) {
+        await this.#lookAtGroup(group, mode)
+        await refuseMissing(group, this.#options.nodes)
+      }
       for (const topic of topics) await this.#lookAtTopic(topic, mode)
       if (mode === 'check') return this.#check([...topics], groups)
       await this.#mayNote()
@@ -99,13 +103,16 @@ export class Topology {
   #groupOf({ topic, group, deadLetter, delays, source, shared = false }: GroupTopology): Group {
     const { service, names } = this.#options
     if (source && !('stream' in source)) throw wrongSource({ topic, group }, source)
-    const place = deadLetter && resolvePlace(deadLetter, { topic, group, service, prefix: names.prefix })
+    const isTheirs = deadLetter && 'to' in deadLetter
+    const to = isTheirs ? letterStreamOf(deadLetter.to, { topic, group }, source?.stream ?? names.stream(topic)) : undefined
+    const place = deadLetter && !isTheirs && resolvePlace(deadLetter, { topic, group, service, prefix: names.prefix })
     return {
       topic,
       group,
       shared,
       keepsNothing: !place && delays.length === 0,
       ...(place && place),
+      ...(to !== undefined && { to }),
       ...(source && { source: source.stream }),
     }
   }

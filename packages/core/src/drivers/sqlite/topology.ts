@@ -1,5 +1,6 @@
 import { monotonic } from '../../clock.ts'
 import type { Clock, DeadLetterPlace, Difference, GroupTopology, Topology } from '../../driver.ts'
+import { ownPlace } from '../letter-target.ts'
 import { resolvePlace } from '../names.ts'
 import type { Connection } from './connection.ts'
 import type { Place } from './dead-letters.ts'
@@ -48,7 +49,8 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
   }
 
   function difference(declaration: GroupTopology): readonly Difference[] {
-    const { topic, group, deadLetter } = declaration
+    const { topic, group } = declaration
+    const deadLetter = ownPlace(declaration.deadLetter)
     if (!deadLetter) return []
     const found = find(declaration)
     if (found) places.set(placeKey(topic, group), found)
@@ -58,7 +60,8 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
 
   function create({ topics: names, groups }: Topology, tx: Transaction): void {
     for (const name of allTopics(names, groups)) topics.findOrCreate(prefix + name, tx)
-    for (const { topic, group, deadLetter } of groups) {
+    for (const { topic, group, ...declaration } of groups) {
+      const deadLetter = ownPlace(declaration.deadLetter)
       if (!deadLetter) continue
       const { name, ttlMs = null } = wanted(topic, group, deadLetter)
       const { id } = topics.find(prefix + topic) as Topic

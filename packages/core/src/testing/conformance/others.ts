@@ -17,6 +17,67 @@ function othersOf({ others }: ConformanceTarget): Others {
 
 export const othersCases: readonly ConformanceCase[] = [
   of(
+    'dead letters that go to a place of others are theirs alone: as their authors wrote them, with why they died; what cannot be stored there is tried again',
+    async (room) => {
+      const topic = room.topic()
+      const { capabilities, others } = room.target
+      const place = capabilities.letterTargets ? await others?.place?.(`dead-${topic}`) : undefined
+      const messaging = room.messaging()
+      const bad = () => {
+        throw new Error('not this one')
+      }
+      const to = place?.to ?? { exchange: 'shop.dlx' }
+      messaging.handle({ topic, group: 'g', decode: 'text', maxRetries: 1, retryDelayMs: 100, deadLetter: { to } }, bad)
+      await messaging.start()
+      const { admin } = await messaging.driver()
+      const send = (id: string) => messaging.getProducer().send(topic, { id }, { id, key: 'k', headers: { trace: 'ä' } })
+      await send('one')
+      await until(
+        () => messaging.counters.dead === 1,
+        () => messaging.counters,
+      )
+      const [mine] = (await admin.deadLetters({ topic })).letters
+      if (!place) {
+        assert.deepEqual([mine?.message.id, (await admin.depth(topic, 'g')).dead], ['one', 1])
+        return
+      }
+      assert.deepEqual([mine, (await admin.depth(topic, 'g')).dead], [undefined, 0])
+      assert.deepEqual((await admin.topics([topic]))[0]?.lettersTo, { g: place.to })
+      const [letter, ...more] = await place.read()
+      assert.equal(more.length, 0)
+      const { 'corebus-attempt': attempt, 'corebus-reason': reason, 'corebus-error': error, trace } = letter?.headers ?? {}
+      assert.deepEqual([letter?.body, attempt, reason, error, trace], ['{"id":"one"}', '2', 'failed', 'not this one', 'ä'])
+      assert.deepEqual([letter?.headers['corebus-group'], letter?.headers['corebus-topic'], letter?.key ?? 'k'], ['g', topic, 'k'])
+      const filter = { topic, group: 'g' }
+      assert.deepEqual([await admin.replay(filter, {}), await admin.purge(filter)], [0, 0])
+      const bury = admin.bury([{ message: { id: 'x', topic, headers: {}, body: Buffer.from('{}') }, group: 'g' }])
+      await assert.rejects(bury, { code: 'NO_DEAD_LETTERS' })
+
+      await place.remove()
+      await send('two')
+      await until(
+        async () => messaging.counters.retried === 2,
+        () => messaging.counters,
+      )
+      await quiet()
+      assert.equal(messaging.counters.dead, 1)
+      await place.make()
+      await until(
+        async () => messaging.counters.dead === 2,
+        () => messaging.counters,
+      )
+      assert.deepEqual(
+        (await place.read()).map(({ body }) => body).filter((body) => body.includes('two')),
+        ['{"id":"two"}'],
+      )
+    },
+    {
+      needs: ({ letterTargets = [] }, { others }) =>
+        letterTargets.length > 0 && !others?.place ? 'nobody else has a place for dead letters on this broker' : undefined,
+    },
+  ),
+
+  of(
     'a topic that others made, their group and its messages are the same after groups of ours have read, retried, buried and published there',
     async (room) => {
       const topic = room.topic()

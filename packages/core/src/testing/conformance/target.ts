@@ -1,9 +1,25 @@
-import type { Capabilities, Clock, Driver } from '../../driver.ts'
+import type { Capabilities, Clock, Driver, LetterTarget } from '../../driver.ts'
 import type { Deck, Doubts } from './chaos/history.ts'
 import type { Mutation } from './chaos/mutation.ts'
 import type { Odd } from './hostile/odd.ts'
 import type { HostileMutation } from './hostile/safeguards.ts'
 import type { Place } from './protocol.ts'
+
+/** A place of theirs that dead letters of ours can go to. */
+export interface TheirPlace {
+  readonly to: LetterTarget
+  /** Everything in it, oldest first. `key` is what the broker itself has for one. */
+  readonly read: () => Promise<readonly TheirLetter[]>
+  /** Takes it away while we run, and makes it again. */
+  readonly remove: () => Promise<unknown>
+  readonly make: () => Promise<unknown>
+}
+
+export interface TheirLetter {
+  readonly body: string
+  readonly key?: string
+  readonly headers: Readonly<Record<string, string>>
+}
 
 /** A client of the broker that has never heard of us, as the target's test file writes it. */
 export interface Others {
@@ -13,6 +29,8 @@ export interface Others {
   readonly look: (topic: string) => Promise<unknown>
   /** Writes messages into a topic of ours in the broker's own way, with all of their headers that its protocol can write. */
   readonly write: (topic: string, messages: readonly Odd[]) => Promise<void>
+  /** Makes a place that dead letters can go to, as `capabilities.letterTargets` has it. */
+  readonly place?: (name: string) => Promise<TheirPlace>
   /** Becomes a member of a group in the broker's own way. Resolves when it is one, and holds a message where a message is held by its reader. */
   readonly join: (
     topic: string,

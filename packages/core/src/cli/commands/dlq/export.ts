@@ -4,7 +4,7 @@ import { eachPage } from '../../../operations/letter-pages.ts'
 import { withBroker } from '../../broker.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { say, write } from '../../report.ts'
-import { checkFound, type Filtered, filtered, filterOf } from './filter.ts'
+import { checkFound, type Filtered, filtered, filterOf, nothing } from './filter.ts'
 import { NewFile } from './new-file.ts'
 
 interface Options extends Filtered {
@@ -38,18 +38,19 @@ async function exportLetters(options: Options): Promise<void> {
     return true
   }
   let count = 0
+  let elsewhere: readonly string[] = []
   try {
     await withBroker('dlq', options, async ({ driver: { admin } }) => {
       await eachPage(admin, filter, (letters) => {
         count += letters.length
         return put(letters.map((letter) => `${lineOf(letter)}\n`).join(''))
       })
-      await checkFound(admin, count, filter)
+      elsewhere = await checkFound(admin, count, filter)
       file?.finish()
     })
   } catch (error) {
     file?.discard()
     throw error
   }
-  say(count === 0 ? 'no dead letters' : `${count} exported${out === undefined ? '' : ` to ${out}`}`)
+  say(count === 0 ? nothing(elsewhere, 'no dead letters') : `${count} exported${out === undefined ? '' : ` to ${out}`}`)
 }

@@ -2,7 +2,9 @@ import type { Command } from 'commander'
 import type { Admin, DeadLetterFilter } from '../../../driver.ts'
 import { CorebusError } from '../../../errors.ts'
 import { checkKnown } from '../../../operations/known.ts'
+import { lettersElsewhere } from '../../../operations/letters-elsewhere.ts'
 import { type Common, collect, common } from '../../common.ts'
+import { say } from '../../report.ts'
 
 /** What every command takes that chooses among dead letters. */
 export interface Filtered extends Common {
@@ -34,9 +36,22 @@ export function chosen(options: Filtered & { readonly all?: true }, what: string
   return filter
 }
 
-/** @throws CorebusError when nothing was found because there is no such topic, group or letter */
-export async function checkFound(admin: Admin, found: number, filter: DeadLetterFilter): Promise<void> {
-  if (found > 0) return
+/**
+ * Whose letters are looked for elsewhere, a line each, where nothing was found.
+ * @throws CorebusError when nothing was found because there is no such topic, group or letter
+ */
+export async function checkFound(admin: Admin, found: number, filter: DeadLetterFilter): Promise<readonly string[]> {
+  if (found > 0) return []
   await checkKnown(admin, filter)
-  if (filter.ids) throw new CorebusError('NOT_FOUND', `there is no dead letter with the id ${filter.ids.join(' or ')}`)
+  const elsewhere = await lettersElsewhere(admin, filter)
+  if (filter.ids)
+    throw new CorebusError('NOT_FOUND', [`there is no dead letter with the id ${filter.ids.join(' or ')}`, ...elsewhere].join('; '))
+  return elsewhere
+}
+
+/** What is printed where nothing was found. A program gets its JSON, and whoever runs it the lines. */
+export function nothing(elsewhere: readonly string[], text: string, json?: string): string {
+  if (json === undefined) return elsewhere.length > 0 ? elsewhere.join('\n') : text
+  for (const line of elsewhere) say(line)
+  return json
 }

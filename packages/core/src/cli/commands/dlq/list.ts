@@ -3,13 +3,14 @@ import type { Admin, DeadLetter, DeadLetterFilter } from '../../../driver.ts'
 import { countDead } from '../../../operations/dead-count.ts'
 import { checkKnown } from '../../../operations/known.ts'
 import { eachPage } from '../../../operations/letter-pages.ts'
+import { lettersElsewhere } from '../../../operations/letters-elsewhere.ts'
 import { withBroker } from '../../broker.ts'
 import { wholeNumber } from '../../common.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { JsonList } from '../../json-list.ts'
 import { asJson, asTable, LetterTable } from '../../letters.ts'
-import { print, write } from '../../report.ts'
-import { type Filtered, filtered, filterOf } from './filter.ts'
+import { print, say, write } from '../../report.ts'
+import { type Filtered, filtered, filterOf, nothing } from './filter.ts'
 
 interface Options extends Filtered {
   readonly limit?: number
@@ -55,8 +56,9 @@ async function listSome(admin: Admin, options: Options, limit: number): Promise<
   const { after, json } = options
   const filter = filterOf(options)
   const { letters, next } = await admin.deadLetters(filter, { limit, ...(after !== undefined && { after }) })
-  if (letters.length === 0) await checkKnown(admin, filter)
-  if (json) return print(JSON.stringify({ letters: letters.map(asJson), ...(next !== undefined && { next }) }))
+  const asText = json && JSON.stringify({ letters: letters.map(asJson), ...(next !== undefined && { next }) })
+  if (letters.length === 0) return print(nothing(await elsewhereOf(admin, filter), 'no dead letters', asText))
+  if (asText !== undefined) return print(asText)
   const more = next === undefined ? undefined : { next, count: await countMore(admin, filter, letters, after) }
   await print(listed(letters, more, Date.now()))
 }
@@ -81,9 +83,16 @@ async function listAll(admin: Admin, options: Options): Promise<void> {
     return options.json ? json.add(letters.map(asJson)) : write(`${table.page(letters)}\n`)
   }
   await eachPage(admin, filter, show, options)
-  if (isEmpty) await checkKnown(admin, filter)
+  const elsewhere = isEmpty ? await elsewhereOf(admin, filter) : []
   if (options.json) await json.end('}')
-  else if (isEmpty) await print('no dead letters')
+  if (!isEmpty) return
+  if (options.json) for (const line of elsewhere) say(line)
+  else await print(nothing(elsewhere, 'no dead letters'))
+}
+
+async function elsewhereOf(admin: Admin, filter: DeadLetterFilter): Promise<readonly string[]> {
+  await checkKnown(admin, filter)
+  return lettersElsewhere(admin, filter)
 }
 
 /** Undefined is all. */

@@ -5,7 +5,7 @@ import { withBroker } from '../../broker.ts'
 import { confirm } from '../../confirm.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { print } from '../../report.ts'
-import { checkFound, chosen, type Filtered, filtered } from './filter.ts'
+import { checkFound, chosen, type Filtered, filtered, nothing } from './filter.ts'
 
 interface Options extends Filtered {
   readonly all?: true
@@ -38,14 +38,15 @@ export function purgeCommand(dlq: Command): void {
 
 async function purge(options: Options): Promise<void> {
   const filter = chosen(options, 'delete')
-  const purged = await withBroker('dlq', options, async ({ driver: { admin } }) => {
+  const { purged, elsewhere } = await withBroker('dlq', options, async ({ driver: { admin } }) => {
     const count = await countOf(admin, filter)
-    await checkFound(admin, count, filter)
-    if (count === 0) return 0
+    const elsewhere = await checkFound(admin, count, filter)
+    if (count === 0) return { purged: 0, elsewhere }
     await confirm(`${count} dead ${count === 1 ? 'letter' : 'letters'} would be deleted for good`, { yes: options.yes === true })
-    return admin.purge(filter)
+    return { purged: await admin.purge(filter), elsewhere }
   })
-  await print(options.json ? JSON.stringify({ purged }) : purged === 0 ? 'no dead letters to delete' : `${purged} deleted`)
+  const asJson = options.json && JSON.stringify({ purged })
+  await print(purged === 0 ? nothing(elsewhere, 'no dead letters to delete', asJson) : (asJson ?? `${purged} deleted`))
 }
 
 async function countOf(admin: Admin, filter: DeadLetterFilter): Promise<number> {

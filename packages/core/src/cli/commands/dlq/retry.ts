@@ -4,7 +4,7 @@ import { withBroker } from '../../broker.ts'
 import { wholeNumber } from '../../common.ts'
 import { EXIT_HELP } from '../../exit.ts'
 import { print } from '../../report.ts'
-import { checkFound, chosen, type Filtered, filtered } from './filter.ts'
+import { checkFound, chosen, type Filtered, filtered, nothing } from './filter.ts'
 
 interface Options extends Filtered {
   readonly rate?: number
@@ -35,12 +35,12 @@ export function retryCommand(dlq: Command): void {
 async function retry(options: Options): Promise<void> {
   const filter = chosen(options, 'hand back')
   const { rate, json } = options
-  const replayed = await withBroker('dlq', options, async ({ core, driver: { admin } }) => {
+  const { replayed, elsewhere } = await withBroker('dlq', options, async ({ core, driver: { admin } }) => {
     const count = await core.replayDeadLetters(admin, filter, { ...(rate !== undefined && { perSecond: rate }), ...progress() })
-    await checkFound(admin, count, filter)
-    return count
+    return { replayed: count, elsewhere: await checkFound(admin, count, filter) }
   })
-  await print(json ? JSON.stringify({ replayed }) : replayed === 0 ? 'no dead letters to hand back' : `${replayed} handed back`)
+  const asJson = json && JSON.stringify({ replayed })
+  await print(replayed === 0 ? nothing(elsewhere, 'no dead letters to hand back', asJson) : (asJson ?? `${replayed} handed back`))
 }
 
 /** On a terminal, one line that counts. */

@@ -1,3 +1,4 @@
+import { elsewhereLine } from '../../../operations/letters-elsewhere.ts'
 import type { Row } from '../../../operations/topic-rows.ts'
 import { age } from '../../age.ts'
 import { count, table } from '../../table.ts'
@@ -14,7 +15,8 @@ export function topicsTable(rows: readonly Row[], width?: number): string {
     ...['OLDEST', 'MEMBERS', 'MSG/S', 'FAILED', 'BUSY'].map(more),
   ] as const
   const lines = rows.map((row) => {
-    const { topic, group, kept, ready = kept, inFlight, delayed, dead, members, oldestMs } = row
+    const { topic, group, kept, ready = kept, inFlight, delayed, members, oldestMs } = row
+    const dead = row.lettersTo && row.dead === 0 ? undefined : row.dead
     const { told = 0, perSecond, failedPercent, busyPercent } = row
     return [
       topic,
@@ -27,7 +29,7 @@ export function topicsTable(rows: readonly Row[], width?: number): string {
       told === 0 ? '-' : percent(busyPercent),
     ]
   })
-  return [table(columns, lines, width), ...together(rows)].join('\n')
+  return [table(columns, lines, width), ...together(rows), ...elsewhere(rows)].join('\n')
 }
 
 /** What no row counts, since several of them share the places where it waits. */
@@ -39,6 +41,10 @@ function together(rows: readonly Row[]): readonly string[] {
     for (const { afterMs, waiting } of delays) counts.set(age(afterMs), (counts.get(age(afterMs)) ?? 0) + waiting)
     return `waiting for a retry, ${whose}: ${[...counts].map(([after, waiting]) => `${after} ${count(waiting)}`).join(', ')}`
   })
+}
+
+function elsewhere(rows: readonly Row[]): readonly string[] {
+  return rows.flatMap(({ topic, group, lettersTo }) => (group !== null && lettersTo ? elsewhereLine(topic, group, lettersTo) : []))
 }
 
 function percent(share = 0): string {

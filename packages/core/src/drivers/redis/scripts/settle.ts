@@ -81,6 +81,14 @@ end`,
 )
 
 /**
+ * The copy of a message as a letter for a stream of others, which may be on another node. Changes nothing: who asked stores it, and acknowledges. KEYS
+ * and ARGV are those of MEMBER and COPY_OF.
+ *
+ * @returns 'lost', 'missing' or 'ours' where there is nothing to store, or the fields of the letter.
+ */
+export const letter: Script = script(MEMBER, COPY, PACKING, COPY_OF, 'return copy')
+
+/**
  * Takes a message out and stores its copy as a dead letter. KEYS and ARGV are those of MEMBER and COPY_OF.
  *
  * KEYS[8] the stream of the place

@@ -22,6 +22,21 @@ return found`,
 )
 
 /**
+ * Whether there is a stream of others that dead letters can go to. Changes nothing, and fails for a user who may not write to it.
+ *
+ * KEYS[1] the stream
+ *
+ * @returns 'there', 'missing', or 'no stream'.
+ */
+export const lookAtLetters: Script = script(
+  LOOKING,
+  `
+local found = look(KEYS[1])
+if found == 'there' then need('XADD', KEYS[1], 'NOMKSTREAM', '*', 'corebus-id', '1') end
+return found`,
+)
+
+/**
  * Fails for a user who may not note a topic. Changes nothing.
  *
  * KEYS[1] every topic there is (a set)
