@@ -71,6 +71,24 @@ describe.skipIf(!running)('dead letters for others on RabbitMQ', () => {
     expect(lines.filter(({ msg }) => msg.includes(`dead letters of ${topic} to the exchange ${dlx}`)).length).toBe(1)
   })
 
+  test('are also what nobody handles on a queue of others: their owner has it still', async () => {
+    const room = openRoom(url)
+    const { channel, publish, take } = await room.bare()
+    const [queue, dlq] = [`q.${room.topic}`, `dlq.${room.topic}`]
+    for (const name of [queue, dlq]) await channel.assertQueue(name, { durable: true })
+    const { messaging } = service()
+    const to = { exchange: '', routingKey: dlq }
+    messaging.on('order.placed', { topic: room.topic, from: { queue }, deadLetter: { to } }, () => undefined)
+    await messaging.start()
+    const event = (name: string) => JSON.stringify({ name, data: {}, timestamp: new Date().toISOString(), source: 'shop' })
+    for (const name of ['order.placed', 'order.lost']) await publish('', queue, event(name))
+    await until(() => messaging.counters.handled === 1 && messaging.counters.dead === 1)
+    expect(messaging.counters.skipped).toBe(0)
+    expect(
+      (await take(dlq)).map(({ content, properties: { headers } }) => [JSON.parse(String(content)).name, headers?.['corebus-reason']]),
+    ).toEqual([['order.lost', 'unknown-event']])
+  })
+
   test('go to a queue by the default exchange', async () => {
     const room = openRoom(url)
     const { channel, take } = await room.bare()

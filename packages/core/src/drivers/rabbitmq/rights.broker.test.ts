@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startRabbitmq } from '@corebus/testbed'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Source } from '../../driver.ts'
+import { createMessaging } from '../../messaging.ts'
 import { newId } from '../../wire/id.ts'
-import { member, messages, openRoom } from './fixtures/room.ts'
+import { member, messages, openRoom, until } from './fixtures/room.ts'
 
 // The table of rights in the docs, each row tried by a user who has no more.
 
@@ -109,6 +110,32 @@ async function handles({ room, bare, names }: Scene, rights: Rights, checks: boo
   if (!isBare) expect((await bare.channel.checkQueue(`${names.topic}.g.dlq`)).messageCount).toBe(1)
 }
 
+/** Handles one message, and gives up on another one without a retry. */
+async function givesUp({ bare, names }: Scene, rights: Rights): Promise<void> {
+  const theirs = `their.dlq.${names.topic}`
+  await bare.channel.assertQueue(theirs, { durable: true })
+  await bare.channel.bindQueue(theirs, names.exchange, '')
+  const messaging = createMessaging({
+    broker: 'rabbitmq',
+    url: url.replace(/\/$/, `/${names.vhost}`).replace(/\/\/[^@/]*@/, '//'),
+    auth: await userWith(rights, names),
+    service: 's',
+    env: { LOG_LEVEL: 'silent' },
+  })
+  onTestFinished(() => messaging.close())
+  const from = { queue: names.queue }
+  messaging.handle(
+    { topic: names.topic, group: 'g', from, maxRetries: 0, deadLetter: { to: { exchange: names.exchange } } },
+    ({ ok }: { ok: boolean }) => {
+      if (!ok) throw new Error('no')
+    },
+  )
+  await messaging.start()
+  for (const ok of [false, true]) await bare.publish('', names.queue, JSON.stringify({ ok }))
+  await until(() => messaging.counters.handled + messaging.counters.dead === 2)
+  expect((await bare.take(theirs)).map(({ content }) => String(content))).toEqual(['{"ok":false}'])
+}
+
 async function publishes({ room, names }: Scene, rights: Rights, checks: boolean): Promise<void> {
   if (checks) expect(await (await room.connected()).ensure({ topics: [names.topic], groups: [] }, 'create')).toEqual([])
   const driver = await room.connected({ auth: await userWith(rights, names) })
@@ -146,6 +173,7 @@ const TRIES: Readonly<Record<string, (scene: Scene, rights: Rights) => Promise<v
   'handles `from: { queue }`, `check`': (at, rights) => handles(at, rights, true, queue(at)),
   '`from: { exchange }` without retries and dead letters, `create`': (at, rights) => handles(at, rights, false, exchange(at), true),
   '`from: { queue }` without retries and dead letters': (at, rights) => handles(at, rights, false, queue(at), true),
+  '`from: { queue }` without retries, `deadLetter: { to: { exchange } }`': givesUp,
   'members that know each other, beside it': knows,
 }
 

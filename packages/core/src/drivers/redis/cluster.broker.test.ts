@@ -137,6 +137,25 @@ describe.skipIf(!cluster)('a Redis Cluster of three', () => {
     },
   )
 
+  test('dead letters go to a stream of others on whichever node it is', async () => {
+    const room = openRoom(url)
+    const [topic = '', , elsewhere = ''] = topicsOnEach(room.topic)
+    const driver = await room.connected()
+    for (const to of [elsewhere, `${topic}:{${topic}}`]) {
+      nodes[0]?.cli('-c', 'XGROUP', 'CREATE', to, 'theirs', '0', 'MKSTREAM')
+      const group = await member(driver, { topics: [topic], group: `g-${to === elsewhere}`, deadLetter: { to: { stream: to } } })
+      const [sent] = messages(topic, 1)
+      if (sent) await driver.publish([sent])
+      await until(() => group.ids().includes(sent?.id ?? ''))
+      const delivery = group.deliveries.find(({ message }) => message.id === sent?.id)
+      if (delivery) await group.settle([{ kind: 'deadLetter', delivery, headers: { 'corebus-reason': 'failed' } }])
+      expect(nodes[0]?.cli('-c', 'XRANGE', to, '-', '+')).toContain(sent?.id)
+      await group.ack(...group.deliveries)
+      expect(await driver.admin.depth(topic, `g-${to === elsewhere}`)).toMatchObject({ inFlight: 0, dead: 0 })
+      await group.stop()
+    }
+  })
+
   test('only its database 0 can be asked for', async () => {
     const other = url.replace(/0$/, '1')
     await expect(openRoom(other).connected()).rejects.toMatchObject({ code: 'CONNECT' })
