@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { createMessaging } from '@corebus/core'
+import { createMessaging, Reject } from '@corebus/core'
 import { expect, test } from 'vitest'
-import { countByError, listFailedPayments, pagingService, retryFailedPayments } from './dead-letters.ts'
+import { besideTheShop, countByError, listFailedPayments, pagingService, retryFailedPayments } from './dead-letters.ts'
 import { Charge } from './events.ts'
 import { nextSettlement } from './settlement.ts'
 
@@ -45,5 +45,18 @@ test('whoever is on call is told of a dead letter', async () => {
   await messaging.start()
   await messaging.getProducer().send('payments.process', { order_id: 7, amount: 12, card_token: 'tok' }, { id: 'charge-7' })
   await expect.poll(() => pages).toEqual(['payments gave up on charge-7 of payments.process (failed): the gateway is closed'])
+  await messaging.close()
+})
+
+test('on memory what goes to others is kept in the place of its topic', async () => {
+  const messaging = createMessaging({ broker: 'memory', url: `memory://${randomUUID()}`, service: 'billing', env: { LOG_LEVEL: 'silent' } })
+  besideTheShop(messaging, async () => {
+    throw new Reject('no such card')
+  })
+  await messaging.start()
+  await messaging.getProducer().send('billing', { order_id: 7, amount: 12, card_token: 'tok' })
+  await expect.poll(() => messaging.counters.dead).toBe(1)
+  const { admin } = await messaging.driver()
+  expect((await admin.deadLetters({ topic: 'billing' })).letters.map(({ place }) => place)).toEqual(['billing.billing.dlq'])
   await messaging.close()
 })

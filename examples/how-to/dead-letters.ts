@@ -1,4 +1,5 @@
 import { createMessaging, type Messaging, type MessagingOptions, replayDeadLetters } from '@corebus/core'
+import { Charge } from './events.ts'
 
 // #region list
 export async function listFailedPayments(messaging: Messaging): Promise<readonly string[]> {
@@ -42,3 +43,11 @@ export function pagingService(page: (text: string) => Promise<void>, options: Me
   })
 }
 // #endregion told
+
+// #region others
+export function besideTheShop(messaging: Messaging, charge: (payment: Charge) => Promise<void>): void {
+  // RabbitMQ: the exchange that their queue has as x-dead-letter-exchange. A letter goes there by its message's own routing key.
+  const deadLetter = { to: { exchange: 'shop.dlx' } }
+  messaging.handle({ topic: 'billing', group: 'billing', from: { queue: 'shop.billing' }, schema: Charge, deadLetter }, charge)
+}
+// #endregion others

@@ -136,6 +136,13 @@ export class DoesNotFit {
   @onEvent(UserCreated)
   three(_: UserCreated, __: HandlerContext, ___: string) {}
 
+  // @ts-expect-error a place of others is kept as its owner says
+  @onEvent('x', { topic: 't', deadLetter: { to: { stream: 's' }, ttlMs: 1 } })
+  alone() {}
+
+  @onEvent('x', { topic: 't', deadLetter: { to: { exchange: '', routingKey: 'their.dlq' } } })
+  theirs() {}
+
   // @ts-expect-error no option of a handler
   @onEvent(UserCreated, { concurrency: 3 })
   option() {}

@@ -11,7 +11,7 @@ export interface GroupOptions {
   readonly ordering?: 'none' | 'key'
   /** Where a new group begins (default 'earliest'), or what of others its messages come from: `{ queue: 'shop.billing' }`. */
   readonly from?: From
-  /** An event name nobody in the group handles: 'skip' (default: counted, said once) or 'deadLetter'. */
+  /** An event name nobody in the group handles: 'skip' (counted, said once; default) or 'deadLetter' (default on a queue of others, which has the only copy). */
   readonly unknown?: 'skip' | 'deadLetter'
   /** Then the signal aborts, the session rolls back and the message is retried. Default 60,000. Never infinite. */
   readonly handlerTimeoutMs?: number
@@ -40,9 +40,9 @@ export const GROUP: Readonly<Record<keyof GroupOptions, Option>> = {
   },
   from: FROM,
   unknown: {
-    default: "`'skip'`",
+    default: "`'skip'`; with `from: { queue }` `'deadLetter'`",
     must: oneOf('skip', 'deadLetter'),
-    text: "an event nobody in the group handles: `'skip'` (acknowledged, counted, said once) or `'deadLetter'`",
+    text: "an event nobody in the group handles: `'skip'` (acknowledged, counted, said once) or `'deadLetter'`. What is skipped in a queue of others is gone for them too, so with `from: { queue }` and `deadLetter: false` a group of event handlers has to say which",
   },
   shared: {
     default: '`false`',

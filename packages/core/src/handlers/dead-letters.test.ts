@@ -104,7 +104,10 @@ describe('where dead letters can go', () => {
       })
     await messaging.start()
     await messaging.getProducer().send('orders', { n: 1 })
-    await until(() => messaging.counters.dead === 1)
+    await until(
+      () => messaging.counters.dead === 1,
+      () => messaging.counters,
+    )
     expect((await deadLetters(messaging, 'orders')).map(({ place }) => place)).toEqual(['orders.g.dlq'])
     expect(lines.filter(({ msg }) => msg.includes('deadLetter: { to }')).map(({ msg }) => msg)).toEqual([
       "the memory broker has nothing of others, so dead letters that handlers send there with deadLetter: { to } are kept in the topic's own place: orders instead of the exchange shop.dlx, bills instead of the exchange shop.dlx",
@@ -151,7 +154,10 @@ describe('an event that nobody handles', () => {
     await messaging.publishEvent('lost', { n: 1 }, { topic: 'orders' })
     await messaging.getProducer().send('orders', null, { key: 'k' })
     await messaging.getProducer().send('bills', { other: true })
-    await until(() => messaging.counters.dead + messaging.counters.skipped === 3)
+    await until(
+      () => messaging.counters.dead + messaging.counters.skipped === 3,
+      () => messaging.counters,
+    )
     expect((await deadLetters(messaging, 'bills')).map(({ message: { headers } }) => headers['corebus-error'])).toEqual([
       expect.stringContaining('says that it is not one of ours'),
     ])

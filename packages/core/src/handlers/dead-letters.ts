@@ -5,14 +5,17 @@ import type { Capabilities, DeadLetterPlace, LettersOfOthers, LetterTarget, Lett
 import { CorebusError } from '../errors.ts'
 import { type Reading, read } from '../options/reading.ts'
 import type { HandlerSpec } from './handler.ts'
-import type { HandlerPlan } from './plan.ts'
 
 /** Where the dead letters of a group and topic go; `false`: nowhere. */
 export type Letters = DeadLetterPlace | LettersOfOthers | false
 
+interface Handler {
+  readonly spec: HandlerSpec
+}
+
 interface Handled {
-  readonly events: ReadonlyMap<string, HandlerPlan>
-  readonly rest: HandlerPlan | undefined
+  readonly events: ReadonlyMap<string, Handler>
+  readonly rest: Handler | undefined
 }
 
 /** Where the dead letters of one topic go, and what is wrong where its handlers do not agree: there is one place for all of them. */
