@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { collector, until } from '../../test/kit.ts'
 import type { Delivery, Driver, Settlement, SubscribeOptions } from '../driver.ts'
-import { SettleError } from '../errors.ts'
+import { CorebusError, SettleError } from '../errors.ts'
 import { createMessaging } from '../messaging.ts'
+import { afterRefusal } from './refusal.ts'
 
 /** A broker that stores no copy of the messages whose body says so, in any form, until it is mended. */
 function refusing() {
@@ -93,4 +94,17 @@ test('what the broker refuses for good is asked for in less and less, holds nobo
     () => messaging.health().ready,
     () => messaging.health(),
   )
+})
+
+test.each(['ACCESS_REFUSED', 'NOT_FOUND', 'TOPOLOGY', 'TARGET'])('nothing is left out of a letter because of its place: %s', (code) => {
+  const delivery: Delivery = {
+    message: { id: 'a', topic: 't', headers: {}, body: Buffer.from('1') },
+    unsettledBefore: 0,
+    receipt: undefined,
+  }
+  const settlement = { kind: 'deadLetter', delivery, headers: { 'corebus-error-stack': 'at x' } } as const
+  const outcome = { kind: 'deadLetter', settlement, reason: 'failed', error: new Error('no') } as const
+  const after = (why: Error) => afterRefusal(outcome, why, { attempt: 1 } as never, { group: 'g', keepsDeadLetters: true, now: 0 })
+  expect(after(new CorebusError(code, 'not here'))).toBeUndefined()
+  expect(after(new CorebusError('TOO_LARGE', 'too much'))).toMatchObject({ settlement: { kind: 'deadLetter', headers: {} } })
 })

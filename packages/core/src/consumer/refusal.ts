@@ -1,4 +1,5 @@
 import type { Keeps, Settlement } from '../driver.ts'
+import { CorebusError } from '../errors.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
 import { burial, type Counts, type Outcome, type OutcomePolicy } from './outcome.ts'
 
@@ -6,9 +7,12 @@ import { burial, type Counts, type Outcome, type OutcomePolicy } from './outcome
 const LESS: Readonly<Record<Keeps, Keeps | undefined>> = { all: 'body', body: 'nothing', nothing: undefined }
 const SHORT_ERROR = 512
 
+/** What is wrong with a place and not with the letter: a smaller one would be refused as well, and whoever mends the place is to find it whole. */
+const OF_THE_PLACE: ReadonlySet<string> = new Set(['ACCESS_REFUSED', 'NOT_FOUND', 'TOPOLOGY', 'TARGET'])
+
 /**
  * What follows when the broker refuses a copy for good, and asking again cannot help: instead of a retry a dead letter, and of a dead letter the
- * fullest form that is left: without our stack, without the headers of its author, without its body. Undefined when no less is left.
+ * fullest form that is left: without our stack, without the headers of its author, without its body. Undefined when no less is left, or would help.
  */
 export function afterRefusal(
   outcome: Outcome,
@@ -29,6 +33,7 @@ export function afterRefusal(
       error,
     }
   }
+  if (why instanceof CorebusError && OF_THE_PLACE.has(why.code)) return undefined
   const less = smaller(settlement)
   return less && outcome.kind === 'deadLetter' ? { ...outcome, settlement: less } : undefined
 }

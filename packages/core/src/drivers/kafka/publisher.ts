@@ -3,7 +3,7 @@ import { asError, CorebusError } from '../../errors.ts'
 import { backOff } from '../back-off.ts'
 import { type Failure as Failed, PendingMessages, storeOne, type Waiter } from '../pending.ts'
 import type { BrokerTime } from './broker-time.ts'
-import { type Failure, failureOf, inWords, isPermanent, isUnknownTopic } from './failure.ts'
+import { type Failure, failureOf, inWords, isForbidden, isPermanent, isUnknownTopic } from './failure.ts'
 import type { Metadata } from './metadata.ts'
 import { partitionOf } from './partition.ts'
 import { bytesOf, type Client, encodeBatch, type Parcel, type RecordOut } from './protocol/client.ts'
@@ -85,7 +85,8 @@ export class Publisher {
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (isUnknownTopic(failure)) await this.#options.remake(topic)
-        else if (isPermanent(failure) || this.#pending.isClosed || monotonic(clock) > deadline) throw failure.error
+        else if (isPermanent(failure) || this.#pending.isClosed || monotonic(clock) > deadline)
+          throw isForbidden(failure) ? refused(failure) : failure.error
         const lookup = this.#lookups.get(topic)
         if (lookup) lookup.trouble = failure.error
         await sleep(clock, pauseMs(n))
@@ -266,6 +267,6 @@ function unwritable(error: Error): CorebusError {
 
 function refused(failure: Failure): CorebusError {
   const tooLarge = failure.type === 'MESSAGE_TOO_LARGE' || failure.type === 'RECORD_LIST_TOO_LARGE'
-  const code = tooLarge ? 'TOO_LARGE' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
+  const code = tooLarge ? 'TOO_LARGE' : isForbidden(failure) ? 'ACCESS_REFUSED' : failure.type === '' ? 'CONNECTION_LOST' : 'REFUSED'
   return new CorebusError(code, `Kafka: ${inWords(failure)}`, { cause: failure.error })
 }

@@ -29,6 +29,11 @@ const RIGHTS = {
   'a publisher, check': ['Write on Topic orders'],
   'a publisher, create': ['Write, Create on Topic orders'],
   'a handler with maxRetries: 0 and deadLetter: false': ['Read on Topic orders', 'Read on Group billing'],
+  "a handler with maxRetries: 0 and deadLetter: { to: { topic: 'dead' } }": [
+    'Read on Topic orders',
+    'Read on Group billing',
+    'Write on Topic dead',
+  ],
   'a consumer, check': [
     'Read on Topic orders',
     'Read on Group billing',
@@ -208,6 +213,39 @@ describe.skipIf(!running)('a user of Kafka who may do nothing else', () => {
     },
     120_000,
   )
+
+  test('sends dead letters to a topic of others without retries, makes nothing, and while it may not write there keeps them whole', async () => {
+    const of = trial()
+    const dead = `dead-${of.topic}`
+    await createTopics(
+      admin,
+      [of.topic, dead].map((topic) => ({ topic, numPartitions: 2 })),
+    )
+    const before = await topicsNow()
+    const named = "a handler with maxRetries: 0 and deadLetter: { to: { topic: 'dead' } }"
+    const rights = rightsIn(RIGHTS[named], of.topic, of.group).map((right) => (right.name === 'dead' ? { ...right, name: dead } : right))
+    await allow(rights)
+    const messaging = service('create', 'app')
+    messaging.handle({ ...of, maxRetries: 0, deadLetter: { to: { topic: dead } } }, () => {
+      throw new Error('not this one')
+    })
+    await messaging.start()
+    const { send } = service('check', 'all').getProducer()
+    await send(of.topic, { n: 1 })
+    await until(() => messaging.counters.dead === 1)
+    await allow(rights.filter(({ name }) => name !== dead))
+    const text = 'x'.repeat(1_000)
+    await send(of.topic, { text }, { headers: { mine: 'yes' } })
+    await until(() => !messaging.health().ready)
+    await quiet(1_000)
+    expect(messaging.counters.dead).toBe(1)
+    await allow(rights)
+    await until(() => messaging.counters.dead === 2)
+    const letters = await (await openRoom(url).bare()).read(dead)
+    const letter = letters.find(({ value }) => String(value) === JSON.stringify({ text }))
+    expect([letters.length, String(letter?.headers?.mine)]).toEqual([2, 'yes'])
+    expect(await topicsNow()).toEqual(before)
+  }, 120_000)
 
   test.each(['check', 'create'] as const)(
     'consumes with %s, and is refused or says so without any one of these rights',

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { MessagingOptions } from '../../config/messaging-options.ts'
 import type { LetterTarget, Source } from '../../driver.ts'
 import { createMessaging } from '../../messaging.ts'
+import { newId } from '../../wire/id.ts'
 import { member, messages, openRoom, quiet, until } from './fixtures/room.ts'
 
 // Dead letters that go to exchanges and queues of others, read by amqplib alone.
@@ -166,6 +167,33 @@ describe.skipIf(!running)('dead letters for others on RabbitMQ', () => {
       expect([more.length, String(letter?.content), letter?.properties.headers?.mine]).toEqual([0, body, 'yes'])
     },
   )
+
+  test.each(['of others', 'of ours'])('that may not be written to a place %s are whole once they may be', async (whose) => {
+    const room = openRoom(url)
+    const { channel, publish, take } = await room.bare()
+    const theirs = `their.${room.topic}`
+    await channel.assertExchange(theirs, 'fanout', { durable: true })
+    await channel.assertQueue(theirs, { durable: true })
+    await channel.bindQueue(theirs, theirs, '')
+    const username = `user-${newId()}`
+    const allow = (write: string) => running?.ctl('set_permissions', username, '.*', write, '.*')
+    await running?.ctl('add_user', username, 'secret')
+    await allow('.*')
+    const { messaging, lines } = service({ url: url.replace(/\/\/[^@/]*@/, '//'), auth: { username, password: 'secret' } })
+    const deadLetter = whose === 'of others' ? { to: { exchange: theirs } } : true
+    messaging.handle({ topic: room.topic, group: 'g', maxRetries: 0, deadLetter }, fails)
+    await messaging.start()
+    await allow(whose === 'of others' ? '^(?!their).*$' : '^(?!amq).*$')
+    const body = JSON.stringify({ text: 'x'.repeat(1_000) })
+    await publish(room.topic, '', body, { messageId: 'bad', headers: { mine: 'yes' } })
+    await until(() => lines.some(({ level, msg }) => level >= 40 && /access to exchange .* refused/.test(msg)))
+    await quiet()
+    expect(messaging.counters.dead).toBe(0)
+    await allow('.*')
+    await until(() => messaging.counters.dead === 1)
+    const [letter] = await take(whose === 'of others' ? theirs : `${room.topic}.g.dlq`)
+    expect([String(letter?.content), letter?.properties.headers?.mine]).toEqual([body, 'yes'])
+  })
 
   test('leave those from before where they are, which are found and handed back; and come to us again when the group says so', async () => {
     const room = openRoom(url)

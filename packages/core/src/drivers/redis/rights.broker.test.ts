@@ -202,6 +202,39 @@ describe.skipIf(!running)('a user of Redis who may do nothing else', () => {
     }
   }, 60_000)
 
+  test('sends dead letters to a stream of others with the right to its key, without which it does not start; while it may not write there they are kept whole', async () => {
+    const of = trial()
+    const { ask, entries } = await openRoom(url).bare()
+    await ask('XGROUP', 'CREATE', 'shop:dead', 'theirs', '0', 'MKSTREAM')
+    const rights = RIGHTS['a consumer, create']
+    const begin = async () => {
+      const messaging = service('create')
+      messaging.handle({ ...of, maxRetries: 0, deadLetter: { to: { stream: 'shop:dead' } } }, () => {
+        throw new Error('not this one')
+      })
+      await messaging.start()
+      return messaging
+    }
+    const before = ((await ask('KEYS', '*')) as string[]).sort()
+    for (const lacking of ['', '%R~shop:dead ']) {
+      allow(`${lacking}${rights}`, of)
+      await expect(begin()).rejects.toMatchObject({ code: 'ACCESS_REFUSED' })
+      expect(((await ask('KEYS', '*')) as string[]).sort()).toEqual(before)
+    }
+    allow(`~shop:dead ${rights}`, of)
+    const messaging = await begin()
+    await ask('XADD', of.topic, '*', 'body', '{"n":1}')
+    await until(() => messaging.counters.dead === 1)
+    allow(rights, of)
+    await ask('XADD', of.topic, '*', 'body', '{"n":2}', 'h:mine', 'yes')
+    await until(() => !messaging.health().ready)
+    expect(messaging.counters.dead).toBe(1)
+    allow(`~shop:dead ${rights}`, of)
+    await until(() => messaging.counters.dead === 2)
+    const [, letter] = await entries('shop:dead')
+    expect(letter?.fields.map(String)).toEqual(expect.arrayContaining(['{"n":2}', 'h:mine', 'yes', 'corebus-reason', 'failed']))
+  }, 60_000)
+
   test('starts beside topics of others that it may not see', async () => {
     const of = trial()
     await (await openRoom(url).connected()).ensure({ topics: ['theirs'], groups: [] }, 'create')
