@@ -70,7 +70,7 @@ describe.skipIf(!running)('dead letters for others on RabbitMQ', () => {
     expect(await admin.depth(topic, 's')).toMatchObject({ dead: 0, ready: 0 })
     expect((await picture()).filter((name) => name.startsWith(topic) && name.includes('dlq'))).toEqual([])
     expect(lines.filter(({ msg }) => msg.includes(`dead letters of ${topic} to the exchange ${dlx}`)).length).toBe(1)
-  })
+  }, 60_000)
 
   test('are also what nobody handles on a queue of others: their owner has it still', async () => {
     const room = openRoom(url)
@@ -129,7 +129,7 @@ describe.skipIf(!running)('dead letters for others on RabbitMQ', () => {
         await expect(refused).rejects.toMatchObject({ code: 'TARGET', message: expect.stringContaining(words) })
       }
     expect(await picture()).toEqual(before)
-  })
+  }, 60_000)
 
   test.each(['its exchange is gone', 'no queue is bound to it any more'])(
     'while %s are tried again and said, nothing of them is lost or cut, and other messages go on',
@@ -168,32 +168,36 @@ describe.skipIf(!running)('dead letters for others on RabbitMQ', () => {
     },
   )
 
-  test.each(['of others', 'of ours'])('that may not be written to a place %s are whole once they may be', async (whose) => {
-    const room = openRoom(url)
-    const { channel, publish, take } = await room.bare()
-    const theirs = `their.${room.topic}`
-    await channel.assertExchange(theirs, 'fanout', { durable: true })
-    await channel.assertQueue(theirs, { durable: true })
-    await channel.bindQueue(theirs, theirs, '')
-    const username = `user-${newId()}`
-    const allow = (write: string) => running?.ctl('set_permissions', username, '.*', write, '.*')
-    await running?.ctl('add_user', username, 'secret')
-    await allow('.*')
-    const { messaging, lines } = service({ url: url.replace(/\/\/[^@/]*@/, '//'), auth: { username, password: 'secret' } })
-    const deadLetter = whose === 'of others' ? { to: { exchange: theirs } } : true
-    messaging.handle({ topic: room.topic, group: 'g', maxRetries: 0, deadLetter }, fails)
-    await messaging.start()
-    await allow(whose === 'of others' ? '^(?!their).*$' : '^(?!amq).*$')
-    const body = JSON.stringify({ text: 'x'.repeat(1_000) })
-    await publish(room.topic, '', body, { messageId: 'bad', headers: { mine: 'yes' } })
-    await until(() => lines.some(({ level, msg }) => level >= 40 && /access to exchange .* refused/.test(msg)))
-    await quiet()
-    expect(messaging.counters.dead).toBe(0)
-    await allow('.*')
-    await until(() => messaging.counters.dead === 1)
-    const [letter] = await take(whose === 'of others' ? theirs : `${room.topic}.g.dlq`)
-    expect([String(letter?.content), letter?.properties.headers?.mine]).toEqual([body, 'yes'])
-  })
+  test.each(['of others', 'of ours'])(
+    'that may not be written to a place %s are whole once they may be',
+    async (whose) => {
+      const room = openRoom(url)
+      const { channel, publish, take } = await room.bare()
+      const theirs = `their.${room.topic}`
+      await channel.assertExchange(theirs, 'fanout', { durable: true })
+      await channel.assertQueue(theirs, { durable: true })
+      await channel.bindQueue(theirs, theirs, '')
+      const username = `user-${newId()}`
+      const allow = (write: string) => running?.ctl('set_permissions', username, '.*', write, '.*')
+      await running?.ctl('add_user', username, 'secret')
+      await allow('.*')
+      const { messaging, lines } = service({ url: url.replace(/\/\/[^@/]*@/, '//'), auth: { username, password: 'secret' } })
+      const deadLetter = whose === 'of others' ? { to: { exchange: theirs } } : true
+      messaging.handle({ topic: room.topic, group: 'g', maxRetries: 0, deadLetter }, fails)
+      await messaging.start()
+      await allow(whose === 'of others' ? '^(?!their).*$' : '^(?!amq).*$')
+      const body = JSON.stringify({ text: 'x'.repeat(1_000) })
+      await publish(room.topic, '', body, { messageId: 'bad', headers: { mine: 'yes' } })
+      await until(() => lines.some(({ level, msg }) => level >= 40 && /access to exchange .* refused/.test(msg)))
+      await quiet()
+      expect(messaging.counters.dead).toBe(0)
+      await allow('.*')
+      await until(() => messaging.counters.dead === 1)
+      const [letter] = await take(whose === 'of others' ? theirs : `${room.topic}.g.dlq`)
+      expect([String(letter?.content), letter?.properties.headers?.mine]).toEqual([body, 'yes'])
+    },
+    60_000,
+  )
 
   test('leave those from before where they are, which are found and handed back; and come to us again when the group says so', async () => {
     const room = openRoom(url)
