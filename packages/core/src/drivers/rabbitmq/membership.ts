@@ -101,7 +101,13 @@ export class Membership implements TopicMembership {
     await this.#sayWhatIsOdd()
     this.#split?.begin()
     const takeOver = from === 'earliest' && !this.#source ? () => this.#takeOver(Number.POSITIVE_INFINITY) : undefined
-    const sweeps = new Sweeps({ bound: this.#bound, context: this.#context, onNotice: this.#events.onNotice, takeOver })
+    const sweeps = new Sweeps({
+      bound: this.#bound,
+      context: this.#context,
+      onNotice: this.#events.onNotice,
+      isKeptAway: () => this.#isComingBack,
+      takeOver,
+    })
     this.#inBackground(sweeps.run(this.#stopping.signal))
   }
 

@@ -10,6 +10,8 @@ export interface SweepsOptions {
   readonly bound: Bound
   readonly context: MembershipContext
   readonly onNotice: MembershipEvents['onNotice']
+  /** While the member is kept away, why is said by whoever tries to come back: the same right or thing may keep its queue from being bound. */
+  readonly isKeptAway: () => boolean
   /** Moves what no group has taken. Undefined where this group does not want it. */
   readonly takeOver: (() => Promise<void>) | undefined
 }
@@ -48,12 +50,12 @@ export class Sweeps {
 
   /** Its binding is gone where somebody has deleted the exchange, or made another one of its name. What keeps it from being bound again is said once. */
   async #bindAgain(): Promise<void> {
-    const { bound, context, onNotice } = this.#options
+    const { bound, context, onNotice, isKeptAway } = this.#options
     try {
       if (await context.topology.bindings.bindAgain(bound, context.topology.mayCreate)) onNotice(topicWasGone(bound))
       this.#unbound = undefined
     } catch (thrown) {
-      if (!(thrown instanceof CorebusError) || thrown.code === 'CONNECTION_LOST') throw thrown
+      if (!(thrown instanceof CorebusError) || thrown.code === 'CONNECTION_LOST' || isKeptAway()) throw thrown
       if (this.#unbound !== thrown.message && !context.closing.aborted) onNotice(thrown)
       this.#unbound = thrown.message
     }
