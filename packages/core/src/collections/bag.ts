@@ -3,7 +3,7 @@ export interface Indexed {
   index: number
 }
 
-/** What is under way, in no order; each may leave at any time. Costs less than a Set, and leaves a LinkedList to those that have an order. */
+/** A set of things that are under way, in no order; each may leave at any time. It costs less than a Set. A LinkedList is for things that have an order. */
 export class Bag<I extends Indexed> {
   #all: I[] = []
 
@@ -16,7 +16,7 @@ export class Bag<I extends Indexed> {
     this.#all.push(one)
   }
 
-  /** What is not in it is let alone. */
+  /** Does nothing where the thing is not in this bag. */
   remove(one: I): void {
     if (this.#all[one.index] !== one) return
     const last = this.#all.pop() as I

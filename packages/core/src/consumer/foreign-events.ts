@@ -29,7 +29,7 @@ function found(event: unknown, call: Call, topic: TopicPlan, options: FindOption
   return handled(plan, read)
 }
 
-/** What becomes of an event that nobody handles becomes of it: it is somebody else's message. */
+/** The verdict on somebody else's message: the same as on an event that nobody handles. */
 function notMine({ topic, unknown }: TopicPlan): Found {
   const why = `the envelope (in) of topic ${topic} says that it is not one of ours`
   if (unknown === 'skip') return { kind: 'nobody', verdict: { kind: 'skipped', why } }

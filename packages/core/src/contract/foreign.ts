@@ -33,7 +33,7 @@ export interface Target {
   readonly routingKey?: string
 }
 
-/** What of others dead letters go to, instead of to a place of ours. It is there, and nothing of it is declared: what lies there is theirs. */
+/** The exchange, stream or topic of others that dead letters are published to, instead of being kept in a place of ours. Nothing of it is declared, so it has to be there; what lies there is theirs. */
 export type LetterTarget = ExchangeLetters | StreamSource | TopicSource
 
 /** RabbitMQ: an exchange; '' with the name of a queue is that queue. */

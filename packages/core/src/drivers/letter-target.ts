@@ -21,7 +21,7 @@ export function notTaken(where: string, why: string, options?: { cause: unknown 
   return new CorebusError('UNROUTABLE', `a dead letter for ${where} cannot be stored, and its message stays unsettled: ${why}`, options)
 }
 
-/** What would bring a dead letter to the group that has just given up on it, for ever. */
+/** A target that would bring a dead letter back to the group that has just given up on it, for ever. */
 export function readsItself(of: Of, what: string): CorebusError {
   return wrongTarget(
     of,

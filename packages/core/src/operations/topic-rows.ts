@@ -6,7 +6,7 @@ export interface Row extends Partial<Depth>, Partial<GroupFigures> {
   readonly topic: string
   readonly group: string | null
   readonly kept?: number
-  /** What of others its dead letters go to, which `dead` does not count. */
+  /** The exchange, stream or topic of others that the group's dead letters go to. `dead` does not count them. */
   readonly lettersTo?: LetterTarget
   /** Where `delayed` cannot be told of this row alone: what waits together with what is its own. */
   readonly delayedTogether?: readonly SharedDelay[]

@@ -204,7 +204,7 @@ export class Topology {
     if (topics.length > 0) await this.#options.client.create(topics, { only: 'look' }).catch((thrown: unknown) => refuse(topics, thrown))
   }
 
-  /** What is copied must fit, so the settings of the originals are asked for. Also of one that is not there the broker says whether it may be. */
+  /** A copy must fit, so the broker is asked for the settings of the originals. It says also of a topic that is not there whether this user may ask. */
   async #mayLook(topics: readonly Needed[]): Promise<void> {
     for (const name of new Set(topics.flatMap(({ copiesOf = [] }) => copiesOf)))
       await this.#options.client.configOf(name).catch((thrown: unknown) => {

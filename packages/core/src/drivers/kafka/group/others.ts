@@ -39,7 +39,7 @@ export async function refuseOthers(group: string, { client, names, clock }: Othe
     throw heldByOthers(group, `they speak the protocol of Kafka 4, group.protocol=consumer`)
 }
 
-/** Who may join may ask. */
+/** Every user who may join a group may ask this. */
 function refuseForbidden(group: string, thrown: unknown): undefined {
   const failure = failureOf(thrown)
   if (isForbidden(failure)) throw groupDead(group, inWords(failure), { cause: failure.error })

@@ -41,7 +41,7 @@ export async function loadLines({ client, group, of, topic, kind, partitions, fr
   return { lines, passed, leaderless: new Set(partitions.filter((partition) => (leaders[partition] ?? 0) < 0)) }
 }
 
-/** Where a group had come to in a partition, which has something else now. */
+/** The offset that a group had come to in a partition, where the partition has something else now. */
 export interface Passed extends Pick<LineOptions, 'of' | 'topic' | 'kind' | 'partition' | 'marks'> {
   readonly at: number
   readonly begin: number
