@@ -4,7 +4,7 @@ import { CorebusError } from '../../errors.ts'
 import { unlessForbidden } from './bindings.ts'
 import type { Declarer } from './declare.ts'
 import type { Names } from './names.ts'
-import type { OurSource } from './registry.ts'
+import type { OurSource, Registry } from './registry.ts'
 
 interface ReadBy {
   readonly topic: string
@@ -118,6 +118,18 @@ export async function lookAtTheirs(queue: string, declarer: Declarer, by: ReadBy
     if (error.code === 'LOCKED') throw wrong(by, `the queue ${queue} belongs to one connection, and nobody else may read it`)
     throw error
   }
+}
+
+/** A queue of ours is no source: its group would not have what this one takes. @throws CorebusError SOURCE */
+export async function refuseOurs(queue: string, by: ReadBy, { names, registry }: { names: Names; registry: Registry }): Promise<void> {
+  if (queue.startsWith(`${names.prefix}corebus:`)) throw wrong(by, `${queue} is a queue of Corebus itself`)
+  const entries = (await registry.entries().catch(unlessForbidden)) ?? []
+  const owner = entries.find((entry) => entry.kind === 'group' && !entry.source && names.work(entry.topic, entry.group) === queue)
+  if (owner?.kind === 'group')
+    throw wrong(
+      by,
+      `${queue} is the queue of group ${owner.group} on topic ${owner.topic}, which would not have what this one takes. Handle topic ${owner.topic} without a source: each group has a copy of it`,
+    )
 }
 
 /** A consumer that asked to be the only one is none of ours. The broker has the same code for it as for a missing right. */

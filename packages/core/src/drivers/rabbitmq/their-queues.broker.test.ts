@@ -231,3 +231,22 @@ test.skipIf(!python)('pika publishes "to the queue", and from: { queue } reads i
   await group.nth(2)
   expect(group.ids()).toEqual(['pika', 'amqplib'])
 })
+
+describe.skipIf(!running)('a queue of ours', () => {
+  test('is no source: the group it belongs to would not have what another one takes', async () => {
+    const room = openRoom(url)
+    const driver = await room.connected()
+    await member(driver, { topics: [room.topic] })
+    const own = { topics: [`${room.topic}-2`], group: 'other', source: { queue: `${room.topic}:g` } }
+    await expect(member(await room.connected(), own)).rejects.toMatchObject({
+      code: 'SOURCE',
+      message: expect.stringContaining(`is the queue of group g on topic ${room.topic}, which would not have what this one takes`),
+    })
+    const inner = { topics: [`${room.topic}-3`], source: { queue: 'corebus:given-up' } }
+    await expect(member(driver, inner)).rejects.toMatchObject({
+      code: 'SOURCE',
+      message: expect.stringContaining('a queue of Corebus itself'),
+    })
+    await room.bare().then(({ channel }) => expect(channel.checkQueue(`${room.topic}-2:other`)).rejects.toThrow(/404/))
+  })
+})

@@ -7,7 +7,7 @@ import { letterTargetOf, refuseMissing } from './letter-target.ts'
 import type { Names } from './names.ts'
 import { delaysThings, givenUpThing, placeOf, placeThing, topicBinding, topicThings, type Unclaimed, workThing } from './places.ts'
 import type { Entry, GroupEntry, OurSource, Place, Registry } from './registry.ts'
-import { lookAtTheirs, sourceOf } from './source.ts'
+import { lookAtTheirs, refuseOurs, sourceOf } from './source.ts'
 import { look, make, survey } from './survey.ts'
 import { type BindingThing, forbidden, type Thing } from './things.ts'
 
@@ -131,9 +131,11 @@ export class Topology {
 
   /** Before anything is made. One that is missing is a difference, as an exchange is. @throws CorebusError SOURCE for a queue of others that cannot be read */
   async #lookAtTheirs(groups: readonly DeclaredGroup[]): Promise<void> {
-    const { declarer } = this.#options
-    for (const { topic, group, source } of groups)
-      if (source && 'queue' in source) await lookAtTheirs(source.queue, declarer, { topic, group })
+    for (const { topic, group, source } of groups) {
+      if (!source || !('queue' in source)) continue
+      await refuseOurs(source.queue, { topic, group }, this.#options)
+      await lookAtTheirs(source.queue, this.#options.declarer, { topic, group })
+    }
   }
 
   async #check(topics: readonly string[], groups: readonly DeclaredGroup[]): Promise<readonly Difference[]> {
