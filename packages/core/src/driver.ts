@@ -18,7 +18,7 @@ export interface DeadLetterPlace {
   readonly ttlMs?: number
 }
 
-/** Dead letters that others get. They are none of ours any more: no list, count, replay or purge has them. */
+/** Dead letters that are published to something of others. No list, count, replay or purge of ours has them. */
 export interface LettersOfOthers {
   readonly to: LetterTarget
 }
@@ -112,8 +112,8 @@ export interface Capabilities {
   /** What of others a group can take its messages from; the core refuses the rest. Without it every source is read as the topic itself: nothing of others is here. */
   readonly sources?: readonly SourceKind[]
   /**
-   * What of others the dead letters of a group can go to; the core refuses the rest. Without it every one is the topic's own place: nothing of
-   * others is here.
+   * The kinds of things of others that a group's dead letters can go to; the core refuses the rest. Without it there is nothing of others here: the
+   * core asks for the topic's own place instead, so the driver never sees `to`.
    */
   readonly letterTargets?: readonly LetterTargetKind[]
   /** Where `sources` is given: messages can be published to an exchange of others. Default false: refused. */

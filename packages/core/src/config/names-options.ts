@@ -68,8 +68,8 @@ export interface Namesake {
 }
 
 /**
- * By topic, whose name it would share on which broker: one that has no name of its own there is called as itself, and `names` calls another one so. Asked of
- * every broker that has names, as an environment variable chooses it.
+ * Topics that would have the name of another topic on a broker, and which: a topic without an entry in `names` is called by its own name there, and an entry
+ * may give that name to another one. Every broker that has names is asked, since an environment variable chooses it.
  */
 export function namesakes(names: Names = {}, prefix = ''): ReadonlyMap<string, Namesake> {
   const all = BROKERS.filter(hasNames).flatMap((broker) => {

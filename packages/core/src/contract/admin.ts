@@ -6,7 +6,7 @@ export interface TopicSummary {
   readonly groups: readonly string[]
   /** Messages stored, where the broker can say. */
   readonly kept?: number
-  /** By group: where its dead letters go when they are published to something of others. Nobody here looks for them there. */
+  /** The groups whose dead letters are published to something of others, and to what. Nobody here looks for them there. */
   readonly lettersTo?: Readonly<Record<string, LetterTarget>>
 }
 

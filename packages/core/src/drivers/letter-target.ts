@@ -1,14 +1,8 @@
-import type { DeadLetterPlace, GroupTopology } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 
 interface Of {
   readonly topic: string
   readonly group: string
-}
-
-/** Where nothing of others is, what is to go there has the topic's own place. */
-export function ownPlace(deadLetter: GroupTopology['deadLetter']): DeadLetterPlace | false {
-  return deadLetter && 'to' in deadLetter ? {} : deadLetter
 }
 
 /** The error when a group's dead letters are to go where they cannot. */

@@ -125,7 +125,7 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   const deadLetters = new Map(
     [...topics.keys()].map((topic) => [topic, mistakes.of(deadLetterOf(group, topic, specs, topics.get(topic), defaults))]),
   )
-  // Without retries and dead letters of ours it needs no place beside its own: what it asks for later waits with it.
+  // A group without retries, and without dead letters of ours, needs no place beside its own: a message that it asks for later waits there.
   const isBare = policies.every(({ maxRetries, retryIf }) => maxRetries === 0 && !retryIf) && ![...deadLetters.values()].some(isOurs)
   const delays = isBare ? [] : withSnooze(declared)
   if (delays.length > MAX_DELAYS)

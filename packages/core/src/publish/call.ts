@@ -57,7 +57,7 @@ export function tell({ failures, resolve, reject }: Call): void {
 /** Tells the caller that what was not answered has failed. */
 export function tellExpired({ messages, done, failures = [], reject }: Call, causeFor: (message: Message) => Error): void {
   const waiting = messages.filter((message) => !done?.has(message))
-  // One error a place: thousands with a stack each would hold up the process when its broker is away.
+  // Messages of one place share an error: thousands with a stack each would hold up the process when its broker is away.
   const causes = new Map<string, Error>()
   const causeOf = (message: Message): Error => {
     const place = message.target ? JSON.stringify([message.topic, message.target]) : message.topic

@@ -5,7 +5,17 @@ import mysql from 'mysql2/promise'
 import pg from 'pg'
 import postgres from 'postgres'
 import { shared } from '../databases.ts'
-import { byHand, type Case } from './case.ts'
+import { byHand, type Case, type Library } from './case.ts'
+
+/** Both libraries of SQLite have one connection, and no transaction of their own that may wait for anything. */
+function ofSqlite(db: DatabaseSync | Sqlite.Database): Library {
+  return {
+    transaction: (work) =>
+      byHand((statement) => db.exec(statement), { tx: db, insertOrder: (id) => db.prepare('INSERT INTO orders VALUES (?)').run(id) }, work),
+    roots: { connection: db },
+    close: () => db.close(),
+  }
+}
 
 export const DRIVERS: readonly Case[] = [
   {
@@ -14,16 +24,7 @@ export const DRIVERS: readonly Case[] = [
     sqlite: 'node:sqlite',
     async open(file) {
       const db = new DatabaseSync(file)
-      return {
-        transaction: (work) =>
-          byHand(
-            (statement) => db.exec(statement),
-            { tx: db, insertOrder: (id) => db.prepare('INSERT INTO orders VALUES (?)').run(id) },
-            work,
-          ),
-        roots: { connection: db },
-        close: () => db.close(),
-      }
+      return ofSqlite(db)
     },
   },
   {
@@ -31,16 +32,7 @@ export const DRIVERS: readonly Case[] = [
     database: 'SQLite',
     async open(file) {
       const db = new Sqlite(file)
-      return {
-        transaction: (work) =>
-          byHand(
-            (statement) => db.exec(statement),
-            { tx: db, insertOrder: (id) => db.prepare('INSERT INTO orders VALUES (?)').run(id) },
-            work,
-          ),
-        roots: { connection: db },
-        close: () => db.close(),
-      }
+      return ofSqlite(db)
     },
   },
   {

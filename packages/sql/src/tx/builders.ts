@@ -4,7 +4,7 @@ import { count, type Dialect, numbered, reads, type SqlResult, type SqlRow } fro
 
 interface KyselyTx {
   readonly isTransaction: boolean
-  /** Of a controlled transaction alone. */
+  /** Only a controlled transaction has these two. */
   readonly isCommitted?: boolean
   readonly isRolledBack?: boolean
   withoutPlugins(): KyselyTx

@@ -1,5 +1,4 @@
 import type { DeadLetterPlace, Difference, GroupTopology, Topology } from '../../driver.ts'
-import { ownPlace } from '../letter-target.ts'
 import type { Broker } from './broker.ts'
 
 /** Groups and topics come into being here or with their first use; only the dead letters' place is an argument that may differ. */
@@ -21,7 +20,8 @@ function ensureGroup(
   const there = broker.topics.get(`${prefix}${topic}`)
   const group = mode === 'create' ? there?.group(name) : there?.groups.get(name)
   if (!group) return [{ what: `group "${name}" on topic "${topic}"`, wanted: 'exists', found: 'missing' }]
-  const deadLetter = ownPlace(declared.deadLetter)
+  // Without `letterTargets` there is no `to` here.
+  const deadLetter = declared.deadLetter as DeadLetterPlace | false
   if (group.deadLetterPlace === undefined && mode === 'create') group.deadLetterPlace = deadLetter
   const wanted = inWords(deadLetter)
   const found = inWords(group.deadLetterPlace ?? {})

@@ -26,7 +26,7 @@ export function letterTargetOf(to: LetterTarget, { topic, group, names, source }
     )
   const read = source && 'queue' in source ? [names.work(topic, group), source.queue] : [names.work(topic, group)]
   if (exchange === '' && routingKey !== undefined && read.includes(routingKey)) throw readsItself(of, `the queue ${routingKey}`)
-  // By another routing key an exchange may lead elsewhere; the one of a topic of ours is a fanout.
+  // The exchange that the group reads may lead elsewhere by another routing key, unless it is that of a topic of ours, a fanout.
   const bound = source && 'exchange' in source ? routingKey === undefined && source.exchange : !source && names.topic(topic)
   if (exchange === bound) throw readsItself(of, `the exchange ${exchange}`)
   return { exchange, ...(routingKey !== undefined && { routingKey }) }

@@ -26,7 +26,7 @@ const MOST_AGAIN_MS = 2_000
  */
 export class RefusedLines<E extends Refusable> {
   readonly #options: RefusedLinesOptions<E>
-  /** By what the place is called: of one that belongs to others there is an object for each message. */
+  /** The lines, by the names of their places: a place of others is another object with each message. */
   readonly #lines = new Map<string, Set<E>>()
   /** Why the last one of a line was refused. */
   readonly #whys = new Map<string, Error>()

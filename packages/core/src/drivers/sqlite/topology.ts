@@ -1,6 +1,5 @@
 import { monotonic } from '../../clock.ts'
 import type { Clock, DeadLetterPlace, Difference, GroupTopology, Topology } from '../../driver.ts'
-import { ownPlace } from '../letter-target.ts'
 import { resolvePlace } from '../names.ts'
 import type { Connection } from './connection.ts'
 import type { Place } from './dead-letters.ts'
@@ -50,7 +49,7 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
 
   function difference(declaration: GroupTopology): readonly Difference[] {
     const { topic, group } = declaration
-    const deadLetter = ownPlace(declaration.deadLetter)
+    const deadLetter = ownPlaceOf(declaration)
     if (!deadLetter) return []
     const found = find(declaration)
     if (found) places.set(placeKey(topic, group), found)
@@ -61,7 +60,7 @@ export function declarations({ connection, topics, clock, service, prefix, timeo
   function create({ topics: names, groups }: Topology, tx: Transaction): void {
     for (const name of allTopics(names, groups)) topics.findOrCreate(prefix + name, tx)
     for (const { topic, group, ...declaration } of groups) {
-      const deadLetter = ownPlace(declaration.deadLetter)
+      const deadLetter = ownPlaceOf(declaration)
       if (!deadLetter) continue
       const { name, ttlMs = null } = wanted(topic, group, deadLetter)
       const { id } = topics.find(prefix + topic) as Topic
@@ -98,4 +97,9 @@ function inWords({ name, ttlMs }: Place): string {
 
 function placeKey(topic: string, group: string): string {
   return JSON.stringify([topic, group])
+}
+
+/** Without `letterTargets` a driver is asked for nothing of others. */
+function ownPlaceOf({ deadLetter }: Pick<GroupTopology, 'deadLetter'>): DeadLetterPlace | false {
+  return deadLetter as DeadLetterPlace | false
 }

@@ -199,7 +199,7 @@ export class Membership {
       } catch (thrown) {
         const failure = failureOf(thrown)
         if (failure.type === '') throw thrown
-        // One that is forbidden is no more to be seen than one that is not there.
+        // A forbidden topic counts as one without partitions, and is said.
         if (isForbidden(failure)) this.#options.states.forbidden(forbidden(`topic ${topic}, and nobody of the group reads it`, failure))
       }
     }
