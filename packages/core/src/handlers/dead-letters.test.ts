@@ -95,6 +95,14 @@ describe('where dead letters can go', () => {
     expect(asked).toEqual([])
   })
 
+  test('a driver is asked for a place of others only where it says that it has such places', () => {
+    const to = { exchange: 'shop.dlx' }
+    const asked = (...kinds: [LetterTargetKind[]?]) => plan([on('placed', 'orders', { deadLetter: { to } })], ...kinds)?.asked
+    expect(asked()).toMatchObject([{ deadLetter: {} }])
+    expect(asked()?.[0]?.deadLetter).not.toHaveProperty('to')
+    expect(asked(['exchange'])).toMatchObject([{ deadLetter: { to } }])
+  })
+
   test('where nothing of others is they are kept in the place of the topic, also those of the whole app, and it is said once', async () => {
     const { logger, lines } = collector()
     const messaging = onMemory({ logger, deadLetter: { to: { exchange: 'shop.dlx' } } })
