@@ -22,7 +22,7 @@ import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
 import { MOUNT } from '../packages/hono/src/mount.ts'
 import { REQUEST_SCOPE } from '../packages/hono/src/request-scope.ts'
-import { SQLITE_SESSION } from '../packages/sql/src/session.ts'
+import { SQLITE_SESSION } from '../packages/sql/src/session/sqlite.ts'
 
 /** Every declaration of options that users give. */
 const DECLARED: Readonly<Record<string, Options>> = {

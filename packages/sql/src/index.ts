@@ -1,5 +1,5 @@
-export { type SessionKey, serialised } from './serialised.ts'
-export { type SqliteSessionOptions, sqliteSession } from './session.ts'
+export { type SessionKey, serialised } from './session/serialised.ts'
+export { type SqliteSessionOptions, sqliteSession } from './session/sqlite.ts'
 export { type AdaptOptions, adapt } from './tx/adapt.ts'
 export { isRetryable, isUniqueViolation } from './tx/database-errors.ts'
 export { type Dialect, int64, type SqlResult, type SqlRow, type SqlTx, type SqlValue } from './tx/sql-tx.ts'

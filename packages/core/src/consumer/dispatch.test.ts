@@ -8,8 +8,8 @@ import { Reject, RetryLater } from '../errors.ts'
 import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import { planGroups, type TopicPlan } from '../handlers/plan.ts'
 import { eventSpec, messageSpec } from '../handlers/specs.ts'
+import type { Inbox } from '../scope/companion.ts'
 import { currentScope, nextIdIn, type Outlet, record, type Scope } from '../scope/scope.ts'
-import type { Inbox } from '../scope/session.ts'
 import { defineEvent } from '../wire/event-type.ts'
 import { derivedId } from '../wire/id.ts'
 import type { Call } from './context.ts'
@@ -410,7 +410,7 @@ describe('session, inbox, outbox and scope', () => {
         return result
       },
       inbox: { firstTime: async (db, group, { id: of }) => log.push(`inbox ${db} ${group} ${of}`) > 0 },
-      outbox: { write: async (db, messages) => void log.push(`outbox ${db} ${messages.map((one) => one.id)}`) },
+      outbox: { write: async (db, messages) => void log.push(`outbox ${db} ${messages.map(({ message }) => message.id)}`) },
     })
     expect(verdict).toEqual({ kind: 'ok' })
     expect(log).toEqual(['begin', 'inbox tx g m1', 'handler', 'outbox tx o1', 'commit'])
@@ -509,7 +509,9 @@ describe('session, inbox, outbox and scope', () => {
       record({ message: message(json(1), { id: 'ours' }), outlet: ours.outlet })
       record({ message: message(json(1), { id: 'others' }), outlet: others.outlet })
     })
-    const outbox: DispatchOptions['outbox'] = { write: async (_, messages) => void written.push(...messages.map((one) => one.id)) }
+    const outbox: DispatchOptions['outbox'] = {
+      write: async (_, messages) => void written.push(...messages.map(({ message }) => message.id)),
+    }
     await run(message(json(1)), [spec], { outlet: ours.outlet, session: (work) => work(undefined as never), outbox })
     expect([written, ours.log, others.log]).toEqual([['ours'], [], ['published others']])
   })

@@ -165,7 +165,7 @@ describe('events of others', () => {
     const options: MessagingOptions = {
       session: (work) => work('tx'),
       inbox: { firstTime: async (_, group, { id }) => marks.push([group, id]) > 0 },
-      outbox: { write: async (_, messages) => void marks.push(messages.map(({ id }) => id)) },
+      outbox: { write: async (_, messages) => void marks.push(messages.map(({ message }) => message.id)) },
     }
     const messaging = onMemory(options as never)
     const seen: unknown[] = []

@@ -351,7 +351,7 @@ describe('a request', () => {
     const written: string[] = []
     const messaging = onMemory({
       session: (work) => work('tx' as never),
-      outbox: { write: async (_, messages) => void written.push(...messages.map(({ topic }) => topic)) },
+      outbox: { write: async (_, messages) => void written.push(...messages.map(({ message }) => message.topic)) },
     })
     const request = messaging.openRequest({ session: 'read' })
     await request.run(async () => messaging.emit('x', 1, { topic: 'out' }))

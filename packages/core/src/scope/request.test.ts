@@ -96,7 +96,7 @@ test('with an outbox what was recorded is written in the session, in order, and 
     session: (work) => work('tx'),
     outbox: {
       write: async (db, messages) => {
-        written.push([db, messages])
+        written.push([db, messages.map(({ message }) => message)])
       },
     },
   })

@@ -1,6 +1,7 @@
 import { checkNames, checkOptions } from '../options/check.ts'
 import { type Option, text } from '../options/option.ts'
 import { carried, newId } from '../wire/id.ts'
+import type { Outbox } from './companion.ts'
 import { inSession } from './in-session.ts'
 import { endedBefore, Part } from './part.ts'
 import type { Publishing } from './publishing.ts'
@@ -9,7 +10,6 @@ import {
   checkSessionMode,
   isSessionMode,
   type Opens,
-  type Outbox,
   opensIn,
   SESSION_MODE,
   type Session,

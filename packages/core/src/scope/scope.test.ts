@@ -152,7 +152,8 @@ test('with an outbox events are written in the session; send still goes to the b
   const messaging = onMemory({
     session: loggingSession(log),
     outbox: {
-      write: async (db, messages) => void written.push([db, messages.map(({ body }) => JSON.parse(Buffer.from(body).toString()).name)]),
+      write: async (db, messages) =>
+        void written.push([db, messages.map(({ message }) => JSON.parse(Buffer.from(message.body).toString()).name)]),
     },
   })
   const out = await tail(messaging, 'out')
@@ -266,7 +267,7 @@ test('what is recorded for another instance in a session with an outbox leaves t
   const written: string[] = []
   const ours = onMemory({
     session: (work) => work('tx' as never),
-    outbox: { write: async (_, messages) => void written.push(...messages.map(({ id }) => id)) },
+    outbox: { write: async (_, messages) => void written.push(...messages.map(({ message }) => message.id)) },
   })
   const others = onMemory()
   const out = await tail(others, 'out')

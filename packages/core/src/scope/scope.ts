@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Message } from '../driver.ts'
 import { registry } from '../process/registry.ts'
 import { derivedId } from '../wire/id.ts'
+import type { Outbox } from './companion.ts'
 import type { Publishing } from './publishing.ts'
-import type { Outbox } from './session.ts'
 
 /** A message that is validated and encoded, and the instance that will publish it. */
 export interface Recorded {
@@ -109,7 +109,7 @@ export async function writeRecorded(scope: Scope, outlet: Outlet, outbox: Outbox
   scope.recorded.splice(0, scope.recorded.length, ...scope.recorded.filter((recorded) => recorded.outlet !== outlet))
   await outbox.write(
     db,
-    ours.map(({ message }) => message),
+    ours.map(({ message }) => ({ message })),
   )
 }
 

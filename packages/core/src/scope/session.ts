@@ -1,4 +1,3 @@
-import type { Message } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { isObject, must, type Option } from '../options/option.ts'
 
@@ -16,17 +15,6 @@ export interface Sessions<Db> {
  * for a part with `context.session(work)` (`'manual'`), so that slow calls stay outside of the transaction.
  */
 export type SessionMode = boolean | 'manual' | 'read'
-
-/** Writes messages in the session's own transaction; a relay publishes them after the commit. */
-export interface Outbox<Db = unknown> {
-  write(db: Db, messages: readonly Message[]): Promise<void>
-}
-
-/** Remembers what was handled, in the session's own transaction. */
-export interface Inbox<Db = unknown> {
-  /** Marks (group, topic, id) and returns true; false when it was marked before. */
-  firstTime(db: Db, group: string, message: Message): Promise<boolean>
-}
 
 export const isSessionMode = (value: unknown): boolean => typeof value === 'boolean' || value === 'manual' || value === 'read'
 

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { add, freshDatabase, ids, open } from './fixtures/database.ts'
-import { sqliteSession } from './session.ts'
+import { add, freshDatabase, ids, open } from '../fixtures/database.ts'
+import { sqliteSession } from './sqlite.ts'
 
 test('commits what resolves, rolls back what rejects, and passes both on', async () => {
   const { database } = freshDatabase()
@@ -115,7 +115,7 @@ test('a commit that has to wait for a reader is tried again', async () => {
 })
 
 async function lockedByAnotherProcess(file: string) {
-  const child = fork(new URL('./fixtures/lock.ts', import.meta.url), [file], {
+  const child = fork(new URL('../fixtures/lock.ts', import.meta.url), [file], {
     stdio: 'inherit',
     execArgv: ['--disable-warning=ExperimentalWarning'],
   })

@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { add, freshDatabase, ids } from './fixtures/database.ts'
-import { sqliteSession } from './session.ts'
+import { add, freshDatabase, ids } from '../fixtures/database.ts'
+import { sqliteSession } from './sqlite.ts'
 
 test('who reads waits for no transaction and sees nothing of it', async () => {
   const { database } = freshDatabase()

@@ -1,7 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CorebusError, type Session, type Sessions } from '@corebus/core'
+import { CorebusError, type Session } from '@corebus/core'
 import { checkOptions, milliseconds, type Option, text } from '@corebus/core/internal'
+import type { SqlSessions } from '../database/database.ts'
+import { ofSqliteSessions } from '../database/sqlite.ts'
 import { type SessionKey, serialised } from './serialised.ts'
 
 export interface SqliteSessionOptions {
@@ -26,11 +28,12 @@ export const SQLITE_SESSION: Readonly<Record<keyof SqliteSessionOptions, Option>
  * What only reads gets, with `PRAGMA journal_mode = WAL`, a second connection, which can do nothing else and waits for nobody; otherwise it takes its turn.
  * @throws CorebusError SESSION_BUSY when it stays locked, SESSION_NESTED, SESSION_OPEN when the connection is in a transaction of its own
  */
-export function sqliteSession(database: DatabaseSync, options: SqliteSessionOptions = {}): Sessions<DatabaseSync> {
+export function sqliteSession(database: DatabaseSync, options: SqliteSessionOptions = {}): SqlSessions<DatabaseSync> {
   checkOptions('sqliteSession', options, SQLITE_SESSION)
   const { file, busyTimeoutMs = 5_000 } = options
   const key = file ?? locationOf(database) ?? database
-  return { write: writing(database, key, busyTimeoutMs), read: reading(database, key) }
+  const sessions = { write: writing(database, key, busyTimeoutMs), read: reading(database, key) }
+  return { ...sessions, database: ofSqliteSessions(typeof key === 'string' ? key : 'a database in memory', sessions) }
 }
 
 /**

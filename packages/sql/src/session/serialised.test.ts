@@ -3,9 +3,9 @@ import { dirname, join, relative } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { add, freshDatabase, ids, open } from './fixtures/database.ts'
+import { add, freshDatabase, ids, open } from '../fixtures/database.ts'
 import { serialised } from './serialised.ts'
-import { sqliteSession } from './session.ts'
+import { sqliteSession } from './sqlite.ts'
 
 /** The session of a library that shares one connection and begins without asking who else has: it loses rows by itself. */
 const library =

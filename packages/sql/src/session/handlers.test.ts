@@ -4,8 +4,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createMessaging, type Messaging } from '@corebus/core'
 import { expect, onTestFinished, test } from 'vitest'
-import { add, freshDatabase, ids } from './fixtures/database.ts'
-import { sqliteSession } from './session.ts'
+import { add, freshDatabase, ids } from '../fixtures/database.ts'
+import { sqliteSession } from './sqlite.ts'
 
 function messagingOn(database: DatabaseSync): Messaging<{ db: DatabaseSync }> {
   const messaging = createMessaging<{ db: DatabaseSync }>({

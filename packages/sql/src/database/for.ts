@@ -1,0 +1,21 @@
+import { CorebusError } from '@corebus/core'
+import type { SqlDatabase, SqlSessions } from './database.ts'
+
+/** What people may give where a database is asked for: the sessions that they made have one. */
+export type DatabaseLike = SqlDatabase | Pick<SqlSessions<never>, 'database'>
+
+/** The database that was given, else that of the instance's sessions. @throws CorebusError SQL_DATABASE where nothing says which */
+export function databaseFor(what: string, given: DatabaseLike | undefined, session: unknown): SqlDatabase {
+  const found = given ?? (hasDatabase(session) ? session : undefined)
+  if (found) return 'database' in found ? found.database : found
+  throw new CorebusError(
+    'SQL_DATABASE',
+    `${what} does not know its database: ${
+      session === undefined ? 'no session is configured' : 'the session is a function of your own'
+    }. Use a session of @corebus/sql (kyselySession(db), pgSession(pool) ...), or say ${what}({ database: kyselySession(db) })`,
+  )
+}
+
+function hasDatabase(session: unknown): session is Pick<SqlSessions<never>, 'database'> {
+  return typeof session === 'object' && session !== null && 'database' in session && typeof session.database === 'object'
+}

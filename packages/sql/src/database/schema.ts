@@ -1,0 +1,71 @@
+import { CorebusError } from '@corebus/core'
+import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
+import type { SqlDatabase } from './database.ts'
+
+/** The tables of one feature, such as the outbox. */
+export interface Feature {
+  /** Its name in `corebus_schema`: the name of its first table, so that two of them in one database do not meet. */
+  readonly name: string
+  readonly version: number
+  /** Statements that make what is missing, each of which may be run again. None is run inside of a transaction on MySQL, which has no transactional DDL. */
+  ddl(dialect: Dialect): readonly string[]
+}
+
+/** It says which version of each feature's tables is there. */
+export const SCHEMA_TABLE = 'corebus_schema'
+
+const VERSIONS: Readonly<Record<Dialect, string>> = {
+  postgres: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name text PRIMARY KEY, version integer NOT NULL)`,
+  mysql: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name varchar(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, version integer NOT NULL)`,
+  sqlite: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name text PRIMARY KEY, version integer NOT NULL)`,
+}
+
+/** Makes the tables of the features where they are missing. Safe to call in every process at every start, also by several at once. */
+export async function migrate(database: SqlDatabase, features: readonly Feature[]): Promise<void> {
+  const { dialect } = database
+  await database.transaction(async (tx) => {
+    // Two processes that make the same table at once: one of them would fail on PostgreSQL, IF NOT EXISTS or not.
+    if (dialect === 'postgres') await tx.query("SELECT pg_advisory_xact_lock(hashtext('corebus_schema'))")
+    for (const statement of ddl(dialect, features)) await tx.query(statement)
+  })
+}
+
+/** The statements that `migrate` runs, for people who run migrations with a tool of their own. */
+export function ddl(dialect: Dialect, features: readonly Feature[]): readonly string[] {
+  return [VERSIONS[dialect], ...features.flatMap((feature) => [...feature.ddl(dialect), remember(dialect, feature)])]
+}
+
+function remember(dialect: Dialect, { name, version }: Feature): string {
+  const values = `INTO ${SCHEMA_TABLE} (name, version) VALUES ('${name.replaceAll("'", "''")}', ${version})`
+  if (dialect === 'mysql') return `INSERT IGNORE ${values}`
+  return `INSERT ${values} ON CONFLICT (name) DO NOTHING`
+}
+
+/** @throws CorebusError SCHEMA where a table is missing, or of another version */
+export async function checkSchema(tx: SqlTx, where: string, { name, version }: Feature): Promise<void> {
+  const found = await versionOf(tx, name)
+  if (found === version) return
+  throw new CorebusError(
+    'SCHEMA',
+    found === undefined
+      ? `the tables of ${name} are not in ${where}: call migrate(), or run what \`npx corebus outbox ddl\` prints, once`
+      : `the tables of ${name} in ${where} are of version ${found}, and this release of @corebus/sql has version ${version}: ${found < version ? 'run migrate() of this release once' : 'bring this process to the release that made them'}`,
+  )
+}
+
+async function versionOf(tx: SqlTx, name: string): Promise<number | undefined> {
+  try {
+    const { rows } = await tx.query(`SELECT version FROM ${SCHEMA_TABLE} WHERE name = ?`, [name])
+    return rows[0] === undefined ? undefined : Number(rows[0].version)
+  } catch (thrown) {
+    if (isMissingTable(thrown)) return undefined
+    throw thrown
+  }
+}
+
+/** Whether a statement failed because a table is not there. */
+export function isMissingTable(thrown: unknown): boolean {
+  const text = String((thrown as Error | undefined)?.message)
+  const cause = (thrown as Error | undefined)?.cause
+  return /no such table|does not exist|doesn't exist/i.test(text) || (cause instanceof Error && isMissingTable(cause))
+}
