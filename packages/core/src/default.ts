@@ -6,12 +6,12 @@ import { CorebusError } from './errors.ts'
 import type { HandlerFunction, HandlerSpec } from './handlers/handler.ts'
 import type { FunctionOptions, MessageFunction, MessageHandlerOptions } from './handlers/specs.ts'
 import { eventSpec, messageSpec } from './handlers/specs.ts'
-import { createInstance, type DbOf, type Messaging, type OnOptions, type Types } from './messaging.ts'
+import { createInstance, type DbOf, type Messaging, type OnOptions, ownerOf, type Types } from './messaging.ts'
 import { util } from './process/built-in.ts'
 import { callSite } from './process/call-site.ts'
 import { registry } from './process/registry.ts'
 import type { Middleware } from './publish/middleware.ts'
-import type { EventOptions, Publishing } from './scope/publishing.ts'
+import type { CancelOptions, EventOptions, Owner, PublishEventOptions, Publishing } from './scope/publishing.ts'
 import { currentScope } from './scope/scope.ts'
 import type { EventType } from './wire/event-type.ts'
 
@@ -90,18 +90,30 @@ export const handle: Unknown['handle'] = (
 }
 
 /** Who publishes what is published here: inside of a handler, a request or a session the instance that runs it, outside of any the default one. */
-const publishing = (): Publishing => currentScope()?.owner ?? defaultMessaging()
+const publishing = (): Pick<Owner, 'session'> & Publishing => currentScope()?.owner ?? (defaultMessaging() as Messaging<{ db: unknown }>)
 
 export const emit: Publishing['emit'] = (type: EventType | string, data: unknown, options?: EventOptions): void =>
   publishing().emit(type as string, data, options)
 
-// Bound late: importing a decorator makes no instance.
-onEventReturned(emit)
+export const publishEvent: Publishing['publishEvent'] = (
+  type: EventType | string,
+  data: unknown,
+  options?: PublishEventOptions,
+): Promise<void> => publishing().publishEvent(type as string, data, options)
 
-export const publishEvent: Publishing['publishEvent'] = (type: EventType | string, data: unknown, options?: EventOptions): Promise<void> =>
-  publishing().publishEvent(type as string, data, options)
+/** Takes a delayed event back, as `messaging.cancel` of the instance that runs the code does. */
+export const cancel: Publishing['cancel'] = (id: string, options?: CancelOptions): Promise<boolean> => publishing().cancel(id, options)
+
+/** `messaging.session` of the instance that runs the code, outside of any handler or request of the default one. */
+export const session: Unknown['session'] = (work) => publishing().session(work)
 
 export const getProducer: Publishing['getProducer'] = () => publishing().getProducer()
+
+// Bound late: importing a decorator makes no instance.
+onEventReturned((...returned) => {
+  const owner = currentScope()?.owner ?? ownerOf(defaultMessaging())
+  owner.emitReturned(...returned)
+})
 
 export function use(middleware: Middleware): void {
   defaultMessaging().use(middleware)

@@ -14,7 +14,20 @@ export { type ConsumerOptions, consumer, onEvent } from './decorators/consumer.t
 export { type EventDecoratorOptions, event, type ResultDecorator } from './decorators/event.ts'
 export { type HandlerDecorator, messageHandler } from './decorators/message-handler.ts'
 export { type Decorated, type MethodRecord, methodsOf, recordMethod } from './decorators/record.ts'
-export { close, configureMessaging, defaultMessaging, emit, getProducer, handle, on, publishEvent, start, use } from './default.ts'
+export {
+  cancel,
+  close,
+  configureMessaging,
+  defaultMessaging,
+  emit,
+  getProducer,
+  handle,
+  on,
+  publishEvent,
+  session,
+  start,
+  use,
+} from './default.ts'
 export type {
   Admin,
   Capabilities,
@@ -45,9 +58,10 @@ export type {
   Topology,
 } from './driver.ts'
 export { CorebusError, PublishError, type PublishFailure, Reject, RetryLater, SettleError } from './errors.ts'
-export type { Decode, HandlerContext } from './handlers/handler.ts'
+export type { Decode, HandlerContext, InboxKey } from './handlers/handler.ts'
 export type { FunctionOptions, MessageFunction, MessageHandlerOptions, OnEventOptions } from './handlers/specs.ts'
-export { createMessaging, type Messaging, type OnOptions, type Types } from './messaging.ts'
+export type { CompanionsHealth } from './instance/companions.ts'
+export { createMessaging, type Messaging, type OnOptions, type RouteToCheck, type Types } from './messaging.ts'
 export {
   CHANNEL,
   type DeliverRecord,
@@ -63,7 +77,7 @@ export { type ReplayOptions, replayDeadLetters } from './operations/replay.ts'
 export type { Class } from './process/registry.ts'
 export type { HandleMiddleware, HandlerCall, Middleware, PublishMiddleware } from './publish/middleware.ts'
 export type { Attached, Companion, CompanionHealth, Host, Inbox, Outbox, OutboxMessage } from './scope/companion.ts'
-export type { EventOptions, Producer, Publishing, SendOptions } from './scope/publishing.ts'
+export type { CancelOptions, EventOptions, Producer, PublishEventOptions, Publishing, SendOptions } from './scope/publishing.ts'
 export type { RequestOptions, RequestScope } from './scope/request.ts'
 export type { Session, SessionMode, Sessions } from './scope/session.ts'
 export { type CodecOptions, codec } from './wire/codec.ts'

@@ -12,6 +12,7 @@ import type { HandlerContext } from './handlers/handler.ts'
 import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
 import { closeParts } from './instance/close.ts'
+import { type CompanionsHealth, checkWanted } from './instance/companions.ts'
 import { partsOf } from './instance/parts.ts'
 import { type Registered, Registrations } from './instance/registrations.ts'
 import type { Counters } from './observe/observer.ts'
@@ -19,9 +20,9 @@ import { checkOptions } from './options/check.ts'
 import { inFrameAsLoaded } from './process/frame.ts'
 import { registry } from './process/registry.ts'
 import { MIDDLEWARE, type Middleware } from './publish/middleware.ts'
-import type { Publishing } from './scope/publishing.ts'
+import type { Owner, Publishing } from './scope/publishing.ts'
 import type { RequestOptions, RequestScope } from './scope/request.ts'
-import { checkSessionMode, type SessionMode } from './scope/session.ts'
+import { checkSessionMode, checkWrites, type SessionMode } from './scope/session.ts'
 import type { Event, EventType } from './wire/event-type.ts'
 import type { Schema } from './wire/schema.ts'
 
@@ -56,15 +57,38 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   start(options?: StartOptions): Promise<void>
   /** Drains: running handlers finish within `shutdownMs`, pending publishes are confirmed, the broker is disconnected. Safe to call twice. */
   close(): Promise<void>
-  health(): Health
+  /** What is wrong, in words, and how the groups and the companions (outbox, inbox, schedules) do. */
+  health(): Health & CompanionsHealth
   /** Checks what can be checked without a broker: `@event` methods without a topic, and routes whose session cannot be had. `mount` calls it. */
-  check(routes?: readonly { readonly where: string; readonly session?: SessionMode | undefined }[]): void
+  check(routes?: readonly RouteToCheck[]): void
+  /**
+   * Begins what works beside handlers and requests, such as the relay of an outbox. `start`, `mount` of `@corebus/hono`, the first request and the
+   * first `session` do it; a server that is mounted otherwise calls it once it runs. Safe to call twice.
+   */
+  begin(): void
+  /**
+   * Runs `work` in a session: committed when it resolves, rolled back when it rejects. What is emitted in it leaves after the commit; with an outbox
+   * it is written before the commit, in the same transaction. Inside of a session of this instance that is open it joins that one: the same `db`, one
+   * commit, and when `work` fails nothing of either is committed. With `session: 'manual'` it opens the part. A session that runs its work again after
+   * a conflict in the database runs `work` again.
+   * @throws CorebusError NO_SESSION where none is configured, SESSION_READS inside of one that only reads, SESSION_BROKEN when an error of a block
+   * that had joined was swallowed
+   */
+  session<R>(work: (db: DbOf<T>) => Promise<R>): Promise<R>
   /** The connected driver: for admin tools and tests. */
   driver(): Promise<Driver>
   /** For web frameworks: the scope and session of one request. */
   openRequest(options?: RequestOptions): RequestScope<DbOf<T>>
   /** The one instance of a class in this process: made by the `resolve` option, else by `new`. @throws CorebusError RESOLVE */
   resolve<C extends object>(type: new (...args: never[]) => C): C | Promise<C>
+}
+
+/** A route, as web frameworks have it checked. */
+export interface RouteToCheck {
+  readonly where: string
+  readonly session?: SessionMode | undefined
+  /** What it returns is published by `@event(..., { outbox: true })`, so its request must write in a session. */
+  readonly writesOutbox?: boolean
 }
 
 /**
@@ -84,7 +108,20 @@ export function createMessaging<T extends Types = Types, Db = DbOf<T>>(
 
 export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T>>, registered: Registered): Messaging<T> {
   const parts = partsOf(options as MessagingOptions)
-  const { config, logger, observer, connection, consumers, owner, publishMiddleware, handleMiddleware, requests, session, resolve } = parts
+  const {
+    config,
+    logger,
+    observer,
+    connection,
+    consumers,
+    owner,
+    publishMiddleware,
+    handleMiddleware,
+    requests,
+    session,
+    resolve,
+    companions,
+  } = parts
   const registrations = new Registrations(registered, options.handlers ?? [], logger)
   let closing: Promise<void> | undefined
 
@@ -96,7 +133,11 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
       registrations.add(eventSpec(type, onOptions, handler), consumers.started),
     handle: (handleOptions: MessageHandlerOptions<unknown> & FunctionOptions, handler: MessageFunction<never, never>) =>
       registrations.add(messageSpec(handleOptions, handler as never), consumers.started),
-    ...owner,
+    emit: owner.emit,
+    publishEvent: owner.publishEvent,
+    cancel: owner.cancel,
+    getProducer: owner.getProducer,
+    session: owner.session as Messaging<T>['session'],
     use: (middleware) => {
       checkOptions('use', middleware, MIDDLEWARE)
       const { publish, handle } = middleware
@@ -108,7 +149,8 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
       checkOptions('start', startOptions, START)
       registrations.endWaiting()
       if (registered.ownsEvents) messaging.check()
-      const specs = registrations.all()
+      if (registered.ownsEvents) checkWanted(options as MessagingOptions)
+      const specs = registrations.all({ mayBeNone: options.schedules !== undefined })
       await held(() => inFrameAsLoaded(() => consumers.start(specs, startOptions)))
     },
     close: () => {
@@ -116,16 +158,32 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
       closing ??= held(() => inFrameAsLoaded(() => closeParts(parts)))
       return closing
     },
-    health: () => consumers.health(),
+    health: () => withCompanions(consumers.health(), companions.health()),
     check: (routes = []) => {
-      checkEvents(config, eventRecords)
-      for (const { where, session: mode } of routes) checkSessionMode(where, mode, { session, outbox: options.outbox })
+      checkEvents({ ...config, hasOutbox: options.outbox !== undefined }, eventRecords)
+      for (const { where, session: mode, writesOutbox } of routes) {
+        checkSessionMode(where, mode, { session })
+        if (writesOutbox) checkWrites(where, mode, session)
+      }
     },
+    begin: () => companions.begin(),
     driver: () => connection.driver(),
     openRequest: (requestOptions) => requests.openRequest(requestOptions) as RequestScope<DbOf<T>>,
     resolve,
   }
-  return messaging
+  return Object.defineProperty(messaging, OWNER, { value: owner })
+}
+
+/** Of any copy of the SDK: the default instance may have been made by another one. */
+const OWNER = Symbol.for('corebus.owner')
+
+/** The instance as its scopes know it. */
+export const ownerOf = (messaging: object): Owner => (messaging as { readonly [OWNER]: Owner })[OWNER]
+
+/** An outbox that cannot do its work makes the instance not ready. */
+function withCompanions(health: Health, companions: CompanionsHealth): Health & CompanionsHealth {
+  const troubles = Object.entries(companions).flatMap(([name, { trouble }]) => (trouble === undefined ? [] : [`${name}: ${trouble}`]))
+  return { ...health, ready: health.ready && troubles.length === 0, reasons: [...health.reasons, ...troubles], ...companions }
 }
 
 function settingsOf({ url: _, auth: __, tls: ___, client: ____, ...settings }: Config): Messaging['settings'] {

@@ -1,16 +1,16 @@
-import { CorebusError, defaultMessaging, type Messaging } from '@corebus/core'
+import { CorebusError, defaultMessaging, type EventDecoratorOptions, type Messaging, methodsOf, type RouteToCheck } from '@corebus/core'
 import { callable, checkOptions, having, type Option } from '@corebus/core/internal'
 import type { Context, Env, Hono, Schema } from 'hono'
 import type { ActionContext } from './action.ts'
 import { inputOf } from './input.ts'
 import { requestIdOf } from './request-id.ts'
-import { inRequestScope, modeFor, type Opened, openIn, type RequestMessaging, refuseOther } from './request-scope.ts'
+import { inRequestScope, modeFor, modeOf, type Opened, openIn, type RequestMessaging, refuseOther } from './request-scope.ts'
 import { claim, type Route, routesOf } from './routes.ts'
 import type { ViewSet, ViewSetClass } from './view-set.ts'
 
 export interface MountOptions {
   /** Where `@event` publishes and what opens the session. Default: the default instance. */
-  readonly messaging?: RequestMessaging & Pick<Messaging, 'resolve' | 'check' | 'logger'>
+  readonly messaging?: RequestMessaging & Pick<Messaging, 'resolve' | 'check' | 'begin' | 'logger'>
   /** Makes the instance. Default: the instance's `resolve`, else `new`. */
   readonly resolve?: <T extends object>(type: new (...args: never[]) => T) => T | Promise<T>
 }
@@ -18,7 +18,7 @@ export interface MountOptions {
 export const MOUNT: Readonly<Record<keyof MountOptions, Option>> = {
   messaging: {
     default: 'the default instance',
-    must: having('openRequest', 'resolve', 'check'),
+    must: having('openRequest', 'resolve', 'check', 'begin'),
     text: 'where `@event` publishes, and what opens the session',
   },
   resolve: { default: "the instance's", must: callable, text: 'makes the ViewSet' },
@@ -33,7 +33,7 @@ const mounted = new WeakMap<object, Map<string, string>>()
  * Adds the actions of a ViewSet as routes below `prefix`. Each request gets its scope and session here, once its body and query have been
  * checked, unless `requestScope` is in use for it already.
  * @throws CorebusError ACTIONS, OPTION, ROUTE_TAKEN for what is wrong with its actions; RESOLVE for a constructor with arguments and no
- * `resolve`; TOPIC_MISSING for an `@event` method without a topic
+ * `resolve`; TOPIC_MISSING for an `@event` method without a topic; SESSION_MODE for one with `outbox: true` whose route has no session that writes
  */
 export function mount<E extends Env, S extends Schema, P extends string>(
   app: Hono<E, S, P>,
@@ -45,12 +45,23 @@ export function mount<E extends Env, S extends Schema, P extends string>(
   const { messaging = defaultMessaging() } = options
   const { resolve = messaging.resolve } = options
   const routes = routesOf(type, prefix)
-  messaging.check(routes.map(({ where, options: { session } }) => ({ where: `@action ${where}`, session })))
+  messaging.check(routes.map((route) => toCheck(type, route)))
   const instance = instanceOf(type, routes, resolve, messaging)
   const taken = new Map(mounted.get(app))
   for (const route of routes) claim(taken, route)
   mounted.set(app, taken)
+  messaging.begin()
   for (const route of routes) app.on(route.method, [route.path], (c) => serve(c, route, instance, messaging))
+}
+
+/** What its `@event` says of the outbox is checked with what its request opens. */
+function toCheck(type: ViewSetClass, { where, action, method, options: { session } }: Route): RouteToCheck {
+  const writesOutbox = methodsOf(type, 'event').some(
+    ({ method: of, options }) => of === action && (options as EventDecoratorOptions | null)?.outbox === true,
+  )
+  // Without one that was given, a GET only asks for a reading session, and may get one that writes.
+  const mode = session ?? (writesOutbox ? modeOf(method) : undefined)
+  return { where: `@action ${where}`, session: mode, writesOutbox }
 }
 
 async function serve(c: Context, route: Route, making: ViewSet | Promise<ViewSet>, messaging: RequestMessaging): Promise<Response> {

@@ -63,9 +63,9 @@ export function requestScope<Db = unknown>(
 }
 
 /** What only reads gets the reading session, where there is one. */
-export function modeFor({ req: { method } }: Context): SessionMode {
-  return method === 'GET' || method === 'HEAD' ? 'read' : true
-}
+export const modeFor = ({ req: { method } }: Context): SessionMode => modeOf(method)
+
+export const modeOf = (method: string): SessionMode => (method === 'GET' || method === 'HEAD' ? 'read' : true)
 
 /**
  * A `requestScope` further out has decided already how the request stands in a session.

@@ -104,13 +104,12 @@ describe('options', () => {
     throw new TypeError('nobody')
   }
 
-  test('session, outbox and inbox are accepted together', () => {
-    expect(read({ session, outbox, inbox }).broker).toBe('sqlite')
+  test('session, outbox and inbox are accepted together, each of them alone, and an outbox that is written with { tx } only', () => {
+    for (const options of [{ session, outbox, inbox }, { session, inbox }, { outbox }]) expect(read(options).broker).toBe('sqlite')
   })
 
   test.each<[string, Record<string, unknown>, string]>([
-    ['an inbox alone', { session, inbox }, 'inbox needs an outbox'],
-    ['an outbox without a session', { outbox }, 'outbox needs a session'],
+    ['an inbox without a session', { inbox }, 'inbox needs a session'],
     ['an outbox that is none', { session, outbox: {} }, 'outbox must be an object with write, not an object'],
     ['concurrency 0', { concurrency: 0 }, 'concurrency must be a whole number from 1 to 10000, not 0'],
     ['concurrency above its range', { concurrency: 10_001 }, 'concurrency must be'],
@@ -184,9 +183,9 @@ describe('options', () => {
       { concurrency: 0, concurency: 5, inbox, publish: { timeoutMs: 'x' } },
       { LOG_LEVEL: 'loud', MESSAGING_BROKER: 'nope', MESSAGING_BROKR: 'kafka' },
     )
-    expect(lines).toHaveLength(8)
+    expect(lines).toHaveLength(7)
     expect(lines.join('\n')).toMatch(
-      /concurrency.*publish\.timeoutMs.*concurency.*outbox.*session.*MESSAGING_BROKER.*LOG_LEVEL.*MESSAGING_BROKR/s,
+      /concurrency.*publish\.timeoutMs.*concurency.*inbox needs a session.*MESSAGING_BROKER.*LOG_LEVEL.*MESSAGING_BROKR/s,
     )
   })
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Clock, Driver, DriverOptions } from '../driver.ts'
 import type { OnDeadLetter } from '../observe/dead-letter-calls.ts'
 import { callable, having, isObject, isText, must, type Option, objectOf, objectOr, oneOf, secretly, text } from '../options/option.ts'
-import type { Inbox, Outbox } from '../scope/companion.ts'
+import type { Companion, Inbox, Outbox } from '../scope/companion.ts'
 import { isSession, type Session, type Sessions } from '../scope/session.ts'
 import { ENVELOPE } from '../wire/event-type.ts'
 import type { Envelope } from '../wire/foreign-envelope.ts'
@@ -55,6 +55,8 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits, En
   readonly session?: Session<Db> | Sessions<Db>
   readonly outbox?: Outbox<Db>
   readonly inbox?: Inbox<Db>
+  /** Runs what was registered to run by the clock, such as `sqlSchedules()`. */
+  readonly schedules?: Companion
   readonly publish?: PublishOptions
   /**
    * 'create' (default) adds what is missing; 'check' changes nothing and fails when something is missing. With an object, `mode` says which;
@@ -169,9 +171,18 @@ export const MESSAGING: Readonly<Record<keyof MessagingOptions, Option>> = {
   outbox: {
     default: 'none',
     must: having('write'),
-    text: 'see [delivery guarantees](../explanation/delivery-guarantees.md). Needs a session. This version ships no implementation',
+    text: 'writes events in the transaction of the session: `sqlOutbox()` of `@corebus/sql`. See [delivery guarantees](../explanation/delivery-guarantees.md#events-and-rows-in-one-transaction)',
   },
-  inbox: { default: 'none', must: having('firstTime'), text: 'the same. Needs a session and an outbox' },
+  inbox: {
+    default: 'none',
+    must: having('firstTime'),
+    text: 'marks each message in the transaction of its handler, so that its effect happens once: `sqlInbox()`. Needs a session. See [delivery guarantees](../explanation/delivery-guarantees.md#an-effect-that-happens-once)',
+  },
+  schedules: {
+    default: 'none',
+    must: having('attach'),
+    text: 'runs what was registered with `schedule`: `sqlSchedules()`. Without it a schedule is an error at start (`COMPANION`)',
+  },
   ...ENVELOPE,
   ...LIMITS,
   ...RETRY,

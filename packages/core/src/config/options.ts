@@ -14,19 +14,14 @@ export function appMistakes(options: MessagingOptions): Checked {
     : { mistakes, wrong }
 }
 
-function contradictions({ session, outbox, inbox, ...options }: MessagingOptions, wrong: ReadonlySet<string>): readonly string[] {
+function contradictions({ session, inbox, ...options }: MessagingOptions, wrong: ReadonlySet<string>): readonly string[] {
   const mistakes: string[] = []
   if (options.driver)
     for (const name of ['broker', 'bootstrapServers', 'durability'] as const)
       if (options[name] !== undefined) mistakes.push(`${name} does nothing with a driver of your own: leave it out`)
   if (options.logger && options.logLevel !== undefined)
     mistakes.push('logLevel does nothing with a logger of your own, which has its level: leave it out')
-  if (inbox && !outbox)
-    mistakes.push(
-      'inbox needs an outbox: a crash after the commit would lose what the handler recorded, because its message is not handled again',
-    )
-  if ((outbox || inbox) && !session)
-    mistakes.push(`${outbox ? 'outbox' : 'inbox'} needs a session, in whose transaction it writes: give session`)
+  if (inbox && !session) mistakes.push('inbox needs a session, in whose transaction it writes: give session')
   const { maxRetries, retryDelayMs, backoff, retryIf } = options
   if (['maxRetries', 'retryDelayMs', 'backoff', 'retryIf'].some((name) => wrong.has(name))) return mistakes
   try {

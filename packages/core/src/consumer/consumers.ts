@@ -10,6 +10,7 @@ export class Consumers {
   #groups: Groups | undefined
   #starting: Promise<void> | undefined
   #opened = false
+  #longestRetryMs = 0
   readonly #closing = Promise.withResolvers<never>()
 
   constructor(options: GroupsOptions) {
@@ -34,10 +35,11 @@ export class Consumers {
   }
 
   async #start(specs: readonly HandlerSpec[], startOptions: StartOptions): Promise<void> {
-    const { connection, logger, options } = this.#with
+    const { connection, logger, options, companions } = this.#with
     // What handles messages is loaded by who handles some, while the connection is made.
     const [driver, { Groups }] = await this.#unlessClosed(Promise.all([connection.driver(), import('./groups.ts')]))
     const groups = new Groups(specs, driver, startOptions, this.#with)
+    this.#longestRetryMs = groups.longestRetryMs
     await groups.bind()
     this.#opened = true
     if (!driver.members)
@@ -45,6 +47,9 @@ export class Consumers {
         `members of a group do not know each other: driver ${driver.name} has no members. What only another version handles is skipped`,
       )
     await options.onStart?.()
+    // After onStart, which may make the tables.
+    await this.#unlessClosed(companions.check())
+    companions.begin()
     const news = await this.#unlessClosed(groups.news())
     await this.#unlessClosed(connection.ensure(groups.topology()))
     // Counted before the first is handled.
@@ -57,6 +62,11 @@ export class Consumers {
   /** A close does not wait for a broker that is away. */
   #unlessClosed<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#closing.promise])
+  }
+
+  /** The retries of all groups that are registered, as far as the start has planned them; 0 before it. */
+  longestRetryMs(): number {
+    return this.#longestRetryMs
   }
 
   health(): Health {
@@ -72,7 +82,7 @@ export class Consumers {
     ]
     const notReady = [
       ...(connection === 'connected' ? [] : [`broker ${connection}`]),
-      ...(this.started && groups.length === 0 ? ['starting'] : []),
+      ...(this.started && !this.#groups ? ['starting'] : []),
       ...groups.filter(({ state }) => state !== 'consuming' && state !== 'dead').map(({ group, state }) => `group ${group} is ${state}`),
       ...groups.flatMap(({ group, unstorable }) => unstorable.map((what) => `group ${group} cannot settle ${what}`)),
       ...groups

@@ -1,24 +1,22 @@
 import type { Logger } from 'pino'
 import type { Delivery, Driver, Message, Properties, Raw } from '../driver.ts'
 import type { HandlerContext, HandlerSpec } from '../handlers/handler.ts'
+import type { Guard } from '../scope/forbidden.ts'
 import { Part } from '../scope/part.ts'
-import type { EventOptions, Producer, Publishing } from '../scope/publishing.ts'
-import { publishConfirmed, runInScope, type Scope } from '../scope/scope.ts'
+import type { EventOptions, Owner, Producer, PublishEventOptions, Publishing } from '../scope/publishing.ts'
+import { type Outlet, publishConfirmed, runInScope, type Scope } from '../scope/scope.ts'
 import { opensIn, type Session, type Sessions } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { HEADER } from '../wire/headers.ts'
-import { forbid } from './forbidden.ts'
 import { ownBytes, rawOf } from './received.ts'
 
 /** The runtime's view of one delivery, from being handed out until it is settled. */
-export interface Call {
+export interface Call extends Guard {
   readonly delivery: Delivery
   readonly message: Message
   readonly attempt: number
   readonly signal: AbortSignal
   readonly aborted: boolean
-  /** Why its work must not be committed, once there is a reason. */
-  forbidden(): 'timed out' | 'lost' | undefined
   /** How long its handler kept the event loop from turning, where that was longer than it may take; else 0. */
   readonly blockedMs: number
 }
@@ -28,11 +26,22 @@ export interface Opened {
   readonly db: unknown
 }
 
+/** What there is to a message beside what the group knows. */
+export interface Handled {
+  readonly opened: Opened | undefined
+  readonly event: string | undefined
+  readonly spec: HandlerSpec
+  readonly id: string
+  /** Asks the inbox in the part that the handler opens. */
+  readonly askInbox?: ((db: unknown) => Promise<void>) | undefined
+}
+
 export interface ContextOptions {
   readonly group: string
   readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly logger: Logger
-  readonly owner: Publishing
+  readonly owner: Owner
+  readonly outlet: Outlet
   /** The driver is asked for what only the broker has of a message. */
   readonly driver?: Pick<Driver, 'raw'> | undefined
 }
@@ -49,7 +58,9 @@ export class Context implements HandlerContext {
   readonly #event: string | undefined
   readonly #parent: Logger
   readonly #scope: Scope
-  readonly #owner: Publishing
+  readonly #owner: Owner
+  readonly #outlet: Outlet
+  readonly #askInbox: ((db: unknown) => Promise<void>) | undefined
   readonly #opened: Opened | undefined
   readonly #spec: HandlerSpec
   readonly #session: ContextOptions['session']
@@ -61,8 +72,8 @@ export class Context implements HandlerContext {
   constructor(
     call: Call,
     scope: Scope,
-    { group, logger, owner, session, driver }: ContextOptions,
-    { opened, event, spec, id }: { opened: Opened | undefined; event: string | undefined; spec: HandlerSpec; id: string },
+    { group, logger, owner, outlet, session, driver }: ContextOptions,
+    { opened, event, spec, id, askInbox }: Handled,
   ) {
     const { topic, key, headers } = call.message
     this.attempt = call.attempt
@@ -76,6 +87,8 @@ export class Context implements HandlerContext {
     this.#parent = logger
     this.#scope = scope
     this.#owner = owner
+    this.#outlet = outlet
+    this.#askInbox = askInbox
     this.#opened = opened
     this.#spec = spec
     this.#session = session
@@ -104,7 +117,7 @@ export class Context implements HandlerContext {
     return this.#opened ? this.#opened.db : this.#partOf().db
   }
 
-  /** What the part records leaves with its commit, confirmed: it has happened, also when the handler fails after it. */
+  /** What the part records is written into the outbox, or leaves with its commit, confirmed: it has happened, also when the handler fails after it. */
   get session(): HandlerContext['session'] {
     const part = this.#partOf()
     return (work) => runInScope(this.#scope, () => part.run(work, publishConfirmed))
@@ -112,8 +125,8 @@ export class Context implements HandlerContext {
 
   #partOf(): Part {
     const { where, session: mode = true } = this.#spec
-    const call = this.#call
-    this.#part ??= new Part({ scope: this.#scope, where, mode, opens: opensIn(mode, this.#session), forbid: () => forbid(call) })
+    const [askInbox, opens] = [this.#askInbox, opensIn(mode, this.#session)]
+    this.#part ??= new Part({ scope: this.#scope, where, mode, opens, outlet: this.#outlet, ...(askInbox && { askInbox }) })
     return this.#part
   }
 
@@ -124,7 +137,7 @@ export class Context implements HandlerContext {
 
   get publishEvent(): Publishing['publishEvent'] {
     const [scope, { publishEvent }] = [this.#scope, this.#owner]
-    return (type: EventType | string, data: unknown, options?: EventOptions) =>
+    return (type: EventType | string, data: unknown, options?: PublishEventOptions) =>
       runInScope(scope, publishEvent, type as string, data, options)
   }
 

@@ -8,12 +8,23 @@ import { Reject, RetryLater } from '../errors.ts'
 import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import { planGroups, type TopicPlan } from '../handlers/plan.ts'
 import { eventSpec, messageSpec } from '../handlers/specs.ts'
-import type { Inbox } from '../scope/companion.ts'
-import { currentScope, nextIdIn, type Outlet, record, type Scope } from '../scope/scope.ts'
+import type { Inbox, Outbox } from '../scope/companion.ts'
+import type { Owner } from '../scope/publishing.ts'
+import { currentScope, nextIdIn, type Open, type Outlet, record, type Scope } from '../scope/scope.ts'
 import { defineEvent } from '../wire/event-type.ts'
 import { derivedId } from '../wire/id.ts'
 import type { Call } from './context.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+
+const unasked = (): never => expect.fail('not asked for')
+const NOBODY: Owner = {
+  emit: unasked,
+  emitReturned: unasked,
+  publishEvent: unasked,
+  cancel: unasked,
+  session: unasked,
+  getProducer: unasked,
+}
 
 const Created = defineEvent(
   'user.created',
@@ -91,21 +102,25 @@ function dispatched(
       bound,
       session: undefined,
       inbox: undefined,
-      outbox: undefined,
       middleware: [],
       logger: pino({ level: 'silent' }),
-      owner: { emit: () => undefined, publishEvent: async () => undefined, getProducer: () => expect.fail('not asked for') },
+      owner: NOBODY,
       outlet: outlet().outlet,
       ...options,
     },
   )
 }
 
-function outlet(log: string[] = []): { outlet: Outlet; log: string[] } {
+function outlet(log: string[] = [], outbox?: Outbox): { outlet: Outlet; log: string[] } {
   return {
     log,
     outlet: {
-      hasOutbox: false,
+      outbox,
+      write: async (db, recorded) =>
+        outbox?.write(
+          db,
+          recorded.map(({ message }) => ({ message })),
+        ),
       publish: async (recorded) => void log.push(...recorded.map(({ message: { id } }) => `published ${id}`)),
       publishInBackground: async (recorded) => void log.push(...recorded.map(({ message: { id } }) => `in background ${id}`)),
     },
@@ -384,7 +399,7 @@ describe('what is waited for', () => {
   test('an inbox of plain JavaScript that answers at once is as good as one that has to be waited for', async () => {
     const inbox = { firstTime: () => false } as unknown as Inbox
     const spec = messageSpec({ topic: 't' }, () => Promise.reject(new Error('handled twice')))
-    expect((await run(message(json(1)), [spec], { inbox })).verdict).toEqual({ kind: 'duplicate' })
+    expect((await run(message(json(1)), [spec], { inbox, session: (work) => work(undefined) })).verdict).toEqual({ kind: 'duplicate' })
   })
 })
 
@@ -396,7 +411,10 @@ describe('session, inbox, outbox and scope', () => {
   const id = (n: number) => derivedId('t', 'm1', 'g', n)
 
   test('decode, session, inbox, handler, outbox, commit: in this order', async () => {
-    const { outlet: out, log } = outlet()
+    const log: string[] = []
+    const { outlet: out } = outlet(log, {
+      write: async (db, messages) => void log.push(`outbox ${db} ${messages.map(({ message }) => message.id)}`),
+    })
     const spec = messageSpec({ topic: 't' }, () => {
       log.push('handler')
       record({ message: message(json(1), { id: 'o1' }), outlet: out })
@@ -410,7 +428,6 @@ describe('session, inbox, outbox and scope', () => {
         return result
       },
       inbox: { firstTime: async (db, group, { id: of }) => log.push(`inbox ${db} ${group} ${of}`) > 0 },
-      outbox: { write: async (db, messages) => void log.push(`outbox ${db} ${messages.map(({ message }) => message.id)}`) },
     })
     expect(verdict).toEqual({ kind: 'ok' })
     expect(log).toEqual(['begin', 'inbox tx g m1', 'handler', 'outbox tx o1', 'commit'])
@@ -503,16 +520,16 @@ describe('session, inbox, outbox and scope', () => {
   })
 
   test('the outbox gets what its own instance publishes; what another publishes leaves after the commit', async () => {
-    const [ours, others] = [outlet(), outlet()]
     const written: string[] = []
+    const [ours, others] = [
+      outlet([], { write: async (_, messages) => void written.push(...messages.map(({ message }) => message.id)) }),
+      outlet(),
+    ]
     const spec = messageSpec({ topic: 't' }, () => {
       record({ message: message(json(1), { id: 'ours' }), outlet: ours.outlet })
       record({ message: message(json(1), { id: 'others' }), outlet: others.outlet })
     })
-    const outbox: DispatchOptions['outbox'] = {
-      write: async (_, messages) => void written.push(...messages.map(({ message }) => message.id)),
-    }
-    await run(message(json(1)), [spec], { outlet: ours.outlet, session: (work) => work(undefined as never), outbox })
+    await run(message(json(1)), [spec], { outlet: ours.outlet, session: (work) => work(undefined as never) })
     expect([written, ours.log, others.log]).toEqual([['ours'], [], ['published others']])
   })
 
@@ -546,14 +563,14 @@ describe('session, inbox, outbox and scope', () => {
   })
 
   test('code that outlives its handler has no session any more', async () => {
-    let session: (() => string | undefined) | undefined
+    let open: (() => Open | undefined) | undefined
     const spec = messageSpec({ topic: 't' }, () => {
       const scope = currentScope()
-      session = () => scope?.session
-      expect(session()).toBe('write')
+      open = () => scope?.open
+      expect(open()).toMatchObject({ db: undefined, reads: false })
     })
     expect((await run(message(json(1)), [spec], { session: (work) => work(undefined as never) })).verdict).toEqual({ kind: 'ok' })
-    expect(session?.()).toBe('none')
+    expect(open?.()).toBeUndefined()
   })
 })
 

@@ -1,21 +1,21 @@
 import type { Logger } from 'pino'
 import type { Driver, Message } from '../driver.ts'
-import { CorebusError } from '../errors.ts'
+import { asError, CorebusError } from '../errors.ts'
 import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import type { HandlerPlan, TopicPlan } from '../handlers/plan.ts'
 import { isThenable } from '../process/thenable.ts'
 import type { HandleMiddleware, HandlerCall } from '../publish/middleware.ts'
-import type { Inbox, Outbox } from '../scope/companion.ts'
+import type { Inbox } from '../scope/companion.ts'
+import { Forbidden, forbid } from '../scope/forbidden.ts'
 import { inSession } from '../scope/in-session.ts'
 import { endedBefore } from '../scope/part.ts'
-import type { Publishing } from '../scope/publishing.ts'
+import type { Owner } from '../scope/publishing.ts'
 import { createScope, discard, type Outlet, releaseConfirmed, runInScope, type Scope, writeRecorded } from '../scope/scope.ts'
 import { type Opens, opensIn, type Session, type Sessions } from '../scope/session.ts'
 import { HEADER } from '../wire/headers.ts'
 import { carried } from '../wire/id.ts'
 import { type Call, Context, type Opened } from './context.ts'
 import { find } from './find.ts'
-import { Forbidden, forbid } from './forbidden.ts'
 import type { Found, Now } from './found.ts'
 import type { Members } from './members.ts'
 import type { Verdict } from './outcome.ts'
@@ -26,11 +26,10 @@ export interface DispatchOptions {
   readonly bound: ReadonlyMap<HandlerSpec, HandlerFunction>
   readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly inbox: Inbox | undefined
-  readonly outbox: Outbox | undefined
   readonly middleware: readonly HandleMiddleware[]
   readonly logger: Logger
   /** The instance: what is published inside of a handler is published there, and the outbox takes what is its own. */
-  readonly owner: Publishing
+  readonly owner: Owner
   readonly outlet: Outlet
   /** The others of the group, where they can be known. */
   readonly members?: Pick<Members, 'handles'> | undefined
@@ -85,7 +84,7 @@ function dispatchFound(found: Found, call: Call, topic: TopicPlan, options: Disp
   const mode = found.plan.spec.session ?? true
   const opens = mode === 'manual' ? undefined : opensIn(mode, options.session)
   const message = found.id === undefined ? call.message : { ...call.message, id: found.id }
-  const handling: Handling = { call, message, found, scope: scopeOf(message, options), opens, options }
+  const handling: Handling = { call, message, found, scope: scopeOf(call, message, options), opens, options }
   try {
     const verdict = runInScope(handling.scope, openSession, handling)
     const dispatched = isPromise(verdict) ? verdict.then((one) => release(handling, one)) : release(handling, verdict)
@@ -102,14 +101,51 @@ function openSession(handling: Handling): Now<Verdict> {
 
 /** Inside of the session, so that the mark and what the handler does are committed together. */
 function askInbox(handling: Handling, opened: Opened | undefined): Now<Verdict> {
-  const { message, options } = handling
-  const { inbox, group } = options
-  if (!inbox) return handle(handling, opened)
-  if (message.id === '') {
+  const { inbox } = handling.options
+  if (!inbox || !opened) return handle(handling, opened)
+  const marking = mark(handling, inbox, opened.db)
+  return marking ? marking.then((first) => (first ? handle(handling, opened) : DUPLICATE)) : handle(handling, opened)
+}
+
+/** Undefined where the inbox is not asked. Resolves with whether the message is handled for the first time. */
+function mark({ message, found, scope, options }: Handling, inbox: Inbox, db: unknown): Promise<boolean> | undefined {
+  const { spec } = found.plan
+  if (spec.inbox === false) return undefined
+  const id = spec.inboxKey ? inboxKeyOf(spec, found.input, message) : message.id
+  if (id === '') {
     options.onWithoutId?.(message)
-    return handle(handling, opened)
+    return undefined
   }
-  return Promise.resolve(inbox.firstTime(opened?.db, group, message)).then((first) => (first ? handle(handling, opened) : DUPLICATE))
+  return Promise.resolve(inbox.firstTime(db, options.group, { topic: message.topic, id })).then((first) => {
+    scope.marked = first
+    return first
+  })
+}
+
+/** What a part does before its work. */
+async function markInPart(handling: Handling, inbox: Inbox, db: unknown): Promise<void> {
+  const { scope, message, options } = handling
+  scope.duplicate = (await mark(handling, inbox, db)) === false
+  if (scope.duplicate)
+    throw new CorebusError(
+      'DUPLICATE',
+      `${options.group} has handled message ${message.id} of ${message.topic} before, so session(work) does nothing: the message is acknowledged. Let this error through`,
+    )
+}
+
+/** @throws CorebusError INBOX_KEY for what is no key */
+function inboxKeyOf({ where, inboxKey }: HandlerSpec, input: unknown, { topic, key, id, headers }: Message): string {
+  let made: unknown
+  try {
+    made = inboxKey?.(input, { topic, key, id, headers })
+  } catch (cause) {
+    throw new CorebusError('INBOX_KEY', `inboxKey of ${where} failed: ${asError(cause).message}`, { cause })
+  }
+  if (typeof made === 'string' && made !== '') return made
+  throw new CorebusError(
+    'INBOX_KEY',
+    `inboxKey of ${where} must return a string that is not empty, not ${made === '' ? 'an empty one' : typeof made}`,
+  )
 }
 
 function handle(handling: Handling, opened: Opened | undefined): Now<Verdict> {
@@ -117,20 +153,35 @@ function handle(handling: Handling, opened: Opened | undefined): Now<Verdict> {
   const { plan, input } = found
   const handler = options.bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
-  const context = new Context(call, scope, options, { opened, event: found.event, spec: plan.spec, id: message.id })
+  const context = new Context(call, scope, options, {
+    opened,
+    event: found.event,
+    spec: plan.spec,
+    id: message.id,
+    askInbox: options.inbox && askedInPart(handling, options.inbox),
+  })
+  if (plan.spec.session === 'manual') scope.parts = context
   const { middleware } = options
   const result =
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
   // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
-  return isThenable(result) ? Promise.resolve(result).then(() => writeOutbox(handling, opened)) : writeOutbox(handling, opened)
+  return isThenable(result) ? Promise.resolve(result).then(() => writeOutbox(handling)) : writeOutbox(handling)
 }
 
 /** Before the commit. What was lost or has timed out meanwhile, or has not ended, commits nothing. */
-function writeOutbox({ call, scope, options }: Handling, opened: Opened | undefined): Now<Verdict> {
+function writeOutbox({ call, scope, options: { outlet } }: Handling): Now<Verdict> {
   forbid(call)
   if (scope.parting) throw endedBefore('the handler')
-  const { outbox, outlet } = options
-  return outbox && scope.recorded.length > 0 ? writeRecorded(scope, outlet, outbox, opened?.db).then(() => OK) : OK
+  if (scope.duplicate) {
+    scope.recorded.length = 0
+    return DUPLICATE
+  }
+  return outlet.outbox && scope.recorded.length > 0 ? writeRecorded(scope, scope.recorded, outlet).then(() => OK) : OK
+}
+
+/** Undefined for most handlers, so that no function is made for each message. */
+function askedInPart(handling: Handling, inbox: Inbox): ((db: unknown) => Promise<void>) | undefined {
+  return handling.found.plan.spec.session === 'manual' ? (db) => markInPart(handling, inbox, db) : undefined
 }
 
 /** After the commit and before the acknowledgement: a crash in between repeats the handler, which publishes the same ids again. */
@@ -143,7 +194,9 @@ function release({ scope, found: { event, plan, id } }: Handling, verdict: Verdi
 /** Instead of the steps that are left. */
 function failed({ call, scope, opens, found: { event, plan, id } }: Handling, thrown: unknown): Now<Dispatched> {
   discard(scope)
-  const dispatched = { verdict: verdictOf(thrown, call, opens !== undefined), event, plan, id }
+  // A handler whose part was told that its message was handled before cannot fail any more, whatever it makes of that.
+  const verdict = scope.duplicate && call.forbidden() !== 'lost' ? DUPLICATE : verdictOf(thrown, call, opens !== undefined)
+  const dispatched = { verdict, event, plan, id }
   // Its session must not commit beside the retry.
   scope.ended = true
   return scope.parting ? scope.parting.then(() => dispatched) : dispatched
@@ -172,13 +225,14 @@ function passOn(event: string | undefined): Verdict {
   }
 }
 
-function scopeOf(message: Message, { owner, group }: DispatchOptions): Scope {
+function scopeOf(call: Call, message: Message, { owner, group }: DispatchOptions): Scope {
   const { id, headers } = message
   const known = id === '' ? undefined : carried(id)
   const scope = createScope({ correlationId: carried(headers[HEADER.correlation]) ?? known, causationId: known, owner })
   // Without an id of its own nothing can be derived from it: what it publishes gets new ones each time.
   scope.derivesFrom = id === '' ? undefined : message
   scope.group = group
+  scope.guard = call
   return scope
 }
 

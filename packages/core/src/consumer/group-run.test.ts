@@ -11,6 +11,8 @@ import { GroupRun } from './group-run.ts'
 import type { Members } from './members.ts'
 import { Minute } from './minute.ts'
 
+const unasked = (): never => expect.fail('not asked for')
+
 // What brokers do to a group: crashes that are counted, losses, late answers. What the memory broker can do as well is in messaging.test.ts.
 
 type Handler = (message: string, context: HandlerContext) => unknown
@@ -99,11 +101,10 @@ class Bench {
         bound: new Map([[spec, call]]),
         session: undefined,
         inbox: undefined,
-        outbox: undefined,
         middleware: [],
         logger: this.observer.logger,
-        owner: { emit: () => undefined, publishEvent: async () => undefined, getProducer: () => expect.fail('not asked for') },
-        outlet: { hasOutbox: false, publish: async () => undefined, publishInBackground: async () => undefined },
+        owner: { emit: unasked, emitReturned: unasked, publishEvent: unasked, cancel: unasked, session: unasked, getProducer: unasked },
+        outlet: { outbox: undefined, write: unasked, publish: async () => undefined, publishInBackground: async () => undefined },
       },
       onStuck: () => undefined,
     })

@@ -8,12 +8,12 @@ import { sourceWords } from '../config/source-options.ts'
 import type { Driver, Message, Topology } from '../driver.ts'
 import { asOwnPlaces, checkLetterTargets, lettersOfOthers } from '../handlers/dead-letters.ts'
 import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
-import { type GroupPlan, handlersOf, ownTopics, planGroups, topologyOf } from '../handlers/plan.ts'
+import { type GroupPlan, handlersOf, longestRetryMs, ownTopics, planGroups, topologyOf } from '../handlers/plan.ts'
 import { select } from '../handlers/select.ts'
 import { asOwnLogs, checkSources, sourcesFor } from '../handlers/sources.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { HandleMiddleware } from '../publish/middleware.ts'
-import type { Publishing } from '../scope/publishing.ts'
+import type { Owner } from '../scope/publishing.ts'
 import type { Outlet } from '../scope/scope.ts'
 import { drain } from './drain.ts'
 import { GroupRun } from './group-run.ts'
@@ -34,8 +34,10 @@ export interface GroupsOptions {
   readonly options: MessagingOptions
   readonly resolve: Resolve
   readonly handleMiddleware: readonly HandleMiddleware[]
-  readonly owner: Publishing
+  readonly owner: Owner
   readonly outlet: Outlet
+  /** What is checked and begun before the first handler runs. */
+  readonly companions: { check(): Promise<void>; begin(): void }
 }
 
 type Backlogs = Awaited<ReturnType<typeof backlogs>>
@@ -46,6 +48,8 @@ export class Groups {
   readonly #driver: Driver
   readonly #startOptions: StartOptions
   readonly #plans: readonly GroupPlan[]
+  /** Of all groups, also of those that run elsewhere. */
+  readonly longestRetryMs: number
   #bound: ReadonlyMap<HandlerSpec, HandlerFunction> = new Map()
   #runs: readonly GroupRun[] = []
   #stuck: string | undefined
@@ -55,7 +59,10 @@ export class Groups {
     this.#with = options
     this.#driver = driver
     this.#startOptions = startOptions
-    this.#plans = select(this.#plan(specs), startOptions)
+    const plans = this.#plan(specs)
+    this.longestRetryMs = longestRetryMs(plans)
+    // A start without handlers runs what works beside them.
+    this.#plans = specs.length === 0 ? [] : select(plans, startOptions)
     checkSources(this.#plans, driver.name, driver.capabilities)
     checkLetterTargets(this.#plans, driver.name, driver.capabilities)
   }
@@ -114,7 +121,7 @@ export class Groups {
 
   #run(plan: GroupPlan): GroupRun {
     const { clock, observer, config, options, handleMiddleware, handlersLogger, owner, outlet } = this.#with
-    const { session, inbox, outbox } = options
+    const { session, inbox } = options
     const { service, version } = config
     const { members: notes } = this.#driver
     const minute = new Minute()
@@ -135,7 +142,6 @@ export class Groups {
         bound: this.#bound,
         session,
         inbox,
-        outbox,
         middleware: handleMiddleware,
         logger: handlersLogger,
         owner,

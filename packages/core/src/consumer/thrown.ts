@@ -1,6 +1,6 @@
 import { asError, CorebusError, Reject, RetryLater } from '../errors.ts'
+import { Forbidden } from '../scope/forbidden.ts'
 import type { Call } from './context.ts'
-import { Forbidden } from './forbidden.ts'
 import type { Verdict } from './outcome.ts'
 
 /** What an error of a handler means for its message. `inSession`: what the handler did there was rolled back. */

@@ -2,9 +2,10 @@ import { AUTO_START, GROUP, type GroupOptions } from '../config/group-options.ts
 import { RETRY, type RetryOptions } from '../config/retry-options.ts'
 import type { From } from '../config/source-options.ts'
 import { CorebusError } from '../errors.ts'
-import type { HandlerFunction, HandlerSpec, Resolve } from '../handlers/handler.ts'
+import type { HandlerFunction, HandlerSpec, InboxKey, Resolve } from '../handlers/handler.ts'
 import {
   groupOf,
+  INBOX,
   MESSAGE_HANDLER,
   type MessageHandlerOptions,
   messageOn,
@@ -27,6 +28,10 @@ export interface ConsumerOptions extends GroupOptions, RetryOptions {
   readonly autoStart?: boolean
   /** How its handlers stand in a session, unless they say it themselves. Default true. */
   readonly session?: SessionMode
+  /** `false`: its messages are handled without the inbox, unless a handler says otherwise. */
+  readonly inbox?: boolean
+  /** What the inbox knows their messages by, unless a handler says it itself. Default: the message's id. */
+  readonly inboxKey?: InboxKey
 }
 
 /** The options that a class takes beside those of its group and the defaults for its handlers. */
@@ -38,6 +43,7 @@ export const CONSUMER: Readonly<Record<keyof ConsumerOptions, Option>> = {
   },
   autoStart: AUTO_START,
   session: SESSION_MODE,
+  ...INBOX,
   ...GROUP,
   ...RETRY,
 }
@@ -111,7 +117,7 @@ function methodSpec(
   { method, key, kind, options: own }: MethodRecord,
 ): HandlerSpec {
   const where = `${name}.${method}`
-  const { on, retry, from, session } =
+  const { on, retry, from, session, inbox, inboxKey } =
     kind === 'onEvent'
       ? eventOn(where, own as { type: EventType | string; options: OnEventOptions })
       : messagesOn(where, own as MessageHandlerOptions<unknown>)
@@ -125,18 +131,20 @@ function methodSpec(
     ...groupOf(options, from),
     autoStart: options.autoStart ?? true,
     session: session ?? options.session,
+    inbox: inbox ?? options.inbox,
+    inboxKey: inboxKey ?? options.inboxKey,
     bind: async (resolve) => bindMethod(await instanceOf(type, resolve), key, where),
   }
 }
 
-interface OnMethod extends Pick<HandlerSpec, 'on' | 'session'> {
+interface OnMethod extends Pick<HandlerSpec, 'on' | 'session' | 'inbox' | 'inboxKey'> {
   readonly retry: RetryOptions
   readonly from: From | undefined
 }
 
 function messagesOn(where: string, options: MessageHandlerOptions<unknown>): OnMethod {
   checkOptions(`@messageHandler ${where}`, options, MESSAGE_HANDLER, OF_THE_CLASS)
-  return { on: messageOn(options), retry: pickRetryOptions(options), from: options.from, session: options.session }
+  return { on: messageOn(options), ...saidOf(options) }
 }
 
 function eventOn(where: string, { type, options }: { type: EventType | string; options: OnEventOptions }): OnMethod {
@@ -144,7 +152,12 @@ function eventOn(where: string, { type, options }: { type: EventType | string; o
   checkOptions(`@onEvent ${where}`, options, ON_EVENT, OF_THE_CLASS)
   const topics = typeof options.topic === 'string' ? [options.topic] : options.topic
   const on = typeof type === 'string' ? { name: type, type: undefined } : { name: type.name, type }
-  return { on: { kind: 'event', ...on, topics }, retry: pickRetryOptions(options), from: options.from, session: options.session }
+  return { on: { kind: 'event', ...on, topics }, ...saidOf(options) }
+}
+
+function saidOf(options: MessageHandlerOptions<unknown> | OnEventOptions): Omit<OnMethod, 'on'> {
+  const { from, session, inbox, inboxKey } = options
+  return { retry: pickRetryOptions(options), from, session, inbox, inboxKey: inboxKey as InboxKey | undefined }
 }
 
 async function instanceOf(type: Class, resolve: Resolve): Promise<object> {

@@ -6,7 +6,7 @@ import { checkOptions } from '../options/check.ts'
 import { flag, type Option, text } from '../options/option.ts'
 import { isThenable } from '../process/thenable.ts'
 import { outFor } from '../publish/foreign-event.ts'
-import type { Publishing } from '../scope/publishing.ts'
+import type { Owner } from '../scope/publishing.ts'
 import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
@@ -33,6 +33,11 @@ export interface EventDecoratorOptions<Data = Record<string, unknown>> {
   readonly topic?: string
   /** The field of the result that is the message's key. Default: the event type's. */
   readonly keyField?: keyof Data & string
+  /**
+   * `true`: it is written into the outbox, in the session that is open where the method returns; an error where there is none. `false`: it leaves after the
+   * commit, without the outbox. Default: written where there is an outbox and a session that writes.
+   */
+  readonly outbox?: boolean
 }
 
 export const EVENT_DECORATOR: Readonly<Record<keyof EventDecoratorOptions | 'includeResult', Option>> = {
@@ -46,6 +51,11 @@ export const EVENT_DECORATOR: Readonly<Record<keyof EventDecoratorOptions | 'inc
     must: text,
     text: "the field of the result that is the message's key. `KEY_MISSING` when the result lacks it",
   },
+  outbox: {
+    default: '`true` where there is an outbox and a session that writes',
+    must: flag,
+    text: '`true`: written in the transaction of the request; an error at `mount` and `start` without an outbox or such a session. `false`: it leaves after the response, as without an outbox',
+  },
   includeResult: {
     default: '`true`',
     must: flag,
@@ -58,14 +68,15 @@ export interface EventRecord {
   readonly type: EventType | string
   readonly topic?: string
   readonly keyField?: string
+  readonly outbox?: boolean
   readonly includeResult: boolean
 }
 
-/** What is exported as `emit`: it knows whose event it is. */
-let emitReturned: Publishing['emit'] | undefined
+/** Records the event for the instance whose it is. */
+let emitReturned: Owner['emitReturned'] | undefined
 
 /** Set by default.ts, which a decorator cannot import: it would make an instance by being imported. */
-export function onEventReturned(emit: Publishing['emit']): void {
+export function onEventReturned(emit: Owner['emitReturned']): void {
   emitReturned = emit
 }
 
@@ -84,8 +95,14 @@ export function event(
   options: EventDecoratorOptions & { includeResult?: boolean } = {},
 ): ResultDecorator<unknown> {
   // Plain JavaScript may give null, which is an error as soon as it is known where.
-  const { topic, keyField, includeResult = true } = (options as typeof options | null) ?? {}
-  const own: EventRecord = { type, includeResult, ...(topic !== undefined && { topic }), ...(keyField !== undefined && { keyField }) }
+  const { topic, keyField, outbox, includeResult = true } = (options as typeof options | null) ?? {}
+  const own: EventRecord = {
+    type,
+    includeResult,
+    ...(topic !== undefined && { topic }),
+    ...(keyField !== undefined && { keyField }),
+    ...(outbox !== undefined && { outbox }),
+  }
   const decorate = (...decorated: Decorated): unknown => {
     recordMethod(decorated, 'event', own)
     const [target, contextOrKey, descriptor] = decorated
@@ -177,13 +194,14 @@ async function jsonOf(response: Response, { type, includeResult, keyField }: Eve
 }
 
 function keep(own: EventRecord, data: unknown, where: string): void {
-  const { type, topic, keyField, includeResult } = own
+  const { type, topic, keyField, includeResult, outbox } = own
   try {
     if (!emitReturned) throw new CorebusError('NOT_READY', 'import @corebus/core before using @event')
     if (data === undefined && includeResult)
       throw new CorebusError('PAYLOAD_INVALID', 'the method returned nothing: return the data, or set includeResult: false')
     const key = keyField === undefined ? undefined : keyFrom(data, keyField)
-    emitReturned(type as string, includeResult ? data : {}, { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) })
+    const options = { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) }
+    emitReturned(type, includeResult ? data : {}, options, outbox)
   } catch (thrown) {
     throw named(where, type, asError(thrown))
   }
@@ -218,9 +236,15 @@ interface Recorded {
  * naming those whose event cannot be published to its topic
  */
 export function checkEvents(
-  { defaultTopic, formats, namesakes }: Pick<Config, 'defaultTopic' | 'formats' | 'namesakes'>,
+  { defaultTopic, formats, namesakes, hasOutbox }: Pick<Config, 'defaultTopic' | 'formats' | 'namesakes'> & { readonly hasOutbox: boolean },
   eventRecords: () => readonly Recorded[],
 ): void {
+  const writing = hasOutbox ? [] : eventRecords().filter(({ record }) => record.outbox)
+  if (writing.length > 0)
+    throw new CorebusError(
+      'OUTBOX_MISSING',
+      `${writing.map(recorded).join(', ')}: outbox: true, and no outbox is configured. Give the instance one (outbox: sqlOutbox()), or leave this out`,
+    )
   const unwritable = eventRecords().flatMap(({ where, record }) => {
     const { type, topic = (typeof type === 'string' ? undefined : type.topic) ?? defaultTopic } = record
     const error = topic === undefined ? undefined : whyNotWritten(type, topic, { formats, namesakes })

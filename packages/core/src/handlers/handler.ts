@@ -16,9 +16,11 @@ export interface HandlerContext<Db = unknown> {
    */
   readonly db: Db
   /**
-   * With `session: 'manual'`: runs `work` in a session, once. It is committed when `work` resolves, and what was recorded meanwhile is published;
-   * it is rolled back when `work` rejects, and when the message timed out or was taken from this process meanwhile.
-   * @throws CorebusError SESSION_TWICE for a second call and where the handler stands in a session; NO_SESSION where there is none
+   * With `session: 'manual'`: runs `work` in a session, once. It is committed when `work` resolves, and what was recorded meanwhile is written into
+   * the outbox with it, or published after it; it is rolled back when `work` rejects, and when the message timed out or was taken from this process
+   * meanwhile. With an inbox the message is marked in it first.
+   * @throws CorebusError SESSION_TWICE for a second call and where the handler stands in a session; NO_SESSION where there is none; DUPLICATE,
+   * which needs no catch, when the message was handled before: it is acknowledged, and nothing of what the handler recorded leaves
    */
   readonly session: <T>(work: (db: Db) => Promise<T>) => Promise<T>
   /** Bound to topic, event, key, id, attempt and correlation id. */
@@ -76,9 +78,15 @@ export interface HandlerSpec {
   readonly autoStart: boolean
   /** Default true. */
   readonly session?: SessionMode | undefined
+  /** `false`: its messages are handled without the inbox. */
+  readonly inbox?: boolean | undefined
+  readonly inboxKey?: InboxKey | undefined
   /** Makes the function to call; asked once, at start. */
   readonly bind: (resolve: Resolve) => HandlerFunction | Promise<HandlerFunction>
 }
+
+/** What the inbox knows a message by, instead of by its id: a string that is not empty. What it throws is the handler's failure. */
+export type InboxKey<In = unknown> = (message: In, of: Pick<Message, 'topic' | 'key' | 'id' | 'headers'>) => string
 
 export type HandlerFunction = (input: unknown, context: HandlerContext) => unknown
 

@@ -12,7 +12,7 @@ import {
 import type { Capabilities, Delay, GroupTopology, Source, SubscribeOptions } from '../driver.ts'
 import { asError, CorebusError } from '../errors.ts'
 import { Mistakes, type Reading, read } from '../options/reading.ts'
-import { type Configured, checkSessionMode } from '../scope/session.ts'
+import { checkSessionMode } from '../scope/session.ts'
 import type { Envelope } from '../wire/foreign-envelope.ts'
 import { checkName } from '../wire/names.ts'
 import type { Formats } from '../wire/topic-formats.ts'
@@ -63,7 +63,7 @@ export interface PlanDefaults extends Required<Pick<GroupSaid, 'concurrency' | '
   /** How messages look, where that is not as ours do. */
   readonly formats?: Formats | undefined
   /** What handlers may ask of a session. */
-  readonly configured: Configured
+  readonly configured: { readonly session?: unknown; readonly inbox?: unknown }
 }
 
 const GROUP_DEFAULTS = { ordering: 'none', from: 'earliest', shared: false } as const
@@ -105,7 +105,10 @@ function planGroup(group: string, specs: readonly HandlerSpec[], defaults: PlanD
   const policies: RetryPolicy[] = []
 
   for (const spec of specs) {
-    attempt(() => checkSessionMode(spec.where, spec.session, defaults.configured))
+    attempt(() =>
+      checkSessionMode(spec.where, spec.session, { session: defaults.configured.session, asksInbox: asksInbox(spec, defaults) }),
+    )
+    mistakes.add(...wrongInbox(spec, defaults))
     const retry = attempt(() => retryPolicy([...spec.retry, defaults.retry], options.ordering, spec.where))
     if (!retry) continue
     policies.push(retry)
@@ -177,6 +180,14 @@ function groupOptions(group: string, specs: readonly HandlerSpec[], defaults: Pl
   return mistakes.with(options)
 }
 
+const asksInbox = ({ inbox }: HandlerSpec, { configured }: PlanDefaults): boolean => configured.inbox !== undefined && inbox !== false
+
+function wrongInbox({ where, inbox, inboxKey }: HandlerSpec, { configured }: PlanDefaults): readonly string[] {
+  const said = inboxKey ? 'inboxKey' : inbox ? 'inbox: true' : undefined
+  if (said === undefined || configured.inbox !== undefined) return []
+  return [`${where} says ${said}, and no inbox is configured: give the instance one (inbox: sqlInbox()), or leave this out`]
+}
+
 function topicsOf(spec: HandlerSpec, defaults: PlanDefaults): Reading<readonly string[]> {
   const { on, classTopics, where } = spec
   const own = on.kind === 'message' ? on.topics : (on.topics ?? (on.type?.topic === undefined ? undefined : [on.type.topic]))
@@ -211,14 +222,21 @@ function withPassingOn(delays: readonly Delay[]): readonly Delay[] {
 /** A key that waits in memory for its retries must not wait longer than the broker lets a delivery rest. */
 function wrongOrdering(group: string, options: GroupOptions, policies: readonly RetryPolicy[], defaults: PlanDefaults): readonly string[] {
   if (options.ordering !== 'key') return []
-  const longest = Math.max(
-    0,
-    ...policies.map(({ delaysMs, maxRetries, jitter }) => delaysMs.slice(0, maxRetries).reduce((a, b) => a + b, 0) * (1 + jitter)),
-  )
+  const longest = Math.max(0, ...policies.map(retriesMs))
   if (longest <= defaults.capabilities.longestHandlingMs) return []
   return [
     `group ${group}: with ordering: 'key' a key waits for its retries, here up to ${longest} ms, but ${defaults.broker} takes a message back after ${defaults.capabilities.longestHandlingMs} ms. Use fewer or shorter delays`,
   ]
+}
+
+/** How long the retries of one message take at most, their jitter included. */
+export function longestRetryMs(plans: readonly GroupPlan[]): number {
+  const policies = plans.flatMap(({ topics }) => [...topics.values()].flatMap((topic) => handlersOf(topic).map(({ retry }) => retry)))
+  return Math.ceil(Math.max(0, ...policies.map(retriesMs)))
+}
+
+function retriesMs({ delaysMs, maxRetries, jitter }: RetryPolicy): number {
+  return delaysMs.slice(0, maxRetries).reduce((a, b) => a + b, 0) * (1 + jitter)
 }
 
 /** What a broker must have before the first delivery. */

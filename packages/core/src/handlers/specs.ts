@@ -4,13 +4,13 @@ import { FROM, type From, readFrom } from '../config/source-options.ts'
 import type { Source } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
-import { isTexts, must, needed, type Option, type Options, text, texts } from '../options/option.ts'
+import { callable, flag, isTexts, must, needed, type Option, type Options, text, texts } from '../options/option.ts'
 import { callSite } from '../process/call-site.ts'
 import { SESSION_MODE, type SessionMode } from '../scope/session.ts'
-import { checkEventType, type EventType } from '../wire/event-type.ts'
+import { checkEventType, type Event, type EventType } from '../wire/event-type.ts'
 import { isSchema, type Schema } from '../wire/schema.ts'
 import { wireOf } from '../wire/wire-of.ts'
-import type { Decode, HandlerContext, HandlerFunction, HandlerSpec } from './handler.ts'
+import type { Decode, HandlerContext, HandlerFunction, HandlerSpec, InboxKey } from './handler.ts'
 
 export interface MessageHandlerOptions<In> extends RetryOptions {
   readonly topic: string | readonly string[]
@@ -22,6 +22,10 @@ export interface MessageHandlerOptions<In> extends RetryOptions {
   readonly from?: From
   /** How it stands in a session. Default: what its class says, else true. */
   readonly session?: SessionMode
+  /** `false`: its messages are handled without the inbox. Default: what its class says, else true where the instance has an inbox. */
+  readonly inbox?: boolean
+  /** What the inbox knows a message by, for messages of others without an id of their own. Default: what its class says, else the message's id. */
+  readonly inboxKey?: InboxKey<NoInfer<In>>
 }
 
 /** For a function: its group, and the group's options. */
@@ -33,6 +37,20 @@ export interface FunctionOptions extends GroupOptions {
 }
 
 export type MessageFunction<In, Db = unknown> = (message: In, context: HandlerContext<Db>) => unknown
+
+/** Of a handler or a class. */
+export const INBOX: Readonly<Record<'inbox' | 'inboxKey', Option>> = {
+  inbox: {
+    default: '`true` where there is one',
+    must: flag,
+    text: '`false`: messages are handled without the inbox, so one that comes twice is handled twice',
+  },
+  inboxKey: {
+    default: "the message's id",
+    must: callable,
+    text: '`(message, { topic, key, id, headers }) => string`: what the inbox knows a message by, for messages of others without an id of their own. Anything but a string that is not empty is a failure of the handler (`INBOX_KEY`)',
+  },
+}
 
 const DECODES: readonly unknown[] = ['json', 'text', 'bytes']
 
@@ -51,6 +69,8 @@ export const MESSAGE_HANDLER: Readonly<Record<keyof MessageHandlerOptions<unknow
   },
   from: { ...FROM, default: "its class's, else `'earliest'`" },
   session: { ...SESSION_MODE, default: "its class's, else `true`" },
+  inbox: { ...INBOX.inbox, default: "its class's, else `true` where there is one" },
+  inboxKey: { ...INBOX.inboxKey, default: "its class's, else the message's id" },
   ...RETRY,
 }
 
@@ -63,6 +83,8 @@ export const ON_EVENT: Readonly<Record<keyof OnEventOptions, Option>> = {
   },
   from: { ...FROM, default: "its class's, else `'earliest'`" },
   session: { ...SESSION_MODE, default: "its class's, else `true`" },
+  inbox: { ...INBOX.inbox, default: "its class's, else `true` where there is one" },
+  inboxKey: { ...INBOX.inboxKey, default: "its class's, else the message's id" },
   ...RETRY,
 }
 
@@ -110,6 +132,8 @@ export function messageSpec(options: MessageHandlerOptions<unknown> & FunctionOp
     ...groupOf(options),
     autoStart: options.autoStart ?? true,
     session: options.session,
+    inbox: options.inbox,
+    inboxKey: options.inboxKey as InboxKey | undefined,
     bind: () => handler,
   }
 }
@@ -127,6 +151,10 @@ export interface OnEventOptions extends RetryOptions {
   readonly from?: From
   /** How it stands in a session. Default: what its class says, else true. */
   readonly session?: SessionMode
+  /** `false`: its messages are handled without the inbox. Default: what its class says, else true where the instance has an inbox. */
+  readonly inbox?: boolean
+  /** What the inbox knows a message by, for messages of others without an id of their own. Default: what its class says, else the message's id. */
+  readonly inboxKey?: InboxKey<Event>
 }
 
 /** `messaging.on(...)` as a registration. */
@@ -152,6 +180,8 @@ export function eventSpec(type: EventType | string, options: OnEventOptions & Fu
     ...groupOf(options),
     autoStart: options.autoStart ?? true,
     session: options.session,
+    inbox: options.inbox,
+    inboxKey: options.inboxKey as InboxKey | undefined,
     bind: () => handler as HandlerFunction,
   }
 }

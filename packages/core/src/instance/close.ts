@@ -1,17 +1,20 @@
 import { monotonic, runtimeOf, sleep } from '../clock.ts'
 import type { Parts } from './parts.ts'
 
-/** Handlers and requests first, then what they have published, then the connection that it leaves by. */
+/** Handlers and requests first, then what works beside them, then what all have published, then the connection that it leaves by. */
 export async function closeParts(parts: Parts): Promise<void> {
-  const { clock, config, consumers, deadLetterCalls, outlet, publisher, unclaimed, connection } = parts
+  const { clock, config, companions, consumers, deadLetterCalls, outlet, publisher, unclaimed, connection } = parts
   const until = monotonic(runtimeOf(clock)) + config.shutdownMs
   try {
     await Promise.all([consumers.drain(), requestsOver(parts)])
     await deadLetterCalls?.drain(Math.max(until - monotonic(runtimeOf(clock)), 0))
+    // What leaves in the background may be written into the outbox.
     await outlet.drain()
+    await companions.close(Math.max(until - monotonic(runtimeOf(clock)), 0))
     await publisher.drain()
   } finally {
     unclaimed.end()
+    await companions.close(0)
     await connection.close().finally(() => consumers.end())
   }
 }

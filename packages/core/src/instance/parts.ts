@@ -17,9 +17,12 @@ import { createOutlet } from '../publish/outlet.ts'
 import { createProducer } from '../publish/producer.ts'
 import { Publisher } from '../publish/publisher.ts'
 import { watchUnclaimed } from '../publish/unclaimed.ts'
-import type { Publishing } from '../scope/publishing.ts'
+import { sessionOn } from '../scope/block.ts'
+import type { Host } from '../scope/companion.ts'
+import type { Owner } from '../scope/publishing.ts'
 import { createRequests } from '../scope/request.ts'
 import type { Session, Sessions } from '../scope/session.ts'
+import { Companions } from './companions.ts'
 import { publishingOn } from './publishing.ts'
 
 /** What one instance is made of. */
@@ -28,7 +31,8 @@ export interface Parts extends Observing, Publishes {
   readonly clock: Clock
   readonly connection: Connection
   readonly handleMiddleware: HandleMiddleware[]
-  readonly owner: Publishing
+  readonly owner: Owner
+  readonly companions: Companions
   readonly resolve: Resolve
   readonly session: Session<unknown> | Sessions<unknown> | undefined
   readonly requests: ReturnType<typeof createRequests>
@@ -68,7 +72,17 @@ export function partsOf(options: MessagingOptions): Parts {
     enveloped: new Map(),
     now: clock.now,
   }
-  const owner = publishingOn({ outlet, defaults, producer: createProducer(outlet, defaults) })
+  const begin = (): void => companions.begin()
+  const owner = publishingOn({
+    outlet,
+    defaults,
+    producer: createProducer(outlet, defaults),
+    session: sessionOn(
+      () => owner,
+      () => requests,
+    ),
+    begin,
+  })
   const session = options.session as Parts['session']
   const resolve = singletons(options.resolve)
   const handleMiddleware: HandleMiddleware[] = []
@@ -84,10 +98,27 @@ export function partsOf(options: MessagingOptions): Parts {
     handleMiddleware,
     owner,
     outlet,
+    companions: { check: () => companions.check(), begin },
   })
-  const requests = createRequests({ session, outbox: options.outbox, owner, outlet })
-  return { ...observing, ...publishes, config, clock, connection, handleMiddleware, owner, resolve, session, requests, consumers }
+  const requests = createRequests({ session, owner, outlet, begin })
+  const companions: Companions = new Companions(options, hostOf({ config, logger, session, consumers, outlet, owner }))
+  const made = { config, clock, connection, handleMiddleware, owner, companions, resolve, session, requests, consumers }
+  return { ...observing, ...publishes, ...made }
 }
+
+/** What the companions may use of the instance. */
+function hostOf({ config, logger, session, consumers, outlet, owner }: HostParts): Host {
+  return {
+    service: config.service,
+    logger,
+    session,
+    longestRetryMs: () => consumers.longestRetryMs(),
+    publish: (messages) => outlet.relay(messages),
+    publishEvent: owner.publishEvent as Host['publishEvent'],
+  }
+}
+
+type HostParts = Pick<Parts, 'config' | 'logger' | 'session' | 'consumers' | 'outlet' | 'owner'>
 
 function observingFor({ logger: given, onDeadLetter }: MessagingOptions, { logLevel, service }: Config, clock: Clock): Observing {
   const handlersLogger = given ?? createLogger({ level: logLevel, service })
@@ -113,7 +144,7 @@ function publishesOn(
     maxPending: config.maxPending,
   })
   const publishMiddleware: PublishMiddleware[] = []
-  const outlet = createOutlet({ publisher, observer, middleware: publishMiddleware, hasOutbox: outbox !== undefined })
+  const outlet = createOutlet({ publisher, observer, middleware: publishMiddleware, outbox })
   return { unclaimed, publisher, publishMiddleware, outlet }
 }
 

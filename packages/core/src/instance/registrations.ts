@@ -36,10 +36,10 @@ export class Registrations {
   }
 
   /** @throws CorebusError NO_HANDLERS */
-  all(): readonly HandlerSpec[] {
+  all({ mayBeNone = false }: { readonly mayBeNone?: boolean } = {}): readonly HandlerSpec[] {
     const { classes, functions, ownsEvents } = this.#registered
     const specs = handlerSpecs([...new Set(classes())], [...functions(), ...this.#own])
-    if (specs.length === 0) throw noHandlers(waitingElsewhere(this.#key), ownsEvents)
+    if (specs.length === 0 && !mayBeNone) throw noHandlers(waitingElsewhere(this.#key), ownsEvents)
     return specs
   }
 

@@ -26,6 +26,8 @@ export interface Registry {
   /** The default instance runs: what is registered now would never be called. */
   started?: boolean
   scopes?: unknown
+  /** By the option of the companion that it is for: see wanted.ts. */
+  wanted?: unknown
   messaging?: unknown
 }
 

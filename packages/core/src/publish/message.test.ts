@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { onMemory } from '../../test/kit.ts'
 import { CorebusError } from '../errors.ts'
+import { ownerOf } from '../messaging.ts'
 import { createScope, runInScope } from '../scope/scope.ts'
 import { decodeJson } from '../wire/envelope.ts'
 import { defineEvent } from '../wire/event-type.ts'
@@ -78,7 +79,7 @@ describe('a message', () => {
   })
 
   test('carries correlation and causation of the scope it was made in, unless the call says otherwise', () => {
-    const scope = createScope({ correlationId: 'c', causationId: 'm0', owner: onMemory() })
+    const scope = createScope({ correlationId: 'c', causationId: 'm0', owner: ownerOf(onMemory()) })
     const headers = runInScope(scope, () =>
       [plainMessage('t', 1, {}, DEFAULTS), plainMessage('t', 1, { correlationId: 'mine' }, DEFAULTS)].map((message) => message.headers),
     )

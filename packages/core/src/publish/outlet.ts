@@ -1,28 +1,39 @@
 import type { Message } from '../driver.ts'
 import { asError, PublishError } from '../errors.ts'
 import type { Observer } from '../observe/observer.ts'
+import type { Outbox } from '../scope/companion.ts'
 import type { Outlet, Recorded } from '../scope/scope.ts'
 import { type PublishMiddleware, throughPublishMiddleware } from './middleware.ts'
 import type { Publisher } from './publisher.ts'
+import { writeThroughMiddleware } from './write.ts'
 
 export interface OutletOptions {
   readonly publisher: Publisher
   readonly observer: Observer
   readonly middleware: readonly PublishMiddleware[]
-  readonly hasOutbox: boolean
+  readonly outbox: Outbox | undefined
 }
 
+type Leaving = Pick<Recorded, 'message' | 'event'>
+
 /** The way out of an instance: middleware, publisher, and what is said about the result. */
-export function createOutlet({ publisher, observer, middleware, hasOutbox }: OutletOptions): Outlet & {
+export function createOutlet({ publisher, observer, middleware, outbox }: OutletOptions): Outlet & {
+  /** Hands messages that middleware has seen before to the broker. @throws PublishError */
+  relay(messages: readonly Message[]): Promise<void>
   /** Resolves when what is on its way in the background is confirmed or has failed. */
   drain(): Promise<void>
 } {
   const background = new Set<Promise<void>>()
 
-  async function publish(recorded: readonly Recorded[]): Promise<void> {
+  function publish(recorded: readonly Recorded[]): Promise<void> {
+    if (outbox && recorded.some(({ due }) => due !== undefined)) return publishApart(recorded)
     const messages = recorded.map(({ message }) => message)
+    return observed(recorded, messages, middleware.length === 0 ? publisher.publish(messages) : eachThroughMiddleware(messages))
+  }
+
+  async function observed(recorded: readonly Leaving[], messages: readonly Message[], published: Promise<void>): Promise<void> {
     try {
-      await (middleware.length === 0 ? publisher.publish(messages) : eachThroughMiddleware(messages))
+      await published
     } catch (thrown) {
       observeFailure(recorded, asError(thrown))
       throw thrown
@@ -31,6 +42,25 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
       messages,
       recorded.map(({ event }) => event),
     )
+  }
+
+  /** What is due later goes into the outbox, in a transaction of its own. A failure of the one keeps nothing of the other here. */
+  async function publishApart(recorded: readonly Recorded[]): Promise<void> {
+    const now = recorded.filter(({ due }) => due === undefined)
+    const later = recorded.filter(({ due }) => due !== undefined)
+    const results = await Promise.allSettled([write(undefined, later), now.length > 0 ? publish(now) : undefined])
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  async function write(db: unknown, recorded: readonly Recorded[]): Promise<void> {
+    if (!outbox) throw new Error('there is no outbox to write into')
+    const messages = recorded.map(({ message, due }) => (due ? { message, due } : { message }))
+    await (middleware.length === 0 ? outbox.write(db, messages) : writeThroughMiddleware(outbox, db, messages, middleware))
+  }
+
+  function relay(messages: readonly Message[]): Promise<void> {
+    const recorded = messages.map((message): Leaving => (message.event === undefined ? { message } : { message, event: message.event }))
+    return observed(recorded, messages, publisher.publish(messages))
   }
 
   async function eachThroughMiddleware(messages: readonly Message[]): Promise<void> {
@@ -60,7 +90,7 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
     if (failures.length > 0) throw new PublishError(failures, codeOf(results))
   }
 
-  function observeFailure(recorded: readonly Recorded[], error: Error): void {
+  function observeFailure(recorded: readonly Leaving[], error: Error): void {
     const failed = error instanceof PublishError ? new Map(error.failures.map(({ id, cause }) => [id, cause])) : undefined
     for (const { message, event } of recorded) {
       const cause = failed ? failed.get(message.id) : error
@@ -86,7 +116,7 @@ export function createOutlet({ publisher, observer, middleware, hasOutbox }: Out
     await Promise.all(background)
   }
 
-  return { publish, publishInBackground, drain, hasOutbox }
+  return { publish, publishInBackground, relay, write, drain, outbox }
 }
 
 /** BACKPRESSURE, PUBLISH_TIMEOUT and the like, where all failed for the same reason. */

@@ -6,6 +6,7 @@ import { collector, onMemory, until } from '../../test/kit.ts'
 import type { Capabilities, Driver, Message } from '../driver.ts'
 import { memoryDriver } from '../drivers/memory/driver.ts'
 import type { Messaging } from '../messaging.ts'
+import type { OutboxMessage } from '../scope/companion.ts'
 import { newId } from '../wire/id.ts'
 
 /** A memory broker as one with these abilities, which keeps what it is given. */
@@ -234,7 +235,9 @@ test('an outbox and a handler’s recorded events keep target, properties and fi
   const session = async <T>(work: (db: string) => Promise<T>): Promise<T> => work('tx')
   const messaging = onMemory({
     session,
-    outbox: { write: async (_: unknown, messages: readonly Message[]) => void written.push(...messages) },
+    outbox: {
+      write: async (_: unknown, messages: readonly OutboxMessage[]) => void written.push(...messages.map(({ message }) => message)),
+    },
   } as never)
   const said = { exchange: 'shop', routingKey: 'a', properties: { type: 'x', priority: 1 }, fields: () => ({ f: 'v' }) }
   messaging.handle({ topic: 't', group: 'g' }, async (_: unknown, { emit, publishEvent }) => {

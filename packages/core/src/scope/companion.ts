@@ -54,9 +54,12 @@ export interface OutboxMessage {
 export interface Outbox<Db = unknown> extends Companion {
   /** An event that is published where no session is open is an error, instead of going to the broker as without an outbox. Default false. */
   readonly required?: boolean
-  /** Writes all of them in one statement. `db` is what a session opened, or a transaction that the user passed as `{ tx }`. */
-  write(db: Db, messages: readonly OutboxMessage[]): Promise<void>
-  /** A session that wrote has committed: its relay need not wait for its next look. */
+  /**
+   * Writes all of them in one statement. `db` is what a session opened, or a transaction that the user passed as `{ tx }`; without one the outbox
+   * writes in a transaction of its own. An error makes the session roll back.
+   */
+  write(db: Db | undefined, messages: readonly OutboxMessage[]): Promise<void>
+  /** A session that wrote has committed: its relay need not wait for its next look. Must not throw. */
   committed?(): void
   /** Takes a delayed message back, in the transaction that is given or in one of its own. False when it has left, or was never there. */
   cancel?(db: Db | undefined, id: string): Promise<boolean>

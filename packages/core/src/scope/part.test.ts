@@ -256,19 +256,13 @@ describe('where a handler stands in no session or another', () => {
   test.each<[string, MessagingOptions, Options['session'], RegExp]>([
     ['manual, and none is configured', {}, 'manual', /says session: "manual", and no session is configured/],
     ['read, and none is configured', {}, 'read', /says session: "read", and no session is configured/],
-    [
-      'manual, with an outbox',
-      { session: sessions([]), outbox: { write: async () => undefined } },
-      'manual',
-      /the outbox is written in the session/,
-    ],
-    ...([false, 'manual', 'read'] as const).map(
+    ...([false, 'read'] as const).map(
       (mode) =>
         [
           `${mode}, with an inbox`,
-          { session: sessions([]), outbox: { write: async () => undefined }, inbox: { firstTime: async () => true } },
+          { session: sessions([]), inbox: { firstTime: async () => true } },
           mode,
-          /the inbox needs the session of the whole handler/,
+          /the inbox needs a session that writes/,
         ] as [string, MessagingOptions, Options['session'], RegExp],
     ),
   ])('%s: refused at start', async (_, options, session, words) => {
@@ -360,7 +354,7 @@ describe('a request', () => {
   })
 
   test('that only reads has no session for an outbox', async () => {
-    const messaging = onMemory({ session: sessions([]), outbox: { write: async () => undefined } })
+    const messaging = onMemory({ session: sessions([]), outbox: { required: true, write: async () => undefined } })
     const request = messaging.openRequest({ session: 'read' })
     await expect(request.run(async () => messaging.emit('x', 1, { topic: 'out' }))).rejects.toThrow(
       /needs an open session to be written in, and the one here only reads: say session: true/,

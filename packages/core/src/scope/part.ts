@@ -1,6 +1,7 @@
 import { CorebusError } from '../errors.ts'
-import { inPart, noDb } from './in-session.ts'
-import type { Recorded, Scope } from './scope.ts'
+import { forbid } from './forbidden.ts'
+import { inPart, NOT_CONFIGURED, noDb } from './in-session.ts'
+import { type Outlet, type Recorded, type Scope, writeRecorded } from './scope.ts'
 import type { Opens, SessionMode } from './session.ts'
 
 export interface PartOptions {
@@ -10,8 +11,10 @@ export interface PartOptions {
   readonly mode: SessionMode
   /** What the mode opens, where one is configured. */
   readonly opens: Opens | undefined
-  /** Throws why nothing may be committed any more, once there is a reason. */
-  readonly forbid: () => void
+  /** What the part records is written into the outbox of this one, in the part's transaction. */
+  readonly outlet: Outlet
+  /** Asks the inbox in the part's transaction, before its work. */
+  readonly askInbox?: (db: unknown) => Promise<void>
 }
 
 /** The one part of a handler or request that stands in a session, where `session: 'manual'` leaves it to them which. */
@@ -32,7 +35,7 @@ export class Part {
       mode === 'manual'
         ? `${where} says session: 'manual', so it is there in session(async (db) => ...) and nowhere else`
         : opens === undefined && mode !== false
-          ? 'no session is configured. Give the instance one (session: sqliteSession(database))'
+          ? NOT_CONFIGURED
           : `${where} says session: ${JSON.stringify(mode)}`,
     )
   }
@@ -64,13 +67,15 @@ export class Part {
   }
 
   async #run<T>(opens: Opens, work: (db: unknown) => Promise<T>, then: (recorded: readonly Recorded[]) => Promise<void>): Promise<T> {
-    const { scope } = this.#options
+    const { scope, outlet, askInbox } = this.#options
     this.#mayCommit()
     try {
-      const { result, recorded } = await inPart(scope, opens, async (db) => {
+      const { result, recorded } = await inPart(scope, opens, async (db, ours) => {
+        await askInbox?.(db)
         this.#opened = { db }
         const worked = await work(db)
         this.#mayCommit()
+        await writeRecorded(scope, ours, outlet)
         return worked
       })
       await then(recorded)
@@ -81,8 +86,8 @@ export class Part {
   }
 
   #mayCommit(): void {
-    const { scope, forbid } = this.#options
-    forbid()
+    const { scope } = this.#options
+    if (scope.guard) forbid(scope.guard)
     if (scope.ended) throw endedBefore(this.#options.where)
   }
 

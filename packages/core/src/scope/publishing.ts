@@ -1,5 +1,5 @@
 import type { Properties } from '../driver.ts'
-import { callable, isObject, milliseconds, must, type Option, objectOf, text, whole } from '../options/option.ts'
+import { callable, isObject, milliseconds, must, type Option, objectOf, secretly, text, whole } from '../options/option.ts'
 import type { EventType } from '../wire/event-type.ts'
 import type { Fields } from '../wire/topic-formats.ts'
 
@@ -26,10 +26,21 @@ export interface SendOptions {
 export interface EventOptions extends SendOptions {
   /** Default: the event type's topic, else the default topic. */
   readonly topic?: string
+  /** Not before so many ms from now. Needs an outbox, on every broker. */
+  readonly delayMs?: number
+  /** Not before this time, in ms since the epoch or as a Date. Needs an outbox. */
+  readonly at?: number | Date
+}
+
+export interface PublishEventOptions extends EventOptions {
+  /** A transaction of the user's own: the event is written into the outbox with it, when the promise is awaited. */
+  readonly tx?: unknown
 }
 
 /** To the end of what a Date can be. */
-const time = must('a time in ms since the epoch', (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15)
+const LATEST_MS = 8.64e15
+const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= LATEST_MS
+const time = must('a time in ms since the epoch', isTime)
 const string = must('a string', (value) => typeof value === 'string')
 /** What AMQP has beside headers. */
 const PROPERTIES: Readonly<Record<keyof Properties, Option>> = {
@@ -92,8 +103,23 @@ export const SEND: Readonly<Record<keyof SendOptions, Option>> = {
 }
 
 /** Of one event. */
-export const EVENT: Readonly<Record<keyof EventOptions, Option>> = {
+export const EVENT: Readonly<Record<keyof PublishEventOptions, Option>> = {
   topic: { default: "the event's topic, else the default topic", must: text, text: '`emit` and `publishEvent` only' },
+  delayMs: {
+    default: 'none',
+    must: must('a number of milliseconds from 0', (value) => typeof value === 'number' && value >= 0 && value <= LATEST_MS),
+    text: 'the event leaves so many ms from now, through the outbox. `OUTBOX_MISSING` without one. `emit` and `publishEvent` only',
+  },
+  at: {
+    default: 'none',
+    must: must('a time in ms since the epoch, or a Date', (value) => isTime(value instanceof Date ? value.getTime() : value)),
+    text: 'the same for a time: ms since the epoch, or a `Date`. One that is past is now. Not together with `delayMs`',
+  },
+  tx: {
+    default: 'none',
+    must: secretly('a transaction', (value) => (typeof value === 'object' && value !== null) || typeof value === 'function'),
+    text: 'a transaction of your own, which the event is written with. `publishEvent` only, with an outbox',
+  },
   ...SEND,
 }
 
@@ -111,11 +137,35 @@ export interface Producer {
 export interface Publishing {
   /** Records an event: it leaves when the request or session around it has succeeded, or now in the background. Throws at once for a wrong payload. */
   emit<Name extends string, Data = unknown>(type: EventType<Name, Data> | string, data: NoInfer<Data>, options?: EventOptions): void
-  /** Publishes an event and waits for the confirm; with an outbox it is written in the open session instead. */
+  /**
+   * Publishes an event and waits for the confirm. With an outbox it is written in the session that is open, and with `{ tx }` in that transaction, at
+   * once. With `{ delayMs }` or `{ at }` the outbox keeps it until then, where no session is open in a transaction of its own.
+   * @throws CorebusError OUTBOX_MISSING for what needs an outbox; NO_SESSION where the outbox is `required` and nothing is open
+   */
   publishEvent<Name extends string, Data = unknown>(
     type: EventType<Name, Data> | string,
     data: NoInfer<Data>,
-    options?: EventOptions,
+    options?: PublishEventOptions,
   ): Promise<void>
+  /**
+   * Takes a delayed event back, by its id: in the session that is open or in `{ tx }`, else at once. False when it has left, or was never there.
+   * @throws CorebusError OUTBOX_MISSING without an outbox that can
+   */
+  cancel(id: string, options?: CancelOptions): Promise<boolean>
   getProducer(): Producer
+}
+
+export interface CancelOptions {
+  readonly tx?: unknown
+}
+
+export const CANCEL: Readonly<Record<keyof CancelOptions, Option>> = {
+  tx: { ...EVENT.tx, text: 'a transaction of your own, which takes the event back with its commit' },
+}
+
+/** An instance, as the scopes that it opens know it: what is published in them by the exported functions is published there. */
+export interface Owner extends Publishing {
+  session<T>(work: (db: unknown) => Promise<T>): Promise<T>
+  /** Records what a method under `@event` returned. `outbox` is what the decorator says. */
+  emitReturned(type: EventType | string, data: unknown, options: EventOptions, outbox: boolean | undefined): void
 }

@@ -1,10 +1,10 @@
+import { CorebusError } from '../errors.ts'
 import { checkNames, checkOptions } from '../options/check.ts'
 import { type Option, text } from '../options/option.ts'
 import { carried, newId } from '../wire/id.ts'
-import type { Outbox } from './companion.ts'
-import { inSession } from './in-session.ts'
+import { inSession, NOT_CONFIGURED } from './in-session.ts'
 import { endedBefore, Part } from './part.ts'
-import type { Publishing } from './publishing.ts'
+import type { Owner } from './publishing.ts'
 import { createScope, discard, type Outlet, releaseInBackground, runInScope, type Scope, writeRecorded } from './scope.ts'
 import {
   checkSessionMode,
@@ -60,22 +60,52 @@ export interface RequestScope<Db = unknown> {
 export interface Requests {
   readonly open: number
   openRequest(options?: RequestOptions): RequestScope
+  /** Runs `work` in a session of its own, which counts as a request: its events are written before the commit, or leave after it in the background. */
+  block<T>(scope: Scope, work: (db: unknown) => Promise<T>): Promise<T>
   /** Resolves when no request is open and what they released is confirmed or has failed. */
   over(): Promise<void>
 }
 
 export interface RequestsOptions {
   readonly session: Session<unknown> | Sessions<unknown> | undefined
-  readonly outbox: Outbox | undefined
   /** The instance: what is published inside of the request is published there. */
-  readonly owner: Publishing
+  readonly owner: Owner
   readonly outlet: Outlet
+  /** Begins what works beside handlers and requests. */
+  readonly begin: () => void
 }
 
 export function createRequests(options: RequestsOptions): Requests {
-  const { owner } = options
+  const { owner, outlet } = options
   let open = 0
   const waiting: (() => void)[] = []
+
+  function opening(): () => void {
+    options.begin()
+    open++
+    let isOpen = true
+    return () => {
+      if (!isOpen) return
+      isOpen = false
+      open--
+      if (open === 0) for (const resolve of waiting.splice(0)) resolve()
+    }
+  }
+
+  async function block<T>(scope: Scope, work: (db: unknown) => Promise<T>): Promise<T> {
+    const end = opening()
+    try {
+      const opens = opensIn(true, options.session)
+      if (!opens) throw new CorebusError('NO_SESSION', NOT_CONFIGURED)
+      const { result } = await runInScope(scope, () => answered(scope, opens, outlet, work))
+      return result
+    } catch (thrown) {
+      discard(scope)
+      throw thrown
+    } finally {
+      void releaseInBackground(scope).then(end) // never rejects
+    }
+  }
 
   function openRequest(requestOptions: RequestOptions = {}): RequestScope {
     checkNames('openRequest', requestOptions, REQUEST)
@@ -85,34 +115,29 @@ export function createRequests(options: RequestsOptions): Requests {
     if (mode === 'manual') checkSessionMode('openRequest', mode, options)
     const opens = opensIn(mode, options.session)
     const scope = createScope({ owner, correlationId: carried(correlationId) ?? newId() })
-    const part = new Part({ scope, where: 'the request', mode, opens, forbid: () => undefined })
+    const part = new Part({ scope, where: 'the request', mode, opens, outlet })
+    const session = <T>(work: (db: unknown) => Promise<T>): Promise<T> =>
+      runInScope(scope, () =>
+        part.run(work, async (recorded) => {
+          scope.kept = recorded
+          // The request was over before its part was: this has happened all the same.
+          if (scope.over) await releaseInBackground(scope)
+        }),
+      )
+    if (mode === 'manual') scope.parts = { session }
     let committed = false
-    open++
-    let isOpen = true
-    const end = (): void => {
-      if (!isOpen) return
-      isOpen = false
-      open--
-      if (open === 0) for (const resolve of waiting.splice(0)) resolve()
-    }
+    const end = opening()
     return {
       mode,
       opens: opens !== undefined && mode !== 'manual',
       reads: opens?.reads ?? false,
       run: async (work, failed = () => false) => {
         if (!opens || mode === 'manual') return runInScope(scope, () => beside(scope, work))
-        const ended = await runInScope(scope, () => answered(scope, opens, options, work, failed))
+        const ended = await runInScope(scope, () => answered(scope, opens, outlet, work, failed))
         committed = ended.committed
         return ended.result
       },
-      session: (work) =>
-        runInScope(scope, () =>
-          part.run(work, async (recorded) => {
-            scope.kept = recorded
-            // The request was over before its part was: this has happened all the same.
-            if (scope.over) await releaseInBackground(scope)
-          }),
-        ),
+      session,
       get db() {
         return part.db
       },
@@ -137,6 +162,7 @@ export function createRequests(options: RequestsOptions): Requests {
       return open
     },
     openRequest,
+    block,
     over: () => (open === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   }
 }
@@ -157,9 +183,9 @@ async function beside<T>(scope: Scope, work: (db: undefined) => Promise<T>): Pro
 async function answered<T>(
   scope: Scope,
   opens: Opens,
-  { outbox, outlet }: RequestsOptions,
+  outlet: Outlet,
   work: (db: unknown) => Promise<T>,
-  failed: (result: T) => boolean,
+  failed: (result: T) => boolean = () => false,
 ): Promise<{ readonly result: T; readonly committed: boolean }> {
   let rolledBack: { readonly result: T } | undefined
   try {
@@ -170,7 +196,7 @@ async function answered<T>(
         rolledBack = { result: worked }
         throw new Rollback()
       }
-      if (outbox) await writeRecorded(scope, outlet, outbox, db)
+      await writeRecorded(scope, scope.recorded, outlet)
       return worked
     })
     return { result, committed: true }

@@ -173,8 +173,8 @@ test('with an outbox events are written in the session; send still goes to the b
   expect(out.map(({ body }) => Buffer.from(body).toString())).toEqual(['"sent"'])
 })
 
-test('with an outbox an event outside of any session is an error that says so', async () => {
-  const messaging = onMemory({ session: (work) => work('tx' as never), outbox: { write: async () => undefined } })
+test('with an outbox that is required an event outside of any session is an error that says so', async () => {
+  const messaging = onMemory({ session: (work) => work('tx' as never), outbox: { required: true, write: async () => undefined } })
   expect(() => messaging.emit('x', 1, { topic: 't' })).toThrow(expect.objectContaining({ code: 'NO_SESSION' }))
   await expect(messaging.publishEvent('x', 1, { topic: 't' })).rejects.toMatchObject({ code: 'NO_SESSION' })
   const late = Promise.withResolvers<unknown>()

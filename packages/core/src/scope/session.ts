@@ -47,16 +47,23 @@ export function opensIn(mode: SessionMode, configured: Session<unknown> | Sessio
 
 export interface Configured {
   readonly session?: unknown
-  readonly outbox?: unknown
-  readonly inbox?: unknown
+  /** The inbox is asked for the handler's messages. */
+  readonly asksInbox?: boolean
 }
 
 /** @throws CorebusError SESSION_MODE when what is configured cannot do what `where` asks for. */
-export function checkSessionMode(where: string, mode: SessionMode | undefined, { session, outbox, inbox }: Configured): void {
+export function checkSessionMode(where: string, mode: SessionMode | undefined, { session, asksInbox = false }: Configured): void {
   if (mode === undefined || mode === true) return
   const wrong = (what: string) => new CorebusError('SESSION_MODE', `${where} says session: ${JSON.stringify(mode)}, and ${what}`)
   if (mode !== false && session === undefined) throw wrong('no session is configured: give the instance one, or leave this out')
-  if (inbox !== undefined) throw wrong('the inbox needs the session of the whole handler for its mark: leave this out')
-  if (mode === 'manual' && outbox !== undefined)
-    throw wrong('the outbox is written in the session of the whole handler or request: leave this out')
+  if (asksInbox && mode !== 'manual')
+    throw wrong("the inbox needs a session that writes, for its mark: say inbox: false as well, or session: true or 'manual'")
+}
+
+/** @throws CorebusError SESSION_MODE when a route has no session that an outbox could be written in */
+export function checkWrites(where: string, mode: SessionMode | undefined, session: Session<unknown> | Sessions<unknown> | undefined): void {
+  const opens = mode === 'manual' ? undefined : opensIn(mode ?? true, session)
+  if (opens && !opens.reads) return
+  const why = session === undefined ? 'no session is configured' : `its request has session: ${JSON.stringify(mode)}`
+  throw new CorebusError('SESSION_MODE', `${where} publishes with outbox: true, which needs a session that writes, and ${why}`)
 }

@@ -7,8 +7,13 @@ export class Forbidden extends Error {
   }
 }
 
-/** @throws Forbidden once nothing of the call may be committed any more */
-export function forbid(call: { forbidden(): 'timed out' | 'lost' | undefined }): void {
-  const why = call.forbidden()
+/** Says why nothing of a handler may be committed any more, once there is a reason. */
+export interface Guard {
+  forbidden(): 'timed out' | 'lost' | undefined
+}
+
+/** @throws Forbidden once nothing of the handler may be committed any more */
+export function forbid(guard: Guard): void {
+  const why = guard.forbidden()
   if (why) throw new Forbidden(why)
 }
