@@ -2,7 +2,7 @@ import type { Message } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
 import { checkOptions } from '../options/check.ts'
 import type { Options } from '../options/option.ts'
-import { EVENT, type EventOptions, SEND, type SendOptions } from '../scope/publishing.ts'
+import { EVENT, type EventOptions, type PublishEventOptions, SEND, type SendOptions } from '../scope/publishing.ts'
 import { encodeEnvelope, encodeJson } from '../wire/envelope.ts'
 import { checkEventType, type EventType } from '../wire/event-type.ts'
 import type { EnvelopeOut } from '../wire/foreign-envelope.ts'
@@ -83,7 +83,7 @@ export function plainMessage(topic: string, message: unknown, options: SendOptio
 }
 
 /** What is no text. */
-const RARE: ReadonlySet<string> = new Set<keyof SendOptions>(['properties', 'fields'])
+const RARE: ReadonlySet<string> = new Set<keyof PublishEventOptions>(['properties', 'fields', 'delayMs', 'at', 'tx'])
 
 /** It comes with every message, and is nearly always a few strings and a number: the whole check is made where it is not. */
 function checkSaid(where: string, options: EventOptions, known: Options): void {

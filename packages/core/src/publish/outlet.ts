@@ -1,11 +1,11 @@
 import type { Message } from '../driver.ts'
-import { asError, PublishError } from '../errors.ts'
+import { asError, PublishError, type PublishFailure } from '../errors.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Outbox } from '../scope/companion.ts'
 import type { Outlet, Recorded } from '../scope/scope.ts'
 import { type PublishMiddleware, throughPublishMiddleware } from './middleware.ts'
 import type { Publisher } from './publisher.ts'
-import { writeThroughMiddleware } from './write.ts'
+import { writeInto } from './write.ts'
 
 export interface OutletOptions {
   readonly publisher: Publisher
@@ -46,16 +46,20 @@ export function createOutlet({ publisher, observer, middleware, outbox }: Outlet
 
   /** What is due later goes into the outbox, in a transaction of its own. A failure of the one keeps nothing of the other here. */
   async function publishApart(recorded: readonly Recorded[]): Promise<void> {
-    const now = recorded.filter(({ due }) => due === undefined)
-    const later = recorded.filter(({ due }) => due !== undefined)
-    const results = await Promise.allSettled([write(undefined, later), now.length > 0 ? publish(now) : undefined])
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    const [now, later] = [recorded.filter(({ due }) => due === undefined), recorded.filter(({ due }) => due !== undefined)]
+    const [written, published] = await Promise.allSettled([write(undefined, later), publish(now)])
+    const failures: PublishFailure[] = []
+    if (written.status === 'rejected') {
+      observeFailure(later, asError(written.reason))
+      failures.push(...failuresOf(written.reason, later))
+    }
+    if (published.status === 'rejected') failures.push(...failuresOf(published.reason, now))
+    if (failures.length > 0) throw new PublishError(failures)
   }
 
   async function write(db: unknown, recorded: readonly Recorded[]): Promise<void> {
     if (!outbox) throw new Error('there is no outbox to write into')
-    const messages = recorded.map(({ message, due }) => (due ? { message, due } : { message }))
-    await (middleware.length === 0 ? outbox.write(db, messages) : writeThroughMiddleware(outbox, db, messages, middleware))
+    await writeInto(outbox, db, recorded, middleware)
   }
 
   function relay(messages: readonly Message[]): Promise<void> {
@@ -117,6 +121,11 @@ export function createOutlet({ publisher, observer, middleware, outbox }: Outlet
   }
 
   return { publish, publishInBackground, relay, write, drain, outbox }
+}
+
+function failuresOf(thrown: unknown, recorded: readonly Leaving[]): readonly PublishFailure[] {
+  const cause = asError(thrown)
+  return cause instanceof PublishError ? cause.failures : recorded.map(({ message: { id } }) => ({ id, permanent: false, cause }))
 }
 
 /** BACKPRESSURE, PUBLISH_TIMEOUT and the like, where all failed for the same reason. */

@@ -1,16 +1,19 @@
 import type { Outbox, OutboxMessage } from '../scope/companion.ts'
+import type { Recorded } from '../scope/scope.ts'
 import { type PublishMiddleware, throughPublishMiddleware } from './middleware.ts'
 
 /**
  * Writes messages into the outbox in one statement, each through the middleware: `next` resolves when all of them are part of the transaction. A
  * layer that throws keeps all of them from being written; one that does not call `next` leaves its message out.
  */
-export async function writeThroughMiddleware(
+export async function writeInto(
   outbox: Outbox,
   db: unknown,
-  messages: readonly OutboxMessage[],
+  recorded: readonly Recorded[],
   middleware: readonly PublishMiddleware[],
 ): Promise<void> {
+  const messages = recorded.map(({ message, due }): OutboxMessage => (due ? { message, due } : { message }))
+  if (middleware.length === 0) return outbox.write(db, messages)
   const written = Promise.withResolvers<void>()
   written.promise.catch(() => undefined) // every layer that waits for it passes it on
   const passed = new Map<OutboxMessage, OutboxMessage>()

@@ -4,7 +4,7 @@ import { forbid } from './forbidden.ts'
 import { join } from './in-session.ts'
 import type { Owner } from './publishing.ts'
 import type { Requests } from './request.ts'
-import { createBlockScope, createScope, currentScope, scopeOwnedBy } from './scope.ts'
+import { createBlockScope, createScope, currentScope, type Scope, scopeOwnedBy } from './scope.ts'
 
 /**
  * `session(work)` of an instance. Inside of a session of the instance that is open and writes it joins that one: the same `db`, and one commit. In
@@ -26,11 +26,14 @@ export function sessionOn(owner: () => Owner, requests: () => Pick<Requests, 'bl
         throw new CorebusError('NO_SESSION', 'session(work) was called after the handler around it had failed: wait for it inside')
     }
     if (around?.parts && !around.over) return around.parts.session(work)
-    const correlationId = (around ?? currentScope())?.correlationId ?? newId()
-    const scope =
-      around && !around.over
-        ? createBlockScope(owner(), around, correlationId)
-        : createScope({ owner: owner(), correlationId, outer: currentScope() })
-    return requests().block(scope, work)
+    return requests().block(scopeIn(around, owner()), work)
   }
+}
+
+/** A scope that is over is left behind: a loop that opens one session after another would keep all of them. */
+function scopeIn(around: Scope | undefined, owner: Owner): Scope {
+  const current = currentScope()
+  const correlationId = (around ?? current)?.correlationId ?? newId()
+  if (around && !around.over) return createBlockScope(owner, around, correlationId)
+  return createScope({ owner, correlationId, outer: current?.over ? undefined : current })
 }
