@@ -86,7 +86,10 @@ export interface HandlerSpec {
 }
 
 /** What the inbox knows a message by, instead of by its id: a string that is not empty. What it throws is the handler's failure. */
-export type InboxKey<In = unknown> = (message: In, of: Pick<Message, 'topic' | 'key' | 'id' | 'headers'>) => string
+export type InboxKey<In = unknown> = {
+  // The parameters of a method may be narrower: where nothing is known of the message, the function says what it takes.
+  key(message: In, of: Pick<Message, 'topic' | 'key' | 'id' | 'headers'>): string
+}['key']
 
 export type HandlerFunction = (input: unknown, context: HandlerContext) => unknown
 
