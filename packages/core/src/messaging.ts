@@ -4,7 +4,7 @@ import type { Config } from './config/config.ts'
 import type { MessagingOptions } from './config/messaging-options.ts'
 import type { Health } from './consumer/health.ts'
 import { START, type StartOptions } from './consumer/start-options.ts'
-import { checkEvents } from './decorators/event.ts'
+import { checkEvents, refuseOutbox } from './decorators/event.ts'
 import { eventRecords } from './decorators/registered.ts'
 import type { Driver } from './driver.ts'
 import { CorebusError } from './errors.ts'
@@ -59,7 +59,10 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   close(): Promise<void>
   /** What is wrong, in words, and how the groups and the companions (outbox, inbox, schedules) do. */
   health(): Health & CompanionsHealth
-  /** Checks what can be checked without a broker: `@event` methods without a topic, and routes whose session cannot be had. `mount` calls it. */
+  /**
+   * Checks what can be checked without a broker: `@event` methods without a topic, and routes whose session or outbox cannot be had. `mount` calls it.
+   * Without routes every `@event` method of the process is asked for its outbox.
+   */
   check(routes?: readonly RouteToCheck[]): void
   /**
    * Begins what works beside handlers and requests, such as the relay of an outbox. `start`, `mount` of `@corebus/hono`, the first request and the
@@ -113,6 +116,7 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
     logger,
     observer,
     connection,
+    outlet,
     consumers,
     owner,
     publishMiddleware,
@@ -159,11 +163,12 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
       return closing
     },
     health: () => withCompanions(consumers.health(), companions.health()),
-    check: (routes = []) => {
-      checkEvents({ ...config, hasOutbox: options.outbox !== undefined }, eventRecords)
-      for (const { where, session: mode, writesOutbox } of routes) {
+    check: (routes) => {
+      checkEvents(config, eventRecords)
+      if (!routes && !outlet.outbox) refuseOutbox(eventRecords)
+      for (const { where, session: mode, writesOutbox } of routes ?? []) {
         checkSessionMode(where, mode, { session })
-        if (writesOutbox) checkWrites(where, mode, session)
+        if (writesOutbox) checkWrites(where, mode, { session, outbox: outlet.outbox })
       }
     },
     begin: () => companions.begin(),

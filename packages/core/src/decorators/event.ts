@@ -7,6 +7,7 @@ import { flag, type Option, text } from '../options/option.ts'
 import { isThenable } from '../process/thenable.ts'
 import { outFor } from '../publish/foreign-event.ts'
 import type { Owner } from '../scope/publishing.ts'
+import { NO_OUTBOX } from '../scope/session.ts'
 import { checkEventType, type EventType } from '../wire/event-type.ts'
 import { type Decorated, recordMethod } from './record.ts'
 
@@ -236,15 +237,9 @@ interface Recorded {
  * naming those whose event cannot be published to its topic
  */
 export function checkEvents(
-  { defaultTopic, formats, namesakes, hasOutbox }: Pick<Config, 'defaultTopic' | 'formats' | 'namesakes'> & { readonly hasOutbox: boolean },
+  { defaultTopic, formats, namesakes }: Pick<Config, 'defaultTopic' | 'formats' | 'namesakes'>,
   eventRecords: () => readonly Recorded[],
 ): void {
-  const writing = hasOutbox ? [] : eventRecords().filter(({ record }) => record.outbox)
-  if (writing.length > 0)
-    throw new CorebusError(
-      'OUTBOX_MISSING',
-      `${writing.map(recorded).join(', ')}: outbox: true, and no outbox is configured. Give the instance one (outbox: sqlOutbox()), or leave this out`,
-    )
   const unwritable = eventRecords().flatMap(({ where, record }) => {
     const { type, topic = (typeof type === 'string' ? undefined : type.topic) ?? defaultTopic } = record
     const error = topic === undefined ? undefined : whyNotWritten(type, topic, { formats, namesakes })
@@ -261,6 +256,13 @@ export function checkEvents(
     'TOPIC_MISSING',
     `${list}: no topic. Give { topic } there or to defineEvent, or set defaultTopic or MESSAGING_DEFAULT_TOPIC`,
   )
+}
+
+/** @throws CorebusError OUTBOX_MISSING naming every `@event` method with `outbox: true`, for an instance that has none */
+export function refuseOutbox(eventRecords: () => readonly Recorded[]): void {
+  const writing = eventRecords().filter(({ record }) => record.outbox)
+  if (writing.length > 0)
+    throw new CorebusError('OUTBOX_MISSING', `${writing.map(recorded).join(', ')}: outbox: true, ${NO_OUTBOX}, or leave this out`)
 }
 
 function whyNotWritten(

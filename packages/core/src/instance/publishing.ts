@@ -4,6 +4,7 @@ import { eventMessage, type OutgoingDefaults } from '../publish/message.ts'
 import type { OutboxMessage } from '../scope/companion.ts'
 import { CANCEL, type CancelOptions, type EventOptions, type Owner, type Producer, type PublishEventOptions } from '../scope/publishing.ts'
 import { currentScope, nextIdIn, type Open, type Outlet, type Recorded, record, type Scope, scopeOwnedBy } from '../scope/scope.ts'
+import { NO_OUTBOX } from '../scope/session.ts'
 import type { EventType } from '../wire/event-type.ts'
 
 export interface PublishingOptions {
@@ -125,8 +126,7 @@ function dueOf(event: string | undefined, { delayMs, at }: EventOptions): Outbox
   return delayMs !== undefined ? { afterMs: delayMs } : { at: Number(at) }
 }
 
-const needsOutbox = (why: string): CorebusError =>
-  new CorebusError('OUTBOX_MISSING', `${why}, and no outbox is configured: give the instance one (outbox: sqlOutbox())`)
+const needsOutbox = (why: string): CorebusError => new CorebusError('OUTBOX_MISSING', `${why}, ${NO_OUTBOX}`)
 
 function noSession(what: string, scope: Scope | undefined): CorebusError {
   const why = scope?.open?.reads

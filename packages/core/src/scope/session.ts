@@ -45,6 +45,8 @@ export function opensIn(mode: SessionMode, configured: Session<unknown> | Sessio
   return mode === 'read' ? { session: configured.read, reads: true } : { session: configured.write, reads: false }
 }
 
+export const NO_OUTBOX = 'and no outbox is configured: give the instance one (outbox: sqlOutbox())'
+
 export interface Configured {
   readonly session?: unknown
   /** The inbox is asked for the handler's messages. */
@@ -60,8 +62,13 @@ export function checkSessionMode(where: string, mode: SessionMode | undefined, {
     throw wrong("the inbox needs a session that writes, for its mark: say inbox: false as well, or session: true or 'manual'")
 }
 
-/** @throws CorebusError SESSION_MODE when a route has no session that an outbox could be written in */
-export function checkWrites(where: string, mode: SessionMode | undefined, session: Session<unknown> | Sessions<unknown> | undefined): void {
+/** @throws CorebusError OUTBOX_MISSING without an outbox, SESSION_MODE when a route has no session that it could be written in */
+export function checkWrites(
+  where: string,
+  mode: SessionMode | undefined,
+  { session, outbox }: { readonly session: Session<unknown> | Sessions<unknown> | undefined; readonly outbox: unknown },
+): void {
+  if (outbox === undefined) throw new CorebusError('OUTBOX_MISSING', `${where} publishes with outbox: true, ${NO_OUTBOX}`)
   const opens = mode === 'manual' ? undefined : opensIn(mode ?? true, session)
   if (opens && !opens.reads) return
   const why = session === undefined ? 'no session is configured' : `its request has session: ${JSON.stringify(mode)}`
