@@ -9,7 +9,7 @@ import { sqliteSession } from '@corebus/sql'
 import { Hono } from 'hono'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { OrderShipped } from './events.ts'
-import { chargeFor, type Gateway, Mails, messagingOver, OrderViewSet, sessionsOver } from './sessions.ts'
+import { chargeFor, type Gateway, Mails, messagingOver, OrderViewSet, place, sessionsOver } from './sessions.ts'
 
 function freshDatabase(): DatabaseSync {
   const folder = mkdtempSync(join(tmpdir(), 'corebus-how-to-'))
@@ -48,6 +48,16 @@ test('a slow gateway keeps nobody waiting: neither requests nor other messages',
   expect(performance.now() - startedAt).toBeLessThan(450)
   await vi.waitFor(() => expect(messaging.counters.handled).toBe(10), { timeout: 5_000 })
   expect(await (await app.request('/orders')).json()).toHaveLength(10)
+})
+
+test('a session of its own has the row and the event, or neither', async () => {
+  const database = freshDatabase()
+  const messaging = messagingOver(database)
+  await place(messaging, 1)
+  await expect(place(messaging, 1)).rejects.toThrow(/UNIQUE/)
+  await messaging.close()
+  expect(database.prepare('SELECT order_id FROM payments').all()).toHaveLength(1)
+  expect(messaging.counters.published).toBe(1)
 })
 
 test('a class says it for all its handlers, and one of them for itself', async () => {

@@ -44,6 +44,15 @@ export function messagingOver(database: DatabaseSync): Messaging {
   // #endregion configured
 }
 
+export async function place(messaging: Messaging, orderId: number): Promise<void> {
+  // #region block
+  await messaging.session(async (db) => {
+    db.prepare('INSERT INTO payments (order_id) VALUES (?)').run(orderId)
+    messaging.emit(OrderShipped, { order_id: orderId, at: new Date() })
+  })
+  // #endregion block
+}
+
 export function chargeFor(messaging: Messaging, gateway: Gateway): void {
   // #region manual
   messaging.handle({ topic: 'payments.process', schema: Charge, session: 'manual' }, async (charge, { session, signal }) => {
