@@ -207,11 +207,24 @@ export function functions(): void {
   messaging.emit(UserCreated, { id: 1, email: '' }, { key: 1, headers: { a: 'b' } })
   messaging.emit('by.name', 1, { topic: 't' })
   void messaging.publishEvent(UserCreated, { id: 1, email: '' })
+  void messaging.publishEvent(UserCreated, { id: 1, email: '' }, { tx: {}, delayMs: 1 })
+  messaging.emit(UserCreated, { id: 1, email: '' }, { at: new Date() })
+  void messaging.session(async (db) => db.insert({ id: 1 })).then((inserted) => inserted satisfies unknown)
+  void messaging.cancel('id').then((cancelled) => cancelled satisfies boolean)
+  messaging.on(UserCreated, { inboxKey: ({ data }: UserCreated) => data.email }, () => undefined)
+  messaging.handle({ topic: 't', schema: Charge, inboxKey: ({ amount }) => String(amount satisfies number) }, () => undefined)
+  messaging.handle({ topic: 't', inboxKey: (message: { id: string }, { topic }) => topic + message.id }, () => undefined)
 
   // @ts-expect-error a field the event lacks
   messaging.on(UserCreated, {}, ({ data }) => data.phone)
   // @ts-expect-error a handler of another event
   messaging.on(UserCreated, {}, (_: PaymentDone) => undefined)
+  // @ts-expect-error emit does not wait, so it writes into no transaction of the user's
+  messaging.emit(UserCreated, { id: 1, email: '' }, { tx: {} })
+  // @ts-expect-error a key of an inbox is text
+  messaging.on(UserCreated, { inboxKey: () => 1 }, () => undefined)
+  // @ts-expect-error what the session does not give
+  void messaging.session(async (db) => db.query())
   // @ts-expect-error what the session does not give
   messaging.on(UserCreated, {}, (_, { db }) => db.query())
   // @ts-expect-error a message of another shape

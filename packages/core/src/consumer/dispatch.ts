@@ -117,7 +117,7 @@ function mark({ message, found, scope, options }: Handling, inbox: Inbox, db: un
     return undefined
   }
   return Promise.resolve(inbox.firstTime(db, options.group, { topic: message.topic, id })).then((first) => {
-    scope.marked = first
+    if (scope.open) scope.open.marked = first
     return first
   })
 }

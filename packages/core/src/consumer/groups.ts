@@ -62,7 +62,7 @@ export class Groups {
     const plans = this.#plan(specs)
     this.longestRetryMs = longestRetryMs(plans)
     // A start without handlers runs what works beside them.
-    this.#plans = specs.length === 0 ? [] : select(plans, startOptions)
+    this.#plans = specs.length === 0 && !(startOptions.topics ?? startOptions.groups) ? [] : select(plans, startOptions)
     checkSources(this.#plans, driver.name, driver.capabilities)
     checkLetterTargets(this.#plans, driver.name, driver.capabilities)
   }

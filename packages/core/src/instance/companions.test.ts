@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { onMemory } from '../../test/kit.ts'
+import { onMemory, quiet } from '../../test/kit.ts'
 import { storeInMemory, type Tx } from '../../test/stores.ts'
 import { CorebusError } from '../errors.ts'
 import { registry } from '../process/registry.ts'
@@ -43,6 +43,26 @@ test('a companion is attached at once, and begins when the instance begins to wo
     messaging.begin()
     expect(log).toEqual(['begin', 'close'])
   }
+})
+
+test('what leaves in the background at a close is written into the outbox before that is closed; nothing begins after it', async () => {
+  const log: string[] = []
+  const outbox = {
+    attach: () => ({ begin: () => void log.push('begin'), close: async () => void log.push('close') }),
+    write: async () => {
+      await quiet(20)
+      log.push('written')
+    },
+  }
+  const messaging = onMemory({ outbox })
+  messaging.emit('x', 1, { topic: 'out', delayMs: 1_000 })
+  await messaging.close()
+  expect(log).toEqual(['begin', 'written', 'close'])
+  const unused: string[] = []
+  const other = onMemory({ schedules: companion(unused) })
+  await other.close()
+  other.begin()
+  expect(unused).toEqual(['close'])
 })
 
 test('start checks all companions, after onStart and before the first handler, and says everything at once', async () => {

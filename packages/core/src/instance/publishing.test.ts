@@ -248,7 +248,12 @@ describe('publish middleware', () => {
   test('has no part in what the outbox hands to the broker', async () => {
     const { messaging, store } = withOutbox()
     let calls = 0
-    messaging.use({ publish: (message, next) => (calls++, next(message)) })
+    messaging.use({
+      publish: (message, next) => {
+        calls++
+        return next(message)
+      },
+    })
     await messaging.session(async () => messaging.emit('x', 1, TOPIC))
     const seen: Message[] = []
     const { stop } = await (await messaging.driver()).tail({ topic: 'out', from: 'earliest', onMessages: (all) => void seen.push(...all) })

@@ -45,7 +45,7 @@ export function publishingOn({ outlet, defaults, producer, session, begin }: Pub
   }
 
   const mayRecord = (scope: Scope | undefined): void => {
-    if (outbox || !scope?.open || !scope.marked) return
+    if (outbox || !scope?.open?.marked) return
     const error = needsOutbox(
       'what this handler records would be lost in a crash after the commit, because the inbox keeps its message from being handled again',
     )

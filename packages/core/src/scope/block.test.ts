@@ -235,7 +235,7 @@ describe('session(work) in a handler', () => {
           await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
         })
         .catch((error) => errors.push(error))
-      await messaging.session(async () => undefined).catch((error) => errors.push(error))
+      await messaging.session(async () => store.log.push('called too late')).catch((error) => errors.push(error))
     })
     messaging.handle({ topic: 'failing', group: 'f', session: false }, async () => {
       void late.promise.then(() => messaging.session(async (tx) => tx.rows.push('late')).catch((error) => errors.push(error)))
@@ -252,7 +252,7 @@ describe('session(work) in a handler', () => {
       () => errors.length === 3,
       () => errors,
     )
-    expect(store.rows).toEqual([])
+    expect([store.rows, store.log]).toEqual([[], ['rollback']])
     expect(errors).toMatchObject([{ why: 'timed out' }, { why: 'timed out' }, { code: 'NO_SESSION' }])
   })
 })

@@ -42,17 +42,14 @@ export async function inPart<T>(
 
 async function opened<T>(scope: Scope, { session, reads }: Opens, work: (db: unknown) => Promise<T>): Promise<T> {
   let derived: number | undefined
-  let blocks: number | undefined
   let ended: { readonly result: T; readonly wrote: Outbox | undefined } | undefined
   try {
     await session(async (db) => {
       ended = undefined
       // What is emitted while it is being opened has had its ids.
       derived ??= scope.derived
-      blocks ??= scope.blocks
       scope.derived = derived
-      scope.blocks = blocks
-      const open: Open = { db, reads, joined: 0, broken: undefined, wrote: undefined }
+      const open: Open = { db, reads, marked: false, joined: 0, broken: undefined, wrote: undefined }
       scope.open = open
       const result = await work(db)
       mayCommit(scope, open)
@@ -66,7 +63,6 @@ async function opened<T>(scope: Scope, { session, reads }: Opens, work: (db: unk
     return ended.result
   } finally {
     scope.open = undefined
-    scope.marked = false
   }
 }
 

@@ -33,6 +33,8 @@ export interface Open {
   readonly db: unknown
   /** It is the reading twin. */
   readonly reads: boolean
+  /** The inbox has marked the message in it: what is recorded here and does not commit with it may be lost. */
+  marked: boolean
   /** Blocks of `session(work)` that have joined it and are not over. */
   joined: number
   /** Something failed in it that must not be committed, even when the code around it swallows the error. */
@@ -62,8 +64,6 @@ export interface Scope {
   open: Open | undefined
   /** What opens the one part, where `session: 'manual'` leaves it to the code which. */
   parts: { readonly session: <T>(work: (db: unknown) => Promise<T>) => Promise<T> } | undefined
-  /** The inbox has marked the message in the session that is open: what is recorded there and does not commit with it may be lost. */
-  marked: boolean
   /** The inbox knew the message when the part began: nothing of what the handler does after that counts. */
   duplicate: boolean
   /** Released or discarded. Code it has started may run on: what that records leaves at once. */
@@ -114,7 +114,6 @@ export function createScope({
     kept: undefined,
     open: undefined,
     parts: undefined,
-    marked: false,
     duplicate: false,
     over: false,
     correlationId,
