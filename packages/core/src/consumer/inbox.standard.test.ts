@@ -84,6 +84,35 @@ describe('an inbox', () => {
     }
   })
 
+  test('that cannot be asked, or whose session cannot be opened, is a failure of the handler, which is tried again', async () => {
+    for (const what of ['session', 'inbox'] as const) {
+      const store = storeInMemory()
+      let asked = 0
+      const once = (here: string): void => {
+        if (here === what && ++asked === 1) throw new Error('lock wait timeout')
+      }
+      const messaging = onMemory<{ db: Tx }>({
+        session: async (work) => {
+          once('session')
+          return store.sessions.write(work)
+        },
+        inbox: {
+          firstTime: async (...args) => {
+            once('inbox')
+            return store.inbox.firstTime(...args)
+          },
+        },
+        retryDelayMs: 1,
+      })
+      const attempts: number[] = []
+      messaging.handle({ topic: 'in', group: 'g' }, (_, { attempt }) => void attempts.push(attempt))
+      await messaging.start()
+      await messaging.getProducer().send('in', 1)
+      await settled(messaging, 'in')
+      expect([attempts, messaging.counters.retried, store.marks.size]).toEqual([[2], 1, 1])
+    }
+  })
+
   test('is left out with inbox: false, in every mode', async () => {
     for (const session of [true, false, 'read', 'manual'] as const) {
       let calls = 0

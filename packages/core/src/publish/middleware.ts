@@ -2,7 +2,10 @@ import type { Message } from '../driver.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
 import { callable, type Option } from '../options/option.ts'
 
-/** Around every publish, encoded and checked: add headers, measure, refuse by throwing. Call `next` once. */
+/**
+ * Around every publish, encoded and checked: add headers, measure, refuse by throwing. Call `next` once. What goes into an outbox passes it when it is
+ * written, and `next` resolves when it is part of the transaction; an error rolls that back.
+ */
 export type PublishMiddleware = (message: Message, next: (message: Message) => Promise<void>) => Promise<void>
 
 /** The first one used is the outermost. */
@@ -12,7 +15,11 @@ export interface Middleware {
 }
 
 export const MIDDLEWARE: Readonly<Record<keyof Middleware, Option>> = {
-  publish: { default: 'none', must: callable, text: 'around every publish, `(message, next) => next(message)`' },
+  publish: {
+    default: 'none',
+    must: callable,
+    text: 'around every publish, `(message, next) => next(message)`. What goes into an outbox passes it when it is written, and `next` resolves when it is part of the transaction',
+  },
   handle: { default: 'none', must: callable, text: 'around every handler call, `({ handler, input, context }, next) => next()`' },
 }
 

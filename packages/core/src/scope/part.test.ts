@@ -4,6 +4,7 @@ import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
 import type { FunctionOptions, MessageHandlerOptions } from '../handlers/specs.ts'
 import type { Messaging } from '../messaging.ts'
+import type { Outbox } from './companion.ts'
 import type { Sessions } from './session.ts'
 
 type Handler = (input: unknown, context: HandlerContext) => unknown
@@ -297,6 +298,21 @@ describe('a request', () => {
     await messaging.close()
     expect([log, messaging.counters.published]).toEqual([['tx tx', 'commit'], 1])
     await expect(request.session(async () => undefined)).rejects.toMatchObject({ code: 'SESSION_TWICE' })
+  })
+
+  test("with session: 'manual' writes what its part records into the outbox, in the part's transaction", async () => {
+    const log: string[] = []
+    const outbox: Outbox = {
+      write: async (db, messages) => void log.push(`write ${messages.map(({ message }) => message.event)} with ${db}`),
+    }
+    const messaging = onMemory({ session: sessions(log), outbox })
+    const request = messaging.openRequest({ session: 'manual' })
+    await request.run(async () => {
+      messaging.emit('before', 1, { topic: 'out' })
+      await request.session(async () => messaging.emit('inside', 1, { topic: 'out' }))
+    })
+    await request.release()
+    expect([log, messaging.counters.published]).toEqual([['write inside with tx', 'commit'], 1])
   })
 
   test('that is over before its part keeps what the part commits, and close waits for it', async () => {
