@@ -1,3 +1,4 @@
+export { type SqlInbox, type SqlInboxOptions, sqlInbox } from './inbox/inbox.ts'
 export { type SessionKey, serialised } from './session/serialised.ts'
 export { type SqliteSessionOptions, sqliteSession } from './session/sqlite.ts'
 export { type AdaptOptions, adapt } from './tx/adapt.ts'

@@ -1,8 +1,19 @@
 import { CorebusError } from '@corebus/core'
+import { must, type Option } from '@corebus/core/internal'
 import type { SqlDatabase, SqlSessions } from './database.ts'
 
 /** What people may give where a database is asked for: the sessions that they made have one. */
 export type DatabaseLike = SqlDatabase | Pick<SqlSessions<never>, 'database'>
+
+/** The option `database` of a feature. */
+export const DATABASE: Option = {
+  default: "that of the instance's `session`",
+  must: must(
+    'sessions of @corebus/sql, or a database of theirs',
+    (value) => hasDatabase(value) || (typeof value === 'object' && value !== null && 'dialect' in value && 'transaction' in value),
+  ),
+  text: "sessions of @corebus/sql (`kyselySession(db)`, `pgSession(pool)` ...), needed where the instance's session is a function of your own",
+}
 
 /** The database that was given, else that of the instance's sessions. @throws CorebusError SQL_DATABASE where nothing says which */
 export function databaseFor(what: string, given: DatabaseLike | undefined, session: unknown): SqlDatabase {

@@ -71,6 +71,11 @@ export function isRetryable(error: unknown): boolean {
   return oneOf(error, RETRYABLE)
 }
 
+/** Whether a statement has waited for a lock for as long as it may. */
+export function isLockTimeout(error: unknown): boolean {
+  return oneOf(error, ['55P03', 'ER_LOCK_WAIT_TIMEOUT', '1205'])
+}
+
 /** Whether the database refused to write because the transaction, or the whole database, can only be read. */
 export function isReadOnly(error: unknown): boolean {
   return oneOf(error, [
