@@ -1,4 +1,6 @@
 export { type SqlInbox, type SqlInboxOptions, sqlInbox } from './inbox/inbox.ts'
+export type { Holding } from './lease/holding.ts'
+export { type LeaseOptions, type SqlLeases, type SqlLeasesOptions, sqlLeases, type Tried } from './lease/lease.ts'
 export { type SessionKey, serialised } from './session/serialised.ts'
 export { type SqliteSessionOptions, sqliteSession } from './session/sqlite.ts'
 export { type AdaptOptions, adapt } from './tx/adapt.ts'

@@ -1,0 +1,82 @@
+import { CorebusError } from '@corebus/core'
+import type { SqlDatabase } from '../database/database.ts'
+import { slept } from '../process/every.ts'
+import type { Held, LeaseStore } from './store.ts'
+
+/** What the holder of a lease is told. */
+export interface Holding {
+  /** It is greater than that of all who had the lease before. Who takes writes of lease holders refuses one with a smaller fence than it has seen. */
+  readonly fence: number
+  /** Aborted when the lease may be somebody else's, with the CorebusError LEASE_LOST as its reason. Stop then: what is done is done twice. */
+  readonly signal: AbortSignal
+}
+
+export interface HoldingOptions {
+  readonly database: SqlDatabase
+  readonly store: LeaseStore
+  readonly held: Held
+  readonly ttlMs: number
+  /** `performance.now()` before the lease was taken. */
+  readonly takenAt: number
+}
+
+/** How many times a lease is renewed while it lasts: two may fail. */
+const RENEWALS = 3
+
+/**
+ * Runs `work`, and keeps the lease meanwhile. It counts as lost when somebody else has taken it, and when it was not renewed in time: by a clock that was
+ * read before the database read its own, so never later than another may take it.
+ * @throws what the work throws; CorebusError LEASE_LOST when the lease was lost before the work ended, whatever became of it
+ */
+export async function whileHeld<T>(
+  { database, store, held, ttlMs, takenAt }: HoldingOptions,
+  work: (holding: Holding) => Promise<T> | T,
+): Promise<T> {
+  const lost = new AbortController()
+  const ended = new AbortController()
+  let failure: unknown
+  let expiry: NodeJS.Timeout | undefined
+  const expireAfter = (fromMs: number): void => {
+    clearTimeout(expiry)
+    expiry = setTimeout(
+      () => lost.abort(leaseLost(held.name, `it was not renewed within ${ttlMs} ms (ttlMs)`, failure)),
+      fromMs + ttlMs - performance.now(),
+    )
+  }
+  const renew = async (): Promise<void> => {
+    while (await slept(ttlMs / RENEWALS, ended.signal)) {
+      const sentAt = performance.now()
+      try {
+        if (await database.transaction((tx) => store.renew(tx, held, ttlMs))) {
+          if (!ended.signal.aborted && !lost.signal.aborted) expireAfter(sentAt)
+        } else lost.abort(leaseLost(held.name, 'somebody else has taken it'))
+      } catch (thrown) {
+        // Tried again until its time is over, which then says why.
+        failure = thrown
+      }
+      if (lost.signal.aborted) return
+    }
+  }
+  expireAfter(takenAt)
+  // Never rejects. It is not waited for: a database that does not answer must not keep what has ended.
+  void renew()
+  try {
+    const result = await work({ fence: held.fence, signal: lost.signal })
+    lost.signal.throwIfAborted()
+    return result
+  } catch (thrown) {
+    if (lost.signal.aborted && thrown !== lost.signal.reason) throw leaseLost(held.name, 'its work has failed after that', thrown)
+    throw thrown
+  } finally {
+    ended.abort()
+    clearTimeout(expiry)
+  }
+}
+
+function leaseLost(name: string, why: string, cause?: unknown): CorebusError {
+  return new CorebusError(
+    'LEASE_LOST',
+    `the lease ${name} was lost: ${why}. What it guards may have been done twice, unless who was written to has refused the smaller fence`,
+    { cause },
+  )
+}
