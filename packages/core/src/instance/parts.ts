@@ -112,6 +112,7 @@ function hostOf({ config, logger, session, consumers, outlet, owner }: HostParts
     service: config.service,
     logger,
     session,
+    hasOutbox: outlet.outbox !== undefined,
     longestRetryMs: () => consumers.longestRetryMs(),
     publish: (messages) => outlet.relay(messages),
     publishEvent: owner.publishEvent as Host['publishEvent'],

@@ -8,6 +8,8 @@ export interface Host {
   readonly logger: Logger
   /** As it was configured: a companion that knows the maker of the sessions needs no database of its own. */
   readonly session: unknown
+  /** Whether `publishEvent(..., { tx })` can be had. */
+  readonly hasOutbox: boolean
   /** The longest that a message may come again after it was handled: retries and their jitter, of all groups that are registered. In ms. */
   longestRetryMs(): number
   /**

@@ -61,7 +61,6 @@ test('a handler is called once for a message that comes twice, and again for one
     service: 'orders-api',
     session: sessions,
     inbox,
-    outbox: { write: async () => undefined },
     env: { LOG_LEVEL: 'silent' },
   })
   onTestFinished(() => messaging.close())

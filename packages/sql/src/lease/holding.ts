@@ -13,7 +13,7 @@ export interface Holding {
 
 export interface HoldingOptions {
   readonly database: SqlDatabase
-  readonly store: LeaseStore
+  readonly store: Pick<LeaseStore, 'renew'>
   readonly held: Held
   readonly ttlMs: number
   /** `performance.now()` before the lease was taken. */

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import type { Host } from '@corebus/core'
+import type { SqlDatabase } from '../database/database.ts'
+import { whileHeld } from '../lease/holding.ts'
+import type { Held } from '../lease/store.ts'
+import { asideOfAll, atMost, slept } from '../process/every.ts'
+import { nextAfter, type Schedule, type ScheduledFunction } from './schedule.ts'
+import { isAsPlanned, type Plan, type ScheduleStore } from './store.ts'
+
+export interface RunnerOptions {
+  readonly database: SqlDatabase
+  readonly store: ScheduleStore
+  readonly schedules: readonly Schedule[]
+  readonly host: Pick<Host, 'logger' | 'publishEvent'>
+  /** How often the database is looked at when nothing is due. */
+  readonly pollMs: number
+  /** How long after the death of a process another one runs its function again. */
+  readonly ttlMs: number
+}
+
+/** When to look again at a run that another process has taken. */
+const TAKEN_MS = 100
+
+/** Runs the schedules of one process. */
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #ending = new AbortController()
+  /** Functions that run, by the name of their schedule. */
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #aborting = new AbortController()
+  #wake = new AbortController()
+  #loop: Promise<void> | undefined
+  /** What goes wrong at the moment, by the name of the schedule; of the database itself under ''. */
+  readonly #troubles = new Map<string, string>()
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  get trouble(): string | undefined {
+    return this.#troubles.size === 0 ? undefined : [...this.#troubles.values()].join('; ')
+  }
+
+  begin(): void {
+    if (!this.#ending.signal.aborted) this.#loop ??= asideOfAll(() => this.#run())
+  }
+
+  /** Waits for functions that run; those that have not ended after nine tenths of the time are aborted, and made up for by another process. */
+  async end(withinMs: number): Promise<void> {
+    this.#ending.abort()
+    this.#wake.abort()
+    const over = async (): Promise<void> => {
+      await this.#loop
+      await Promise.all(this.#running.values())
+    }
+    const ended = over()
+    await atMost(withinMs * 0.9, ended)
+    if (this.#running.size === 0) return
+    this.#aborting.abort(new Error('the instance is closed'))
+    await atMost(withinMs * 0.1, ended)
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      this.#wake = new AbortController()
+      const waitMs = await this.#look()
+      await slept(waitMs, AbortSignal.any([this.#wake.signal, this.#ending.signal]), true)
+    }
+  }
+
+  /** Runs what is due. Returns how long nothing will be. */
+  async #look(): Promise<number> {
+    const { database, store, schedules, pollMs } = this.#options
+    const names = schedules.map(({ name }) => name)
+    try {
+      const plan = await database.read((tx) => store.plan(tx, names))
+      this.#well('')
+      const waits: number[] = []
+      for (const schedule of schedules) if (!this.#ending.signal.aborted) waits.push(await this.#dueIn(schedule, plan))
+      return Math.min(pollMs, ...waits)
+    } catch (thrown) {
+      this.#failed('', 'the database cannot be asked what is due', thrown)
+      return pollMs
+    }
+  }
+
+  /** How long it is until the schedule is to be looked at again. */
+  async #dueIn(schedule: Schedule, { now, planned }: Plan): Promise<number> {
+    const { database, store, pollMs } = this.#options
+    const known = planned.get(schedule.name)
+    if (!known || (!isAsPlanned(schedule, known) && known.due > now)) {
+      await database.transaction((tx) => store.prepare(tx, schedule))
+      return 0
+    }
+    if (this.#running.has(schedule.name)) return pollMs
+    if (known.due > now) return known.due - now
+    if (known.expires > now) return known.expires - now
+    return schedule.what.kind === 'event' ? this.#publish(schedule, known.due) : this.#start(schedule, schedule.what.run, known.due)
+  }
+
+  async #publish(schedule: Schedule, due: number): Promise<number> {
+    const { database, store, host, pollMs } = this.#options
+    const { name, what } = schedule
+    if (what.kind !== 'event') return pollMs
+    try {
+      const taken = await database.transaction(async (tx) => {
+        if (!(await store.advance(tx, schedule, due))) return false
+        const data: unknown = typeof what.data === 'function' ? what.data({ name, due: new Date(due) }) : what.data
+        await host.publishEvent(what.type as never, data, { tx })
+        return true
+      })
+      this.#well(name)
+      return taken ? 0 : TAKEN_MS
+    } catch (thrown) {
+      this.#failed(name, `schedule ${name} cannot publish ${what.type.name}`, thrown)
+      return pollMs
+    }
+  }
+
+  #start(schedule: Schedule, run: ScheduledFunction, due: number): number {
+    const { name } = schedule
+    const running = this.#once(schedule, run, due)
+      .then(() => this.#well(name))
+      .catch((thrown: unknown) => this.#failed(name, `the run of schedule ${name} cannot be marked`, thrown))
+      .finally(() => {
+        this.#running.delete(name)
+        this.#wake.abort()
+      })
+    this.#running.set(name, running)
+    return this.#options.pollMs
+  }
+
+  async #once(schedule: Schedule, run: ScheduledFunction, due: number): Promise<void> {
+    const { database, store, host, ttlMs } = this.#options
+    const { name } = schedule
+    const takenAt = performance.now()
+    const claimed = await database.transaction(async (tx): Promise<{ held: Held; next: number } | undefined> => {
+      const { now } = await store.plan(tx, [name])
+      const held = await store.claim(tx, name, { due, owner: randomUUID(), ttlMs })
+      return held && { held, next: nextAfter(schedule, now) }
+    })
+    if (!claimed) return
+    const { held, next } = claimed
+    const aborting = this.#aborting.signal
+    let isLost = () => false
+    let failed: string | undefined
+    try {
+      await whileHeld({ database, store, held, ttlMs, takenAt }, async ({ fence, signal }) => {
+        isLost = () => signal.aborted
+        await run({ name, due: new Date(due), fence, signal: AbortSignal.any([signal, aborting]), logger: host.logger })
+      })
+    } catch (thrown) {
+      if (isLost()) {
+        host.logger.error(
+          { err: thrown, schedule: name },
+          `schedule ${name} has lost its lease while it ran: another process runs it again`,
+        )
+        return
+      }
+      if (aborting.aborted) {
+        host.logger.info({ schedule: name }, `schedule ${name} was interrupted: the instance is closed. Another process makes up for it`)
+        await database.transaction((tx) => store.release(tx, held))
+        return
+      }
+      host.logger.error({ err: thrown, schedule: name }, `schedule ${name} has failed: its next run is at ${new Date(next).toISOString()}`)
+      failed = thrown instanceof Error ? thrown.message : String(thrown)
+    }
+    await database.transaction((tx) => store.finish(tx, held, { schedule, due, next, failed }))
+  }
+
+  #failed(name: string, what: string, thrown: unknown): void {
+    const said = `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
+    if (this.#troubles.get(name) !== said && !this.#ending.signal.aborted) this.#options.host.logger.error({ err: thrown }, what)
+    this.#troubles.set(name, said)
+  }
+
+  #well(name: string): void {
+    if (this.#troubles.delete(name)) this.#options.host.logger.info(name === '' ? 'schedules run again' : `schedule ${name} runs again`)
+  }
+}

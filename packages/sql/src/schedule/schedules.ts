@@ -1,0 +1,99 @@
+import { type Companion, CorebusError, type Host } from '@corebus/core'
+import { checkOptions, milliseconds, must, type Option, wanted } from '@corebus/core/internal'
+import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
+import { checkSchema, type Feature } from '../database/schema.ts'
+import { tableOption } from '../database/table.ts'
+import { Runner } from './runner.ts'
+import type { Schedule } from './schedule.ts'
+import { scheduleFeature, scheduleStore } from './store.ts'
+
+export interface SqlSchedulesOptions {
+  /** Sessions of @corebus/sql, or a database. Default: that of the instance's `session`. */
+  readonly database?: DatabaseLike
+  /** Default `schedules`. */
+  readonly table?: string
+  /** How often the database is looked at when nothing is due. Default 10,000. */
+  readonly pollMs?: number
+  /** How long after the death of a process another one runs its function again. Default 30,000. */
+  readonly ttlMs?: number
+  /** What to run. Default: what `schedule` has registered. */
+  readonly only?: readonly Schedule[]
+}
+
+export const SQL_SCHEDULES: Readonly<Record<keyof SqlSchedulesOptions, Option>> = {
+  database: DATABASE,
+  table: tableOption('schedules'),
+  pollMs: {
+    default: 10_000,
+    must: milliseconds(1),
+    text: 'how often the database is looked at when nothing is due: how late a run begins that was asked for by hand, or was planned by a process with another expression',
+  },
+  ttlMs: {
+    default: 30_000,
+    must: milliseconds(30),
+    text: 'how long after the death of a process another one runs its function again. The lease of a function that runs is renewed three times in this time',
+  },
+  only: {
+    default: 'what `schedule` has registered',
+    must: must('an array of what defineSchedule returns', (value) => Array.isArray(value)),
+    text: 'what to run, made by `defineSchedule`: for instances beside the default one',
+  },
+}
+
+/** Runs schedules, one run in the whole cluster. */
+export interface SqlSchedules extends Companion {
+  /** Its table, for `migrate`. */
+  readonly feature: Feature
+  attach: NonNullable<Companion['attach']>
+}
+
+/**
+ * Runs what `schedule` has registered, for `configureMessaging({ session, schedules })`. Each run is made by one process of all, by the database's clock.
+ * @throws CorebusError OPTION; where it is attached SQL_DATABASE; at start SCHEMA, and SCHEDULE for two of one name
+ */
+export function sqlSchedules(options: SqlSchedulesOptions = {}): SqlSchedules {
+  checkOptions('sqlSchedules', options, SQL_SCHEDULES)
+  const { database: given, table = 'schedules', pollMs = 10_000, ttlMs = 30_000, only } = options
+  const feature = scheduleFeature(table)
+  return {
+    feature,
+    attach(host) {
+      const database = databaseFor('sqlSchedules', given, host.session)
+      let runner: Runner | undefined
+      return {
+        begin() {
+          // Not earlier: what is registered after the instance was made is run too.
+          const schedules = only ?? registered()
+          if (schedules.length === 0) return
+          runner ??= new Runner({ database, store: scheduleStore(database.dialect, table), schedules, host, pollMs, ttlMs })
+          runner.begin()
+        },
+        async check() {
+          const schedules = only ?? registered()
+          checkAll(schedules, host)
+          if (schedules.length > 0) await database.read((tx) => checkSchema(tx, database.where, feature))
+        },
+        close: async (withinMs) => runner?.end(withinMs),
+        health: () => ({ trouble: runner?.trouble }),
+      }
+    },
+  }
+}
+
+function registered(): readonly Schedule[] {
+  // Only `schedule` registers under this name.
+  return wanted('schedules').map(({ what }) => what as Schedule)
+}
+
+function checkAll(schedules: readonly Schedule[], { hasOutbox }: Host): void {
+  const names = schedules.map(({ name }) => name)
+  const twice = names.find((name, n) => names.indexOf(name) !== n)
+  if (twice !== undefined)
+    throw new CorebusError('SCHEDULE', `two schedules are named ${twice}, and one of them would never run: give each a name of its own`)
+  const event = schedules.find(({ what }) => what.kind === 'event')
+  if (event && !hasOutbox)
+    throw new CorebusError(
+      'OUTBOX_MISSING',
+      `schedule ${event.name} publishes an event, which is written in the transaction that marks its run: give the instance an outbox`,
+    )
+}
