@@ -109,9 +109,7 @@ export async function deleteExpired(tx: SqlTx, table: string, { keepMs, everyMs 
 }
 
 const DELETE: Readonly<Record<Dialect, (name: string, which: string) => string>> = {
-  // What a handler holds at the moment is left for the next time.
-  postgres: (name, which) =>
-    `DELETE FROM ${name} WHERE ctid = ANY (ARRAY (SELECT ctid FROM ${name} WHERE ${which} FOR UPDATE SKIP LOCKED))`,
+  postgres: (name, which) => `DELETE FROM ${name} WHERE ctid = ANY (ARRAY (SELECT ctid FROM ${name} WHERE ${which}))`,
   mysql: (name, which) => `DELETE FROM ${name} WHERE ${which}`,
   sqlite: (name, which) => `DELETE FROM ${name} WHERE (grp, topic, id) IN (SELECT grp, topic, id FROM ${name} WHERE ${which})`,
 }
