@@ -22,6 +22,10 @@ import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
 import { MOUNT } from '../packages/hono/src/mount.ts'
 import { REQUEST_SCOPE } from '../packages/hono/src/request-scope.ts'
+import { SQL_INBOX } from '../packages/sql/src/inbox/inbox.ts'
+import { LEASE, SQL_LEASES } from '../packages/sql/src/lease/lease.ts'
+import { SCHEDULE } from '../packages/sql/src/schedule/schedule.ts'
+import { SQL_SCHEDULES } from '../packages/sql/src/schedule/schedules.ts'
 import { SQLITE_SESSION } from '../packages/sql/src/session/sqlite.ts'
 
 /** Every declaration of options that users give. */
@@ -43,6 +47,11 @@ const DECLARED: Readonly<Record<string, Options>> = {
   REQUEST,
   REPLAY,
   SQLITE_SESSION,
+  SQL_INBOX,
+  SQL_SCHEDULES,
+  SCHEDULE,
+  SQL_LEASES,
+  LEASE,
   MOUNT,
   ACTION,
   REQUEST_SCOPE,

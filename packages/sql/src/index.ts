@@ -1,3 +1,5 @@
+export type { DatabaseLike } from './database/for.ts'
+export { ddl, type Feature, migrate, type Part } from './database/schema.ts'
 export { type SqlInbox, type SqlInboxOptions, sqlInbox } from './inbox/inbox.ts'
 export type { Holding } from './lease/holding.ts'
 export { type LeaseOptions, type SqlLeases, type SqlLeasesOptions, sqlLeases, type Tried } from './lease/lease.ts'

@@ -1,6 +1,6 @@
 import { CorebusError } from '@corebus/core'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
-import type { SqlDatabase } from './database.ts'
+import { type DatabaseLike, databaseFor } from './for.ts'
 
 /** The tables of one feature, such as the outbox. */
 export interface Feature {
@@ -20,18 +20,29 @@ const VERSIONS: Readonly<Record<Dialect, string>> = {
   sqlite: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name text PRIMARY KEY, version integer NOT NULL)`,
 }
 
-/** Makes the tables of the features where they are missing. Safe to call in every process at every start, also by several at once. */
-export async function migrate(database: SqlDatabase, features: readonly Feature[]): Promise<void> {
+/** A feature, or what has one: an outbox, an inbox, leases, schedules. */
+export type Part = Feature | { readonly feature: Feature }
+
+/**
+ * Makes the tables of the parts where they are missing, in the database of the sessions. Safe to call in every process at every start, also by several at
+ * once. Needs a user of the database who may make tables; `ddl` gives the statements for migrations that somebody else runs.
+ * @throws what the database says
+ * @example
+ * await migrate(sessions, [outbox, inbox])
+ */
+export async function migrate(where: DatabaseLike, parts: readonly Part[]): Promise<void> {
+  const database = databaseFor('migrate', where, undefined)
   const { dialect } = database
   await database.transaction(async (tx) => {
     // Two processes that make the same table at once: one of them would fail on PostgreSQL, IF NOT EXISTS or not.
-    if (dialect === 'postgres') await tx.query("SELECT pg_advisory_xact_lock(hashtext('corebus_schema'))")
-    for (const statement of ddl(dialect, features)) await tx.query(statement)
+    if (dialect === 'postgres') await tx.query("SELECT 1 AS locked FROM pg_advisory_xact_lock(hashtext('corebus_schema'))")
+    for (const statement of ddl(dialect, parts)) await tx.query(statement)
   })
 }
 
 /** The statements that `migrate` runs, for people who run migrations with a tool of their own. */
-export function ddl(dialect: Dialect, features: readonly Feature[]): readonly string[] {
+export function ddl(dialect: Dialect, parts: readonly Part[]): readonly string[] {
+  const features = parts.map((part) => ('feature' in part ? part.feature : part))
   return [VERSIONS[dialect], ...features.flatMap((feature) => [...feature.ddl(dialect), remember(dialect, feature)])]
 }
 
