@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { CHANNEL, createMessaging, type Sessions, type SettleRecord } from '@corebus/core'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { migrate } from '../src/database/schema.ts'
 import { sqlInbox } from '../src/inbox/inbox.ts'
 import { deleteExpired, takeCleanUp } from '../src/inbox/table.ts'
 import { isRetryable } from '../src/tx/database-errors.ts'
+import type { SqlTx } from '../src/tx/sql-tx.ts'
 import type { Case, DatabaseName, Library } from './cases/case.ts'
 import type { Outside } from './databases.ts'
 import type { Store } from './stores.ts'
@@ -172,6 +176,52 @@ describe.each(CONCURRENT)('copies at once on %s', (name) => {
       })
       expect(await first('a')).toBe(true)
       expect(inbox.feature.name).toBe(table)
+    })
+  })
+})
+
+describe.each([...CONCURRENT, 'SQLite'] as const)('handlers on %s', (name) => {
+  describe.skipIf(!runs(name))('', () => {
+    test('have each effect once, though each message comes three times, at once, and a third of them fails at first', async () => {
+      const { database, close } = (await opened(name)) as Store
+      const [table, effects] = [stores?.freshTable('inbox') ?? '', stores?.freshTable('effects') ?? '']
+      const inbox = sqlInbox({ table })
+      await migrate(database, [inbox])
+      await database.transaction((tx) => tx.query(`CREATE TABLE ${effects} (id INTEGER NOT NULL)`))
+      const messaging = createMessaging<{ db: SqlTx }>({
+        broker: 'memory',
+        url: `memory://${randomUUID()}`,
+        service: 'billing',
+        session: { write: database.transaction, read: database.read, database } as Sessions<SqlTx>,
+        inbox,
+        env: { LOG_LEVEL: 'silent' },
+      })
+      const failed = new Set<number>()
+      let settled = 0
+      const retry = { maxRetries: 20, retryDelayMs: 5, concurrency: 8 }
+      messaging.handle({ topic: 'orders', ...retry }, async ({ id }: { id: number }, { db }) => {
+        await db.query(`INSERT INTO ${effects} (id) VALUES (?)`, [id])
+        if (id % 3 > 0 || failed.has(id)) return
+        failed.add(id)
+        throw new Error('the first time')
+      })
+      const settles = (record: unknown): void => {
+        if ((record as SettleRecord).settlement === 'ack') settled++
+      }
+      subscribe(CHANNEL.settle, settles)
+      try {
+        await messaging.start()
+        const ids = Array.from({ length: 60 }, (_, id) => id)
+        const copies = [...ids, ...ids, ...ids].map((id) => ({ message: { id }, id: `message-${id}` }))
+        await messaging.getProducer().sendAll('orders', copies)
+        await vi.waitFor(() => expect(settled).toBe(copies.length), { timeout: 25_000 })
+        const { rows } = await database.read((tx) => tx.query(`SELECT id FROM ${effects} ORDER BY id`))
+        expect(rows.map(({ id }) => Number(id))).toEqual(ids)
+      } finally {
+        unsubscribe(CHANNEL.settle, settles)
+        await messaging.close()
+        await close()
+      }
     })
   })
 })
