@@ -95,13 +95,12 @@ test('what has expired is deleted in batches, and nothing else', async () => {
   await vi.waitFor(() => expect(rows()).toEqual(['young']))
 })
 
-test('a clean-up that fails is told once in the log and in health, and when it works again', async () => {
+test('a clean-up that fails is said once, and when it works again', async () => {
   const { database, attached, host } = await inboxOn({ cleanUpMs: 2 })
   database.exec('ALTER TABLE processed_events RENAME TO gone')
   attached.begin()
-  await vi.waitFor(() => expect(attached.health?.().trouble).toMatch(/cannot be deleted from processed_events: no such table/))
+  await vi.waitFor(() => expect(host.lines).toHaveLength(1))
   database.exec('ALTER TABLE gone RENAME TO processed_events')
-  await vi.waitFor(() => expect(attached.health?.()).toEqual({ trouble: undefined }))
   await vi.waitFor(() =>
     expect(host.lines.map((line) => JSON.parse(line).msg)).toEqual([
       expect.stringMatching(/^inbox: what has expired cannot/),

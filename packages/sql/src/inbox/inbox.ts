@@ -107,15 +107,14 @@ interface AttachedInbox {
   readonly host: Host
 }
 
+/** Without health: rows that are not deleted are no reason to take a process out of service. */
 function attached({ database, feature, table, keepMs, cleanUpMs, host }: AttachedInbox): Attached {
-  let trouble: string | undefined
   const cleanUp = cleaningUp({
     database,
     table,
     keepMs,
     everyMs: cleanUpMs,
     trouble(error) {
-      trouble = error && `what has expired cannot be deleted from ${table}: ${error.message}`
       if (error)
         host.logger.warn({ err: error, table }, `inbox: what has expired cannot be deleted. It is tried again every ${cleanUpMs} ms`)
       else host.logger.info({ table }, 'inbox: what has expired is deleted again')
@@ -133,6 +132,5 @@ function attached({ database, feature, table, keepMs, cleanUpMs, host }: Attache
       await database.read((tx) => checkSchema(tx, database.where, feature))
     },
     close: (withinMs) => cleanUp.end(withinMs),
-    health: () => ({ trouble }),
   }
 }

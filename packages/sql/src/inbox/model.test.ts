@@ -73,4 +73,4 @@ test('in any history of deliveries, failures and clean-ups an effect happens onc
   // The histories had all of it.
   expect(Math.min(deliveries, copies, forgotten)).toBeGreaterThan(500)
   database.close()
-})
+}, 120_000)

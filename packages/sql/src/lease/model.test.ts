@@ -77,4 +77,4 @@ test('in any history of a lease one holder has it at a time, each with a greater
   // The histories had all of it.
   expect(Math.min(taken, refused, lost, late)).toBeGreaterThan(100)
   clocked.database.close()
-})
+}, 120_000)

@@ -10,13 +10,17 @@ import { isAsPlanned, type Plan, type ScheduleStore } from './store.ts'
 export interface RunnerOptions {
   readonly database: SqlDatabase
   readonly store: ScheduleStore
-  readonly schedules: readonly Schedule[]
+  /** Asked at each look: what is registered later is run too. */
+  readonly schedules: () => readonly Schedule[]
   readonly host: Pick<Host, 'logger' | 'publishEvent'>
   /** How often the database is looked at when nothing is due. */
   readonly pollMs: number
   /** How long after the death of a process another one runs its function again. */
   readonly ttlMs: number
 }
+
+/** No schedule has this name. */
+const DATABASE = ''
 
 /** When to look again at a run that another process has taken. */
 const TAKEN_MS = 100
@@ -30,15 +34,16 @@ export class Runner {
   readonly #aborting = new AbortController()
   #wake = new AbortController()
   #loop: Promise<void> | undefined
-  /** What goes wrong at the moment, by the name of the schedule; of the database itself under ''. */
+  /** What goes wrong at the moment, by the name of the schedule; of the database itself under `DATABASE`. */
   readonly #troubles = new Map<string, string>()
 
   constructor(options: RunnerOptions) {
     this.#options = options
   }
 
+  /** Of the database alone: a schedule that fails takes no process out of service. */
   get trouble(): string | undefined {
-    return this.#troubles.size === 0 ? undefined : [...this.#troubles.values()].join('; ')
+    return this.#troubles.get(DATABASE)
   }
 
   begin(): void {
@@ -70,16 +75,18 @@ export class Runner {
 
   /** Runs what is due. Returns how long nothing will be. */
   async #look(): Promise<number> {
-    const { database, store, schedules, pollMs } = this.#options
+    const { database, store, pollMs } = this.#options
+    const schedules = this.#options.schedules()
+    if (schedules.length === 0) return pollMs
     const names = schedules.map(({ name }) => name)
     try {
       const plan = await database.read((tx) => store.plan(tx, names))
-      this.#well('')
+      this.#well(DATABASE)
       const waits: number[] = []
       for (const schedule of schedules) if (!this.#ending.signal.aborted) waits.push(await this.#dueIn(schedule, plan))
       return Math.min(pollMs, ...waits)
     } catch (thrown) {
-      this.#failed('', 'the database cannot be asked what is due', thrown)
+      this.#failed(DATABASE, 'the database cannot be asked what is due', thrown)
       return pollMs
     }
   }
@@ -112,7 +119,9 @@ export class Runner {
       this.#well(name)
       return taken ? 0 : TAKEN_MS
     } catch (thrown) {
-      this.#failed(name, `schedule ${name} cannot publish ${what.type.name}`, thrown)
+      const isNew = this.#failed(name, `schedule ${name} cannot publish ${what.type.name}`, thrown)
+      // For who looks at the table. Where it cannot be written either, the log has it.
+      if (isNew) await database.transaction((tx) => store.note(tx, name, textOf(thrown))).catch(() => undefined)
       return pollMs
     }
   }
@@ -121,7 +130,7 @@ export class Runner {
     const { name } = schedule
     const running = this.#once(schedule, run, due)
       .then(() => this.#well(name))
-      .catch((thrown: unknown) => this.#failed(name, `the run of schedule ${name} cannot be marked`, thrown))
+      .catch((thrown: unknown) => void this.#failed(name, `the run of schedule ${name} cannot be marked`, thrown))
       .finally(() => {
         this.#running.delete(name)
         this.#wake.abort()
@@ -163,18 +172,24 @@ export class Runner {
         return
       }
       host.logger.error({ err: thrown, schedule: name }, `schedule ${name} has failed: its next run is at ${new Date(next).toISOString()}`)
-      failed = thrown instanceof Error ? thrown.message : String(thrown)
+      failed = textOf(thrown)
     }
     await database.transaction((tx) => store.finish(tx, held, { schedule, due, next, failed }))
   }
 
-  #failed(name: string, what: string, thrown: unknown): void {
-    const said = `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
-    if (this.#troubles.get(name) !== said && !this.#ending.signal.aborted) this.#options.host.logger.error({ err: thrown }, what)
+  /** Whether it is new: what goes on failing in the same way is said once. */
+  #failed(name: string, what: string, thrown: unknown): boolean {
+    const said = `${what}: ${textOf(thrown)}`
+    const isNew = this.#troubles.get(name) !== said && !this.#ending.signal.aborted
+    if (isNew) this.#options.host.logger.error({ err: thrown }, what)
     this.#troubles.set(name, said)
+    return isNew
   }
 
   #well(name: string): void {
-    if (this.#troubles.delete(name)) this.#options.host.logger.info(name === '' ? 'schedules run again' : `schedule ${name} runs again`)
+    if (this.#troubles.delete(name))
+      this.#options.host.logger.info(name === DATABASE ? 'schedules run again' : `schedule ${name} runs again`)
   }
 }
+
+const textOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))

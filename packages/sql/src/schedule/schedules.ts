@@ -59,22 +59,16 @@ export function sqlSchedules(options: SqlSchedulesOptions = {}): SqlSchedules {
     feature,
     attach(host) {
       const database = databaseFor('sqlSchedules', given, host.session)
-      let runner: Runner | undefined
+      const schedules = () => only ?? registered()
+      const runner = new Runner({ database, store: scheduleStore(database.dialect, table), schedules, host, pollMs, ttlMs })
       return {
-        begin() {
-          // Not earlier: what is registered after the instance was made is run too.
-          const schedules = only ?? registered()
-          if (schedules.length === 0) return
-          runner ??= new Runner({ database, store: scheduleStore(database.dialect, table), schedules, host, pollMs, ttlMs })
-          runner.begin()
-        },
+        begin: () => runner.begin(),
         async check() {
-          const schedules = only ?? registered()
-          checkAll(schedules, host)
-          if (schedules.length > 0) await database.read((tx) => checkSchema(tx, database.where, feature))
+          checkAll(schedules(), host)
+          if (schedules().length > 0) await database.read((tx) => checkSchema(tx, database.where, feature))
         },
-        close: async (withinMs) => runner?.end(withinMs),
-        health: () => ({ trouble: runner?.trouble }),
+        close: (withinMs) => runner.end(withinMs),
+        health: () => ({ trouble: runner.trouble }),
       }
     },
   }

@@ -73,17 +73,23 @@ export interface ScheduleStore extends Pick<LeaseStore, 'renew' | 'release'> {
     held: Held,
     run: { readonly schedule: Schedule; readonly due: number; readonly next: number; readonly failed?: string | undefined },
   ): Promise<boolean>
+  /** Keeps why its run could not be made, which is tried again. */
+  note(tx: SqlTx, name: string, failed: string): Promise<void>
   /** Makes it due now, for whoever runs it. False when there is none of that name. */
   runNow(tx: SqlTx, name: string): Promise<boolean>
   /** Forgets it: for one that no process has any more. False when there is none of that name. */
   remove(tx: SqlTx, name: string): Promise<boolean>
 }
 
-export function scheduleStore(dialect: Dialect, table: string): ScheduleStore {
+const statements = (dialect: Dialect, table: string) => ({
+  db: builder<{ schedules: ScheduleRow }>(dialect),
   // Kysely takes the name as it is given, and quotes it; its types want to know it beforehand.
-  const schedules = table as 'schedules'
-  const db = builder<{ schedules: ScheduleRow }>(dialect)
-  const time = now(dialect)
+  schedules: table as 'schedules',
+  time: now(dialect),
+})
+
+export function scheduleStore(dialect: Dialect, table: string): ScheduleStore {
+  const { db, schedules, time } = statements(dialect, table)
   const { renew, release } = leaseStore(dialect, table)
   const store: ScheduleStore = {
     renew,
@@ -149,7 +155,7 @@ export function scheduleStore(dialect: Dialect, table: string): ScheduleStore {
             // Who asked for a run meanwhile has one.
             due: sql<number>`case when ${row.ref('due')} = ${due} then ${next} else ${row.ref('due')} end`,
             ran: time,
-            failed: failed?.replaceAll('\0', '').slice(0, MOST_SAID) ?? null,
+            failed: failed === undefined ? null : kept(failed),
             owner: '',
             expires: 0,
           }))
@@ -158,6 +164,24 @@ export function scheduleStore(dialect: Dialect, table: string): ScheduleStore {
           .where('fence', '=', fence),
       )
       return finished.affected > 0
+    },
+    ...byHand(dialect, table),
+  }
+  return store
+}
+
+/** What changes a schedule beside its runs. */
+function byHand(dialect: Dialect, table: string): Pick<ScheduleStore, 'note' | 'runNow' | 'remove'> {
+  const { db, schedules, time } = statements(dialect, table)
+  return {
+    async note(tx, name, failed) {
+      await run(
+        tx,
+        db
+          .updateTable(schedules)
+          .set({ failed: kept(failed) })
+          .where('name', '=', name),
+      )
     },
     async runNow(tx, name) {
       const { affected } = await run(tx, db.updateTable(schedules).set({ due: time }).where('name', '=', name))
@@ -168,10 +192,11 @@ export function scheduleStore(dialect: Dialect, table: string): ScheduleStore {
       return affected > 0
     },
   }
-  return store
 }
 
 const MOST_SAID = 1_000
+/** PostgreSQL keeps no NUL. */
+const kept = (failed: string): string => failed.replaceAll('\0', '').slice(0, MOST_SAID)
 
 /** Whether the database knows the schedule as this process does. */
 export function isAsPlanned({ cron, timeZone }: Schedule, planned: Planned): boolean {
