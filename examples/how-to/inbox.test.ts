@@ -26,11 +26,14 @@ test('a message that comes twice is handled once, by its id or by what the handl
   for (const order_id of [1, 1, 2]) await shipped(order_id)
   for (const version of [1, 1, 2]) await producer.send('erp.orders', { number: 'A7', version }, { key: 'A7' })
   for (const counted_at of [2, 1, 2]) await producer.send('stock.levels', { sku: 'a', pieces: counted_at * 10, counted_at }, { key: 'a' })
-  await vi.waitFor(() => {
-    expect(database.prepare('SELECT orders FROM totals').get()).toEqual({ orders: 2 })
-    expect(database.prepare('SELECT version FROM erp_orders ORDER BY version').all()).toEqual([{ version: 1 }, { version: 2 }])
-    expect(database.prepare('SELECT pieces FROM stock').get()).toEqual({ pieces: 20 })
-  })
+  await vi.waitFor(
+    () => {
+      expect(database.prepare('SELECT orders FROM totals').get()).toEqual({ orders: 2 })
+      expect(database.prepare('SELECT version FROM erp_orders ORDER BY version').all()).toEqual([{ version: 1 }, { version: 2 }])
+      expect(database.prepare('SELECT pieces FROM stock').get()).toEqual({ pieces: 20 })
+    },
+    { timeout: 20_000 },
+  )
   await messaging.close()
   expect(database.prepare("SELECT count(*) AS n FROM processed_events WHERE grp <> ''").get()).toEqual({ n: 4 })
 })

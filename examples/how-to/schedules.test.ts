@@ -22,7 +22,7 @@ test('schedules of the default instance run once for what was missed: a function
   insert.run('nightly-report', '', '0 3 * * *', 'Europe/Berlin', Date.UTC(2026, 7, 1, 1))
   insert.run('month-end', '', '0 0 1 * *', 'UTC', Date.UTC(2026, 7, 1))
   await messaging.start()
-  await vi.waitFor(() => expect([reports.length, written.length]).toEqual([1, 1]))
+  await vi.waitFor(() => expect([reports.length, written.length]).toEqual([1, 1]), { timeout: 20_000 })
   expect(reports).toEqual([{ day: new Date(Date.UTC(2026, 7, 1, 1)), fence: 1 }])
   expect(written).toEqual([{ year: 2026, month: 7 }])
 })

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { createMessaging } from '@corebus/core'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../database/schema.ts'
 import { add, freshDatabase, ids } from '../fixtures/database.ts'
 import { hostOf } from '../fixtures/host.ts'
+import { until } from '../fixtures/until.ts'
 import { sqliteSession } from '../session/sqlite.ts'
 import { type SqlInboxOptions, sqlInbox } from './inbox.ts'
 
@@ -73,11 +74,11 @@ test('a handler is called once for a message that comes twice, and again for one
   await messaging.start()
   const producer = messaging.getProducer()
   await producer.send('orders', { id: 1 }, { id: 'one', headers: { 'x-fails': 'once' } })
-  await vi.waitFor(() => expect(ids(database)).toEqual([1]))
+  await until(() => expect(ids(database)).toEqual([1]))
   // Its row would violate the primary key.
   await producer.send('orders', { id: 1 }, { id: 'one' })
   await producer.send('orders', { id: 2 }, { id: 'two' })
-  await vi.waitFor(() => expect(ids(database)).toEqual([1, 2]))
+  await until(() => expect(ids(database)).toEqual([1, 2]))
   await messaging.close()
   expect(calls).toEqual(['1:1', '1:2', '2:1'])
 })
@@ -92,16 +93,16 @@ test('what has expired is deleted in batches, and nothing else', async () => {
   insert.run('young', 30_000)
   database.exec('COMMIT')
   attached.begin()
-  await vi.waitFor(() => expect(rows()).toEqual(['young']))
+  await until(() => expect(rows()).toEqual(['young']))
 })
 
 test('a clean-up that fails is said once, and when it works again', async () => {
   const { database, attached, host } = await inboxOn({ cleanUpMs: 2 })
   database.exec('ALTER TABLE processed_events RENAME TO gone')
   attached.begin()
-  await vi.waitFor(() => expect(host.lines).toHaveLength(1))
+  await until(() => expect(host.lines).toHaveLength(1))
   database.exec('ALTER TABLE gone RENAME TO processed_events')
-  await vi.waitFor(() =>
+  await until(() =>
     expect(host.lines.map((line) => JSON.parse(line).msg)).toEqual([
       expect.stringMatching(/^inbox: what has expired cannot/),
       expect.stringMatching(/again$/),

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorebusError } from '@corebus/core'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { SqlDatabase } from '../database/database.ts'
 import { migrate } from '../database/schema.ts'
 import { freshDatabase } from '../fixtures/database.ts'
+import { until } from '../fixtures/until.ts'
 import { sqliteSession } from '../session/sqlite.ts'
 import { type SqlLeasesOptions, sqlLeases } from './lease.ts'
 
@@ -56,7 +57,7 @@ test('a lease is kept for as long as its work runs', async () => {
   await lease('a', { ttlMs: 2_000 }, async ({ signal }) => {
     const first = expires()
     // Its first time is over then, but for the renewals.
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(first), { timeout: 10_000 })
+    await until(() => expect(Date.now()).toBeGreaterThan(first))
     expect(await tryLease('a', {}, () => 1)).toEqual({ held: false })
     expect(expires()).toBeGreaterThan(first)
     expect(signal.aborted).toBe(false)

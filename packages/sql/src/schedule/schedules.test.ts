@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { CorebusError, createMessaging, defineEvent, type Host } from '@corebus/core'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { migrate } from '../database/schema.ts'
 import { freshDatabase } from '../fixtures/database.ts'
 import { type HostOptions, hostOf } from '../fixtures/host.ts'
+import { until } from '../fixtures/until.ts'
 import { sqliteSession } from '../session/sqlite.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
 import { defineSchedule, type Schedule, type ScheduleRun } from './schedule.ts'
@@ -51,12 +52,12 @@ test('a new schedule runs at its next time, and a time that was missed is made u
   const { schedule, runs } = counted('nightly')
   const all = [await process([schedule]), await process([schedule]), await process([schedule])]
   for (const one of all) one.begin()
-  await vi.waitFor(async () => expect((await planned('nightly'))?.due).toBeGreaterThan(Date.now()))
+  await until(async () => expect((await planned('nightly'))?.due).toBeGreaterThan(Date.now()))
   const before = (await planned('nightly'))?.due
   expect(runs).toEqual([])
   // Three times are missed.
   overdue('nightly', 3 * 366 * 86_400_000)
-  await vi.waitFor(async () => expect(await planned('nightly')).toMatchObject({ due: before, failed: undefined, expires: 0 }))
+  await until(async () => expect(await planned('nightly')).toMatchObject({ due: before, failed: undefined, expires: 0 }))
   await Promise.all(all.map((one) => one.close(1_000)))
   expect(runs).toEqual([expect.objectContaining({ name: 'nightly', fence: 1 })])
   expect(runs[0]?.due.getTime()).toBeLessThan(Date.now() - 86_400_000)
@@ -68,7 +69,7 @@ test('what runs every second is run for each second', async () => {
   const [one, other] = [await process([schedule]), await process([schedule])]
   one.begin()
   other.begin()
-  await vi.waitFor(() => expect(runs.length).toBeGreaterThanOrEqual(3), { timeout: 20_000 })
+  await until(() => expect(runs.length).toBeGreaterThanOrEqual(3))
   const dues = runs.map(({ due }) => due.getTime())
   expect(dues).toEqual([...new Set(dues)].toSorted())
   expect(runs.map(({ fence }) => fence)).toEqual(runs.map((_, n) => n + 1))
@@ -85,7 +86,7 @@ test('an event is published in the transaction that marks its run, and again whe
   const schedule = defineSchedule('ticks', YEARLY, Ticked, { data: ({ due }) => ({ due: due.getTime() }) })
   const one = await process([schedule], {}, { publishEvent })
   one.begin()
-  await vi.waitFor(async () => expect(await planned('ticks')).toBeDefined())
+  await until(async () => expect(await planned('ticks')).toBeDefined())
   const next = (await planned('ticks'))?.due
   overdue('ticks')
   const due = (await planned('ticks'))?.due
@@ -94,11 +95,11 @@ test('an event is published in the transaction that marks its run, and again whe
       .prepare('SELECT data FROM published')
       .all()
       .map(({ data }) => data)
-  await vi.waitFor(async () => expect(await planned('ticks')).toMatchObject({ failed: 'no', due }))
+  await until(async () => expect(await planned('ticks')).toMatchObject({ failed: 'no', due }))
   expect([published(), one.health?.()]).toEqual([[], { trouble: undefined }])
   fails = false
-  await vi.waitFor(async () => expect(await planned('ticks')).toMatchObject({ failed: undefined, due: next }))
-  await vi.waitFor(() => expect(one.said()).toHaveLength(2))
+  await until(async () => expect(await planned('ticks')).toMatchObject({ failed: undefined, due: next }))
+  await until(() => expect(one.said()).toHaveLength(2))
   expect(published()).toEqual([`ticked {"due":${due}}`])
   // Said once, however often it failed.
   expect(one.said()).toEqual(['schedule ticks cannot publish ticked', 'schedule ticks runs again'])
@@ -111,9 +112,9 @@ test('a function that throws is logged and marked, and is run at its next time',
   })
   const one = await process([schedule])
   one.begin()
-  await vi.waitFor(async () => expect(await planned('nightly')).toBeDefined())
+  await until(async () => expect(await planned('nightly')).toBeDefined())
   overdue('nightly')
-  await vi.waitFor(async () => expect(await planned('nightly')).toMatchObject({ failed: 'no report', expires: 0 }))
+  await until(async () => expect(await planned('nightly')).toMatchObject({ failed: 'no report', expires: 0 }))
   expect((await planned('nightly'))?.due).toBeGreaterThan(Date.now())
   expect([runs.length, one.said()]).toEqual([1, [expect.stringMatching(/^schedule nightly has failed: its next run is at \d{4}-.*T03:00/)]])
 })
@@ -129,10 +130,10 @@ test('a function whose process died is run again by another, when its lease is o
   const dead = await claim('dead')
   expect(dead).toMatchObject({ fence: 1 })
   expect(await claim('other')).toBeUndefined()
-  const until = Number(database.prepare('SELECT expires FROM schedules').get()?.expires)
+  const endsAt = Number(database.prepare('SELECT expires FROM schedules').get()?.expires)
   one.begin()
-  await vi.waitFor(() => expect(runs).toHaveLength(1), { timeout: 10_000 })
-  expect(Date.now()).toBeGreaterThanOrEqual(until)
+  await until(() => expect(runs).toHaveLength(1))
+  expect(Date.now()).toBeGreaterThanOrEqual(endsAt)
   expect(runs[0]).toMatchObject({ fence: 2 })
   // The dead one comes back and can change nothing.
   if (dead) expect(await sessions.database.transaction((tx) => store.finish(tx, dead, { schedule, due, next: 0 }))).toBe(false)
@@ -147,9 +148,9 @@ test('a function that has lost its lease is aborted, and leaves its mark to who 
   })
   const one = await process([schedule], { ttlMs: 60 })
   one.begin()
-  await vi.waitFor(async () => expect(await planned('nightly')).toBeDefined())
+  await until(async () => expect(await planned('nightly')).toBeDefined())
   overdue('nightly')
-  await vi.waitFor(() => expect(one.said()).toEqual([expect.stringMatching(/^schedule nightly has lost its lease/)]))
+  await until(() => expect(one.said()).toEqual([expect.stringMatching(/^schedule nightly has lost its lease/)]))
   expect(runs[0]?.signal.reason).toBeInstanceOf(CorebusError)
   expect(await planned('nightly')).toMatchObject({ ran: undefined, expires: 9e15 })
 })
@@ -162,23 +163,23 @@ test('a function that runs when the instance is closed is waited for, then abort
   })
   const one = await process([hanging.schedule])
   one.begin()
-  await vi.waitFor(async () => expect(await planned('nightly')).toBeDefined())
+  await until(async () => expect(await planned('nightly')).toBeDefined())
   overdue('nightly')
-  await vi.waitFor(() => expect(hanging.runs).toHaveLength(1))
+  await until(() => expect(hanging.runs).toHaveLength(1))
   await one.close(200)
   expect(one.said()).toEqual([expect.stringMatching(/^schedule nightly was interrupted/)])
   expect(await planned('nightly')).toMatchObject({ ran: undefined, expires: 0 })
   const again = counted('nightly')
   const other = await process([again.schedule])
   other.begin()
-  await vi.waitFor(() => expect(again.runs).toHaveLength(1))
+  await until(() => expect(again.runs).toHaveLength(1))
   // What ends in its time is finished by closing.
   const slow = counted('slow', () => new Promise((resolve) => setTimeout(resolve, 100)))
   const third = await process([slow.schedule])
   third.begin()
-  await vi.waitFor(async () => expect(await planned('slow')).toBeDefined())
+  await until(async () => expect(await planned('slow')).toBeDefined())
   overdue('slow')
-  await vi.waitFor(() => expect(slow.runs).toHaveLength(1))
+  await until(() => expect(slow.runs).toHaveLength(1))
   await third.close(30_000)
   expect(slow.runs[0]?.signal.aborted).toBe(false)
   expect((await planned('slow'))?.due).toBeGreaterThan(Date.now())
@@ -190,17 +191,17 @@ test('another expression plans the next run anew, unless a run is due; a run ask
   const old = counted('nightly')
   const first = await process([old.schedule])
   first.begin()
-  await vi.waitFor(async () => expect(await planned('nightly')).toBeDefined())
+  await until(async () => expect(await planned('nightly')).toBeDefined())
   await first.close(1_000)
   const changed = counted('nightly', undefined, '0 5 1 1 *')
   const second = await process([changed.schedule])
   second.begin()
-  await vi.waitFor(async () => expect(await planned('nightly')).toMatchObject({ cron: '0 5 1 1 *' }))
+  await until(async () => expect(await planned('nightly')).toMatchObject({ cron: '0 5 1 1 *' }))
   expect(new Date((await planned('nightly'))?.due ?? 0).getUTCHours()).toBe(5)
   expect(await database.transaction((tx) => store.runNow(tx, 'nightly'))).toBe(true)
   expect(await database.transaction((tx) => store.runNow(tx, 'nobody'))).toBe(false)
-  await vi.waitFor(() => expect(changed.runs).toHaveLength(1))
-  await vi.waitFor(async () => expect((await planned('nightly'))?.due).toBeGreaterThan(Date.now()))
+  await until(() => expect(changed.runs).toHaveLength(1))
+  await until(async () => expect((await planned('nightly'))?.due).toBeGreaterThan(Date.now()))
   await second.close(1_000)
   overdue('nightly')
   await database.transaction((tx) => store.prepare(tx, old.schedule))
@@ -214,12 +215,12 @@ test('a database that is away is said once, and what is due is run when it is ba
   const { schedule, runs } = counted('nightly')
   const one = await process([schedule])
   one.begin()
-  await vi.waitFor(async () => expect(await planned('nightly')).toBeDefined())
+  await until(async () => expect(await planned('nightly')).toBeDefined())
   database.exec('ALTER TABLE schedules RENAME TO gone')
-  await vi.waitFor(() => expect(one.health?.().trouble).toMatch(/^the database cannot be asked what is due: no such table/))
+  await until(() => expect(one.health?.().trouble).toMatch(/^the database cannot be asked what is due: no such table/))
   database.exec('ALTER TABLE gone RENAME TO schedules')
   overdue('nightly')
-  await vi.waitFor(() => expect(runs).toHaveLength(1))
+  await until(() => expect(runs).toHaveLength(1))
   expect(one.said()).toEqual(['the database cannot be asked what is due', 'schedules run again'])
 })
 
@@ -260,10 +261,10 @@ test('an instance runs its schedules from its start on, and has an event of one 
   onTestFinished(() => messaging.close())
   await messaging.start()
   for (const name of ['nightly', 'ticks']) {
-    await vi.waitFor(async () => expect(await planned(name)).toBeDefined())
+    await until(async () => expect(await planned(name)).toBeDefined())
     overdue(name)
   }
-  await vi.waitFor(() => expect(written).toHaveLength(2))
+  await until(() => expect(written).toHaveLength(2))
   expect(written).toEqual(expect.arrayContaining([{ due: 1 }, { due: 2 }]))
   await messaging.close()
   expect(runs).toHaveLength(1)
