@@ -134,3 +134,11 @@ test('a transaction that can only read, or is none, is refused', async () => {
   })
   await expect(inbox.firstTime(database, 'billing', { topic: 'orders', id: 'a' })).rejects.toMatchObject({ code: 'TX_AUTOCOMMIT' })
 })
+
+test('a transaction of another database than the inbox is in is refused', async () => {
+  const { sessions } = await inboxOn()
+  const inbox = sqlInbox({ database: { ...sessions.database, dialect: 'postgres' } })
+  inbox.attach?.(hostOf(undefined))
+  const marking = sessions.write((db) => inbox.firstTime(db, 'billing', { topic: 'orders', id: 'a' }))
+  await expect(marking).rejects.toMatchObject({ code: 'TX_DIALECT' })
+})
