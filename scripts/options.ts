@@ -26,6 +26,8 @@ import { SQL_INBOX } from '../packages/sql/src/inbox/inbox.ts'
 import { LEASE, SQL_LEASES } from '../packages/sql/src/lease/lease.ts'
 import { SCHEDULE } from '../packages/sql/src/schedule/schedule.ts'
 import { SQL_SCHEDULES } from '../packages/sql/src/schedule/schedules.ts'
+import { PGLITE_SESSION, SERVER_SESSION, SQL_SESSION } from '../packages/sql/src/session/options.ts'
+import { PRISMA_SESSION } from '../packages/sql/src/session/prisma.ts'
 import { SQLITE_SESSION } from '../packages/sql/src/session/sqlite.ts'
 
 /** Every declaration of options that users give. */
@@ -52,6 +54,10 @@ const DECLARED: Readonly<Record<string, Options>> = {
   SCHEDULE,
   SQL_LEASES,
   LEASE,
+  PGLITE_SESSION,
+  SERVER_SESSION,
+  SQL_SESSION,
+  PRISMA_SESSION,
   MOUNT,
   ACTION,
   REQUEST_SCOPE,
@@ -63,6 +69,7 @@ const TAKEN: Readonly<Record<string, readonly Options[]>> = {
   FUNCTION: [GROUP],
   ON_EVENT: [RETRY],
   MESSAGE_HANDLER: [RETRY],
+  PRISMA_SESSION: [SQL_SESSION],
 }
 const PAGE = 'docs/reference/options.md'
 const MARKER = /^<!-- options (\w+) (.+) -->$/

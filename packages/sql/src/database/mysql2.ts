@@ -1,5 +1,4 @@
 import { adapt } from '../tx/adapt.ts'
-import type { SqlTx } from '../tx/sql-tx.ts'
 import type { SqlConnection, SqlDatabase } from './database.ts'
 
 /** What is used of a connection of mysql2/promise. */
@@ -10,26 +9,35 @@ export interface MysqlConnection {
   on?(event: 'error' | 'end', listener: (error?: Error) => void): unknown
 }
 
-export interface MysqlPool {
-  getConnection(): Promise<MysqlConnection>
+export interface MysqlPool<Connection extends MysqlConnection = MysqlConnection> {
+  getConnection(): Promise<Connection>
 }
+
+const LEVEL = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED'
+const WRITES = [LEVEL, 'START TRANSACTION READ WRITE']
+const READS = [LEVEL, 'START TRANSACTION READ ONLY']
 
 /** A pool of mysql2/promise. */
 export function ofMysqlPool(pool: MysqlPool, where: string): SqlDatabase {
   return {
     dialect: 'mysql',
     where,
-    transaction: (work) => lent(pool, 'READ WRITE', work),
-    read: (work) => lent(pool, 'READ ONLY', work),
+    transaction: (work) => inMysqlTransaction(pool, WRITES, (connection) => work(adapt(connection, { begun: true }))),
+    read: (work) => inMysqlTransaction(pool, READS, (connection) => work(adapt(connection, { begun: true }))),
     connect: async () => connectionOf(await pool.getConnection()),
   }
 }
 
-async function lent<T>(pool: MysqlPool, mode: Mode, work: (tx: SqlTx) => Promise<T>): Promise<T> {
+/** Runs `work` in a transaction of a connection out of the pool, which the statements of `begin` begin. */
+export async function inMysqlTransaction<Connection extends MysqlConnection, T>(
+  pool: MysqlPool<Connection>,
+  begin: readonly string[],
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
   const connection = await pool.getConnection()
   let broken = false
   try {
-    return await transaction(connection, mode, work, () => {
+    return await transaction(connection, begin, work, () => {
       broken = true
     })
   } finally {
@@ -38,14 +46,15 @@ async function lent<T>(pool: MysqlPool, mode: Mode, work: (tx: SqlTx) => Promise
   }
 }
 
-type Mode = 'READ WRITE' | 'READ ONLY'
-
-async function transaction<T>(connection: MysqlConnection, mode: Mode, work: (tx: SqlTx) => Promise<T>, onBroken: () => void): Promise<T> {
-  // For the next transaction alone.
-  await connection.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED')
-  await connection.query(`START TRANSACTION ${mode}`)
+async function transaction<Connection extends MysqlConnection, T>(
+  connection: Connection,
+  begin: readonly string[],
+  work: (connection: Connection) => Promise<T>,
+  onBroken: () => void,
+): Promise<T> {
+  for (const statement of begin) await connection.query(statement)
   try {
-    const result = await work(adapt(connection, { begun: true }))
+    const result = await work(connection)
     await connection.query('COMMIT')
     return result
   } catch (thrown) {
@@ -66,8 +75,8 @@ function connectionOf(connection: MysqlConnection): SqlConnection {
   connection.on?.('end', () => isLost(new Error('the connection to the database has ended')))
   const broken = (): void => isLost(new Error('the connection to the database has failed'))
   return {
-    transaction: (work) => transaction(connection, 'READ WRITE', work, broken),
-    read: (work) => transaction(connection, 'READ ONLY', work, broken),
+    transaction: (work) => transaction(connection, WRITES, () => work(adapt(connection, { begun: true })), broken),
+    read: (work) => transaction(connection, READS, () => work(adapt(connection, { begun: true })), broken),
     onLost(call) {
       tell = call
       if (lost) call(lost)

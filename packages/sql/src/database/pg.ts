@@ -1,6 +1,7 @@
+import { CorebusError } from '@corebus/core'
 import { adapt } from '../tx/adapt.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
-import type { SqlConnection, SqlDatabase, Transacts } from './database.ts'
+import type { SqlConnection, SqlDatabase } from './database.ts'
 
 /** What is used of a client of pg. */
 export interface PgClient {
@@ -8,33 +9,49 @@ export interface PgClient {
   on(event: 'notification', listener: (message: { readonly channel: string }) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
   release(error?: Error | boolean): void
 }
 
-export interface PgPool {
-  connect(): Promise<PgClient>
+export interface PgPool<Client extends PgClient = PgClient> {
+  connect(): Promise<Client>
 }
+
+const WRITES = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
+const READS = 'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY'
 
 /** A pool of pg. Each connection that `connect` takes out of it stays out. */
 export function ofPgPool(pool: PgPool, where: string): SqlDatabase {
   return {
     dialect: 'postgres',
     where,
-    transaction: (work) => lent(pool, (client) => transaction(client, 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE', work)),
-    read: (work) => lent(pool, (client) => transaction(client, 'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY', work)),
-    connect: async () => connectionOf(await pool.connect()),
+    transaction: (work) => inPgTransaction(pool, WRITES, (client) => work(adapt(client, { begun: true }))),
+    read: (work) => inPgTransaction(pool, READS, (client) => work(adapt(client, { begun: true }))),
+    connect: async () => {
+      const client = await pool.connect()
+      return pgConnection(client, (error) => client.release(error))
+    },
   }
 }
 
-async function lent<T>(pool: PgPool, work: (client: PgClient) => Promise<T>): Promise<T> {
+/** Runs `work` in a transaction of a client out of the pool, which `begin` begins. */
+export async function inPgTransaction<Client extends PgClient, T>(
+  pool: PgPool<Client>,
+  begin: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect()
+  // A client that is out of its pool and loses its connection would end the process. What was running on it rejects.
+  const onError = (): void => {}
+  client.on('error', onError)
   let broken: Error | undefined
   try {
-    return await work(client)
+    return await transaction(client, begin, work)
   } catch (thrown) {
     broken = thrown instanceof RollbackFailed ? thrown : undefined
     throw broken?.cause ?? thrown
   } finally {
+    client.removeListener('error', onError)
     client.release(broken)
   }
 }
@@ -42,11 +59,17 @@ async function lent<T>(pool: PgPool, work: (client: PgClient) => Promise<T>): Pr
 /** The connection is in a state that nobody knows: it must not go back to the pool. */
 class RollbackFailed extends Error {}
 
-async function transaction<T>(client: PgClient, begin: string, work: (tx: SqlTx) => Promise<T>): Promise<T> {
+async function transaction<Client extends Pick<PgClient, 'query'>, T>(
+  client: Client,
+  begin: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
   await client.query(begin)
   try {
-    const result = await work(adapt(client, { begun: true }))
-    await client.query('COMMIT')
+    const result = await work(client)
+    const { command } = (await client.query('COMMIT')) as { readonly command?: string } // typed by each version of pg for itself
+    // PostgreSQL answers the commit of a transaction that has failed with a rollback.
+    if (command === 'ROLLBACK') throw swallowed()
     return result
   } catch (thrown) {
     try {
@@ -58,7 +81,18 @@ async function transaction<T>(client: PgClient, begin: string, work: (tx: SqlTx)
   }
 }
 
-function connectionOf(client: PgClient): SqlConnection {
+function swallowed(): CorebusError {
+  return new CorebusError(
+    'TX_FAILED',
+    'a statement in the transaction of this session has failed and its error was swallowed, so PostgreSQL rolled all of it back: put a savepoint around what may fail',
+  )
+}
+
+/** A connection that is kept. `release` gives it back, with an error or true when nobody may use it again. */
+export function pgConnection(
+  client: Omit<PgClient, 'release' | 'removeListener'>,
+  release: (error: Error | true) => unknown,
+): SqlConnection {
   let lost: Error | undefined
   let tell: ((error: Error) => void) | undefined
   const isLost = (error: Error): void => {
@@ -70,19 +104,16 @@ function connectionOf(client: PgClient): SqlConnection {
   client.on('end', () => isLost(new Error('the connection to PostgreSQL has ended')))
   const run = async <T>(begin: string, work: (tx: SqlTx) => Promise<T>): Promise<T> => {
     try {
-      return await transaction(client, begin, work)
+      return await transaction(client, begin, () => work(adapt(client, { begun: true })))
     } catch (thrown) {
       if (!(thrown instanceof RollbackFailed)) throw thrown
       isLost(thrown.cause as Error)
       throw thrown.cause
     }
   }
-  const transacts: Transacts = {
-    transaction: (work) => run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE', work),
-    read: (work) => run('BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY', work),
-  }
   return {
-    ...transacts,
+    transaction: (work) => run(WRITES, work),
+    read: (work) => run(READS, work),
     async listen(channel, onNotify) {
       client.on('notification', (message) => {
         if (message.channel === channel) onNotify()
@@ -95,7 +126,7 @@ function connectionOf(client: PgClient): SqlConnection {
     },
     // What listens must not go back to a pool: its notifications would go to whoever gets it next.
     async close() {
-      client.release(lost ?? true)
+      await release(lost ?? true)
     },
   }
 }

@@ -1,12 +1,12 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { Sessions } from '@corebus/core'
+import type { SqliteConnection } from '../session/sqlite-connection.ts'
 import { adapt } from '../tx/adapt.ts'
-import { fromLibrary, intoLibrary, type SqlTx } from '../tx/sql-tx.ts'
+import { fromLibrary, intoLibrary, type SqlRow, type SqlTx } from '../tx/sql-tx.ts'
 import type { SqlDatabase } from './database.ts'
 
 /** A database by the sessions of its user: our transactions take turns with theirs. */
-export function ofSqliteSessions(where: string, { write, read }: Sessions<DatabaseSync>): SqlDatabase {
-  const begun = (db: DatabaseSync): SqlTx => adapt(db, { begun: true })
+export function ofSqliteSessions<Db extends SqliteConnection>(where: string, { write, read }: Sessions<Db>): SqlDatabase {
+  const begun = (db: SqliteConnection): SqlTx => adapt(db, { begun: true })
   return {
     dialect: 'sqlite',
     where,
@@ -16,15 +16,12 @@ export function ofSqliteSessions(where: string, { write, read }: Sessions<Databa
 }
 
 /** The connection of the reading session is in no transaction, which `adapt` would refuse. */
-function reading(db: DatabaseSync): SqlTx {
+function reading(db: SqliteConnection): SqlTx {
   return {
     dialect: 'sqlite',
     query: async (sql, params = []) => {
-      const rows = db
-        .prepare(sql)
-        .all(...params.map(intoLibrary))
-        .map(fromLibrary)
-      return { rows, affected: rows.length }
+      const rows = db.prepare(sql).all(...(params.map(intoLibrary) as never[])) as SqlRow[] // each library types both for itself
+      return { rows: rows.map(fromLibrary), affected: rows.length }
     },
   }
 }

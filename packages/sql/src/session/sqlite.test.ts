@@ -12,7 +12,7 @@ test('commits what resolves, rolls back what rejects, and passes both on', async
   expect(
     await session(async (db) => {
       add(db, 1)
-      return db === database
+      return db instanceof DatabaseSync && db.isTransaction
     }),
   ).toBe(true)
   const failed = session(async (db) => {
@@ -21,6 +21,15 @@ test('commits what resolves, rolls back what rejects, and passes both on', async
   })
   await expect(failed).rejects.toThrow('no')
   expect(ids(database)).toEqual([1])
+})
+
+test('a connection that is kept refuses to be used when its session is over', async () => {
+  const { database } = freshDatabase()
+  const { write: session } = sqliteSession(database)
+  const kept = await session(async (db) => ({ db, prepare: db.prepare }))
+  expect(() => kept.db.exec('INSERT INTO orders VALUES (1)')).toThrow(expect.objectContaining({ code: 'TX_OVER' }))
+  await session(async () => expect(() => kept.prepare('SELECT 1')).toThrow(expect.objectContaining({ code: 'TX_OVER' })))
+  expect(ids(database)).toEqual([])
 })
 
 test('sessions at once, of which some throw, lose no row of their neighbours', async () => {

@@ -100,6 +100,8 @@ function drizzleKinds(given: object): readonly string[] {
 
 const drizzleDialect = (kinds: readonly string[]): Dialect | undefined =>
   kinds.map((kind) => DRIZZLE_DIALECTS[DRIZZLE_KIND.exec(kind)?.[1] ?? '']).find((one) => one !== undefined)
+/** The database of anything of Drizzle's; undefined for what is none of it, or is of a database that is not known. */
+export const drizzleDialectOf = (given: object): Dialect | undefined => drizzleDialect(drizzleKinds(given))
 const isDrizzle = (_given: object, dialect: Dialect | undefined): _given is DrizzleTx => dialect !== undefined
 
 /**

@@ -51,20 +51,32 @@ export function isUniqueViolation(error: unknown): boolean {
   return oneOf(error, UNIQUE)
 }
 
-const RETRYABLE = [
+const CONFLICT = [
   '40001', // PostgreSQL and MySQL: serialisation
   '40P01', // PostgreSQL: deadlock
   'ER_LOCK_DEADLOCK',
   '1213',
-  'ER_LOCK_WAIT_TIMEOUT',
-  '1205',
   'ER_CHECKREAD', // MariaDB: the row has changed since this transaction's snapshot
   '1020',
-  'SQLITE_BUSY',
-  'SQLITE 5',
+  'SQLITE_BUSY_SNAPSHOT', // somebody else has written since this transaction began to read
+  'SQLITE 517',
   'P2034', // Prisma, and of a statement of our own
   'TransactionWriteConflict',
 ]
+
+const BUSY = ['SQLITE_BUSY', 'SQLITE 5']
+
+const RETRYABLE = [...CONFLICT, ...BUSY, 'ER_LOCK_WAIT_TIMEOUT', '1205']
+
+/** Whether the database ended the transaction because of another one: it may succeed when it is run again at once, with nothing to wait for. */
+export function isConflict(error: unknown): boolean {
+  return oneOf(error, CONFLICT)
+}
+
+/** Whether another connection has the file of SQLite locked. */
+export function isBusy(error: unknown): boolean {
+  return oneOf(error, BUSY)
+}
 
 /** Whether the whole transaction may succeed when it is run again: a serialisation failure, a deadlock, a lock that was held for too long. */
 export function isRetryable(error: unknown): boolean {

@@ -20,7 +20,7 @@ const isRunner = (given: object): given is TypeormRunner =>
   calls(given, 'query', 'startTransaction', 'release') && typeof property(given, 'isTransactionActive') === 'boolean'
 const isManager = (given: object): given is TypeormManager => calls(given, 'getRepository', 'query', 'transaction')
 
-const TYPEORM_DIALECTS: Readonly<Record<string, Dialect>> = {
+export const TYPEORM_DIALECTS: Readonly<Record<string, Dialect>> = {
   postgres: 'postgres',
   cockroachdb: 'postgres',
   mysql: 'mysql',

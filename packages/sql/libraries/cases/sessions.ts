@@ -1,0 +1,328 @@
+import 'reflect-metadata'
+import { DatabaseSync } from 'node:sqlite'
+import {
+  betterSqliteSession,
+  drizzleSession,
+  knexSession,
+  kyselySession,
+  mikroOrmSession,
+  mysqlSession,
+  pgliteSession,
+  pgSession,
+  postgresSession,
+  prismaSession,
+  type SqlSessions,
+  sqliteSession,
+  typeormSession,
+} from '@corebus/sql'
+import { EntitySchema, MikroORM, type Options } from '@mikro-orm/core'
+import { MySqlDriver } from '@mikro-orm/mysql'
+import { PostgreSqlDriver } from '@mikro-orm/postgresql'
+import { NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql'
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
+import { PrismaMariaDb } from '@prisma/adapter-mariadb'
+import { PrismaPg } from '@prisma/adapter-pg'
+import Sqlite from 'better-sqlite3'
+import { drizzle as drizzleSqlite } from 'drizzle-orm/better-sqlite3'
+import * as mysqlCore from 'drizzle-orm/mysql-core'
+import { drizzle as drizzleMysql } from 'drizzle-orm/mysql2'
+import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
+import * as pgCore from 'drizzle-orm/pg-core'
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
+import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
+import * as sqliteCore from 'drizzle-orm/sqlite-core'
+import knexOf, { type Knex } from 'knex'
+import { type Dialect, Kysely, MysqlDialect, PGliteDialect, PostgresDialect, SqliteDialect } from 'kysely'
+import { createPool } from 'mysql2'
+import mysql from 'mysql2/promise'
+import pg from 'pg'
+import postgres from 'postgres'
+import { DataSource, type DataSourceOptions, EntitySchema as TypeormSchema } from 'typeorm'
+import { shared } from '../databases.ts'
+import type { Case, DatabaseName } from './case.ts'
+import { prismaClient } from './prisma-client.ts'
+
+/** A session of a library, and what handlers do with it, as the library's users do. Nothing of it is typed here but by the library. */
+export interface Opened {
+  readonly write: <T>(work: (tx: Writes) => Promise<T>) => Promise<T>
+  readonly read: <T>(work: (tx: Writes) => Promise<T>) => Promise<T>
+  readonly database: SqlSessions<never>['database']
+  close(): unknown
+}
+export interface Writes {
+  /** What the handler received. */
+  readonly tx: object
+  insertOrder(id: number): Promise<unknown>
+}
+
+export interface SessionCase {
+  readonly library: string
+  readonly database: DatabaseName
+  readonly sqlite?: Case['sqlite']
+  open(at: string): Promise<Opened>
+}
+
+/** The inserts are typed by what each session says that its handlers receive. */
+function opened<Tx extends object>(
+  { write, read, database }: SqlSessions<Tx>,
+  insert: (tx: Tx, id: number) => unknown,
+  close: () => unknown = () => {},
+): Opened {
+  const writes = (tx: Tx): Writes => ({ tx, insertOrder: async (id) => insert(tx, id) })
+  return { write: (work) => write((tx) => work(writes(tx))), read: (work) => read((tx) => work(writes(tx))), database, close }
+}
+
+const CLIENTS: readonly SessionCase[] = [
+  {
+    library: 'sqliteSession',
+    database: 'SQLite',
+    sqlite: 'node:sqlite',
+    async open(file) {
+      const db = new DatabaseSync(file)
+      return opened(
+        sqliteSession(db),
+        (tx, id) => tx.prepare('INSERT INTO orders VALUES (?)').run(id),
+        () => db.close(),
+      )
+    },
+  },
+  {
+    library: 'betterSqliteSession',
+    database: 'SQLite',
+    async open(file) {
+      const db = new Sqlite(file)
+      return opened(
+        betterSqliteSession(db),
+        (tx, id) => tx.prepare('INSERT INTO orders VALUES (?)').run(id),
+        () => db.close(),
+      )
+    },
+  },
+  {
+    library: 'pgSession',
+    database: 'PostgreSQL',
+    async open(url) {
+      const pool = new pg.Pool({ connectionString: url })
+      return opened(
+        pgSession(pool),
+        (tx, id) => tx.query('INSERT INTO orders VALUES ($1)', [id]),
+        () => pool.end(),
+      )
+    },
+  },
+  {
+    library: 'postgresSession',
+    database: 'PostgreSQL',
+    async open(url) {
+      const sql = postgres(url, { onnotice: () => {} })
+      return opened(
+        postgresSession(sql),
+        (tx, id) => tx`INSERT INTO orders VALUES (${id})`,
+        () => sql.end(),
+      )
+    },
+  },
+  {
+    library: 'pgliteSession',
+    database: 'PGlite',
+    async open() {
+      return opened(pgliteSession(await shared()), (tx, id) => tx.query('INSERT INTO orders VALUES ($1)', [id]))
+    },
+  },
+  {
+    library: 'mysqlSession',
+    database: 'MariaDB',
+    async open(url) {
+      const pool = mysql.createPool(url)
+      return opened(
+        mysqlSession(pool),
+        (tx, id) => tx.query('INSERT INTO orders VALUES (?)', [id]),
+        () => pool.end(),
+      )
+    },
+  },
+]
+
+interface Tables {
+  orders: { id: number }
+}
+
+const KYSELY: Readonly<Record<DatabaseName, (at: string) => Promise<Dialect>>> = {
+  SQLite: async (file) => new SqliteDialect({ database: new Sqlite(file) }),
+  PostgreSQL: async (url) => new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }),
+  PGlite: async () => new PGliteDialect({ pglite: await shared() }),
+  MariaDB: async (url) => new MysqlDialect({ pool: createPool(url) }),
+}
+
+const kysely = Object.entries(KYSELY).map(
+  ([database, dialect]): SessionCase => ({
+    library: 'kyselySession',
+    database: database as DatabaseName,
+    async open(at) {
+      const db = new Kysely<Tables>({ dialect: await dialect(at) })
+      return opened(
+        kyselySession(db),
+        (tx, id) => tx.insertInto('orders').values({ id }).execute(),
+        () => (database === 'PGlite' ? undefined : db.destroy()),
+      )
+    },
+  }),
+)
+
+const KNEX: Readonly<Partial<Record<DatabaseName, (at: string) => Knex.Config>>> = {
+  SQLite: (filename) => ({ client: 'better-sqlite3', connection: { filename }, useNullAsDefault: true }),
+  PostgreSQL: (connection) => ({ client: 'pg', connection }),
+  MariaDB: (connection) => ({ client: 'mysql2', connection }),
+}
+
+const knex = Object.entries(KNEX).map(
+  ([database, config]): SessionCase => ({
+    library: 'knexSession',
+    database: database as DatabaseName,
+    async open(at) {
+      const db = knexOf(config(at))
+      return opened(
+        knexSession(db),
+        (tx, id) => tx('orders').insert({ id }),
+        () => db.destroy(),
+      )
+    },
+  }),
+)
+
+const pgOrders = pgCore.pgTable('orders', { id: pgCore.integer('id').primaryKey() })
+const mysqlOrders = mysqlCore.mysqlTable('orders', { id: mysqlCore.int('id').primaryKey() })
+const sqliteOrders = sqliteCore.sqliteTable('orders', { id: sqliteCore.integer('id').primaryKey() })
+
+const DRIZZLE: readonly SessionCase[] = [
+  {
+    library: 'drizzleSession (node-postgres)',
+    database: 'PostgreSQL',
+    async open(url) {
+      const pool = new pg.Pool({ connectionString: url })
+      return opened(
+        drizzleSession(drizzlePg(pool)),
+        (tx, id) => tx.insert(pgOrders).values({ id }),
+        () => pool.end(),
+      )
+    },
+  },
+  {
+    library: 'drizzleSession (postgres-js)',
+    database: 'PostgreSQL',
+    async open(url) {
+      const sql = postgres(url, { onnotice: () => {} })
+      return opened(
+        drizzleSession(drizzlePostgresJs(sql)),
+        (tx, id) => tx.insert(pgOrders).values({ id }),
+        () => sql.end(),
+      )
+    },
+  },
+  {
+    library: 'drizzleSession (pglite)',
+    database: 'PGlite',
+    async open() {
+      return opened(drizzleSession(drizzlePglite(await shared())), (tx, id) => tx.insert(pgOrders).values({ id }))
+    },
+  },
+  {
+    library: 'drizzleSession (mysql2)',
+    database: 'MariaDB',
+    async open(url) {
+      const pool = mysql.createPool(url)
+      return opened(
+        drizzleSession(drizzleMysql(pool)),
+        (tx, id) => tx.insert(mysqlOrders).values({ id }),
+        () => pool.end(),
+      )
+    },
+  },
+  {
+    library: 'drizzleSession (better-sqlite3)',
+    database: 'SQLite',
+    async open(file) {
+      const connection = new Sqlite(file)
+      return opened(
+        drizzleSession(drizzleSqlite(connection)),
+        (tx, id) => tx.insert(sqliteOrders).values({ id }).run(),
+        () => connection.close(),
+      )
+    },
+  },
+]
+
+type Servers = Exclude<DatabaseName, 'PGlite'>
+const TypeormOrder = new TypeormSchema<{ id: number }>({ name: 'orders', columns: { id: { type: 'integer', primary: true } } })
+
+const TYPEORM: Readonly<Record<Servers, (at: string) => DataSourceOptions>> = {
+  SQLite: (database) => ({ type: 'better-sqlite3', database, entities: [TypeormOrder] }),
+  PostgreSQL: (url) => ({ type: 'postgres', url, entities: [TypeormOrder] }),
+  MariaDB: (url) => ({ type: 'mysql', url, entities: [TypeormOrder] }),
+}
+
+const typeorm = Object.entries(TYPEORM).map(
+  ([database, options]): SessionCase => ({
+    library: 'typeormSession',
+    database: database as DatabaseName,
+    async open(at) {
+      const source = await new DataSource(options(at)).initialize()
+      return opened(
+        typeormSession(source),
+        (tx, id) => tx.insert(TypeormOrder, { id }),
+        () => source.destroy(),
+      )
+    },
+  }),
+)
+
+const MikroOrder = new EntitySchema<{ id: number }>({ name: 'orders', properties: { id: { type: 'number', primary: true } } })
+
+const MIKRO_ORM: Readonly<Record<Servers, (at: string) => object>> = {
+  SQLite: (dbName) => ({ driver: SqliteDriver, dbName, driverOptions: new NodeSqliteDialect(dbName) }),
+  PostgreSQL: (clientUrl) => ({ driver: PostgreSqlDriver, clientUrl }),
+  MariaDB: (clientUrl) => ({ driver: MySqlDriver, clientUrl }),
+}
+
+const mikroOrm = Object.entries(MIKRO_ORM).map(
+  ([database, options]): SessionCase => ({
+    library: 'mikroOrmSession',
+    database: database as DatabaseName,
+    sqlite: 'node:sqlite',
+    async open(at) {
+      const orm = await MikroORM.init({ ...options(at), entities: [MikroOrder] } as Options) // each driver has options of its own type
+      return opened(
+        mikroOrmSession(orm),
+        (tx, id) => tx.insert(MikroOrder, { id }),
+        () => orm.close(),
+      )
+    },
+  }),
+)
+
+const PRISMA: Readonly<Record<Servers, (at: string) => [client: ReturnType<typeof prismaClient>, adapter: object]>> = {
+  SQLite: (file) => [prismaClient('sqlite'), new PrismaBetterSqlite3({ url: `file:${file}` })],
+  PostgreSQL: (url) => [prismaClient('postgresql'), new PrismaPg({ connectionString: url })],
+  MariaDB: (url) => [prismaClient('mysql'), new PrismaMariaDb(url.replace('mysql:', 'mariadb:'))],
+}
+const PRISMA_DIALECTS = { SQLite: 'sqlite', PostgreSQL: 'postgres', MariaDB: 'mysql' } as const
+
+const prisma = Object.entries(PRISMA).map(
+  ([database, made]): SessionCase => ({
+    library: 'prismaSession',
+    database: database as DatabaseName,
+    async open(at) {
+      const [Client, adapter] = made(at)
+      const client = new Client({ adapter })
+      return opened(
+        prismaSession(client, { dialect: PRISMA_DIALECTS[database as Servers] }),
+        (tx, id) => tx.orders.create({ data: { id } }),
+        () => client.$disconnect(),
+      )
+    },
+  }),
+)
+
+export const SESSION_CASES: readonly SessionCase[] = [...CLIENTS, ...kysely, ...knex, ...DRIZZLE, ...typeorm, ...mikroOrm, ...prisma].sort(
+  (a, b) => a.database.localeCompare(b.database),
+)
