@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { adapt, migrate, type SqlTx } from '@corebus/sql'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { DatabaseName } from './cases/case.ts'
 import type { Opened, SessionCase, Writes } from './cases/sessions.ts'
@@ -27,9 +28,30 @@ describe.each(cases?.SESSION_CASES ?? [])('$library on $database', (one) => {
 /** What PostgreSQL says of a serialisation failure. */
 const conflict = () => Object.assign(new Error('could not serialize access'), { code: '40001' })
 
-function suite({ database, open, sqlite }: SessionCase): void {
+const LEVEL = {
+  postgres: "SELECT current_setting('transaction_isolation') AS level",
+  mysql: 'SELECT trx_isolation_level AS level FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()',
+  sqlite: '',
+}
+
+/** The isolation of the transaction that this runs in, as its database says it: MariaDB a moment late. */
+async function levelOf(tx: SqlTx): Promise<string> {
+  for (;;) {
+    const { rows } = await tx.query(LEVEL[tx.dialect])
+    if (rows[0]) return String(rows[0].level).toLowerCase()
+    await sleep(250) // asked more often it says the same
+  }
+}
+
+async function kill(db: Outside, tx: SqlTx): Promise<void> {
+  const { rows } = await tx.query(tx.dialect === 'mysql' ? 'SELECT CONNECTION_ID() AS id' : 'SELECT pg_backend_pid() AS id')
+  await db.run(tx.dialect === 'mysql' ? `KILL ${rows[0]?.id}` : `SELECT pg_terminate_backend(${rows[0]?.id})`)
+}
+
+function suite({ library, database, open, sqlite }: SessionCase): void {
   const url = URLS[database] ?? ''
   const isPostgres = database === 'PostgreSQL' || database === 'PGlite'
+  const dialect = { SQLite: 'sqlite', MariaDB: 'mysql', PostgreSQL: 'postgres', PGlite: 'postgres' }[database] as SqlTx['dialect']
   let db: Outside
   let session: Opened
   const orders = () => db.ids('orders')
@@ -118,8 +140,6 @@ function suite({ database, open, sqlite }: SessionCase): void {
       await ours.transaction(async (tx) => {
         await tx.query('INSERT INTO notes (id, small) VALUES (1, 0), (2, 0)')
       })
-      const { adapt } = await import('@corebus/sql')
-      const dialect = database === 'MariaDB' ? 'mysql' : 'postgres'
       const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
       const done = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
       let runs = 0
@@ -142,6 +162,41 @@ function suite({ database, open, sqlite }: SessionCase): void {
       const { rows } = await ours.read((tx) => tx.query('SELECT small FROM notes'))
       expect([runs, rows]).toEqual([3, [{ small: 2 }, { small: 2 }]])
     })
+
+  if (database === 'PostgreSQL' || database === 'MariaDB')
+    test('a session whose connection is lost fails, keeps nothing, and the next one works', async () => {
+      const own = await open(db.at)
+      const lost = own.write(async ({ tx, insertOrder }) => {
+        await insertOrder(1)
+        await kill(db, adapt(tx, { dialect, begun: true }))
+        await sleep(50)
+        await insertOrder(2)
+      })
+      await expect(lost).rejects.toThrow()
+      await own.write(({ insertOrder }) => insertOrder(3))
+      expect(await orders()).toEqual([3])
+      // Not waited for: MikroORM never ends a pool that has lost a connection.
+      void Promise.resolve(own.close()).catch(() => undefined)
+    })
+
+  test('a session has the isolation that was asked for, and our own transactions see what is committed', async () => {
+    if (database === 'SQLite') {
+      if (library === 'sqliteSession' || library === 'betterSqliteSession') return // they have no such option
+      await expect(async () => open(db.at, { isolation: 'serializable' })).rejects.toMatchObject({ code: 'OPTION' })
+      return
+    }
+    const serializable = await open(db.at, { isolation: 'serializable' })
+    const level = await serializable.write(async ({ tx, insertOrder }) => {
+      await insertOrder(1)
+      return levelOf(adapt(tx, { dialect, begun: true }))
+    })
+    await serializable.close()
+    const ours = await session.database.transaction(async (tx) => {
+      await tx.query('INSERT INTO notes (id) VALUES (?)', [1])
+      return levelOf(tx)
+    })
+    expect([level, ours]).toEqual(['serializable', 'read committed'])
+  })
 
   test('a session that only reads refuses to write, and the next one writes', async () => {
     const reading = session.read(async ({ insertOrder }) => {
@@ -181,7 +236,6 @@ function suite({ database, open, sqlite }: SessionCase): void {
   })
 
   test('tables are made once, by several processes at once', async () => {
-    const { migrate } = await import('@corebus/sql')
     await db.run('DROP TABLE IF EXISTS corebus_schema')
     const feature = { name: 'made', version: 3, ddl: () => ['CREATE TABLE IF NOT EXISTS made (id INTEGER PRIMARY KEY)'] }
     await Promise.all([migrate(session, [{ feature }]), migrate(session.database, [feature])])

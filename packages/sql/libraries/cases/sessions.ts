@@ -11,6 +11,7 @@ import {
   pgSession,
   postgresSession,
   prismaSession,
+  type SessionOptions,
   type SqlSessions,
   sqliteSession,
   typeormSession,
@@ -59,7 +60,7 @@ export interface SessionCase {
   readonly library: string
   readonly database: DatabaseName
   readonly sqlite?: Case['sqlite']
-  open(at: string): Promise<Opened>
+  open(at: string, options?: SessionOptions): Promise<Opened>
 }
 
 /** The inserts are typed by what each session says that its handlers receive. */
@@ -101,10 +102,10 @@ const CLIENTS: readonly SessionCase[] = [
   {
     library: 'pgSession',
     database: 'PostgreSQL',
-    async open(url) {
+    async open(url, options) {
       const pool = new pg.Pool({ connectionString: url })
       return opened(
-        pgSession(pool),
+        pgSession(pool, options),
         (tx, id) => tx.query('INSERT INTO orders VALUES ($1)', [id]),
         () => pool.end(),
       )
@@ -113,10 +114,10 @@ const CLIENTS: readonly SessionCase[] = [
   {
     library: 'postgresSession',
     database: 'PostgreSQL',
-    async open(url) {
+    async open(url, options) {
       const sql = postgres(url, { onnotice: () => {} })
       return opened(
-        postgresSession(sql),
+        postgresSession(sql, options),
         (tx, id) => tx`INSERT INTO orders VALUES (${id})`,
         () => sql.end(),
       )
@@ -125,17 +126,17 @@ const CLIENTS: readonly SessionCase[] = [
   {
     library: 'pgliteSession',
     database: 'PGlite',
-    async open() {
-      return opened(pgliteSession(await shared()), (tx, id) => tx.query('INSERT INTO orders VALUES ($1)', [id]))
+    async open(_, options) {
+      return opened(pgliteSession(await shared(), options), (tx, id) => tx.query('INSERT INTO orders VALUES ($1)', [id]))
     },
   },
   {
     library: 'mysqlSession',
     database: 'MariaDB',
-    async open(url) {
+    async open(url, options) {
       const pool = mysql.createPool(url)
       return opened(
-        mysqlSession(pool),
+        mysqlSession(pool, options),
         (tx, id) => tx.query('INSERT INTO orders VALUES (?)', [id]),
         () => pool.end(),
       )
@@ -147,9 +148,15 @@ interface Tables {
   orders: { id: number }
 }
 
+/** Without the listener a connection that is lost in a transaction of Kysely ends the process. */
+function survivingPool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url })
+  return pool.on('connect', (client) => client.on('error', () => {}))
+}
+
 const KYSELY: Readonly<Record<DatabaseName, (at: string) => Promise<Dialect>>> = {
   SQLite: async (file) => new SqliteDialect({ database: new Sqlite(file) }),
-  PostgreSQL: async (url) => new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }),
+  PostgreSQL: async (url) => new PostgresDialect({ pool: survivingPool(url) }),
   PGlite: async () => new PGliteDialect({ pglite: await shared() }),
   MariaDB: async (url) => new MysqlDialect({ pool: createPool(url) }),
 }
@@ -158,10 +165,10 @@ const kysely = Object.entries(KYSELY).map(
   ([database, dialect]): SessionCase => ({
     library: 'kyselySession',
     database: database as DatabaseName,
-    async open(at) {
+    async open(at, options) {
       const db = new Kysely<Tables>({ dialect: await dialect(at) })
       return opened(
-        kyselySession(db),
+        kyselySession(db, options),
         (tx, id) => tx.insertInto('orders').values({ id }).execute(),
         () => (database === 'PGlite' ? undefined : db.destroy()),
       )
@@ -179,10 +186,10 @@ const knex = Object.entries(KNEX).map(
   ([database, config]): SessionCase => ({
     library: 'knexSession',
     database: database as DatabaseName,
-    async open(at) {
+    async open(at, options) {
       const db = knexOf(config(at))
       return opened(
-        knexSession(db),
+        knexSession(db, options),
         (tx, id) => tx('orders').insert({ id }),
         () => db.destroy(),
       )
@@ -198,10 +205,10 @@ const DRIZZLE: readonly SessionCase[] = [
   {
     library: 'drizzleSession (node-postgres)',
     database: 'PostgreSQL',
-    async open(url) {
+    async open(url, options) {
       const pool = new pg.Pool({ connectionString: url })
       return opened(
-        drizzleSession(drizzlePg(pool)),
+        drizzleSession(drizzlePg(pool), options),
         (tx, id) => tx.insert(pgOrders).values({ id }),
         () => pool.end(),
       )
@@ -210,10 +217,10 @@ const DRIZZLE: readonly SessionCase[] = [
   {
     library: 'drizzleSession (postgres-js)',
     database: 'PostgreSQL',
-    async open(url) {
+    async open(url, options) {
       const sql = postgres(url, { onnotice: () => {} })
       return opened(
-        drizzleSession(drizzlePostgresJs(sql)),
+        drizzleSession(drizzlePostgresJs(sql), options),
         (tx, id) => tx.insert(pgOrders).values({ id }),
         () => sql.end(),
       )
@@ -222,17 +229,17 @@ const DRIZZLE: readonly SessionCase[] = [
   {
     library: 'drizzleSession (pglite)',
     database: 'PGlite',
-    async open() {
-      return opened(drizzleSession(drizzlePglite(await shared())), (tx, id) => tx.insert(pgOrders).values({ id }))
+    async open(_, options) {
+      return opened(drizzleSession(drizzlePglite(await shared()), options), (tx, id) => tx.insert(pgOrders).values({ id }))
     },
   },
   {
     library: 'drizzleSession (mysql2)',
     database: 'MariaDB',
-    async open(url) {
+    async open(url, options) {
       const pool = mysql.createPool(url)
       return opened(
-        drizzleSession(drizzleMysql(pool)),
+        drizzleSession(drizzleMysql(pool), options),
         (tx, id) => tx.insert(mysqlOrders).values({ id }),
         () => pool.end(),
       )
@@ -241,10 +248,10 @@ const DRIZZLE: readonly SessionCase[] = [
   {
     library: 'drizzleSession (better-sqlite3)',
     database: 'SQLite',
-    async open(file) {
+    async open(file, options) {
       const connection = new Sqlite(file)
       return opened(
-        drizzleSession(drizzleSqlite(connection)),
+        drizzleSession(drizzleSqlite(connection), options),
         (tx, id) => tx.insert(sqliteOrders).values({ id }).run(),
         () => connection.close(),
       )
@@ -262,15 +269,15 @@ const TYPEORM: Readonly<Record<Servers, (at: string) => DataSourceOptions>> = {
 }
 
 const typeorm = Object.entries(TYPEORM).map(
-  ([database, options]): SessionCase => ({
+  ([database, source]): SessionCase => ({
     library: 'typeormSession',
     database: database as DatabaseName,
-    async open(at) {
-      const source = await new DataSource(options(at)).initialize()
+    async open(at, options) {
+      const dataSource = await new DataSource(source(at)).initialize()
       return opened(
-        typeormSession(source),
+        typeormSession(dataSource, options),
         (tx, id) => tx.insert(TypeormOrder, { id }),
-        () => source.destroy(),
+        () => dataSource.destroy(),
       )
     },
   }),
@@ -285,14 +292,14 @@ const MIKRO_ORM: Readonly<Record<Servers, (at: string) => object>> = {
 }
 
 const mikroOrm = Object.entries(MIKRO_ORM).map(
-  ([database, options]): SessionCase => ({
+  ([database, config]): SessionCase => ({
     library: 'mikroOrmSession',
     database: database as DatabaseName,
     sqlite: 'node:sqlite',
-    async open(at) {
-      const orm = await MikroORM.init({ ...options(at), entities: [MikroOrder] } as Options) // each driver has options of its own type
+    async open(at, options) {
+      const orm = await MikroORM.init({ ...config(at), entities: [MikroOrder] } as Options) // each driver has options of its own type
       return opened(
-        mikroOrmSession(orm),
+        mikroOrmSession(orm, options),
         (tx, id) => tx.insert(MikroOrder, { id }),
         () => orm.close(),
       )
@@ -311,11 +318,11 @@ const prisma = Object.entries(PRISMA).map(
   ([database, made]): SessionCase => ({
     library: 'prismaSession',
     database: database as DatabaseName,
-    async open(at) {
+    async open(at, options) {
       const [Client, adapter] = made(at)
       const client = new Client({ adapter })
       return opened(
-        prismaSession(client, { dialect: PRISMA_DIALECTS[database as Servers] }),
+        prismaSession(client, { ...options, dialect: PRISMA_DIALECTS[database as Servers] }),
         (tx, id) => tx.orders.create({ data: { id } }),
         () => client.$disconnect(),
       )

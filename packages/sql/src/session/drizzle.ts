@@ -1,14 +1,14 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlDatabase, SqlSessions } from '../database/database.ts'
 import { type MysqlPool, ofMysqlPool } from '../database/mysql2.ts'
-import { ofPgPool, type PgPool } from '../database/pg.ts'
+import { ofPgPool, type PgClient, type PgPool } from '../database/pg.ts'
 import { drizzleDialectOf } from '../tx/builders.ts'
 import { calls } from '../tx/recogniser.ts'
 import { BETTER_SQLITE, type BetterSqlite } from './better-sqlite3.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
 import { type PGliteDb, pgliteConnection } from './pglite.ts'
-import { type PostgresJs, postgresConnection } from './postgres-js.ts'
+import { type PostgresJs, postgresConnection, unlessLost } from './postgres-js.ts'
 import { inSqliteTransaction } from './sqlite-connection.ts'
 
 /** What is used of a database of Drizzle. */
@@ -59,6 +59,7 @@ const isMysqlPool = (client: object): client is MysqlPool & { promise?(): MysqlP
 
 function libraryOf<Db extends DrizzleDb>(db: Db, busyTimeoutMs: number): Library<DrizzleTx<Db>> {
   const client = clientOf(db)
+  if (isPgPool(client)) surviveLosses(client)
   const dialect = dialectOf('drizzleSession', drizzleDialectOf(db))
   // Drizzle types what it gives by database and schema, and this is typed by what was inferred of it.
   const library: Library<never> = isBetterSqlite(client)
@@ -73,13 +74,25 @@ function libraryOf<Db extends DrizzleDb>(db: Db, busyTimeoutMs: number): Library
     : {
         dialect,
         root: isPGlite(client) ? client : db,
-        transaction: (work, isolation) =>
-          (db as unknown as Transacting).transaction((tx) => work(tx as never), isolation && { isolationLevel: isolation }),
+        transaction(work, isolation) {
+          const begin = <T>(inside: (tx: never) => Promise<T>): Promise<T> =>
+            (db as unknown as Transacting).transaction((tx) => inside(tx as never), isolation && { isolationLevel: isolation })
+          return isPostgresJs(client) ? unlessLost(begin, work) : begin(work)
+        },
         goesOn: true,
         ...(isPGlite(client) && { oneConnection: true }),
         ...(isPostgresJs(client) && { tellsFailure: true }),
       }
   return library as unknown as Library<DrizzleTx<Db>>
+}
+
+/** A client of pg that is out of its pool and loses its connection would end the process. What was running on it rejects. */
+function surviveLosses(pool: PgPool & { on?(event: 'acquire', listener: (client: PgClient) => void): unknown }): void {
+  const known = new WeakSet<PgClient>()
+  pool.on?.('acquire', (client) => {
+    if (!known.has(client)) client.on('error', () => {})
+    known.add(client)
+  })
 }
 
 /** Our own transactions use the client below Drizzle where that has more: a connection that is kept and listens. */

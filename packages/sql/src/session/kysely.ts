@@ -1,5 +1,6 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
+import { adapt } from '../tx/adapt.ts'
 import { kysely } from '../tx/builders.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
@@ -28,9 +29,19 @@ export function kyselySession<Tx extends object>(db: KyselyDb<Tx>, options: Kyse
 }
 
 function libraryOf<Tx extends object>(db: KyselyDb<Tx>): Library<Tx> {
+  const dialect = dialectOf('kyselySession', kysely(db)?.dialect)
   return {
-    dialect: dialectOf('kyselySession', kysely(db)?.dialect),
+    dialect,
     root: db,
-    transaction: (work, isolation) => (isolation ? db.transaction().setIsolationLevel(isolation) : db.transaction()).execute(work),
+    transaction(work, isolation) {
+      if (!isolation) return db.transaction().execute(work)
+      const transaction = db.transaction().setIsolationLevel(isolation)
+      if (dialect !== 'postgres' || isolation === 'read committed') return transaction.execute(work)
+      // Kysely's dialect for PGlite leaves the level out.
+      return transaction.execute(async (tx) => {
+        await adapt(tx, { begun: true }).query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`)
+        return work(tx)
+      })
+    },
   }
 }

@@ -4,7 +4,7 @@ import { adapt } from '../tx/adapt.ts'
 import { txOf, withBegun } from '../tx/begun.ts'
 import { isConflict, isReadOnly } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
-import { guarded } from './guarded.ts'
+import { type Guarded, guarded } from './guarded.ts'
 import { whenUnlocked } from './locked.ts'
 import type { Isolation, SessionOptions } from './options.ts'
 import { type SessionKey, serialised } from './serialised.ts'
@@ -46,8 +46,7 @@ export function sessionsOf<Tx extends object>(
     throw new CorebusError('OPTION', `${name}: isolation is no option on SQLite, whose transactions are all serializable: leave it out`)
   const where = `${DATABASES[dialect]} of ${name}`
   const begin = dialect === 'sqlite' && !library.locks ? (sql: SqlTx) => immediate(sql, where, busyTimeoutMs) : undefined
-  const write = (level?: Isolation): Session<Tx> =>
-    inLine(library, (work) => library.transaction((tx) => writing(library, name, tx, begin, work), level))
+  const write = (level?: Isolation): Session<Tx> => inLine(library, writingSession(name, library, level, begin))
   const read = readingSession(name, reader, reader !== library)
   const ours = write(dialect === 'sqlite' ? undefined : 'read committed')
   return {
@@ -76,34 +75,55 @@ export function retried<Db>(session: Session<Db>): Session<Db> {
   }
 }
 
-async function writing<Tx extends object, T>(
-  library: Library<Tx>,
+function writingSession<Tx extends object>(
   name: string,
-  tx: Tx,
+  library: Library<Tx>,
+  level: Isolation | undefined,
   begin: ((sql: SqlTx) => Promise<void>) | undefined,
-  work: (tx: Tx) => Promise<T>,
-): Promise<T> {
-  if (begin) await begin(adapt(tx, { dialect: library.dialect, begun: true }))
-  return handedOut(library, name, tx, async (handed) => {
-    const result = await work(handed)
-    // A statement that failed and whose error was swallowed would make a rollback of the commit.
-    if (library.dialect === 'postgres' && !library.tellsFailure) await txOf(handed, 'postgres').query('SELECT 1')
-    return result
-  })
+): Session<Tx> {
+  const { dialect } = library
+  return <T>(work: (tx: Tx) => Promise<T>) =>
+    transacted<Tx, T>(
+      library,
+      name,
+      (inside) => library.transaction(inside, level),
+      async (tx, hand) => {
+        if (begin) await begin(adapt(tx, { dialect, begun: true }))
+        return hand(tx, async (handed) => {
+          const result = await work(handed)
+          // A statement that failed and whose error was swallowed would make a rollback of the commit.
+          if (dialect === 'postgres' && !library.tellsFailure) await txOf(handed, dialect).query('SELECT 1')
+          return result
+        })
+      },
+    )
 }
 
-async function handedOut<Tx extends object, T>(
+type Hand<Tx extends object> = <T>(tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>
+
+/** Runs a transaction of the library, whose `inside` hands it out with `hand`. What was handed out is over as soon as the library is done with it. */
+async function transacted<Tx extends object, T>(
   { dialect, goesOn }: Library<Tx>,
   name: string,
-  tx: Tx,
-  work: (tx: Tx) => Promise<T>,
+  begin: (work: (tx: Tx) => Promise<T>) => Promise<T>,
+  inside: (tx: Tx, hand: Hand<Tx>) => Promise<T>,
 ): Promise<T> {
-  if (!goesOn) return withBegun(tx, dialect, work)
-  const guard = guarded(tx, name)
+  let guard: Guarded<Tx> | undefined
+  const hand: Hand<Tx> = async (tx, work) => {
+    if (!goesOn) return withBegun(tx, dialect, work)
+    guard = guarded(tx, name)
+    return withBegun(guard.tx, dialect, work).finally(guard.end)
+  }
+  let working: Promise<T> | undefined
   try {
-    return await withBegun(guard.tx, dialect, work)
+    return await begin((tx) => {
+      working = inside(tx, hand)
+      return working
+    })
   } finally {
-    guard.end()
+    // postgres.js rejects as soon as its connection is lost, while the work goes on: it is refused from now on, and waited for.
+    guard?.end()
+    await working?.catch(() => undefined)
   }
 }
 
@@ -116,14 +136,15 @@ const ONLY_READS: Readonly<Record<Dialect, string>> = {
 
 function readingSession<Tx extends object>(name: string, library: Library<Tx>, own: boolean): Session<Tx> {
   const { dialect } = library
-  const transaction: Session<Tx> = library.read
-    ? (work) => library.read?.((tx) => handedOut(library, name, tx, work)) as ReturnType<typeof work> // it is there
+  const { read: begin } = library
+  const transaction: Session<Tx> = begin
+    ? (work) => transacted(library, name, begin, (tx, hand) => hand(tx, work))
     : (work) =>
-        library.transaction(async (tx) => {
+        transacted(library, name, library.transaction, async (tx, hand) => {
           const sql = adapt(tx, { dialect, begun: true })
           await sql.query(ONLY_READS[dialect])
           try {
-            return await handedOut(library, name, tx, work)
+            return await hand(tx, work)
           } finally {
             if (dialect === 'sqlite') await sql.query('PRAGMA query_only = OFF')
           }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlConnection, SqlSessions, Transacts } from '../database/database.ts'
 import { type Library, sessionsOf } from './library.ts'
@@ -31,9 +32,12 @@ function libraryOf<Tx extends object>(sql: PostgresJs<Tx>): Library<Tx> {
   // What `begin` resolves with is what the work did, but for arrays of promises.
   const begin = async <T>(options: string, work: (tx: Tx) => Promise<T>): Promise<T> => {
     let result: { readonly value: T } | undefined
-    await sql.begin(options, async (tx) => {
-      result = { value: await work(tx) }
-    })
+    await unlessLost<Tx, unknown>(
+      (inside) => sql.begin(options, inside),
+      async (tx) => {
+        result = { value: await work(tx) }
+      },
+    )
     return (result as unknown as { readonly value: T }).value // the compiler does not see that the work has run
   }
   return {
@@ -43,6 +47,34 @@ function libraryOf<Tx extends object>(sql: PostgresJs<Tx>): Library<Tx> {
     read: (work) => begin('read only', work),
     goesOn: true,
     tellsFailure: true,
+  }
+}
+
+/**
+ * postgres.js rejects `begin` as soon as its connection is lost, and writes the ROLLBACK of a work that ends after that to a socket that is gone, which
+ * ends the process. So such a work never ends for it.
+ */
+export async function unlessLost<Tx, T>(begin: (work: (tx: Tx) => Promise<T>) => Promise<T>, work: (tx: Tx) => Promise<T>): Promise<T> {
+  let lost = false
+  const ended = async (): Promise<void> => {
+    // What was running on the connection rejects a moment before `begin` does.
+    await setImmediate()
+    if (lost) await new Promise(() => {})
+  }
+  try {
+    return await begin(async (tx) => {
+      try {
+        const result = await work(tx)
+        if (lost) await ended()
+        return result
+      } catch (thrown) {
+        await ended()
+        throw thrown
+      }
+    })
+  } catch (thrown) {
+    lost = true
+    throw thrown
   }
 }
 
