@@ -1,4 +1,4 @@
-import { adapt, type SqlTx } from '@corebus/sql'
+import { adapt, drizzleSession, knexSession, kyselySession, mikroOrmSession, prismaSession, type SqlTx, typeormSession } from '@corebus/sql'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Outside } from './databases.ts'
 
@@ -34,6 +34,38 @@ describe.skipIf(!installed)('on SQLite', () => {
     await expect(kept && note(kept, 3)).rejects.toMatchObject({ code: 'TX_AUTOCOMMIT' })
     expect(await db.ids('notes')).toEqual([1])
     connection.close()
+  })
+})
+
+describe.skipIf(!installed)('sessions on SQLite', () => {
+  let db: Outside
+  beforeAll(async () => {
+    db = await (await import('./databases.ts')).outside('SQLite', '')
+  })
+  afterAll(() => db?.close())
+
+  test('with a second connection who reads waits for no transaction, sees nothing of it, and cannot write', async () => {
+    const { default: Sqlite } = await import('better-sqlite3')
+    const { Kysely, SqliteDialect } = await import('kysely')
+    const open = () => new Kysely<{ notes: { id: number } }>({ dialect: new SqliteDialect({ database: new Sqlite(db.at) }) })
+    const [main, second] = [open(), open()]
+    const { write, read } = kyselySession(main, { read: second })
+    await write(async (tx) => {
+      await tx.insertInto('notes').values({ id: 1 }).execute()
+      expect(await read((reading) => reading.selectFrom('notes').select('id').execute())).toEqual([])
+    })
+    expect(await read((tx) => tx.selectFrom('notes').select('id').execute())).toEqual([{ id: 1 }])
+    const writing = read((tx) => tx.insertInto('notes').values({ id: 2 }).execute())
+    await expect(writing).rejects.toMatchObject({ code: 'SESSION_READS' })
+    await Promise.all([main.destroy(), second.destroy()])
+  })
+
+  test('a session of something else than a database object of the library says so', async () => {
+    const wrong = { transaction: () => ({}), em: { getDriver: () => ({}) }, options: { type: 'oracle' } } as never
+    const sessions: ((wrong: never) => unknown)[] = [kyselySession, knexSession, drizzleSession, typeormSession, mikroOrmSession]
+    for (const session of sessions) expect(() => session(wrong)).toThrow(expect.objectContaining({ code: 'TX_DIALECT' }))
+    expect(() => kyselySession(wrong, { isolaton: 'serializable' } as never)).toThrow(expect.objectContaining({ code: 'OPTION' }))
+    expect(() => prismaSession(wrong, {} as never)).toThrow(expect.objectContaining({ code: 'TX_DIALECT' }))
   })
 })
 

@@ -1,3 +1,4 @@
+import { CorebusError } from '@corebus/core'
 import { checkOptions, milliseconds, must, type Option } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
 import { DIALECTS, type Dialect } from '../tx/sql-tx.ts'
@@ -44,10 +45,15 @@ export const PRISMA_SESSION: Readonly<Record<keyof PrismaSessionOptions<object>,
 /**
  * Sessions by a client of Prisma: handlers receive what its interactive `$transaction` gives. A session that the database ends because of another one
  * (serialisation failure, deadlock) is run again at once, at most 3 times. On SQLite sessions take turns, by file.
- * @throws CorebusError OPTION; a session also SESSION_BUSY, SESSION_NESTED, TX_FAILED when a statement has failed and its error was swallowed
+ * @throws CorebusError OPTION, TX_DIALECT; a session also SESSION_BUSY, SESSION_NESTED, TX_FAILED when a statement has failed and its error was swallowed
  */
 export function prismaSession<Tx extends object>(client: PrismaClient<Tx>, options: PrismaSessionOptions<Tx>): SqlSessions<Tx> {
   checkOptions('prismaSession', options, PRISMA_SESSION)
+  if (options.dialect === undefined)
+    throw new CorebusError(
+      'TX_DIALECT',
+      `Prisma does not say which database it is of: say prismaSession(client, { dialect }) with ${DIALECTS.join(', ')}`,
+    )
   return sessionsOf('prismaSession', libraryOf(client, options), options, options.read && libraryOf(options.read, options))
 }
 
