@@ -1,8 +1,13 @@
 import type { Sessions } from '@corebus/core'
-import type { SqliteConnection } from '../session/sqlite-connection.ts'
 import { adapt } from '../tx/adapt.ts'
 import { fromLibrary, intoLibrary, type SqlRow, type SqlTx } from '../tx/sql-tx.ts'
 import type { SqlDatabase } from './database.ts'
+
+/** A connection of node:sqlite or of better-sqlite3, neither of which waits for anything. */
+export interface SqliteConnection {
+  exec(sql: string): unknown
+  prepare(sql: string): { get(...params: never[]): unknown; all(...params: never[]): unknown }
+}
 
 /** A database by the sessions of its user: our transactions take turns with theirs. */
 export function ofSqliteSessions<Db extends SqliteConnection>(where: string, { write, read }: Sessions<Db>): SqlDatabase {

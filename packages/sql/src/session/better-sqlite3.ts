@@ -1,7 +1,8 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
+import type { SqliteConnection } from '../database/sqlite.ts'
 import { SQLITE_SESSION, type SqliteSessionOptions } from './sqlite.ts'
-import { type SqliteConnection, type SqliteLibrary, sqliteSessions } from './sqlite-connection.ts'
+import { type SqliteLibrary, sqliteSessions } from './sqlite-connection.ts'
 
 /** What is used of a Database of better-sqlite3, or of a package with its API. */
 export interface BetterSqlite extends SqliteConnection {

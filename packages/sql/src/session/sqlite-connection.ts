@@ -1,17 +1,11 @@
 import { CorebusError, type Session, type Sessions } from '@corebus/core'
 import type { SqlSessions } from '../database/database.ts'
-import { ofSqliteSessions } from '../database/sqlite.ts'
+import { ofSqliteSessions, type SqliteConnection } from '../database/sqlite.ts'
 import { isReadOnly } from '../tx/database-errors.ts'
 import { guarded } from './guarded.ts'
 import { onlyReads, retried } from './library.ts'
 import { whenUnlocked } from './locked.ts'
 import { type SessionKey, serialised } from './serialised.ts'
-
-/** A connection of node:sqlite or of better-sqlite3, neither of which waits for anything. */
-export interface SqliteConnection {
-  exec(sql: string): unknown
-  prepare(sql: string): { get(...params: never[]): unknown; all(...params: never[]): unknown }
-}
 
 /** What the two libraries have under different names. */
 export interface SqliteLibrary<Db extends SqliteConnection> {
