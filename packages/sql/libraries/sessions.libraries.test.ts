@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { adapt, migrate, type SqlTx } from '@corebus/sql'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { DatabaseName } from './cases/case.ts'
-import type { Opened, SessionCase, Writes } from './cases/sessions.ts'
+import type { Opened, SessionCase, Writes } from './cases/session-case.ts'
 import type { Outside } from './databases.ts'
 
 const servers = inject('servers')
