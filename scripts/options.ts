@@ -28,6 +28,7 @@ import { SCHEDULE } from '../packages/sql/src/schedule/schedule.ts'
 import { SQL_SCHEDULES } from '../packages/sql/src/schedule/schedules.ts'
 import { PGLITE_SESSION, SERVER_SESSION, SQL_SESSION } from '../packages/sql/src/session/options.ts'
 import { PRISMA_SESSION } from '../packages/sql/src/session/prisma.ts'
+import { SQL_OUTBOX } from '../packages/sql/src/outbox/outbox.ts'
 import { SQLITE_SESSION } from '../packages/sql/src/session/sqlite.ts'
 
 /** Every declaration of options that users give. */
@@ -58,6 +59,7 @@ const DECLARED: Readonly<Record<string, Options>> = {
   SERVER_SESSION,
   SQL_SESSION,
   PRISMA_SESSION,
+  SQL_OUTBOX,
   MOUNT,
   ACTION,
   REQUEST_SCOPE,

@@ -25,6 +25,7 @@ export { type PgSessionOptions, type PgSessionPool, pgSession } from './session/
 export { type PGliteDb, pgliteSession } from './session/pglite.ts'
 export { type PostgresJs, type PostgresSessionOptions, postgresSession } from './session/postgres-js.ts'
 export { type PrismaClient, type PrismaSessionOptions, prismaSession } from './session/prisma.ts'
+export { type SqlOutbox, type SqlOutboxOptions, sqlOutbox } from './outbox/outbox.ts'
 export { type SessionKey, serialised } from './session/serialised.ts'
 export { type SqliteSessionOptions, sqliteSession } from './session/sqlite.ts'
 export { type TypeormSessionOptions, type TypeormSource, typeormSession } from './session/typeorm.ts'

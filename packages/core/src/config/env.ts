@@ -32,6 +32,7 @@ const VARIABLES: Readonly<Record<string, BrokerName | ''>> = {
   LOG_LEVEL: '',
   HEALTH_PORT: '',
   HEALTH_HOST: '',
+  OUTBOX_POLL_INTERVAL: '',
 }
 
 // APP_NAME, API_NAMES and their like are everybody's own.

@@ -1,0 +1,152 @@
+import type { Message } from '@corebus/core'
+import { type RawBuilder, sql } from 'kysely'
+import { builder, NOW } from '../database/statements.ts'
+import { COLUMNS, messageOf } from '../outbox/row.ts'
+import { ASIDE, MOVER, type OutboxTables, PARTS } from '../outbox/tables.ts'
+import { type Dialect, int64, type SqlRow, type SqlTx } from '../tx/sql-tx.ts'
+
+/** A row of the outbox in the hands of a relay. */
+export interface OutboxRow {
+  readonly part: number
+  readonly seq: number
+  readonly attempts: number
+  /** As its columns have them, for statements about the key. */
+  readonly topic: string
+  readonly key: string | null
+  readonly message: Message
+}
+
+/** What there is to do, as one look shows it. Times are of the database. */
+export interface Look {
+  /** The parts that have rows. */
+  readonly parts: readonly number[]
+  /** The parts whose refused rows are to be tried again. */
+  readonly back: readonly number[]
+  readonly oldestMs: number
+  /** In so many ms the next delayed row or refused one is due; 0 when one is. */
+  readonly delayedInMs: number | undefined
+  readonly backInMs: number | undefined
+}
+
+const texts = new Map<string, string>()
+
+/** The text of a statement, made once for each name, dialect and outbox. */
+function text(tx: SqlTx, tables: OutboxTables, name: string, make: (dialect: Dialect) => ReturnType<typeof sql>): string {
+  const key = `${name} ${tx.dialect} ${tables.outbox}`
+  let made = texts.get(key)
+  if (made === undefined) {
+    made = make(tx.dialect).compile(builder(tx.dialect)).sql
+    texts.set(key, made)
+  }
+  return made
+}
+
+const list = (numbers: readonly number[]) => sql.raw(numbers.join(', '))
+
+/** One statement that costs the same however many rows there are. */
+export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
+  const { outbox, delayed, parts } = tables
+  const statement = text(tx, tables, 'look', (dialect) => {
+    const now = sql.raw(NOW[dialect])
+    return sql`select p.part as part, (select o.created from ${sql.table(outbox)} o where o.part = p.part order by o.seq limit 1) as oldest, p.back as back, ${now} as at
+      from ${sql.table(parts)} p where p.part <> ${list([MOVER])}
+      union all select ${list([MOVER])}, (select min(d.due) from ${sql.table(delayed)} d),
+      (select o.created from ${sql.table(outbox)} o where o.part >= ${list([ASIDE])} order by o.part, o.seq limit 1), ${now}`
+  })
+  const { rows } = await tx.query(statement)
+  const at = Math.max(...rows.map((row) => whole(row.at)))
+  const [own = [], [rest] = []] = [rows.filter((row) => whole(row.part) !== MOVER), rows.filter((row) => whole(row.part) === MOVER)]
+  const backs = own.map((row) => ({ part: whole(row.part), at: maybe(row.back) })).filter((one) => one.at !== undefined)
+  const due = maybe(rest?.oldest)
+  const oldest = [...own.map((row) => maybe(row.oldest)), maybe(rest?.back), due].filter((one) => one !== undefined)
+  const backInMs = backs.map((one) => Math.max(0, (one.at ?? 0) - at))
+  return {
+    parts: own.filter((row) => row.oldest !== null).map((row) => whole(row.part)),
+    back: backs.filter((one) => (one.at ?? 0) <= at).map(({ part }) => part),
+    oldestMs: Math.max(0, at - Math.min(at, ...oldest)),
+    delayedInMs: due === undefined ? undefined : Math.max(0, due - at),
+    backInMs: backInMs.length === 0 ? undefined : Math.min(...backInMs),
+  }
+}
+
+/** Takes at most `most` of the parts that nobody else has, until the transaction ends. Not on SQLite, which has no row to lock. */
+export async function lockParts(tx: SqlTx, tables: OutboxTables, wanted: readonly number[], most: number): Promise<readonly number[]> {
+  // Neither is seen outside of this transaction. The statistics of a table that is empty most of the time mislead PostgreSQL into reading all of it;
+  // and a relay whose machine is gone gives its parts back when the server ends its transaction.
+  const settings =
+    tx.dialect === 'postgres'
+      ? `, set_config('enable_seqscan', 'off', true) as scan, set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true) as idle`
+      : ''
+  const statement = sql`select part${sql.raw(settings)} from ${sql.table(tables.parts)} where part in (${list(wanted)}) order by part limit ${list([most])} for update skip locked`
+  const { rows } = await tx.query(statement.compile(builder(tx.dialect)).sql)
+  return rows.map((row) => whole(row.part))
+}
+
+/** Longer than any publish. */
+const IDLE_MS = 60_000
+
+/** The first rows of each part, in their order. */
+export async function firstRows(tx: SqlTx, tables: OutboxTables, parts: readonly number[], most: number): Promise<readonly OutboxRow[]> {
+  const columns = sql.join(['seq', 'attempts', ...COLUMNS].map((column) => sql.ref(column)))
+  const each = Math.max(1, Math.floor(most / parts.length))
+  // A select for each part is read off the index; one for all of them would be sorted.
+  const selects = parts.map(
+    (part) =>
+      sql`select * from (select ${columns} from ${sql.table(tables.outbox)} where part = ${list([part])} order by seq limit ${list([each])}) ${sql.ref(`p${part}`)}`,
+  )
+  const { rows } = await tx.query(sql.join(selects, sql` union all `).compile(builder(tx.dialect)).sql)
+  return rows.map(rowOf).sort((one, other) => one.part - other.part || one.seq - other.seq)
+}
+
+function rowOf(row: SqlRow): OutboxRow {
+  return {
+    part: whole(row.part),
+    seq: whole(row.seq),
+    attempts: whole(row.attempts),
+    topic: String(row.aggregatetype),
+    key: row.aggregateid === null ? null : String(row.aggregateid),
+    message: messageOf(row),
+  }
+}
+
+/** Deletes these rows and no others: a lower number may be committed later. */
+export async function deleteRows(tx: SqlTx, tables: OutboxTables, rows: readonly OutboxRow[]): Promise<number> {
+  if (rows.length === 0) return 0
+  const statement = sql`delete from ${sql.table(tables.outbox)} where ${these(rows)}`
+  return (await tx.query(statement.compile(builder(tx.dialect)).sql)).affected
+}
+
+/** By part and number, as they lie in the index. */
+export function these(rows: readonly Pick<OutboxRow, 'part' | 'seq'>[]): RawBuilder<unknown> {
+  const byPart = [...Map.groupBy(rows, ({ part }) => part)]
+  return sql.join(
+    byPart.map(([part, ours]) => sql`(part = ${list([part])} and seq in (${list(ours.map(({ seq }) => seq))}))`),
+    sql` or `,
+  )
+}
+
+/** Moves what is due into the outbox, where it gets its place in the order. Whoever else does it meanwhile has it done. @returns how many */
+export async function moveDue(tx: SqlTx, tables: OutboxTables, most: number): Promise<number> {
+  const { dialect } = tx
+  const isLocked = dialect === 'sqlite' || (await lockParts(tx, tables, [MOVER], 1)).length === 1
+  if (!isLocked) return 0
+  const { outbox, delayed } = tables
+  const select = text(tx, tables, `due ${most}`, () => {
+    // One that is being taken back is not waited for.
+    const lock = sql.raw(dialect === 'sqlite' ? '' : ' for update skip locked')
+    return sql`select seq from ${sql.table(delayed)} where due <= ${sql.raw(NOW[dialect])} order by due, seq limit ${list([most])}${lock}`
+  })
+  const { rows } = await tx.query(select)
+  if (rows.length === 0) return 0
+  const seqs = list(rows.map((row) => whole(row.seq)))
+  const columns = sql.join(COLUMNS.map((column) => sql.ref(column)))
+  const insert = sql`insert into ${sql.table(outbox)} (${columns}, created) select ${columns}, due from ${sql.table(delayed)} where seq in (${seqs}) order by due, seq`
+  await tx.query(insert.compile(builder(dialect)).sql)
+  await tx.query(sql`delete from ${sql.table(delayed)} where seq in (${seqs})`.compile(builder(dialect)).sql)
+  return rows.length
+}
+
+/** An integer that is far below 2^53, however the library gives it. */
+export const whole = (value: unknown): number => Number(int64(value))
+const maybe = (value: unknown): number | undefined => (value === null || value === undefined ? undefined : whole(value))
+export const ALL_PARTS: readonly number[] = Array.from({ length: PARTS }, (_, part) => part)
