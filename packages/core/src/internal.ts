@@ -1,5 +1,20 @@
 // What the other packages of Corebus need of this one and users do not: no promise is made about it.
 export { checkNames, checkOptions } from './options/check.ts'
-export { callable, flag, having, isText, milliseconds, must, type Option, type Options, oneOf, text, texts } from './options/option.ts'
+export {
+  callable,
+  flag,
+  having,
+  isText,
+  milliseconds,
+  must,
+  type Option,
+  type Options,
+  objectOf,
+  objectsOf,
+  oneOf,
+  text,
+  texts,
+  whole,
+} from './options/option.ts'
 export { type Wanted, want, wanted } from './process/wanted.ts'
 export { SESSION_MODE } from './scope/session.ts'

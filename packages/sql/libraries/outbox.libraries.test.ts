@@ -1,30 +1,24 @@
-import { afterAll, describe, inject, onTestFinished } from 'vitest'
+import { afterAll, describe, inject } from 'vitest'
 import type { SqlDatabase } from '../src/database/database.ts'
-import { ofMysqlPool } from '../src/database/mysql2.ts'
-import { ofPgPool } from '../src/database/pg.ts'
-import { outboxSuite } from '../src/fixtures/outbox-suite.ts'
+import { type Fresh, outboxSuite } from '../src/fixtures/outbox-suite.ts'
+import { relaySuite } from '../src/fixtures/relay-suite.ts'
 import { adapt } from '../src/tx/adapt.ts'
+import { openMysql, openPg } from './pools.ts'
 
 const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
 const installed = inject('librariesInstalled')
 
+function suites(fresh: Fresh): void {
+  outboxSuite(fresh)
+  relaySuite(fresh)
+}
+
 describe.skipIf(!installed || !pgUrl)('an outbox on PostgreSQL', () => {
-  outboxSuite(async () => {
-    const { default: pg } = await import('pg')
-    const pool = new pg.Pool({ connectionString: pgUrl })
-    pool.on('error', () => {})
-    onTestFinished(() => pool.end())
-    return ofPgPool(pool, 'a PostgreSQL of the tests')
-  })
+  suites(() => openPg(pgUrl ?? ''))
 })
 
 describe.skipIf(!installed || !mysqlUrl)('an outbox on MariaDB', () => {
-  outboxSuite(async () => {
-    const { default: mysql } = await import('mysql2/promise')
-    const pool = mysql.createPool(mysqlUrl ?? '')
-    onTestFinished(() => pool.end())
-    return ofMysqlPool(pool, 'a MariaDB of the tests')
-  })
+  suites(() => openMysql(mysqlUrl ?? ''))
 })
 
 describe.skipIf(!installed)('an outbox on PGlite', () => {
@@ -41,7 +35,7 @@ describe.skipIf(!installed)('an outbox on PGlite', () => {
     return { dialect: 'postgres', where: 'a PGlite of the tests', transaction, read: transaction }
   }
 
-  outboxSuite(() => {
+  suites(() => {
     shared ??= pglite()
     return shared
   })

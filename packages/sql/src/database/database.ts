@@ -26,8 +26,8 @@ export interface SqlConnection extends Transacts {
   listen?(channel: string, onNotify: () => void): Promise<void>
   /** Called once when the connection is lost; it is of no use from then on. */
   onLost(call: (error: Error) => void): void
-  /** Gives it back to its pool. */
-  close(): Promise<void>
+  /** Gives it back to its pool; one that is `broken`, which nobody may use again, is destroyed. */
+  close(how?: { readonly broken?: boolean }): Promise<void>
 }
 
 /** Sessions that say which database they are of, so that outbox, inbox, leases and schedules need not be told. */

@@ -81,8 +81,8 @@ function connectionOf(connection: MysqlConnection): SqlConnection {
       tell = call
       if (lost) call(lost)
     },
-    async close() {
-      if (lost) connection.destroy()
+    async close({ broken: isBroken = false } = {}) {
+      if (lost || isBroken) connection.destroy()
       else connection.release()
     },
   }

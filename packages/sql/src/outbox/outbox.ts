@@ -1,11 +1,15 @@
 import { type Attached, CorebusError, type Host, type Outbox, type OutboxMessage } from '@corebus/core'
-import { checkOptions, flag, milliseconds, type Option } from '@corebus/core/internal'
+import { checkOptions, flag, milliseconds, type Option, objectOf, objectsOf, oneOf, whole } from '@corebus/core/internal'
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
 import { checkSchema, type Feature } from '../database/schema.ts'
 import { tableOption } from '../database/table.ts'
+import { atMost } from '../process/every.ts'
+import type { OnDead } from '../relay/hold.ts'
+import { channelOf, notifier } from '../relay/notify.ts'
 import { Relay } from '../relay/relay.ts'
 import { txOf } from '../tx/begun.ts'
+import { inColumn } from './row.ts'
 import { outboxFeature, tablesOf } from './tables.ts'
 import { cancelDelayed, writeMessages } from './write.ts'
 
@@ -20,6 +24,28 @@ export interface SqlOutboxOptions {
   readonly required?: boolean
   /** How long a row may lie that nobody has told the relay of. Default: OUTBOX_POLL_INTERVAL, else 1,000. */
   readonly pollMs?: number
+  /** How often a message is given to a broker that refuses it for good, before it goes to `<table>_dead`. Default 10. */
+  readonly attempts?: number
+  /** The wait after the first of those refusals. It doubles with each, up to a minute. Default 1,000. */
+  readonly retryMs?: number
+  /** By name of the topic, what becomes of the messages behind one that is refused for good. */
+  readonly topics?: Readonly<Record<string, OutboxTopicOptions>>
+}
+
+export interface OutboxTopicOptions {
+  /**
+   * `skip`: they leave, and the refused one is tried again by itself. `hold`: those of its key wait for it, also when it is dead, until somebody retries or
+   * purges it; one message of a key is published at a time. Default `skip`.
+   */
+  readonly onDead?: OnDead
+}
+
+const OUTBOX_TOPIC: Readonly<Record<keyof OutboxTopicOptions, Option>> = {
+  onDead: {
+    default: '`skip`',
+    must: oneOf('hold', 'skip'),
+    text: 'what becomes of the messages behind one that the broker refuses for good. `skip`: they leave. `hold`: those of its key wait, until the refused one is taken, or retried or purged by somebody; one message of a key is published at a time',
+  },
 }
 
 export const SQL_OUTBOX: Readonly<Record<keyof SqlOutboxOptions, Option>> = {
@@ -35,6 +61,22 @@ export const SQL_OUTBOX: Readonly<Record<keyof SqlOutboxOptions, Option>> = {
     default: '`OUTBOX_POLL_INTERVAL`, else 1,000',
     must: milliseconds(1),
     text: 'how long a row may lie that nobody has told the relay of, as one that another process wrote',
+  },
+  attempts: {
+    default: 10,
+    must: whole(1, 1_000),
+    text: 'how often a message is given to a broker that refuses it for good, before it goes to `<table>_dead`. A broker that is away refuses nothing',
+  },
+  retryMs: {
+    default: '1,000',
+    must: milliseconds(1),
+    text: 'the wait after the first of those refusals; it doubles with each, up to a minute',
+  },
+  topics: {
+    default: 'none',
+    must: objectsOf(OUTBOX_TOPIC),
+    text: "`{ orders: { onDead: 'hold' } }`: options of single topics",
+    inside: { '*': { default: 'none', must: objectOf(OUTBOX_TOPIC), text: 'of one topic', inside: OUTBOX_TOPIC } },
   },
 }
 
@@ -64,51 +106,87 @@ export interface SqlOutbox extends Outbox<unknown> {
 /**
  * An outbox in the database of the sessions, for `configureMessaging({ outbox })`: events are rows of the transaction that they were recorded in, and a
  * relay publishes them after its commit, in the order of their key.
- * @throws CorebusError OPTION; when the instance is made SQL_DATABASE; a write OUTBOX_TOO_LARGE, or what `adapt` throws of a transaction
+ * @throws CorebusError OPTION; when the instance is made SQL_DATABASE; a write OUTBOX_TOO_LARGE, OUTBOX_WRITE, or what `adapt` throws of a transaction
  */
 export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
   checkOptions('sqlOutbox', options, SQL_OUTBOX)
-  const { table = 'outbox', relay: relays = true, required = false, pollMs = pollMsOf(process.env) } = options
+  const { table = 'outbox', required = false } = options
   const tables = tablesOf(table)
   const feature = outboxFeature(table)
-  let database: SqlDatabase | undefined
-  let relay: Relay | undefined
-  const attached = (): SqlDatabase => {
-    if (database) return database
+  let work: Work | undefined
+  const attached = (): Work => {
+    if (work) return work
     throw new CorebusError('OUTBOX_APART', 'this outbox is not given to an instance: configureMessaging({ outbox })')
   }
   return {
     feature,
     required,
     attach(host: Host): Attached {
-      if (database)
-        throw new CorebusError('OUTBOX_APART', 'this outbox is given to two instances: make one for each, sqlOutbox() and sqlOutbox()')
-      const own = databaseFor('sqlOutbox', options.database, host.session)
-      database = own
-      const made = new Relay({ database: own, tables, publish: host.publish, logger: host.logger, pollMs })
-      relay = made
+      if (work) throw new CorebusError('OUTBOX_APART', 'this outbox is given to two instances: each has a sqlOutbox() of its own')
+      work = workOf(databaseFor('sqlOutbox', options.database, host.session), host, options)
+      const { database, relays } = work
       return {
-        begin: () => (relays ? made.start() : undefined),
-        check: () => own.read((tx) => checkSchema(tx, own.where, feature)),
-        close: (withinMs) => made.stop(withinMs),
-        health: () => made.health(),
+        begin: () => relays.start(),
+        check: () => database.read((tx) => checkSchema(tx, database.where, feature)),
+        close: (withinMs) => relays.stop(withinMs),
+        health: () => relays.health(),
       }
     },
     async write(db: unknown, messages: readonly OutboxMessage[]): Promise<void> {
-      const { dialect, transaction } = attached()
+      const { database, relays } = attached()
       if (db === undefined) {
-        await transaction((tx) => writeMessages(tx, tables, messages))
-        relay?.signal()
+        await database.transaction((tx) => writeMessages(tx, { tables, where: database.where }, messages))
+        relays.signal()
         return
       }
-      await writeMessages(txOf(db, dialect), tables, messages)
-      relay?.expect()
+      await writeMessages(txOf(db, database.dialect), { tables, where: database.where }, messages)
+      relays.expect()
     },
-    committed: () => relay?.signal(),
-    cancel: async (db, id) => {
-      const { dialect, transaction } = attached()
-      if (db === undefined) return transaction((tx) => cancelDelayed(tx, tables, id))
-      return cancelDelayed(txOf(db, dialect), tables, id)
+    committed: () => work?.relays.signal(),
+    async cancel(db, id) {
+      const { database } = attached()
+      if (db !== undefined) return cancelDelayed(txOf(db, database.dialect), tables, id)
+      return database.transaction((tx) => cancelDelayed(tx, tables, id))
     },
+  }
+}
+
+interface Work {
+  readonly database: SqlDatabase
+  readonly relays: Relays
+}
+
+/** Who publishes the rows: a relay of this instance, or those of others, who are told. */
+type Relays = Pick<Relay, 'start' | 'signal' | 'expect' | 'stop' | 'health'>
+
+function workOf(database: SqlDatabase, { logger, publish }: Host, options: SqlOutboxOptions): Work {
+  const { table = 'outbox', relay = true, pollMs = pollMsOf(process.env), attempts = 10, retryMs = 1_000, topics = {} } = options
+  if (!relay) return { database, relays: relaysOfOthers(database, channelOf(table)) }
+  const holding = new Set(Object.entries(topics).flatMap(([topic, { onDead }]) => (onDead === 'hold' ? [inColumn(topic)] : [])))
+  return {
+    database,
+    relays: new Relay({
+      database,
+      tables: tablesOf(table),
+      logger,
+      publish,
+      pollMs,
+      attempts,
+      retryMs,
+      holds: ({ topic, key }) => key !== null && holding.has(topic),
+      holdsSome: holding.size > 0,
+    }),
+  }
+}
+
+/** Only PostgreSQL has a way to tell them; elsewhere they look by themselves. */
+function relaysOfOthers(database: SqlDatabase, channel: string): Relays {
+  const told = database.dialect === 'postgres' ? notifier(database, channel) : undefined
+  return {
+    start: () => undefined,
+    signal: () => told?.committed(),
+    expect: () => told?.written(),
+    stop: (withinMs) => atMost(withinMs, told?.close()),
+    health: () => ({}),
   }
 }

@@ -1,12 +1,17 @@
-import type { OutboxMessage } from '@corebus/core'
+import { CorebusError, type OutboxMessage } from '@corebus/core'
 import { sql } from 'kysely'
+import { isMissingTable } from '../database/schema.ts'
 import { builder, NOW } from '../database/statements.ts'
+import { isTooLarge } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
+import { withoutParameters } from '../tx/without-parameters.ts'
 import { COLUMNS, columnsOf, inColumn } from './row.ts'
 import type { OutboxTables } from './tables.ts'
 
 /** A statement with more rows than this is two: databases take so many parameters (SQLite 32,766). */
 const MOST_ROWS = 1_000
+/** Likewise with more text than this: MySQL takes 16 MB, and some set less. */
+const MOST_TEXT = 1_000_000
 
 /** Of a literal in a list of values, PostgreSQL has to be told the type. */
 export const WHOLE: Readonly<Record<Dialect, string>> = { postgres: 'bigint', mysql: 'SIGNED', sqlite: 'INTEGER' }
@@ -14,17 +19,68 @@ export const WHOLE: Readonly<Record<Dialect, string>> = { postgres: 'bigint', my
 /** Statements are the same for each number of rows, and made once. */
 const texts = new Map<string, string>()
 
-/** Writes the messages in the transaction: those that leave with its commit in one statement, and beside them those that are due later. */
-export async function writeMessages(tx: SqlTx, tables: OutboxTables, messages: readonly OutboxMessage[]): Promise<void> {
-  const now = messages.filter(({ due }) => due === undefined)
-  for (let at = 0; at < now.length; at += MOST_ROWS) {
-    const some = now.slice(at, at + MOST_ROWS)
-    await tx.query(
-      insertText(tx.dialect, tables.outbox, some.length),
-      some.flatMap(({ message }) => columnsOf(message)),
-    )
+export interface WriteOptions {
+  readonly tables: OutboxTables
+  /** Where the database is, for people. */
+  readonly where: string
+}
+
+/**
+ * Writes the messages in the transaction: those that leave with its commit in one statement, and beside them those that are due later.
+ * @throws CorebusError OUTBOX_TOO_LARGE, OUTBOX_WRITE, SCHEMA, and of a transaction that is none TX_OVER and its like
+ */
+export async function writeMessages(tx: SqlTx, { tables, where }: WriteOptions, messages: readonly OutboxMessage[]): Promise<void> {
+  const now = messages.filter(({ due }) => due === undefined).map(({ message }) => columnsOf(message))
+  const later = messages.flatMap(({ message, due }) => (due ? [{ columns: columnsOf(message), due }] : []))
+  try {
+    for (const some of inStatements(now)) await tx.query(insertText(tx.dialect, tables.outbox, some.length), some.flat())
+    for (const { columns, due } of later) await writeDelayed(tx, tables, columns, due)
+  } catch (thrown) {
+    throw refused(thrown, tables, where)
   }
-  for (const { message, due } of messages) if (due) await writeDelayed(tx, tables, message, due)
+}
+
+type Columns = ReturnType<typeof columnsOf>
+
+/** As few statements as databases take. */
+function inStatements(all: readonly Columns[]): readonly (readonly Columns[])[] {
+  const statements: Columns[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const columns of all) {
+    const more = columns.reduce<number>((sum, column) => sum + (typeof column === 'string' ? column.length : 0), 0)
+    const last = statements.at(-1)
+    if (last && last.length < MOST_ROWS && bytes + more <= MOST_TEXT) {
+      last.push(columns)
+      bytes += more
+    } else {
+      statements.push([columns])
+      bytes = more
+    }
+  }
+  return statements
+}
+
+/** Without parameters, which are the messages: libraries put them into their errors, and users log those. */
+function refused(thrown: unknown, { outbox }: OutboxTables, where: string): Error {
+  const cause = withoutParameters(thrown)
+  if (thrown instanceof CorebusError) return cause
+  if (isMissingTable(cause))
+    return new CorebusError(
+      'SCHEMA',
+      `the tables of ${outbox} are not in ${where}, or not in the database of this transaction: call migrate() once`,
+      {
+        cause,
+      },
+    )
+  if (isTooLarge(cause))
+    return new CorebusError(
+      'OUTBOX_TOO_LARGE',
+      `the database takes no statement as large as these messages (max_allowed_packet): ${cause.message}`,
+      {
+        cause,
+      },
+    )
+  return new CorebusError('OUTBOX_WRITE', `events could not be written into ${outbox}: ${cause.message}`, { cause })
 }
 
 function insertText(dialect: Dialect, table: string, rows: number): string {
@@ -40,19 +96,14 @@ function insertText(dialect: Dialect, table: string, rows: number): string {
 }
 
 /** A message that is waiting already stays as it is: a handler that runs again records it again. */
-async function writeDelayed(
-  tx: SqlTx,
-  { delayed }: OutboxTables,
-  message: OutboxMessage['message'],
-  due: NonNullable<OutboxMessage['due']>,
-): Promise<void> {
+async function writeDelayed(tx: SqlTx, { delayed }: OutboxTables, values: Columns, due: NonNullable<OutboxMessage['due']>): Promise<void> {
   const { dialect } = tx
   const at = 'at' in due ? `CAST(? AS ${WHOLE[dialect]})` : `${NOW[dialect]} + CAST(? AS ${WHOLE[dialect]})`
-  const values = sql.raw(`(${COLUMNS.map(() => '?').join(', ')}, ${NOW[dialect]}, ${at})`)
+  const row = sql.raw(`(${COLUMNS.map(() => '?').join(', ')}, ${NOW[dialect]}, ${at})`)
   const columns = sql.join([...COLUMNS, 'created', 'due'].map((column) => sql.ref(column)))
   const unless = dialect === 'mysql' ? sql`on duplicate key update ${sql.ref('id')} = ${sql.ref('id')}` : sql`on conflict do nothing`
-  const text = sql`insert into ${sql.table(delayed)} (${columns}) values ${values} ${unless}`.compile(builder(dialect)).sql
-  await tx.query(text, [...columnsOf(message), Math.ceil('at' in due ? due.at : due.afterMs)])
+  const text = sql`insert into ${sql.table(delayed)} (${columns}) values ${row} ${unless}`.compile(builder(dialect)).sql
+  await tx.query(text, [...values, Math.ceil('at' in due ? due.at : due.afterMs)])
 }
 
 /** Takes a delayed message back. False when it is not there: it has left, or never was. */

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
-import type { SqlDatabase } from '../database/database.ts'
+import type { Transacts } from '../database/database.ts'
 import { builder, NOW } from '../database/statements.ts'
 import { MOVER, type OutboxTables } from '../outbox/tables.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
 import { whole } from './rows.ts'
+import { bringBack } from './settle.ts'
 
 /** How long a relay that has died keeps others from its rows, on SQLite. */
 const LEASE_MS = 10_000
@@ -19,30 +20,35 @@ export interface Lease {
 }
 
 export interface LeaseOptions {
-  readonly leaseMs?: number
+  /** Who takes it. Its own earlier lease is over then. */
+  readonly owner: string
+  /** Parts whose refused rows are to be tried again. */
+  readonly back: readonly number[]
+  readonly leaseMs?: number | undefined
 }
 
 /** Undefined while another relay has it. */
 export function takeLease(
-  database: SqlDatabase,
-  { parts }: OutboxTables,
-  owner: string,
-  { leaseMs = LEASE_MS }: LeaseOptions = {},
+  transacts: Transacts,
+  tables: OutboxTables,
+  { owner, back, leaseMs = LEASE_MS }: LeaseOptions,
 ): Promise<Lease | undefined> {
-  const { dialect } = database
+  const { parts } = tables
+  const dialect = 'sqlite'
   const expires = sql.raw(`${NOW[dialect]} + ${leaseMs}`)
   const compile = (statement: ReturnType<typeof sql>): string => statement.compile(builder(dialect)).sql
   const mover = sql.raw(String(MOVER))
   const mark = sql.raw('?')
   const take = compile(
-    sql`update ${sql.table(parts)} set owner = ${mark}, fence = fence + 1, expires = ${expires} where part = ${mover} and (owner is null or expires <= ${sql.raw(NOW[dialect])})`,
+    sql`update ${sql.table(parts)} set owner = ${mark}, fence = fence + 1, expires = ${expires} where part = ${mover} and (owner is null or owner = ${mark} or expires <= ${sql.raw(NOW[dialect])})`,
   )
   const fenceOf = compile(sql`select fence from ${sql.table(parts)} where part = ${mover}`)
   const ours = sql`where part = ${mover} and owner = ${mark} and fence = ${mark}`
   const renew = compile(sql`update ${sql.table(parts)} set expires = ${expires} ${ours}`)
   const free = compile(sql`update ${sql.table(parts)} set owner = null, expires = 0 ${ours}`)
-  return database.transaction(async (tx) => {
-    if ((await tx.query(take, [owner])).affected === 0) return undefined
+  return transacts.transaction(async (tx) => {
+    if ((await tx.query(take, [owner, owner])).affected === 0) return undefined
+    await bringBack(tx, tables, back)
     const fence = whole((await tx.query(fenceOf)).rows[0]?.fence)
     const keep = async (within: SqlTx): Promise<boolean> => (await within.query(renew, [owner, fence])).affected === 1
     return {
@@ -54,7 +60,7 @@ export function takeLease(
         // Never rejects: a lease that could not be kept is found out by who deletes with it.
         let renewing: Promise<unknown> = Promise.resolve()
         const timer = setInterval(() => {
-          renewing = renewing.then(() => database.transaction(keep)).catch(() => undefined)
+          renewing = renewing.then(() => transacts.transaction(keep)).catch(() => undefined)
         }, leaseMs / 3)
         try {
           return await work()

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { CompanionHealth, Host } from '@corebus/core'
-import type { SqlConnection, SqlDatabase, Transacts } from '../database/database.ts'
-import type { OutboxTables } from '../outbox/tables.ts'
-import { asideOfAll, atMost } from '../process/every.ts'
-import type { SqlTx } from '../tx/sql-tx.ts'
-import { takeLease } from './lease.ts'
-import { deleteRows, type Look, look, moveDue, type OutboxRow } from './rows.ts'
-import { leasedTurn, lockedTurn, type Outcome, publishRows, type Turn } from './turn.ts'
+import type { CompanionHealth } from '@corebus/core'
+import type { SqlDatabase, Transacts } from '../database/database.ts'
+import { asideOfAll, atMost, slept } from '../process/every.ts'
+import { withoutParameters } from '../tx/without-parameters.ts'
+import { type Lease, takeLease } from './lease.ts'
+import { Line } from './line.ts'
+import { channelOf } from './notify.ts'
+import { IDLE_MS, type Look, look, moveDue, versionOf } from './rows.ts'
+import { leasedTurn, lockedTurn, type Turn, type TurnOptions } from './turn.ts'
 import { Wake } from './wake.ts'
 
 /** After something was found or signalled, the next look comes this soon; each look that finds nothing doubles it, up to `pollMs`. */
@@ -15,13 +16,17 @@ const FIRST_TROUBLE_MS = 100
 const MOST_TROUBLE_MS = 5_000
 /** Delayed rows that are moved at once. */
 const MOST_MOVED = 500
+/** Whether another process has written into a file of SQLite is asked this often. */
+const WATCH_MS = 10
+const SILENT_MS = 30_000
 
-export interface RelayOptions {
+export interface RelayOptions extends TurnOptions {
   readonly database: SqlDatabase
-  readonly tables: OutboxTables
-  readonly publish: Host['publish']
-  readonly logger: Host['logger']
   readonly pollMs: number
+  /** How long a relay that has died keeps others from its rows, on SQLite. Default 10,000. */
+  readonly leaseMs?: number
+  /** A statement that is not answered by then never will be. Default 30,000. */
+  readonly silentMs?: number
 }
 
 /** Publishes the rows of one outbox until it is stopped. */
@@ -29,16 +34,21 @@ export class Relay {
   readonly #options: RelayOptions
   readonly #owner = randomUUID()
   readonly #wake = new Wake()
+  readonly #line: Line
   #running: Promise<void> | undefined
-  #stopping = false
-  #connection: SqlConnection | undefined
+  readonly #stopping = new AbortController()
+  #expecting: NodeJS.Timeout | undefined
   #waitMs = FIRST_WAIT_MS
   #troubleMs = 0
   #trouble: string | undefined
   #seen: { readonly oldestMs: number; readonly at: number } | undefined
+  /** What SQLite said before the last look. */
+  #version: unknown
 
   constructor(options: RelayOptions) {
     this.#options = options
+    const { database, logger, tables, silentMs = SILENT_MS, idleMs = IDLE_MS } = options
+    this.#line = new Line({ database, logger, silentMs, idleMs, channel: channelOf(tables.outbox), onNotify: () => this.signal() })
   }
 
   start(): void {
@@ -54,109 +64,119 @@ export class Relay {
 
   /** Something was written that may be committed soon. */
   expect(): void {
-    this.#waitMs = FIRST_WAIT_MS
+    if (this.#expecting) return
+    this.#expecting = setTimeout(() => {
+      this.#expecting = undefined
+      this.signal()
+    }, FIRST_WAIT_MS)
+    this.#expecting.unref()
   }
 
-  /** Ends after the turn that runs, and after one more look where something was signalled that has not been looked for. */
+  /** Ends after the turn that runs and one more look, for what was committed last. */
   async stop(withinMs: number): Promise<void> {
-    this.#stopping = true
+    this.#stopping.abort()
+    clearTimeout(this.#expecting)
     this.#wake.signal()
     await atMost(withinMs, this.#running)
   }
 
   health(): CompanionHealth {
-    return { oldestMs: this.#seen?.oldestMs, trouble: this.#trouble }
+    if (!this.#seen) return { trouble: this.#trouble }
+    const { oldestMs, at } = this.#seen
+    return { oldestMs: oldestMs === 0 ? 0 : Math.round(oldestMs + performance.now() - at), trouble: this.#trouble }
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopping || this.#wake.signalled) {
+    while (!this.#stopping.signal.aborted || this.#wake.signalled) {
       this.#wake.take()
       try {
         const { found, inMs } = await this.#round()
+        this.#worked()
         if (found) this.#waitMs = FIRST_WAIT_MS
-        else if (!this.#stopping) await this.#rest(inMs)
+        else if (!this.#stopping.signal.aborted) await this.#rest(inMs)
       } catch (thrown) {
         await this.#failed(thrown)
       }
     }
-    await this.#connection?.close().catch(() => undefined)
+    await this.#line.close()
   }
 
   async #rest(inMs: number): Promise<void> {
-    await this.#wake.wait(Math.min(this.#waitMs, inMs))
-    this.#waitMs = Math.min(this.#waitMs * 2, this.#options.pollMs)
+    const { database, pollMs } = this.#options
+    const waitMs = Math.min(this.#waitMs, inMs)
+    this.#waitMs = Math.min(this.#waitMs * 2, pollMs)
+    if (database.dialect === 'sqlite') await this.#wake.watch(waitMs, WATCH_MS, async () => (await versionOf(database)) !== this.#version)
+    else await this.#wake.wait(waitMs)
   }
 
+  #worked(): void {
+    if (this.#trouble !== undefined) this.#options.logger.info('the outbox is relayed again')
+    this.#trouble = undefined
+    this.#troubleMs = 0
+  }
+
+  /** Said once for each time that it stops to work. */
   async #failed(thrown: unknown): Promise<void> {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    if (this.#trouble === undefined) this.#options.logger.warn({ err: error }, 'the outbox is not relayed at the moment')
+    const error = withoutParameters(thrown)
+    if (this.#trouble === undefined) this.#options.logger.warn({ err: error }, 'the outbox is not relayed at the moment: it is tried again')
     this.#trouble = error.message
     this.#troubleMs = Math.min(Math.max(FIRST_TROUBLE_MS, this.#troubleMs * 2), MOST_TROUBLE_MS)
-    if (!this.#stopping) await this.#wake.wait(this.#troubleMs)
+    await slept(this.#troubleMs, this.#stopping.signal)
   }
 
   async #round(): Promise<{ found: boolean; inMs: number }> {
-    const { tables } = this.#options
-    const transacts = await this.#transacts()
-    const seen = await transacts.read((tx) => look(tx, tables))
-    this.#seen = { oldestMs: seen.oldestMs, at: Date.now() }
-    if (seen.delayedInMs === 0) await transacts.transaction((tx) => moveDue(tx, tables, MOST_MOVED))
+    const { tables, database } = this.#options
+    const transacts = await this.#line.transacts()
+    if (database.dialect === 'sqlite') this.#version = await versionOf(database)
+    let seen = await transacts.read((tx) => look(tx, tables))
+    this.#seen = { oldestMs: seen.oldestMs, at: performance.now() }
+    const isDue = seen.delayedInMs === 0
+    if (isDue && (await transacts.transaction((tx) => moveDue(tx, tables, MOST_MOVED))) > 0)
+      seen = await transacts.read((tx) => look(tx, tables))
     const rows = await this.#turns(transacts, seen)
-    return {
-      found: rows > 0 || seen.delayedInMs === 0,
-      inMs: Math.min(seen.delayedInMs ?? Number.POSITIVE_INFINITY, seen.backInMs ?? Number.POSITIVE_INFINITY),
-    }
-  }
-
-  async #transacts(): Promise<Transacts> {
-    const { database } = this.#options
-    if (!database.connect) return database
-    if (!this.#connection) {
-      const connection = await database.connect()
-      this.#connection = connection
-      connection.onLost(() => {
-        if (this.#connection === connection) this.#connection = undefined
-      })
-    }
-    return this.#connection
+    const waits = [seen.delayedInMs, seen.backInMs].filter((ms) => ms !== undefined && ms > 0) as number[]
+    return { found: rows > 0, inMs: Math.min(...waits, Number.POSITIVE_INFINITY) }
   }
 
   /** Each part that has rows gets one turn. */
-  async #turns(transacts: Transacts, { parts }: Look): Promise<number> {
-    const { database, tables } = this.#options
-    if (parts.length === 0) return 0
-    const options = { tables, publish: this.#publish, settle: this.#settle }
-    if (database.dialect === 'sqlite') {
-      const lease = await takeLease(database, tables, this.#owner)
-      if (!lease) return 0
-      let rows = 0
-      for (let full = true; full && !this.#stopping; ) {
-        const turn: Turn = await leasedTurn(database, lease, parts, options)
-        rows += turn.rows
-        full = turn.full
-        if (turn.trouble) throw turn.trouble
-      }
-      return rows
-    }
+  async #turns(transacts: Transacts, { parts, back }: Look): Promise<number> {
+    const wanted = [...new Set([...parts, ...back])]
+    if (wanted.length === 0) return 0
+    return this.#options.database.dialect === 'sqlite' ? this.#leasedTurns(transacts, wanted, back) : this.#lockedTurns(transacts, wanted)
+  }
+
+  async #lockedTurns(transacts: Transacts, wanted: readonly number[]): Promise<number> {
     let rows = 0
-    let left = parts
+    let left = wanted
     while (left.length > 0) {
-      const turn = await lockedTurn(transacts, left, options)
+      const turn = await lockedTurn(transacts, left, this.#options)
       rows += turn.rows
       if (turn.trouble) throw turn.trouble
+      // The others have the rest.
       if (turn.parts.length === 0) break
       left = left.filter((part) => !turn.parts.includes(part))
     }
     return rows
   }
 
-  readonly #publish = (rows: readonly OutboxRow[]): Promise<Outcome> => publishRows(rows, this.#options.publish)
+  async #leasedTurns(transacts: Transacts, wanted: readonly number[], back: readonly number[]): Promise<number> {
+    const { tables, leaseMs } = this.#options
+    const lease = await takeLease(transacts, tables, { owner: this.#owner, back, leaseMs })
+    if (!lease) return 0
+    try {
+      return await this.#withLease(transacts, lease, wanted)
+    } finally {
+      await transacts.transaction((tx) => lease.release(tx))
+    }
+  }
 
-  readonly #settle = async (tx: SqlTx, { confirmed }: Outcome): Promise<void> => {
-    await deleteRows(tx, this.#options.tables, confirmed)
-    if (confirmed.length > 0) {
-      this.#trouble = undefined
-      this.#troubleMs = 0
+  async #withLease(transacts: Transacts, lease: Lease, wanted: readonly number[]): Promise<number> {
+    let rows = 0
+    for (;;) {
+      const turn: Turn = await leasedTurn(transacts, lease, wanted, this.#options)
+      rows += turn.rows
+      if (turn.trouble) throw turn.trouble
+      if (!turn.full || this.#stopping.signal.aborted) return rows
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Message } from '@corebus/core'
 import { type RawBuilder, sql } from 'kysely'
+import type { Transacts } from '../database/database.ts'
 import { builder, NOW } from '../database/statements.ts'
 import { COLUMNS, messageOf } from '../outbox/row.ts'
 import { ASIDE, MOVER, type OutboxTables, PARTS } from '../outbox/tables.ts'
@@ -41,7 +42,14 @@ function text(tx: SqlTx, tables: OutboxTables, name: string, make: (dialect: Dia
   return made
 }
 
-const list = (numbers: readonly number[]) => sql.raw(numbers.join(', '))
+/** Whole numbers of ours, as a statement has them. */
+export const list = (numbers: readonly number[]): RawBuilder<unknown> => sql.raw(numbers.join(', '))
+
+/** On SQLite: something that changes when another connection commits. */
+export async function versionOf({ read }: Pick<Transacts, 'read'>): Promise<unknown> {
+  const { rows } = await read((tx) => tx.query('PRAGMA data_version'))
+  return Object.values(rows[0] ?? {})[0]
+}
 
 /** One statement that costs the same however many rows there are. */
 export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
@@ -69,21 +77,33 @@ export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
   }
 }
 
+/** A part in the hands of one relay. */
+export interface Locked {
+  readonly part: number
+  /** Its refused rows are to be tried again. */
+  readonly isBack: boolean
+}
+
 /** Takes at most `most` of the parts that nobody else has, until the transaction ends. Not on SQLite, which has no row to lock. */
-export async function lockParts(tx: SqlTx, tables: OutboxTables, wanted: readonly number[], most: number): Promise<readonly number[]> {
+export async function lockParts(
+  tx: SqlTx,
+  tables: OutboxTables,
+  wanted: readonly number[],
+  { most, idleMs = IDLE_MS }: { readonly most: number; readonly idleMs?: number | undefined },
+): Promise<readonly Locked[]> {
   // Neither is seen outside of this transaction. The statistics of a table that is empty most of the time mislead PostgreSQL into reading all of it;
   // and a relay whose machine is gone gives its parts back when the server ends its transaction.
   const settings =
     tx.dialect === 'postgres'
-      ? `, set_config('enable_seqscan', 'off', true) as scan, set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true) as idle`
+      ? `, set_config('enable_seqscan', 'off', true) as scan, set_config('idle_in_transaction_session_timeout', '${idleMs}', true) as idle`
       : ''
-  const statement = sql`select part${sql.raw(settings)} from ${sql.table(tables.parts)} where part in (${list(wanted)}) order by part limit ${list([most])} for update skip locked`
+  const statement = sql`select part, case when back <= ${sql.raw(NOW[tx.dialect])} then 1 else 0 end as isback${sql.raw(settings)} from ${sql.table(tables.parts)} where part in (${list(wanted)}) order by part limit ${list([most])} for update skip locked`
   const { rows } = await tx.query(statement.compile(builder(tx.dialect)).sql)
-  return rows.map((row) => whole(row.part))
+  return rows.map((row) => ({ part: whole(row.part), isBack: whole(row.isback) === 1 }))
 }
 
-/** Longer than any publish. */
-const IDLE_MS = 60_000
+/** Longer than any publish: a relay whose transaction does nothing for so long is gone. */
+export const IDLE_MS = 60_000
 
 /** The first rows of each part, in their order. */
 export async function firstRows(tx: SqlTx, tables: OutboxTables, parts: readonly number[], most: number): Promise<readonly OutboxRow[]> {
@@ -128,7 +148,7 @@ export function these(rows: readonly Pick<OutboxRow, 'part' | 'seq'>[]): RawBuil
 /** Moves what is due into the outbox, where it gets its place in the order. Whoever else does it meanwhile has it done. @returns how many */
 export async function moveDue(tx: SqlTx, tables: OutboxTables, most: number): Promise<number> {
   const { dialect } = tx
-  const isLocked = dialect === 'sqlite' || (await lockParts(tx, tables, [MOVER], 1)).length === 1
+  const isLocked = dialect === 'sqlite' || (await lockParts(tx, tables, [MOVER], { most: 1 })).length === 1
   if (!isLocked) return 0
   const { outbox, delayed } = tables
   const select = text(tx, tables, `due ${most}`, () => {
@@ -148,5 +168,5 @@ export async function moveDue(tx: SqlTx, tables: OutboxTables, most: number): Pr
 
 /** An integer that is far below 2^53, however the library gives it. */
 export const whole = (value: unknown): number => Number(int64(value))
-const maybe = (value: unknown): number | undefined => (value === null || value === undefined ? undefined : whole(value))
+export const maybe = (value: unknown): number | undefined => (value === null || value === undefined ? undefined : whole(value))
 export const ALL_PARTS: readonly number[] = Array.from({ length: PARTS }, (_, part) => part)

@@ -1,9 +1,11 @@
 import { CorebusError, type Host, PublishError } from '@corebus/core'
-import type { SqlDatabase, Transacts } from '../database/database.ts'
-import type { OutboxTables } from '../outbox/tables.ts'
+import type { Transacts } from '../database/database.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
+import { type Held, heldKeys, lineOf, publishInLines } from './hold.ts'
 import type { Lease } from './lease.ts'
+import type { Outcome } from './outcome.ts'
 import { firstRows, lockParts, type OutboxRow } from './rows.ts'
+import { bringBack, type SettleOptions, settle } from './settle.ts'
 
 /** Parts that one turn takes: the others are left to other relays. */
 const MOST_PARTS = 4
@@ -21,57 +23,68 @@ export interface Turn {
   readonly trouble?: Error | undefined
 }
 
-/** What became of the rows of a turn. Those that are in neither list stay where they are. */
-export interface Outcome {
-  readonly confirmed: readonly OutboxRow[]
-  /** The broker will never take them as they are. */
-  readonly refused: readonly { readonly row: OutboxRow; readonly cause: Error }[]
-  /** Why others were not published. */
-  readonly trouble?: Error | undefined
-}
-
-export interface TurnOptions {
-  readonly tables: OutboxTables
-  /** Publishes rows in their order. Never rejects. */
-  readonly publish: (rows: readonly OutboxRow[]) => Promise<Outcome>
-  /** Writes down what became of them. */
-  readonly settle: (tx: SqlTx, outcome: Outcome) => Promise<void>
+export interface TurnOptions extends SettleOptions {
+  readonly publish: Host['publish']
+  /** Whether there is a topic whose keys wait behind a message that is refused. */
+  readonly holdsSome: boolean
+  /** The server ends a transaction of ours that does nothing for so long. Default 60,000. */
+  readonly idleMs?: number
 }
 
 /** Publishes rows of parts that are locked meanwhile, by the transaction that deletes them: a relay that dies gives them back with its connection. */
-export function lockedTurn(transacts: Transacts, wanted: readonly number[], { tables, publish, settle }: TurnOptions): Promise<Turn> {
+export function lockedTurn(transacts: Transacts, wanted: readonly number[], options: TurnOptions): Promise<Turn> {
+  const { tables } = options
   return transacts.transaction(async (tx) => {
-    const parts = await lockParts(tx, tables, wanted, MOST_PARTS)
+    const locked = await lockParts(tx, tables, wanted, { most: MOST_PARTS, idleMs: options.idleMs })
+    const parts = locked.map(({ part }) => part)
     if (parts.length === 0) return { parts, rows: 0, full: false }
-    const rows = await firstRows(tx, tables, parts, MOST_ROWS)
-    const outcome = await publish(rows)
-    await settle(tx, outcome)
+    await bringBack(
+      tx,
+      tables,
+      locked.filter(({ isBack }) => isBack).map(({ part }) => part),
+    )
+    const { rows, held } = await rowsOf(tx, parts, options)
+    const outcome = await publishRows(rows, held, options)
+    await settle(tx, outcome, options)
     return { parts, rows: rows.length, full: isFull(rows, parts), trouble: outcome.trouble }
   })
 }
 
 /** The same where a lock would stop everybody who writes: a lease says who relays, and nothing is open while the broker is waited for. */
-export async function leasedTurn(
-  database: SqlDatabase,
-  lease: Lease,
-  wanted: readonly number[],
-  { tables, publish, settle }: TurnOptions,
-): Promise<Turn> {
-  const rows = await database.read((tx) => firstRows(tx, tables, wanted, MOST_ROWS))
-  const outcome = await lease.during(() => publish(rows))
-  const full = isFull(rows, wanted)
-  await database.transaction(async (tx) => {
+export async function leasedTurn(transacts: Transacts, lease: Lease, parts: readonly number[], options: TurnOptions): Promise<Turn> {
+  const { rows, held } = await transacts.read((tx) => rowsOf(tx, parts, options))
+  const outcome = await lease.during(() => publishRows(rows, held, options))
+  await transacts.transaction(async (tx) => {
     if (!(await lease.keep(tx))) throw new CorebusError('RELAY_LATE', 'another relay has taken over, and publishes these rows again')
-    await settle(tx, outcome)
-    if (!full || outcome.trouble) await lease.release(tx)
+    await settle(tx, outcome, options)
   })
-  return { parts: wanted, rows: rows.length, full, trouble: outcome.trouble }
+  return { parts, rows: rows.length, full: isFull(rows, parts), trouble: outcome.trouble }
+}
+
+async function rowsOf(
+  tx: SqlTx,
+  parts: readonly number[],
+  { tables, holdsSome }: TurnOptions,
+): Promise<{ readonly rows: readonly OutboxRow[]; readonly held: Held | undefined }> {
+  const rows = await firstRows(tx, tables, parts, MOST_ROWS)
+  return { rows, held: holdsSome && rows.length > 0 ? await heldKeys(tx, tables, parts) : undefined }
 }
 
 const isFull = (rows: readonly OutboxRow[], parts: readonly number[]): boolean => rows.length >= Math.floor(MOST_ROWS / parts.length)
 
-/** Publishes the rows in one call. */
-export async function publishRows(rows: readonly OutboxRow[], publish: Host['publish']): Promise<Outcome> {
+/** Publishes the rows, but those whose key waits. Never rejects. */
+async function publishRows(rows: readonly OutboxRow[], held: Held | undefined, { holds, publish }: TurnOptions): Promise<Outcome> {
+  if (!held) return publishAtOnce(rows, publish)
+  const isBehind = (row: OutboxRow): boolean => holds(row) && (held.dead.has(lineOf(row)) || held.aside.has(lineOf(row)))
+  const outcome = await publishInLines(
+    rows.filter((row) => !isBehind(row)),
+    holds,
+    (some) => publishAtOnce(some, publish),
+  )
+  return { ...outcome, behind: rows.filter(isBehind) }
+}
+
+async function publishAtOnce(rows: readonly OutboxRow[], publish: Host['publish']): Promise<Outcome> {
   if (rows.length === 0) return { confirmed: [], refused: [] }
   try {
     await publish(rows.map(({ message }) => message))

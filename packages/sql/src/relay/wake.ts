@@ -28,4 +28,13 @@ export class Wake {
     clearTimeout(timer)
     this.#end = undefined
   }
+
+  /** The same, and with the first answer of `isOver` that is true, which is asked every so often. */
+  async watch(ms: number, everyMs: number, isOver: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + ms
+    for (let leftMs = ms; leftMs > 0 && !this.#signalled; leftMs = end - performance.now()) {
+      await this.wait(Math.min(leftMs, everyMs))
+      if (await isOver()) return
+    }
+  }
 }

@@ -16,6 +16,12 @@ function* layersOf(error: unknown): Generator<object> {
   }
 }
 
+/** The error that the others are wrapped around: what the database's own client said. */
+export function innermost(error: unknown): unknown {
+  const errors = [...layersOf(error)].filter((layer) => layer instanceof Error)
+  return errors.at(-1) ?? error
+}
+
 /** Every code in an error and in what it wraps, as text. */
 function codesOf(error: unknown): ReadonlySet<string> {
   return new Set([...layersOf(error)].flatMap((layer) => CODES.flatMap((name) => asTexts(name, Reflect.get(layer, name)))))
@@ -86,6 +92,9 @@ export function isRetryable(error: unknown): boolean {
 /** Whether a statement has waited for a lock for as long as it may. */
 export function isLockTimeout(error: unknown): boolean {
   return oneOf(error, ['55P03', 'ER_LOCK_WAIT_TIMEOUT', '1205'])
+/** Whether a statement has more bytes than the database takes. */
+export function isTooLarge(error: unknown): boolean {
+  return oneOf(error, ['ER_NET_PACKET_TOO_LARGE', '1153', '54000', 'SQLITE_TOOBIG', 'SQLITE 18'])
 }
 
 /** Whether the database refused to write because the transaction, or the whole database, can only be read. */
