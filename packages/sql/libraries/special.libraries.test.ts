@@ -1,6 +1,9 @@
 import { adapt, drizzleSession, knexSession, kyselySession, mikroOrmSession, prismaSession, type SqlTx, typeormSession } from '@corebus/sql'
+import { inspect } from 'node:util'
+import { adapt, migrate, type SqlTx, sqlOutbox } from '@corebus/sql'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Outside } from './databases.ts'
+import { openMysql, openPg } from './pools.ts'
 
 const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
 const installed = inject('librariesInstalled')
@@ -142,7 +145,48 @@ describe.skipIf(!installed || !pgUrl)('on PostgreSQL', () => {
   })
 })
 
+describe.skipIf(!installed || !pgUrl)('what fails of an outbox', () => {
+  const secret = { message: { id: 'secret id', topic: 'orders', headers: {}, body: Buffer.from('secret body') } }
+
+  /** The tables are not there. */
+  async function errorOf(write: (outbox: ReturnType<typeof sqlOutbox>) => Promise<unknown>): Promise<unknown> {
+    const outbox = sqlOutbox({ database: await openPg(pgUrl ?? ''), table: 'not_there' })
+    outbox.attach?.({ session: undefined } as never)
+    return write(outbox).catch((thrown: unknown) => thrown)
+  }
+
+  test.each(['Drizzle', 'Knex'])('has none of its messages in it, whatever %s puts into its errors', async (library) => {
+    const error = await errorOf(async (outbox) => {
+      if (library === 'Knex') {
+        const { default: knex } = await import('knex')
+        const db = knex({ client: 'pg', connection: pgUrl ?? '' })
+        return db.transaction((tx) => outbox.write(tx, [secret])).finally(() => db.destroy())
+      }
+      const { default: pg } = await import('pg')
+      const { drizzle } = await import('drizzle-orm/node-postgres')
+      const pool = new pg.Pool({ connectionString: pgUrl })
+      return drizzle(pool)
+        .transaction((tx) => outbox.write(tx, [secret]))
+        .finally(() => pool.end())
+    })
+    expect(error).toMatchObject({ code: 'SCHEMA', cause: { code: '42P01' } })
+    expect(inspect(error, { depth: 10 })).not.toContain('secret')
+  })
+})
+
 describe.skipIf(!installed || !mysqlUrl)('on MariaDB', () => {
+  test('a message that is larger than max_allowed_packet is refused with that name, and the transaction is rolled back', async () => {
+    const database = await openMysql(mysqlUrl ?? '')
+    const outbox = sqlOutbox({ database, table: 'packets' })
+    await migrate(database, [outbox.feature])
+    outbox.attach?.({ session: undefined } as never)
+    const message = { id: '1', topic: 'orders', headers: {}, body: Buffer.alloc(15_900_000, "'") }
+    await expect(outbox.write(undefined, [{ message }])).rejects.toMatchObject({
+      code: 'OUTBOX_TOO_LARGE',
+      message: expect.stringContaining('max_allowed_packet'),
+    })
+  })
+
   let db: Outside
   beforeAll(async () => {
     db = await (await import('./databases.ts')).outside('MariaDB', mysqlUrl ?? '')
