@@ -3,7 +3,6 @@ import { sql } from 'kysely'
 import type { SqlDatabase } from '../database/database.ts'
 import { builder } from '../database/statements.ts'
 import { look, maybe, whole } from '../relay/rows.ts'
-import { moveLine } from '../relay/settle.ts'
 import type { SqlRow, SqlTx, SqlValue } from '../tx/sql-tx.ts'
 import { COLUMNS, inColumn, messageOf } from './row.ts'
 import { ASIDE, HELD, tablesOf } from './tables.ts'
@@ -190,14 +189,16 @@ async function decide(tx: SqlTx, table: string, filter: OutboxFilter, how: 'retr
   return rows.length
 }
 
+/** Lets go of what waits behind a dead row, unless another one of its key is dead too. */
 async function free(tx: SqlTx, table: string, row: SqlRow): Promise<void> {
-  const tables = tablesOf(table)
+  const { outbox, dead } = tablesOf(table)
   const part = whole(row.part)
-  const line = { topic: String(row.aggregatetype), key: String(row.aggregateid) }
-  const statement = sql`select seq from ${sql.table(tables.dead)} where part = ${sql.raw(String(part))} and holds = 1 and aggregatetype = ${sql.raw('?')} and aggregateid = ${sql.raw('?')}`
-  // Another dead one of the key holds it still.
-  if ((await query(tx, statement, [line.topic, line.key])).rows.length > 0) return
-  await moveLine(tx, tables, line, [part + HELD], part)
+  const line = sql`aggregatetype = ${sql.raw('?')} and aggregateid = ${sql.raw('?')}`
+  const params = [String(row.aggregatetype), String(row.aggregateid)]
+  const others = sql`select seq from ${sql.table(dead)} where part = ${sql.raw(String(part))} and holds = 1 and ${line}`
+  if ((await query(tx, others, params)).rows.length > 0) return
+  const from = sql.raw(String(part + HELD))
+  await query(tx, sql`update ${sql.table(outbox)} set part = ${sql.raw(String(part))} where part = ${from} and ${line}`, params)
 }
 
 function query(tx: SqlTx, statement: ReturnType<typeof sql>, params: readonly SqlValue[] = []): ReturnType<SqlTx['query']> {

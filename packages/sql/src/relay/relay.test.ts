@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { freshDatabase } from '../fixtures/database.ts'
 import { attached, count, freshTable, message, Sink, until } from '../fixtures/outbox-suite.ts'
@@ -7,6 +8,8 @@ import { outboxStore } from '../outbox/store.ts'
 import { tablesOf } from '../outbox/tables.ts'
 import { sqliteSession } from '../session/sqlite.ts'
 import { takeLease } from './lease.ts'
+import { ALL_PARTS } from './rows.ts'
+import { leasedTurn } from './turn.ts'
 
 const fresh = () => {
   const { file, database } = freshDatabase()
@@ -66,8 +69,11 @@ describe('a relay on SQLite', () => {
     await outbox.write(undefined, [{ message: message('a') }])
     const late = await takeLease(database, tables, { owner: 'late', back: [], leaseMs: 1 })
     expect(await takeLease(database, tables, { owner: 'other', back: [], leaseMs: 60_000 }).then((lease) => lease !== undefined)).toBe(true)
-    expect(await database.transaction(async (tx) => late?.keep(tx))).toBe(false)
-    await database.transaction(async (tx) => late?.release(tx))
+    if (!late) throw new Error('nobody had the lease')
+    const options = { tables, attempts: 1, retryMs: 1, holds: () => false, holdsSome: false, logger: pino({ level: 'silent' }) }
+    const turn = leasedTurn(database, late, ALL_PARTS, { ...options, publish: async () => undefined })
+    await expect(turn).rejects.toMatchObject({ code: 'RELAY_LATE' })
+    await database.transaction(async (tx) => late.release(tx))
     expect(await takeLease(database, tables, { owner: 'third', back: [] })).toBeUndefined()
     expect(await outboxStore(database, table).status()).toMatchObject({ waiting: 1 })
   })

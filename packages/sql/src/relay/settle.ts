@@ -32,13 +32,12 @@ export async function settle(tx: SqlTx, { confirmed, refused, behind }: Outcome,
   if (behind && behind.length > 0) await wait(tx, behind, options)
 }
 
-/** A refused row lies aside until its next attempt, and with it what must not leave before it. It keeps its place in the order. */
+/** A refused row lies aside until its next attempt, and keeps its place in the order. What must not leave before it follows when a relay meets it. */
 async function setAside(tx: SqlTx, row: OutboxRow, cause: Error, { tables, holds, retryMs, logger }: SettleOptions): Promise<void> {
   const { outbox, parts } = tables
   const { dialect } = tx
   const afterMs = Math.min(retryMs * 2 ** row.attempts, MOST_RETRY_MS)
   await query(tx, sql`update ${sql.table(outbox)} set attempts = attempts + 1, part = ${list([row.part + ASIDE])} where ${these([row])}`)
-  if (holds(row)) await moveLine(tx, tables, row, [row.part], row.part + ASIDE)
   const back = sql.raw(`${NOW[dialect]} + ${Math.ceil(afterMs)}`)
   await query(tx, sql`update ${sql.table(parts)} set back = ${back} where part = ${list([row.part])} and (back is null or back > ${back})`)
   if (row.attempts === 0)
@@ -55,7 +54,6 @@ async function bury(tx: SqlTx, row: OutboxRow, cause: Error, { tables, holds, at
   const insert = sql`insert into ${sql.table(dead)} (${columns}, seq, created, attempts, holds, died, error) select ${columns}, seq, created, attempts + 1, ${list([isHolding ? 1 : 0])}, ${sql.raw(NOW[tx.dialect])}, ${sql.raw('?')} from ${sql.table(outbox)} where ${these([row])}`
   await query(tx, insert, [cause.message.replaceAll('\0', '').toWellFormed().slice(0, MOST_ERROR)])
   await deleteRows(tx, tables, [row])
-  if (isHolding) await moveLine(tx, tables, row, [row.part, row.part + ASIDE], row.part + HELD)
   logger.error(
     { err: cause, id: row.message.id, topic: row.message.topic },
     `the broker has refused a message of the outbox ${attempts} times: it is in ${dead} now${isHolding ? ', and its key waits until somebody retries or purges it' : ''}`,
@@ -70,19 +68,6 @@ async function wait(tx: SqlTx, rows: readonly OutboxRow[], { tables }: SettleOpt
     const to = held.dead.has(line) ? HELD : held.aside.has(line) ? ASIDE : undefined
     if (to !== undefined) await query(tx, sql`update ${sql.table(tables.outbox)} set part = ${list([row.part + to])} where ${these([row])}`)
   }
-}
-
-/** Moves the rows of a key between where relays look and where they do not. */
-export async function moveLine(
-  tx: SqlTx,
-  { outbox }: OutboxTables,
-  { topic, key }: Pick<OutboxRow, 'topic' | 'key'>,
-  from: readonly number[],
-  to: number,
-): Promise<void> {
-  const mark = sql.raw('?')
-  const statement = sql`update ${sql.table(outbox)} set part = ${list([to])} where part in (${list(from)}) and aggregatetype = ${mark} and aggregateid = ${mark}`
-  await query(tx, statement, [topic, key])
 }
 
 /** Rows that were set aside come back, to where they were. */
