@@ -31,10 +31,12 @@ const placed = (messaging: Messaging<{ db: DatabaseSync }>, id: string) => messa
 
 test('rows and events of a session commit together, and reach a handler; what is rolled back leaves neither', async () => {
   const { database, messaging, seen } = await api()
+  // #region session
   await messaging.session(async (db) => {
-    add(db, 1)
-    placed(messaging, 'one')
+    db.prepare('INSERT INTO orders VALUES (?)').run(1)
+    messaging.emit('order.placed', { id: 1 }, { topic: 'orders', id: 'one' })
   })
+  // #endregion session
   const failing = messaging.session(async (db) => {
     add(db, 2)
     placed(messaging, 'two')
@@ -46,7 +48,10 @@ test('rows and events of a session commit together, and reach a handler; what is
     placed(messaging, 'three')
   })
   await until(() => seen.length === 2)
-  expect([ids(database), seen.toSorted()]).toEqual([[1, 3], ['one', 'three']])
+  expect([ids(database), seen.toSorted()]).toEqual([
+    [1, 3],
+    ['one', 'three'],
+  ])
 })
 
 test('an event of a handler is a row of its session, and leaves after it', async () => {
@@ -65,10 +70,12 @@ test('an event of a handler is a row of its session, and leaves after it', async
 test('publishEvent writes into a transaction of the user, which is found without being told of its commit', async () => {
   const { database, messaging, seen, store } = await api({ pollMs: 60_000 })
   await messaging.session(async () => undefined)
+  // #region tx
   database.exec('BEGIN IMMEDIATE')
-  add(database, 1)
-  await messaging.publishEvent('order.placed', {}, { topic: 'orders', id: 'theirs', tx: database })
+  database.prepare('INSERT INTO orders VALUES (?)').run(1)
+  await messaging.publishEvent('order.placed', { id: 1 }, { topic: 'orders', id: 'theirs', tx: database })
   database.exec('COMMIT')
+  // #endregion tx
   await until(() => seen.length === 1)
   await until(async () => (await store.status()).waiting === 0)
   expect([seen, ids(database)]).toEqual([['theirs'], [1]])
