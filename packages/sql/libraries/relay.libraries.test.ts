@@ -7,14 +7,15 @@ import { migrate } from '../src/database/schema.ts'
 import { attached, count, freshTable, message, Sink, until } from '../src/fixtures/outbox-suite.ts'
 import { afterKill, breaksOf, writers } from '../src/fixtures/relay-suite.ts'
 import { outboxFeature, tablesOf } from '../src/outbox/tables.ts'
-import { Relay } from '../src/relay/relay.ts'
+import { writeMessages } from '../src/outbox/write.ts'
+import { Relay, type RelayOptions } from '../src/relay/relay.ts'
 import { openMysql, openPg } from './pools.ts'
 
 const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
 const installed = inject('librariesInstalled')
 
 /** Relays through a line that misbehaves, with a patience of tests. */
-function relayThrough(database: SqlDatabase, table: string, sink: Sink): Relay {
+function relayThrough(database: SqlDatabase, table: string, sink: Sink, more: Partial<RelayOptions> = {}): Relay {
   const relay = new Relay({
     database,
     tables: tablesOf(table),
@@ -27,6 +28,7 @@ function relayThrough(database: SqlDatabase, table: string, sink: Sink): Relay {
     holdsSome: false,
     silentMs: 400,
     idleMs: 1_000,
+    ...more,
   })
   onTestFinished(() => relay.stop(10_000))
   relay.start()
@@ -89,6 +91,18 @@ function lineSuite(url: string, open: (url: string) => Promise<SqlDatabase>): vo
     await until(async () => (await count(database, table)) === 0, 25_000)
     expect(new Set(sink.ids).size).toBe(committed)
     expect(breaksOf(sink.messages)).toEqual([])
+  })
+
+  test('what is written in a transaction of the user is found without being told of its commit', async () => {
+    const database = await open(url)
+    const table = freshTable()
+    await migrate(database, [outboxFeature(table)])
+    const sink = new Sink()
+    const relay = relayThrough(database, table, sink, { firstWaitMs: 60_000, pollMs: 60_000 })
+    await until(() => relay.health().oldestMs === 0)
+    await database.transaction((tx) => writeMessages(tx, { tables: tablesOf(table), where: 'here' }, [{ message: message('a') }]))
+    relay.expect()
+    await until(() => sink.ids.includes('a'))
   })
 
   test('what a killed relay has published and not deleted is published again', async () => {

@@ -12,6 +12,8 @@ import { Wake } from './wake.ts'
 
 /** After something was found or signalled, the next look comes this soon; each look that finds nothing doubles it, up to `pollMs`. */
 const FIRST_WAIT_MS = 20
+/** A transaction that has written has most often ended by then. */
+const EXPECTED_MS = 20
 const FIRST_TROUBLE_MS = 100
 const MOST_TROUBLE_MS = 5_000
 /** Delayed rows that are moved at once. */
@@ -23,6 +25,8 @@ const SILENT_MS = 30_000
 export interface RelayOptions extends TurnOptions {
   readonly database: SqlDatabase
   readonly pollMs: number
+  /** The first wait of those that double. Default 20. */
+  readonly firstWaitMs?: number
   /** How long a relay that has died keeps others from its rows, on SQLite. Default 10,000. */
   readonly leaseMs?: number
   /** A statement that is not answered by then never will be. Default 30,000. */
@@ -38,7 +42,7 @@ export class Relay {
   #running: Promise<void> | undefined
   readonly #stopping = new AbortController()
   #expecting: NodeJS.Timeout | undefined
-  #waitMs = FIRST_WAIT_MS
+  #waitMs: number
   #troubleMs = 0
   #trouble: string | undefined
   #seen: { readonly oldestMs: number; readonly at: number } | undefined
@@ -47,8 +51,13 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
+    this.#waitMs = this.#firstWaitMs
     const { database, logger, tables, silentMs = SILENT_MS, idleMs = IDLE_MS } = options
     this.#line = new Line({ database, logger, silentMs, idleMs, channel: channelOf(tables.outbox), onNotify: () => this.signal() })
+  }
+
+  get #firstWaitMs(): number {
+    return this.#options.firstWaitMs ?? FIRST_WAIT_MS
   }
 
   start(): void {
@@ -58,7 +67,7 @@ export class Relay {
 
   /** Something was committed. */
   signal(): void {
-    this.#waitMs = FIRST_WAIT_MS
+    this.#waitMs = this.#firstWaitMs
     this.#wake.signal()
   }
 
@@ -68,7 +77,7 @@ export class Relay {
     this.#expecting = setTimeout(() => {
       this.#expecting = undefined
       this.signal()
-    }, FIRST_WAIT_MS)
+    }, EXPECTED_MS)
     this.#expecting.unref()
   }
 
@@ -92,7 +101,7 @@ export class Relay {
       try {
         const { found, inMs } = await this.#round()
         this.#worked()
-        if (found) this.#waitMs = FIRST_WAIT_MS
+        if (found) this.#waitMs = this.#firstWaitMs
         else if (!this.#stopping.signal.aborted) await this.#rest(inMs)
       } catch (thrown) {
         await this.#failed(thrown)
