@@ -24,11 +24,11 @@ import { MOUNT } from '../packages/hono/src/mount.ts'
 import { REQUEST_SCOPE } from '../packages/hono/src/request-scope.ts'
 import { SQL_INBOX } from '../packages/sql/src/inbox/inbox.ts'
 import { LEASE, SQL_LEASES } from '../packages/sql/src/lease/lease.ts'
+import { SQL_OUTBOX } from '../packages/sql/src/outbox/outbox.ts'
 import { SCHEDULE } from '../packages/sql/src/schedule/schedule.ts'
 import { SQL_SCHEDULES } from '../packages/sql/src/schedule/schedules.ts'
 import { PGLITE_SESSION, SERVER_SESSION, SQL_SESSION } from '../packages/sql/src/session/options.ts'
 import { PRISMA_SESSION } from '../packages/sql/src/session/prisma.ts'
-import { SQL_OUTBOX } from '../packages/sql/src/outbox/outbox.ts'
 import { SQLITE_SESSION } from '../packages/sql/src/session/sqlite.ts'
 
 /** Every declaration of options that users give. */

@@ -1,6 +1,16 @@
-import { adapt, drizzleSession, knexSession, kyselySession, mikroOrmSession, prismaSession, type SqlTx, typeormSession } from '@corebus/sql'
 import { inspect } from 'node:util'
-import { adapt, migrate, type SqlTx, sqlOutbox } from '@corebus/sql'
+import {
+  adapt,
+  drizzleSession,
+  knexSession,
+  kyselySession,
+  migrate,
+  mikroOrmSession,
+  prismaSession,
+  type SqlTx,
+  sqlOutbox,
+  typeormSession,
+} from '@corebus/sql'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Outside } from './databases.ts'
 import { openMysql, openPg } from './pools.ts'

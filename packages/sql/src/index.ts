@@ -4,6 +4,9 @@ export { ddl, type Feature, migrate, type Part } from './database/schema.ts'
 export { type SqlInbox, type SqlInboxOptions, sqlInbox } from './inbox/inbox.ts'
 export type { Holding } from './lease/holding.ts'
 export { type LeaseOptions, type SqlLeases, type SqlLeasesOptions, sqlLeases, type Tried } from './lease/lease.ts'
+export { type OutboxTopicOptions, type SqlOutbox, type SqlOutboxOptions, sqlOutbox } from './outbox/outbox.ts'
+export { type OutboxEntry, type OutboxFilter, type OutboxState, type OutboxStatus, type OutboxStore, outboxStore } from './outbox/store.ts'
+export type { OnDead } from './relay/hold.ts'
 export {
   defineSchedule,
   type EventScheduleOptions,
@@ -25,9 +28,6 @@ export { type PgSessionOptions, type PgSessionPool, pgSession } from './session/
 export { type PGliteDb, pgliteSession } from './session/pglite.ts'
 export { type PostgresJs, type PostgresSessionOptions, postgresSession } from './session/postgres-js.ts'
 export { type PrismaClient, type PrismaSessionOptions, prismaSession } from './session/prisma.ts'
-export { type OutboxTopicOptions, type SqlOutbox, type SqlOutboxOptions, sqlOutbox } from './outbox/outbox.ts'
-export { type OutboxEntry, type OutboxFilter, type OutboxState, type OutboxStatus, type OutboxStore, outboxStore } from './outbox/store.ts'
-export type { OnDead } from './relay/hold.ts'
 export { type SessionKey, serialised } from './session/serialised.ts'
 export { type SqliteSessionOptions, sqliteSession } from './session/sqlite.ts'
 export { type TypeormSessionOptions, type TypeormSource, typeormSession } from './session/typeorm.ts'

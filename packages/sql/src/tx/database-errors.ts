@@ -92,6 +92,8 @@ export function isRetryable(error: unknown): boolean {
 /** Whether a statement has waited for a lock for as long as it may. */
 export function isLockTimeout(error: unknown): boolean {
   return oneOf(error, ['55P03', 'ER_LOCK_WAIT_TIMEOUT', '1205'])
+}
+
 /** Whether a statement has more bytes than the database takes. */
 export function isTooLarge(error: unknown): boolean {
   return oneOf(error, ['ER_NET_PACKET_TOO_LARGE', '1153', '54000', 'SQLITE_TOOBIG', 'SQLITE 18'])
