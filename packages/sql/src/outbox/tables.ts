@@ -20,6 +20,13 @@ export const ASIDE = 100
 /** A row whose key is held by a dead one lies this much higher until somebody decides about the dead one. */
 export const HELD = 200
 
+/** On PostgreSQL a row goes into one of so many tables, each of which is written for so long in turn: `emptyTables` says why. */
+export const SLOTS = 3
+export const SLOT_S = 5
+
+/** @example slotOf('app.outbox', 0) === 'app.outbox_0' */
+export const slotOf = (outbox: string, n: number): string => `${outbox}_${n}`
+
 /** @example tablesOf('app.outbox').dead === 'app.outbox_dead' */
 export function tablesOf(table: string): OutboxTables {
   return { outbox: table, delayed: `${table}_delayed`, dead: `${table}_dead`, parts: `${table}_parts` }
@@ -29,9 +36,16 @@ export function outboxFeature(table: string): Feature {
   return { name: table, version: 1, ddl: (dialect) => DDL[dialect](quoted(dialect, tablesOf(table)), indexName(dialect, table)) }
 }
 
-function quoted(dialect: Dialect, tables: OutboxTables): OutboxTables {
+/** As statements have them. PostgreSQL alone has more than one table for what is to be published: see `slotOf`. */
+interface Quoted extends OutboxTables {
+  readonly seq: string
+  readonly slots: readonly string[]
+}
+
+function quoted(dialect: Dialect, { outbox, delayed, dead, parts }: OutboxTables): Quoted {
   const of = (name: string): string => sql.table(name).compile(builder(dialect)).sql
-  return { outbox: of(tables.outbox), delayed: of(tables.delayed), dead: of(tables.dead), parts: of(tables.parts) }
+  const slots = Array.from({ length: SLOTS }, (_, n) => of(slotOf(outbox, n)))
+  return { outbox: of(outbox), delayed: of(delayed), dead: of(dead), parts: of(parts), seq: of(`${outbox}_seq`), slots }
 }
 
 /** Indexes are named without the schema of their table, but on SQLite, where they are in the schema that is said. */
@@ -40,7 +54,7 @@ function indexName(dialect: Dialect, table: string): (suffix: string) => string 
   return (suffix) => sql.table(`${own}_${suffix}`).compile(builder(dialect)).sql
 }
 
-type Ddl = (tables: OutboxTables, index: (suffix: string) => string) => readonly string[]
+type Ddl = (tables: Quoted, index: (suffix: string) => string) => readonly string[]
 
 /** Vacuumed by how much was deleted and not by how much is there, which is nothing most of the time. */
 const VACUUMED = 'WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)'
@@ -52,14 +66,20 @@ const message = (name: string, body: string, whole: string): string =>
   `id ${name} NOT NULL, aggregatetype ${name} NOT NULL, aggregateid ${name}, type ${name}, payload ${body} NOT NULL, headers ${body} NOT NULL, ` +
   `correlationid ${name}, traceparent ${name}, extras ${body}, attempts ${whole} NOT NULL DEFAULT 0, created bigint NOT NULL`
 
+/** The table that is being written now, by the clock. */
+const SLOT = `CAST(extract(epoch FROM clock_timestamp()) AS bigint) / ${SLOT_S} % ${SLOTS}`
+
 const partRows = (parts: string, before: string, after: string): string =>
   `${before} INTO ${parts} (part) VALUES ${[MOVER, ...Array.from({ length: PARTS }, (_, part) => part)].map((part) => `(${part})`).join(', ')}${after}`
 
 const DDL: Readonly<Record<Dialect, Ddl>> = {
-  postgres: ({ outbox, delayed, dead, parts }, index) => {
+  postgres: ({ outbox, delayed, dead, parts, seq, slots }, index) => {
     const columns = message('text', 'text', 'integer')
     return [
-      `CREATE TABLE IF NOT EXISTS ${outbox} (seq bigserial NOT NULL, part smallint NOT NULL, ${columns}, PRIMARY KEY (part, seq)) ${VACUUMED}`,
+      `CREATE SEQUENCE IF NOT EXISTS ${seq}`,
+      `CREATE TABLE IF NOT EXISTS ${outbox} (seq bigint NOT NULL DEFAULT nextval('${seq}'), slot smallint NOT NULL DEFAULT (${SLOT}), part smallint NOT NULL, ${columns}, PRIMARY KEY (part, seq, slot)) PARTITION BY LIST (slot)`,
+      `ALTER SEQUENCE ${seq} OWNED BY ${outbox}.seq`,
+      ...slots.map((name, n) => `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF ${outbox} FOR VALUES IN (${n}) ${VACUUMED}`),
       `CREATE TABLE IF NOT EXISTS ${delayed} (seq bigserial PRIMARY KEY, part smallint NOT NULL, due bigint NOT NULL, ${columns}) ${VACUUMED}`,
       `CREATE UNIQUE INDEX IF NOT EXISTS ${index('delayed_id')} ON ${delayed} (id)`,
       `CREATE INDEX IF NOT EXISTS ${index('delayed_due')} ON ${delayed} (due, seq)`,

@@ -6,6 +6,7 @@ import { withoutParameters } from '../tx/without-parameters.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { Line } from './line.ts'
 import { channelOf } from './notify.ts'
+import { Emptying } from './rotate.ts'
 import { IDLE_MS, type Look, look, moveDue, versionOf } from './rows.ts'
 import { leasedTurn, lockedTurn, type Turn, type TurnOptions } from './turn.ts'
 import { Wake } from './wake.ts'
@@ -39,6 +40,7 @@ export class Relay {
   readonly #owner = randomUUID()
   readonly #wake = new Wake()
   readonly #line: Line
+  readonly #emptying: Emptying
   #running: Promise<void> | undefined
   readonly #stopping = new AbortController()
   #expecting: NodeJS.Timeout | undefined
@@ -53,6 +55,7 @@ export class Relay {
     this.#options = options
     this.#waitMs = this.#firstWaitMs
     const { database, logger, tables, silentMs = SILENT_MS, idleMs = IDLE_MS } = options
+    this.#emptying = new Emptying(tables.outbox)
     this.#line = new Line({ database, logger, silentMs, idleMs, channel: channelOf(tables.outbox), onNotify: () => this.signal() })
   }
 
@@ -143,6 +146,7 @@ export class Relay {
     if (isDue && (await transacts.transaction((tx) => moveDue(tx, tables, MOST_MOVED))) > 0)
       seen = await transacts.read((tx) => look(tx, tables))
     const rows = await this.#turns(transacts, seen)
+    if (database.dialect === 'postgres') await this.#emptying.after(transacts, rows)
     const waits = [seen.delayedInMs, seen.backInMs].filter((ms) => ms !== undefined && ms > 0) as number[]
     return { found: rows > 0, inMs: Math.min(...waits, Number.POSITIVE_INFINITY) }
   }
