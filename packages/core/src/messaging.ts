@@ -20,6 +20,7 @@ import { checkOptions } from './options/check.ts'
 import { inFrameAsLoaded } from './process/frame.ts'
 import { registry } from './process/registry.ts'
 import { MIDDLEWARE, type Middleware } from './publish/middleware.ts'
+import { keepGiven } from './scope/given.ts'
 import type { Owner, Publishing } from './scope/publishing.ts'
 import type { RequestOptions, RequestScope } from './scope/request.ts'
 import { checkSessionMode, checkWrites, type SessionMode } from './scope/session.ts'
@@ -176,6 +177,7 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
     openRequest: (requestOptions) => requests.openRequest(requestOptions) as RequestScope<DbOf<T>>,
     resolve,
   }
+  keepGiven(messaging, options as MessagingOptions)
   return Object.defineProperty(messaging, OWNER, { value: owner })
 }
 

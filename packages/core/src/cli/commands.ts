@@ -47,11 +47,16 @@ export const COMMANDS: readonly Listed[] = [
 
 /** Gives the command that is named on the command line what it takes and does: `consumer ...`, and `help consumer` too. */
 export async function load(args: readonly string[], program: Command, onEnd: (exitCode: number) => void): Promise<void> {
-  const words = args.filter((arg) => !arg.startsWith('-'))
-  const name = words[0] === 'help' ? words[1] : words[0]
+  const name = namedIn(args)
   const listed = COMMANDS.find(({ usage }) => usage.split(' ')[0] === name)
   const command = listed && program.commands.find((one) => one.name() === name)
   if (!command) return
   const { define } = await listed.load()
   define(command, onEnd)
+}
+
+/** The command that a command line is about. */
+export function namedIn(args: readonly string[]): string | undefined {
+  const words = args.filter((arg) => !arg.startsWith('-'))
+  return words[0] === 'help' ? words[1] : words[0]
 }

@@ -1,13 +1,16 @@
 /** What the process answers with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, stuck: 70 } as const
 
-export const EXIT_HELP: string = `
+/** The exit codes of a command, for its help. `stuck` says what 70 means. */
+export const exitHelp = (stuck: string): string => `
 Exit codes:
   0   done, or stopped after a drain
   1   it failed: the error is on stderr, -v adds the stack
   2   a mistake in the command, the configuration or the handlers: trying again
       cannot help
-  70  a handler ran past its time-out and the grace after it: start it again`
+  70  ${stuck}: start it again`
+
+export const EXIT_HELP: string = exitHelp('a handler ran past its time-out and the grace after it')
 
 /** Codes of errors that are there again at the next try: somebody has to change something first. */
 const MISTAKES = new Set([

@@ -39,17 +39,20 @@ const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
 const CONDITION = /^\s*([a-z-]+)\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*(%|s)?\s*$/
 
 /** Says what of a row is as the condition has it; undefined when it is not, 'unknown' where the figure is not known. */
-export type Condition = (figures: Figures) => string | undefined
+export type Condition<Name extends string = keyof Figures> = (figures: { readonly [N in Name]?: number | undefined }) => string | undefined
 
-/** @throws CorebusError USAGE for what is no condition */
-export function conditionOf(text: string): Condition {
+/** By default the units are those of groups on topics. @throws CorebusError USAGE for what is no condition */
+export function conditionOf(text: string): Condition
+export function conditionOf<Name extends string>(text: string, units: Readonly<Record<Name, string>>): Condition<Name>
+export function conditionOf(text: string, units: Readonly<Record<string, string>> = UNITS): Condition<string> {
   const [, field = '', sign = '', number = '', unit = ''] = CONDITION.exec(text) ?? []
-  const names = Object.keys(UNITS)
-  if (!Object.hasOwn(UNITS, field)) {
-    const hint = field === '' ? ' Write it as in dead>10 or failed>5%.' : didYouMean(field, names)
+  const names = Object.keys(units)
+  if (!Object.hasOwn(units, field)) {
+    const [other = '', unitOfOther = ''] = Object.entries(units).find(([, one]) => one !== '') ?? []
+    const hint = field === '' ? ` Write it as in dead>10 or ${other}>5${unitOfOther}.` : didYouMean(field, names)
     throw new CorebusError('USAGE', `--fail-if ${JSON.stringify(text)}: it begins with one of ${names.join(', ')}.${hint}`)
   }
-  const known = UNITS[field as keyof Figures]
+  const known = units[field] ?? ''
   if (unit !== '' && unit !== known)
     throw new CorebusError(
       'USAGE',
@@ -57,7 +60,7 @@ export function conditionOf(text: string): Condition {
     )
   const holds = COMPARE[sign] as (a: number, b: number) => boolean
   return (figures) => {
-    const value = figures[field as keyof Figures]
+    const value = figures[field]
     if (value === undefined) return 'unknown'
     return holds(value, Number(number)) ? `${field} is ${Math.round(value * 100) / 100}${known}` : undefined
   }

@@ -1,12 +1,13 @@
 import type { DeadLetter } from '../driver.ts'
 import { oneLine } from '../observe/readable.ts'
-import { decodeText, isEnvelope } from '../wire/envelope.ts'
+import { isEnvelope } from '../wire/envelope.ts'
 import { HEADER, RESERVED_PREFIX } from '../wire/headers.ts'
 import { age } from './age.ts'
+import { type BodyJson, bodyJson } from './message-text.ts'
 import { type Column, cut, Layout, terminalWidth } from './table.ts'
 
 /** Everything known of a letter, in plain words. */
-export interface LetterJson {
+export interface LetterJson extends BodyJson {
   readonly id: string
   readonly topic: string
   readonly group: string
@@ -24,15 +25,11 @@ export interface LetterJson {
   readonly headers: Readonly<Record<string, string>>
   /** Where it lies on the broker. */
   readonly place: string
-  /** The parsed JSON; what is none is under `bodyText`, what is no text under `bodyBase64`. */
-  readonly body?: unknown
-  readonly bodyText?: string
-  readonly bodyBase64?: string
 }
 
 export function asJson({ message, group, place, at }: DeadLetter): LetterJson {
   const { headers } = message
-  const body = bodyOf(message.body)
+  const body = bodyJson(message.body)
   return {
     id: message.id,
     topic: message.topic,
@@ -60,19 +57,6 @@ function timeOf(at: number): string {
 function attemptsOf(said: string | undefined): number {
   const attempts = Number(said ?? 1)
   return Number.isSafeInteger(attempts) && attempts > 0 ? attempts : 1
-}
-
-function bodyOf(bytes: Uint8Array): Pick<LetterJson, 'body' | 'bodyText' | 'bodyBase64'> {
-  const text = decodeText(bytes)
-  if (text === undefined) return { bodyBase64: Buffer.from(bytes).toString('base64') }
-  try {
-    const body = JSON.parse(text) as unknown
-    // What is nested deeper than the stack can be read and not written.
-    JSON.stringify(body)
-    return { body }
-  } catch {
-    return { bodyText: text } // that it is no JSON may be why it is here
-  }
 }
 
 const COLUMNS: readonly Column[] = [

@@ -20,6 +20,7 @@ Examples:
   $ npx corebus dlq retry --topic orders.created     try that again
   $ npx corebus groups remove billing-old            forget a renamed group
   $ npx corebus bridge --help                        move to another broker
+  $ npx corebus outbox status                        what waits in the database
 ${EXIT_HELP}`
 
 /** The command line. Ends the process. */
@@ -37,10 +38,11 @@ async function run(argv: readonly string[]): Promise<number> {
     verbose = action.opts<Partial<Common>>().verbose === true
   })
   try {
-    await addCommandsOf(argv[2], program)
-    await load(argv.slice(2), program, (code) => {
+    const onEnd = (code: number): void => {
       exitCode = code
-    })
+    }
+    await addCommandsOf(argv.slice(2), program, onEnd)
+    await load(argv.slice(2), program, onEnd)
     await program.parseAsync(argv)
     return exitCode
   } catch (error) {

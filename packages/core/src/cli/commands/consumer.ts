@@ -1,12 +1,12 @@
 import { dirname } from 'node:path'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { packageName } from '../../config/place.ts'
 import { createLogger, levelIn } from '../../observe/logger.ts'
 import { onSignals } from '../../process/signals.ts'
 import { type Common, collect, wholeNumber } from '../common.ts'
 import { EXIT_HELP } from '../exit.ts'
 import { findEntry, findTsconfig } from '../host/entry.ts'
-import { type HealthAddress, healthAddress, isPort, serveHealth } from '../host/health-server.ts'
+import { type HealthAddress, healthAddress, portNumber, serveHealth } from '../host/health-server.ts'
 import { standalone, supervised } from '../host/host.ts'
 import { shown } from '../host/place.ts'
 import { runConsumer } from '../host/run-consumer.ts'
@@ -114,9 +114,4 @@ function workerArgs(entry: string, { topic, group, concurrency, tsconfig, envFil
     '--',
     entry,
   ]
-}
-
-function portNumber(text: string): number {
-  if (!isPort(text)) throw new InvalidArgumentError('It must be a port, 0 to 65535.')
-  return Number(text)
 }

@@ -12,11 +12,21 @@ import { withoutPorts } from './ports.ts'
 const TYPESCRIPT = /\.[cm]?tsx?$/
 const FALLBACKS = ['src/consumer.ts', 'src/main.ts']
 
+export interface FindOptions {
+  readonly cwd?: string
+  /** How one is named, for who has to. */
+  readonly example?: string
+}
+
 /**
  * The file that registers the handlers: the one given, else `corebus.entry`, else src/consumer.ts, else src/main.ts.
  * @throws CorebusError USAGE that lists what was tried.
  */
-export function findEntry(given: string | undefined, { folder, entry }: Project, cwd: string = process.cwd()): string {
+export function findEntry(
+  given: string | undefined,
+  { folder, entry }: Project,
+  { cwd = process.cwd(), example = `${COMMAND} consumer src/handlers.ts` }: FindOptions = {},
+): string {
   if (given !== undefined) return existing(resolve(cwd, given), `there is no file ${given} to load handlers from (looked in ${cwd})`)
   if (entry !== undefined)
     return existing(resolve(folder, entry), `corebus.entry in ${join(folder, 'package.json')} is ${entry}, and there is no such file`)
@@ -24,7 +34,7 @@ export function findEntry(given: string | undefined, { folder, entry }: Project,
   if (found !== undefined) return found
   throw new CorebusError(
     'USAGE',
-    `no entry found: tried corebus.entry in package.json, ${FALLBACKS.join(' and ')} in ${folder}. Name the file that registers the handlers, as in: ${COMMAND} consumer src/handlers.ts`,
+    `no entry found: tried corebus.entry in package.json, ${FALLBACKS.join(' and ')} in ${folder}. Name the file that registers the handlers, as in: ${example}`,
   )
 }
 

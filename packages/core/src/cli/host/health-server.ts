@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { InvalidArgumentError } from 'commander'
 import type { Health } from '../../consumer/health.ts'
 import { CorebusError } from '../../errors.ts'
 
@@ -23,7 +24,13 @@ export function healthAddress(
   return chosen === undefined ? undefined : { port: chosen, host: host ?? (env.HEALTH_HOST?.trim() || '127.0.0.1') }
 }
 
-export function isPort(text: string): boolean {
+/** For options. */
+export function portNumber(text: string): number {
+  if (!isPort(text)) throw new InvalidArgumentError('It must be a port, 0 to 65535.')
+  return Number(text)
+}
+
+function isPort(text: string): boolean {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535
 }
 

@@ -1,17 +1,10 @@
-import { subscribe } from 'node:diagnostics_channel'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Hold } from '../../clock.ts'
 import { asError, COMMAND, CorebusError } from '../../errors.ts'
 import type { Messaging } from '../../messaging.ts'
-import { CHANNEL, type StateRecord } from '../../observe/channels.ts'
-import { becomeHost } from '../../process/hosted.ts'
-import { importCore } from '../copy.ts'
 import { checkDurable } from '../durable.ts'
-import { codeOf, EXIT, exitCodeOf } from '../exit.ts'
-import { tellDeaths } from './deaths.ts'
-import { loadEntry } from './entry.ts'
+import { codeOf } from '../exit.ts'
 import type { Host } from './host.ts'
 import { shown } from './place.ts'
+import { runHosted } from './run-hosted.ts'
 
 export interface RunOptions {
   readonly entry: string
@@ -25,65 +18,20 @@ export interface RunOptions {
   readonly host: Host
 }
 
-type End =
-  | { readonly kind: 'stop' }
-  | { readonly kind: 'stuck'; readonly what: string }
-  | { readonly kind: 'failed'; readonly error: unknown }
-
-/** Above what `close` itself may take: the drain, then the handlers' time to notice that they are aborted. */
-const CLOSE_SLACK_MS = 5_000
-
-/** One consumer process: loads the entry, runs its handlers until it is told to stop or cannot go on, and drains. Returns the exit code. */
-export async function runConsumer(options: RunOptions): Promise<number> {
-  const { host } = options
-  const end = Promise.withResolvers<End>()
-  let messaging: Messaging | undefined
-  let stopping = false
-  // While the entry loads nothing of ours keeps the process up: one that never finishes loading is noticed by that.
-  const hold = new Hold()
-  const deaths = tellDeaths({ messaging: () => messaging, isStopping: () => stopping, failed: host.failed })
-  const fail = (error: unknown): void => end.resolve({ kind: 'failed', error })
-
-  const run = async (): Promise<void> => {
-    becomeHost()
-    await loadEntry(options.entry, { tsconfig: options.tsconfig, onFailure: fail })
-    deaths.errorsToo()
-    hold.on()
-    messaging = (await importCore(options.entry)).defaultMessaging()
-    if (options.worker) checkDurable('--workers', await messaging.driver())
-    await host.open(messaging, () => stopping)
-    onDead(fail)
-    await start(messaging, options, (what) => end.resolve({ kind: 'stuck', what }))
-    if (!(await messaging.driver()).capabilities.durable)
-      messaging.logger.warn('this broker ends with this process, and no other process can reach it: for one process alone, or tests')
-    await host.started(messaging)
-  }
-
-  host.onStop((why) => {
-    if (!stopping) messaging?.logger.info({ why }, `${why}: stopping`)
-    stopping = true
-    end.resolve({ kind: 'stop' })
+/** One consumer process: runs the handlers of the entry until it is told to stop or cannot go on, and drains. Returns the exit code. */
+export function runConsumer(options: RunOptions): Promise<number> {
+  const { entry, tsconfig, host, worker } = options
+  return runHosted({
+    entry,
+    tsconfig,
+    host,
+    begin: async (messaging, stuck) => {
+      if (worker) checkDurable('--workers', await messaging.driver())
+      await start(messaging, options, stuck)
+      if (!(await messaging.driver()).capabilities.durable)
+        messaging.logger.warn('this broker ends with this process, and no other process can reach it: for one process alone, or tests')
+    },
   })
-  run().catch(fail)
-  const ended = await end.promise
-  stopping = true
-  return exitCode(ended, messaging, host).finally(deaths.end)
-}
-
-async function exitCode(ended: End, messaging: Messaging | undefined, host: Host): Promise<number> {
-  switch (ended.kind) {
-    case 'stuck':
-      await host.failed(new CorebusError('STUCK', ended.what))
-      return EXIT.stuck
-    case 'stop':
-      if (!(await closed(messaging, host))) return EXIT.failed
-      messaging?.logger.info('stopped')
-      return EXIT.ok
-    case 'failed':
-      await host.failed(ended.error)
-      await closed(messaging, host)
-      return exitCodeOf(ended.error)
-  }
 }
 
 async function start(
@@ -100,29 +48,4 @@ async function start(
     const advice = `${shown(entry)} starts messaging itself. Leave that out: an entry only registers handlers, and ${COMMAND} consumer starts them`
     throw new CorebusError('STARTED', advice, { cause: error })
   }
-}
-
-/** By the channel, not by asking: it also says why. */
-function onDead(fail: (error: unknown) => void): void {
-  subscribe(CHANNEL.state, (message) => {
-    const { state, group, error } = message as StateRecord
-    if (state !== 'dead') return
-    const what = group === undefined ? 'the broker cannot be used any more' : `group ${group} stopped consuming and cannot go on`
-    fail(new CorebusError('DEAD', `${what}: ${error?.message}`, { cause: error }))
-  })
-}
-
-/** False when it did not close in time or not well; then that is told. */
-async function closed(messaging: Messaging | undefined, host: Host): Promise<boolean> {
-  if (!messaging) return true
-  const budgetMs = messaging.settings.shutdownMs + CLOSE_SLACK_MS
-  try {
-    const late = sleep(budgetMs, true, { ref: false })
-    const isLate = await Promise.race([messaging.close().then(() => false), late])
-    if (!isLate) return true
-    await host.failed(new CorebusError('CLOSE', `not closed within ${budgetMs} ms: the process ends without waiting any longer`))
-  } catch (error) {
-    await host.failed(new CorebusError('CLOSE', `closing failed: ${asError(error).message}`, { cause: error }))
-  }
-  return false
 }

@@ -1,0 +1,21 @@
+import type { Companion, Inbox, Outbox } from './companion.ts'
+
+/** What an instance was given to work with beside its broker. */
+export interface Given {
+  readonly session?: unknown
+  readonly outbox?: Outbox | undefined
+  readonly inbox?: Inbox | undefined
+  readonly schedules?: Companion | undefined
+}
+
+/** A symbol that copies of the SDK share: the command and the service that it loads may have a copy each. */
+const GIVEN = Symbol.for('corebus.given')
+
+export function keepGiven(messaging: object, { session, outbox, inbox, schedules }: Given): void {
+  Object.defineProperty(messaging, GIVEN, { value: { session, outbox, inbox, schedules } satisfies Given })
+}
+
+/** What commands of other packages work with. */
+export function givenTo(messaging: object): Given {
+  return (messaging as { readonly [GIVEN]?: Given })[GIVEN] ?? {}
+}
