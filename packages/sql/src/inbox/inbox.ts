@@ -1,5 +1,6 @@
 import { type Attached, CorebusError, type Host, type Inbox } from '@corebus/core'
 import { checkOptions, milliseconds, must, type Option } from '@corebus/core/internal'
+import { forCommands } from '../database/commanded.ts'
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
 import { checkSchema, type Feature } from '../database/schema.ts'
@@ -70,11 +71,11 @@ export function sqlInbox(options: SqlInboxOptions = {}): SqlInbox {
     statements.set(dialect, statement)
     return statement
   }
-  let dialect: Dialect | undefined
-  return {
+  let database: SqlDatabase | undefined
+  const inbox: SqlInbox = {
     feature,
     async firstTime(db, group, { topic, id }) {
-      const tx = dialect ? txOf(db, dialect) : adapt(db)
+      const tx = database ? txOf(db, database.dialect) : adapt(db)
       try {
         const { affected } = await tx.query(statementFor(tx.dialect), [kept(group), kept(topic), kept(id)])
         return affected > 0
@@ -83,11 +84,11 @@ export function sqlInbox(options: SqlInboxOptions = {}): SqlInbox {
       }
     },
     attach(host) {
-      const database = databaseFor('sqlInbox', options.database, host.session)
-      dialect = database.dialect
+      database = databaseFor('sqlInbox', options.database, host.session)
       return attached({ database, feature, table, keepMs, cleanUpMs, host })
     },
   }
+  return forCommands(inbox, { feature, database: () => databaseFor('sqlInbox', database, undefined) })
 }
 
 /** Without the database's own error as its cause: a session would take it for one that is tried again at once, and wait as long again. */

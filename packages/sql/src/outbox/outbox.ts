@@ -1,5 +1,6 @@
 import { type Attached, CorebusError, type Host, type Outbox, type OutboxMessage } from '@corebus/core'
 import { checkOptions, flag, milliseconds, type Option, objectOf, objectsOf, oneOf, whole } from '@corebus/core/internal'
+import { type Commanded, forCommands } from '../database/commanded.ts'
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
 import { checkSchema, type Feature } from '../database/schema.ts'
@@ -98,6 +99,12 @@ function pollMsOf({ OUTBOX_POLL_INTERVAL: text = '' }: NodeJS.ProcessEnv): numbe
   )
 }
 
+/** What the command line uses of an outbox. */
+export interface CommandedOutbox extends Commanded {
+  /** The relay of the instance, also where its own option says that others relay. Nothing has started it. */
+  relay(): Relay
+}
+
 /** An outbox, and what its tables are made with. */
 export interface SqlOutbox extends Outbox<unknown> {
   readonly feature: Feature
@@ -118,18 +125,18 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
     if (work) return work
     throw new CorebusError('OUTBOX_APART', 'this outbox is not given to an instance: configureMessaging({ outbox })')
   }
-  return {
+  const outbox: SqlOutbox = {
     feature,
     required,
     attach(host: Host): Attached {
       if (work) throw new CorebusError('OUTBOX_APART', 'this outbox is given to two instances: each has a sqlOutbox() of its own')
-      work = workOf(databaseFor('sqlOutbox', options.database, host.session), host, options)
-      const { database, relays } = work
+      const database = databaseFor('sqlOutbox', options.database, host.session)
+      work = workOf(database, host, options)
       return {
-        begin: () => relays.start(),
+        begin: () => attached().relays.start(),
         check: () => database.read((tx) => checkSchema(tx, database.where, feature)),
-        close: (withinMs) => relays.stop(withinMs),
-        health: () => relays.health(),
+        close: (withinMs) => attached().relays.stop(withinMs),
+        health: () => attached().relays.health(),
       }
     },
     async write(db: unknown, messages: readonly OutboxMessage[]): Promise<void> {
@@ -149,34 +156,47 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
       return database.transaction((tx) => cancelDelayed(tx, tables, id))
     },
   }
+  const commanded: CommandedOutbox = {
+    feature,
+    database: () => attached().database,
+    relay() {
+      const { database, host } = attached()
+      const relay = relayOf(database, host, options)
+      work = { database, host, relays: relay }
+      return relay
+    },
+  }
+  return forCommands(outbox, commanded)
 }
 
 interface Work {
   readonly database: SqlDatabase
+  readonly host: Host
   readonly relays: Relays
 }
 
 /** Who publishes the rows: a relay of this instance, or those of others, who are told. */
 type Relays = Pick<Relay, 'start' | 'signal' | 'expect' | 'stop' | 'health'>
 
-function workOf(database: SqlDatabase, { logger, publish }: Host, options: SqlOutboxOptions): Work {
-  const { table = 'outbox', relay = true, pollMs = pollMsOf(process.env), attempts = 10, retryMs = 1_000, topics = {} } = options
-  if (!relay) return { database, relays: relaysOfOthers(database, channelOf(table)) }
+function workOf(database: SqlDatabase, host: Host, options: SqlOutboxOptions): Work {
+  const { table = 'outbox', relay = true } = options
+  return { database, host, relays: relay ? relayOf(database, host, options) : relaysOfOthers(database, channelOf(table)) }
+}
+
+function relayOf(database: SqlDatabase, { logger, publish }: Host, options: SqlOutboxOptions): Relay {
+  const { table = 'outbox', pollMs = pollMsOf(process.env), attempts = 10, retryMs = 1_000, topics = {} } = options
   const holding = new Set(Object.entries(topics).flatMap(([topic, { onDead }]) => (onDead === 'hold' ? [inColumn(topic)] : [])))
-  return {
+  return new Relay({
     database,
-    relays: new Relay({
-      database,
-      tables: tablesOf(table),
-      logger,
-      publish,
-      pollMs,
-      attempts,
-      retryMs,
-      holds: ({ topic, key }) => key !== null && holding.has(topic),
-      holdsSome: holding.size > 0,
-    }),
-  }
+    tables: tablesOf(table),
+    logger,
+    publish,
+    pollMs,
+    attempts,
+    retryMs,
+    holds: ({ topic, key }) => key !== null && holding.has(topic),
+    holdsSome: holding.size > 0,
+  })
 }
 
 /** Only PostgreSQL has a way to tell them; elsewhere they look by themselves. */

@@ -53,6 +53,8 @@ export interface OutboxStore {
   status(): Promise<OutboxStatus>
   /** Rows of one kind, the oldest first, at most `limit` (100). */
   list(state: OutboxState, filter?: OutboxFilter & { readonly limit?: number }): Promise<readonly OutboxEntry[]>
+  /** How many dead rows these are. */
+  countDead(filter?: OutboxFilter): Promise<number>
   /** A row with its message, wherever it is; undefined where none has the id. */
   show(id: string): Promise<(OutboxEntry & { readonly message: Message }) | undefined>
   /** Gives dead rows to the relay again, in their old place before what waits behind them. @returns how many */
@@ -70,6 +72,7 @@ export function outboxStore(database: SqlDatabase, table = 'outbox'): OutboxStor
   return {
     status: () => database.read((tx) => status(tx, table)),
     list: (state, filter = {}) => database.read((tx) => list(tx, table, state, filter)),
+    countDead: (filter = {}) => database.read((tx) => countDead(tx, table, filter)),
     show: (id) => database.read((tx) => show(tx, table, id)),
     retry: (filter = {}) => ofAllDead(database, (tx) => decide(tx, table, filter, 'retry')),
     purge: (filter = {}) => ofAllDead(database, (tx) => decide(tx, table, filter, 'purge')),
@@ -127,6 +130,12 @@ async function rowsIn(tx: SqlTx, table: string, state: OutboxState, filter: Outb
   const from = sql.table(tablesOf(table)[place.table])
   const statement = sql`select ${columns} from ${from} where ${sql.raw(place.where)}${where} order by ${sql.raw(place.order)} limit ${sql.raw(String(Math.floor(limit)))}`
   return (await query(tx, statement, params)).rows
+}
+
+async function countDead(tx: SqlTx, table: string, filter: OutboxFilter): Promise<number> {
+  const { where, params } = conditions(filter)
+  const { rows } = await query(tx, sql`select count(*) as dead from ${sql.table(tablesOf(table).dead)} where 1 = 1${where}`, params)
+  return whole(rows[0]?.dead)
 }
 
 async function show(tx: SqlTx, table: string, id: string): Promise<(OutboxEntry & { readonly message: Message }) | undefined> {

@@ -34,6 +34,16 @@ export interface RelayOptions extends TurnOptions {
   readonly silentMs?: number
 }
 
+/** How a relay goes on, in ms. */
+export interface Pulse {
+  /** Since its last look at the outbox, or the end of its last turn. */
+  readonly silentMs: number
+  /** Since it last had rows to publish. */
+  readonly idleMs: number
+  /** What the look before said of the oldest row that could leave at once; 0 without one. */
+  readonly waitingMs: number
+}
+
 /** Publishes the rows of one outbox until it is stopped. */
 export class Relay {
   readonly #options: RelayOptions
@@ -47,9 +57,11 @@ export class Relay {
   #waitMs: number
   #troubleMs = 0
   #trouble: string | undefined
-  #seen: { readonly oldestMs: number; readonly at: number } | undefined
+  #seen: (Pick<Look, 'oldestMs' | 'waitingMs'> & { readonly at: number }) | undefined
   /** What SQLite said before the last look. */
   #version: unknown
+  #beatAt = performance.now()
+  #tookAt = performance.now()
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -98,6 +110,17 @@ export class Relay {
     return { oldestMs: oldestMs === 0 ? 0 : Math.round(oldestMs + performance.now() - at), trouble: this.#trouble }
   }
 
+  /** For who watches over it. */
+  pulse(): Pulse {
+    const now = performance.now()
+    return { silentMs: now - this.#beatAt, idleMs: now - this.#tookAt, waitingMs: this.#seen?.waitingMs ?? 0 }
+  }
+
+  #beat(rows: number): void {
+    this.#beatAt = performance.now()
+    if (rows > 0) this.#tookAt = this.#beatAt
+  }
+
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted || this.#wake.signalled) {
       this.#wake.take()
@@ -141,7 +164,8 @@ export class Relay {
     const transacts = await this.#line.transacts()
     if (database.dialect === 'sqlite') this.#version = await versionOf(database)
     let seen = await transacts.read((tx) => look(tx, tables))
-    this.#seen = { oldestMs: seen.oldestMs, at: performance.now() }
+    this.#seen = { oldestMs: seen.oldestMs, waitingMs: seen.waitingMs, at: performance.now() }
+    this.#beat(0)
     const isDue = seen.delayedInMs === 0
     if (isDue && (await transacts.transaction((tx) => moveDue(tx, tables, MOST_MOVED))) > 0)
       seen = await transacts.read((tx) => look(tx, tables))
@@ -164,6 +188,7 @@ export class Relay {
     while (left.length > 0) {
       const turn = await lockedTurn(transacts, left, this.#options)
       rows += turn.rows
+      this.#beat(turn.rows)
       if (turn.trouble) throw turn.trouble
       // The others have the rest.
       if (turn.parts.length === 0) break
@@ -188,6 +213,7 @@ export class Relay {
     for (;;) {
       const turn: Turn = await leasedTurn(transacts, lease, wanted, this.#options)
       rows += turn.rows
+      this.#beat(turn.rows)
       if (turn.trouble) throw turn.trouble
       if (!turn.full || this.#stopping.signal.aborted) return rows
     }

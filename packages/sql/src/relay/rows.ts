@@ -24,6 +24,8 @@ export interface Look {
   /** The parts whose refused rows are to be tried again. */
   readonly back: readonly number[]
   readonly oldestMs: number
+  /** The age of the oldest row that could leave at once: it does not lie aside or behind a dead one. */
+  readonly waitingMs: number
   /** In so many ms the next delayed row or refused one is due; 0 when one is. */
   readonly delayedInMs: number | undefined
   readonly backInMs: number | undefined
@@ -72,6 +74,7 @@ export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
     parts: own.filter((row) => row.oldest !== null).map((row) => whole(row.part)),
     back: backs.filter((one) => (one.at ?? 0) <= at).map(({ part }) => part),
     oldestMs: Math.max(0, at - Math.min(at, ...oldest)),
+    waitingMs: Math.max(0, at - Math.min(at, ...own.flatMap((row) => maybe(row.oldest) ?? []))),
     delayedInMs: due === undefined ? undefined : Math.max(0, due - at),
     backInMs: backInMs.length === 0 ? undefined : Math.min(...backInMs),
   }

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
-import type { Host } from '@corebus/core'
+import { CorebusError, type Host } from '@corebus/core'
 import type { SqlDatabase } from '../database/database.ts'
 import { whileHeld } from '../lease/holding.ts'
 import type { Held } from '../lease/store.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
+import { newOwner, placeOf } from '../process/owner.ts'
 import { nextAfter, type Schedule, type ScheduledFunction } from './schedule.ts'
 import { isAsPlanned, type Plan, type ScheduleStore } from './store.ts'
 
@@ -24,6 +24,15 @@ const DATABASE = ''
 
 /** When to look again at a run that another process has taken. */
 const TAKEN_MS = 100
+
+/** What became of a run. */
+export type Ran =
+  | { readonly kind: 'done' }
+  /** Another process has taken it. */
+  | { readonly kind: 'elsewhere' }
+  /** Another process makes up for it: the lease was lost, or the instance was closed. */
+  | { readonly kind: 'interrupted' }
+  | { readonly kind: 'failed'; readonly error: unknown }
 
 /** Runs the schedules of one process. */
 export class Runner {
@@ -63,6 +72,28 @@ export class Runner {
     if (this.#running.size === 0) return
     this.#aborting.abort(new Error('the instance is closed'))
     await atMost(withinMs * 0.1, ended)
+  }
+
+  /**
+   * Runs one now, under its lease, and plans its next run as after any other. The signal interrupts its function.
+   * @throws CorebusError SCHEDULE_RUNS while it runs somewhere
+   */
+  async runNow(schedule: Schedule, signal: AbortSignal): Promise<Ran> {
+    const { database, store } = this.#options
+    const { name, what } = schedule
+    const due = await database.transaction(async (tx) => {
+      await store.prepare(tx, schedule)
+      const { now, planned } = await store.plan(tx, [name])
+      const { owner = '', expires = 0 } = planned.get(name) ?? {}
+      if (expires > now) throw runs(name, owner)
+      await store.runNow(tx, name)
+      return (await store.plan(tx, [name])).planned.get(name)?.due ?? now
+    })
+    if (what.kind === 'event') return { kind: (await this.#advance(schedule, what, due)) ? 'done' : 'elsewhere' }
+    const interrupt = (): void => this.#aborting.abort(signal.reason)
+    signal.addEventListener('abort', interrupt)
+    if (signal.aborted) interrupt()
+    return this.#once(schedule, what.run, due).finally(() => signal.removeEventListener('abort', interrupt))
   }
 
   async #run(): Promise<void> {
@@ -106,16 +137,11 @@ export class Runner {
   }
 
   async #publish(schedule: Schedule, due: number): Promise<number> {
-    const { database, store, host, pollMs } = this.#options
+    const { database, store, pollMs } = this.#options
     const { name, what } = schedule
     if (what.kind !== 'event') return pollMs
     try {
-      const taken = await database.transaction(async (tx) => {
-        if (!(await store.advance(tx, schedule, due))) return false
-        const data: unknown = typeof what.data === 'function' ? what.data({ name, due: new Date(due) }) : what.data
-        await host.publishEvent(what.type as never, data, { tx })
-        return true
-      })
+      const taken = await this.#advance(schedule, what, due)
       this.#well(name)
       return taken ? 0 : TAKEN_MS
     } catch (thrown) {
@@ -124,6 +150,17 @@ export class Runner {
       if (isNew) await database.transaction((tx) => store.note(tx, name, textOf(thrown))).catch(() => undefined)
       return pollMs
     }
+  }
+
+  /** Publishes the event of a run in the transaction that marks it. False when another process has the run. */
+  #advance(schedule: Schedule, { type, data }: Publishes, due: number): Promise<boolean> {
+    const { database, store, host } = this.#options
+    return database.transaction(async (tx) => {
+      if (!(await store.advance(tx, schedule, due))) return false
+      const given: unknown = typeof data === 'function' ? data({ name: schedule.name, due: new Date(due) }) : data
+      await host.publishEvent(type as never, given, { tx })
+      return true
+    })
   }
 
   #start(schedule: Schedule, run: ScheduledFunction, due: number): number {
@@ -139,20 +176,20 @@ export class Runner {
     return this.#options.pollMs
   }
 
-  async #once(schedule: Schedule, run: ScheduledFunction, due: number): Promise<void> {
+  async #once(schedule: Schedule, run: ScheduledFunction, due: number): Promise<Ran> {
     const { database, store, host, ttlMs } = this.#options
     const { name } = schedule
     const takenAt = performance.now()
     const claimed = await database.transaction(async (tx): Promise<{ held: Held; next: number } | undefined> => {
       const { now } = await store.plan(tx, [name])
-      const held = await store.claim(tx, name, { due, owner: randomUUID(), ttlMs })
+      const held = await store.claim(tx, name, { due, owner: newOwner(), ttlMs })
       return held && { held, next: nextAfter(schedule, now) }
     })
-    if (!claimed) return
+    if (!claimed) return { kind: 'elsewhere' }
     const { held, next } = claimed
     const aborting = this.#aborting.signal
     let isLost = () => false
-    let failed: string | undefined
+    let failed: { readonly error: unknown } | undefined
     try {
       await whileHeld({ database, store, held, ttlMs, takenAt }, async ({ fence, signal }) => {
         isLost = () => signal.aborted
@@ -164,17 +201,21 @@ export class Runner {
           { err: thrown, schedule: name },
           `schedule ${name} has lost its lease while it ran: another process runs it again`,
         )
-        return
+        return { kind: 'interrupted' }
       }
       if (aborting.aborted) {
-        host.logger.info({ schedule: name }, `schedule ${name} was interrupted: the instance is closed. Another process makes up for it`)
+        host.logger.info(
+          { schedule: name },
+          `schedule ${name} was interrupted: ${textOf(aborting.reason)}. Another process makes up for it`,
+        )
         await database.transaction((tx) => store.release(tx, held))
-        return
+        return { kind: 'interrupted' }
       }
       host.logger.error({ err: thrown, schedule: name }, `schedule ${name} has failed: its next run is at ${new Date(next).toISOString()}`)
-      failed = textOf(thrown)
+      failed = { error: thrown }
     }
-    await database.transaction((tx) => store.finish(tx, held, { schedule, due, next, failed }))
+    await database.transaction((tx) => store.finish(tx, held, { schedule, due, next, failed: failed && textOf(failed.error) }))
+    return failed ? { kind: 'failed', ...failed } : { kind: 'done' }
   }
 
   /** Whether it is new: what goes on failing in the same way is said once. */
@@ -190,6 +231,14 @@ export class Runner {
     if (this.#troubles.delete(name))
       this.#options.host.logger.info(name === DATABASE ? 'schedules run again' : `schedule ${name} runs again`)
   }
+}
+
+type Publishes = Extract<Schedule['what'], { readonly kind: 'event' }>
+
+function runs(name: string, owner: string): CorebusError {
+  const place = placeOf(owner)
+  const where = place ? ` on ${place.host}, process ${place.pid}` : ''
+  return new CorebusError('SCHEDULE_RUNS', `schedule ${name} runs already${where}: two runs at once are not possible. Wait for its end`)
 }
 
 const textOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))

@@ -1,9 +1,11 @@
 import { type Companion, CorebusError, type Host } from '@corebus/core'
 import { checkOptions, milliseconds, must, type Option, wanted } from '@corebus/core/internal'
+import { type Commanded, forCommands } from '../database/commanded.ts'
+import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
 import { checkSchema, type Feature } from '../database/schema.ts'
 import { tableOption } from '../database/table.ts'
-import { Runner } from './runner.ts'
+import { type Ran, Runner } from './runner.ts'
 import type { Schedule } from './schedule.ts'
 import { scheduleFeature, scheduleStore } from './store.ts'
 
@@ -47,6 +49,13 @@ export interface SqlSchedules extends Companion {
   attach: NonNullable<Companion['attach']>
 }
 
+/** What the command line uses of schedules. */
+export interface CommandedSchedules extends Commanded {
+  all(): readonly Schedule[]
+  /** Runs one in this process, whenever it is due; the signal interrupts its function. @throws CorebusError SCHEDULE_RUNS while it runs, and what the database says */
+  run(schedule: Schedule, signal: AbortSignal): Promise<Ran>
+}
+
 /**
  * Runs what `schedule` has registered, for `configureMessaging({ session, schedules })`. Each run is made by one process of all, by the database's clock.
  * @throws CorebusError OPTION; where it is attached SQL_DATABASE; at start SCHEMA, and SCHEDULE for two of one name
@@ -55,23 +64,36 @@ export function sqlSchedules(options: SqlSchedulesOptions = {}): SqlSchedules {
   checkOptions('sqlSchedules', options, SQL_SCHEDULES)
   const { database: given, table = 'schedules', pollMs = 10_000, ttlMs = 30_000, only } = options
   const feature = scheduleFeature(table)
-  return {
+  const all = () => only ?? registered()
+  let work: { readonly database: SqlDatabase; readonly runner: Runner } | undefined
+  const attached = () => {
+    if (work) return work
+    throw new CorebusError('SQL_DATABASE', 'these schedules are not given to an instance: configureMessaging({ schedules })')
+  }
+  const companion: SqlSchedules = {
     feature,
     attach(host) {
       const database = databaseFor('sqlSchedules', given, host.session)
-      const schedules = () => only ?? registered()
-      const runner = new Runner({ database, store: scheduleStore(database.dialect, table), schedules, host, pollMs, ttlMs })
+      const runner = new Runner({ database, store: scheduleStore(database.dialect, table), schedules: all, host, pollMs, ttlMs })
+      work = { database, runner }
       return {
         begin: () => runner.begin(),
         async check() {
-          checkAll(schedules(), host)
-          if (schedules().length > 0) await database.read((tx) => checkSchema(tx, database.where, feature))
+          checkAll(all(), host)
+          if (all().length > 0) await database.read((tx) => checkSchema(tx, database.where, feature))
         },
         close: (withinMs) => runner.end(withinMs),
         health: () => ({ trouble: runner.trouble }),
       }
     },
   }
+  const commanded: CommandedSchedules = {
+    feature,
+    database: () => attached().database,
+    all,
+    run: (one, signal) => attached().runner.runNow(one, signal),
+  }
+  return forCommands(companion, commanded)
 }
 
 function registered(): readonly Schedule[] {

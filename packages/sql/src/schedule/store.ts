@@ -47,6 +47,8 @@ export interface Planned {
   readonly ran: number | undefined
   /** Why the last run failed; undefined when it did not. */
   readonly failed: string | undefined
+  /** Who runs it, or has run it last and did not come to its end. */
+  readonly owner: string
   /** Until when the run that runs has its lease; 0 when none runs. */
   readonly expires: number
 }
@@ -96,7 +98,7 @@ export function scheduleStore(dialect: Dialect, table: string): ScheduleStore {
     release,
     async plan(tx, names) {
       const clock = await tx.query(`SELECT ${NOW[dialect]} AS now`)
-      const all = db.selectFrom(schedules).select(['name', 'cron', 'zone', 'due', 'ran', 'failed', 'expires']).orderBy('name')
+      const all = db.selectFrom(schedules).select(['name', 'cron', 'zone', 'due', 'ran', 'failed', 'owner', 'expires']).orderBy('name')
       const { rows } = await run(tx, names ? all.where('name', 'in', names) : all)
       return { now: whole(clock.rows[0]?.now), planned: new Map(rows.map(asPlanned).map((one) => [one.name, one])) }
     },
@@ -211,6 +213,7 @@ function asPlanned(row: Readonly<Record<string, unknown>>): Planned {
     due: whole(row.due),
     ran: row.ran === null ? undefined : whole(row.ran),
     failed: row.failed === null ? undefined : String(row.failed),
+    owner: String(row.owner),
     expires: whole(row.expires),
   }
 }
