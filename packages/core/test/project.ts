@@ -45,9 +45,16 @@ export interface ProjectOptions {
   /** With our files copied instead of linked: then nothing is found that this repository has installed. */
   readonly copied?: boolean
   readonly tsx?: boolean
+  /** Packages of this repository beside the core, by the name of their folder. */
+  readonly packages?: readonly string[]
+  /** Variables of all its processes. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-export function makeProject(files: Readonly<Record<string, string>>, { copied = false, tsx = true }: ProjectOptions = {}): Project {
+export function makeProject(
+  files: Readonly<Record<string, string>>,
+  { copied = false, tsx = true, packages = [], env: shared = {} }: ProjectOptions = {},
+): Project {
   const folder = mkdtempSync(join(tmpdir(), 'corebus-cli-'))
   const running = new Set<Running>()
   onTestFinished(async () => {
@@ -62,6 +69,7 @@ export function makeProject(files: Readonly<Record<string, string>>, { copied = 
     for (const part of ['dist', 'bin', 'lazy', 'package.json']) cpSync(join(CORE, part), join(core, part), { recursive: true })
     for (const name of ['commander', 'pino', 'pino-pretty', 'reflect-metadata']) symlinkSync(join(MODULES, name), join(modules, name))
   } else symlinkSync(CORE, core)
+  for (const name of packages) symlinkSync(resolve(CORE, '..', name), join(modules, '@corebus', name))
   for (const name of ['zod', ...(tsx ? ['tsx'] : [])]) symlinkSync(join(MODULES, name), join(modules, name))
 
   const write = (more: Readonly<Record<string, string>>): void => {
@@ -74,7 +82,7 @@ export function makeProject(files: Readonly<Record<string, string>>, { copied = 
     const child = spawn(node, args, {
       cwd,
       // Nothing of who runs the tests: it may name a broker.
-      env: { PATH: process.env.PATH, HOME: folder, ...env },
+      env: { PATH: process.env.PATH, HOME: folder, ...shared, ...env },
       ...(uid !== undefined && { uid, gid: uid }),
     })
     child.stdin.on('error', () => undefined) // it may end without having read
