@@ -41,7 +41,7 @@ export const LIMITS: Readonly<Record<keyof Limits, Option & { readonly default: 
   stalledMs: {
     default: 300_000,
     must: milliseconds(1),
-    text: 'how long a group may hold messages and settle none before `health().ready` is false',
+    text: 'how long a group may hold messages and settle none before `health().ready` is false, and `npx corebus outbox relay` may do nothing about rows that are due before it ends with 70',
   },
   crashLimit: {
     default: 5,
