@@ -43,7 +43,8 @@ export async function startMariadb({ config = [] }: MariadbOptions = {}): Promis
     ].join('\n'),
   )
   try {
-    const made = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db']
+    // In the system's folder the temporary files of two servers that are made at once have the same names.
+    const made = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${folder}`, '--auth-root-authentication-method=normal', '--skip-test-db']
     ran('mariadb-install-db', made, user)
   } catch (error) {
     await owned.end()
@@ -56,6 +57,7 @@ export async function startMariadb({ config = [] }: MariadbOptions = {}): Promis
     args: [
       '--no-defaults',
       `--datadir=${data}`,
+      `--tmpdir=${folder}`,
       `--socket=${socket}`,
       `--pid-file=${join(folder, 'pid')}`,
       `--init-file=${init}`,
