@@ -1,6 +1,7 @@
 import type { Sessions } from '@corebus/core'
-import { adapt } from '../tx/adapt.ts'
+import { txOf } from '../tx/begun.ts'
 import { fromLibrary, intoLibrary, type SqlRow, type SqlTx } from '../tx/sql-tx.ts'
+import { keeping } from '../tx/sqlite.ts'
 import type { SqlDatabase } from './database.ts'
 
 /** A connection of node:sqlite or of better-sqlite3, neither of which waits for anything. */
@@ -11,22 +12,28 @@ export interface SqliteConnection {
 
 /** A database by the sessions of its user: our transactions take turns with theirs. */
 export function ofSqliteSessions<Db extends SqliteConnection>(where: string, { write, read }: Sessions<Db>): SqlDatabase {
-  const begun = (db: SqliteConnection): SqlTx => adapt(db, { begun: true })
   return {
     dialect: 'sqlite',
     where,
-    transaction: (work) => write((db) => work(begun(db))),
+    transaction: (work) => write((db) => work(txOf(db, 'sqlite'))),
     read: (work) => read((db) => work(reading(db))),
   }
 }
 
+const readers = new WeakMap<SqliteConnection, SqlTx>()
+
 /** The connection of the reading session is in no transaction, which `adapt` would refuse. */
 function reading(db: SqliteConnection): SqlTx {
-  return {
+  const known = readers.get(db)
+  if (known) return known
+  const prepared = keeping((sql) => db.prepare(sql))
+  const made: SqlTx = {
     dialect: 'sqlite',
     query: async (sql, params = []) => {
-      const rows = db.prepare(sql).all(...(params.map(intoLibrary) as never[])) as SqlRow[] // each library types both for itself
+      const rows = prepared(sql).all(...(params.map(intoLibrary) as never[])) as SqlRow[] // each library types both for itself
       return { rows: rows.map(fromLibrary), affected: rows.length }
     },
   }
+  readers.set(db, made)
+  return made
 }

@@ -6,7 +6,7 @@ import { isTooLarge } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
 import { COLUMNS, columnsOf, inColumn } from './row.ts'
-import type { OutboxTables } from './tables.ts'
+import { nextSeq, type OutboxTables } from './tables.ts'
 
 /** A statement with more rows than this is two: databases take so many parameters (SQLite 32,766). */
 const MOST_ROWS = 1_000
@@ -15,6 +15,11 @@ const MOST_TEXT = 1_000_000
 
 /** Of a literal in a list of values, PostgreSQL has to be told the type. */
 export const WHOLE: Readonly<Record<Dialect, string>> = { postgres: 'bigint', mysql: 'SIGNED', sqlite: 'INTEGER' }
+
+/** SQLite's names of the values of a list: those of a row, and how many rows come before it. */
+const NAMED = [...COLUMNS, 'created'].map((_, n) => `v.column${n + 1}`)
+const VALUES = sql.raw(NAMED.join(', '))
+const BEFORE = sql.raw(`v.column${NAMED.length + 1}`)
 
 /** Statements are the same for each number of rows, and made once. */
 const texts = new Map<string, string>()
@@ -87,9 +92,13 @@ function insertText(dialect: Dialect, table: string, rows: number): string {
   const name = `${dialect} ${rows} ${table}`
   const known = texts.get(name)
   if (known !== undefined) return known
-  const values = `(${COLUMNS.map(() => '?').join(', ')}, ${NOW[dialect]})`
-  const all = sql.raw(Array.from({ length: rows }, () => values).join(', '))
-  const made = sql`insert into ${sql.table(table)} (${sql.join([...COLUMNS, 'created'].map((column) => sql.ref(column)))}) values ${all}`
+  const marks = COLUMNS.map(() => '?').join(', ')
+  const columns = [...COLUMNS, 'created'].map((column) => sql.ref(column))
+  const each = (row: (n: number) => string) => sql.raw(Array.from({ length: rows }, (_, n) => row(n)).join(', '))
+  const made =
+    dialect === 'sqlite'
+      ? sql`insert into ${sql.table(table)} (${sql.join(columns)}, seq) select ${VALUES}, ${nextSeq(table)} + ${BEFORE} from (values ${each((n) => `(${marks}, ${NOW.sqlite}, ${n})`)}) v`
+      : sql`insert into ${sql.table(table)} (${sql.join(columns)}) values ${each(() => `(${marks}, ${NOW[dialect]})`)}`
   const text = made.compile(builder(dialect)).sql
   texts.set(name, text)
   return text

@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Transacts } from '../database/database.ts'
 import { builder, NOW } from '../database/statements.ts'
 import { COLUMNS, messageOf } from '../outbox/row.ts'
-import { ASIDE, MOVER, type OutboxTables, PARTS } from '../outbox/tables.ts'
+import { ASIDE, MOVER, nextSeq, type OutboxTables, PARTS } from '../outbox/tables.ts'
 import { type Dialect, int64, type SqlRow, type SqlTx } from '../tx/sql-tx.ts'
 
 /** A row of the outbox in the hands of a relay. */
@@ -163,7 +163,8 @@ export async function moveDue(tx: SqlTx, tables: OutboxTables, most: number): Pr
   if (rows.length === 0) return 0
   const seqs = list(rows.map((row) => whole(row.seq)))
   const columns = sql.join(COLUMNS.map((column) => sql.ref(column)))
-  const insert = sql`insert into ${sql.table(outbox)} (${columns}, created) select ${columns}, due from ${sql.table(delayed)} where seq in (${seqs}) order by due, seq`
+  const seq = dialect === 'sqlite' ? sql`${nextSeq(outbox)} + row_number() over (order by due, seq)` : undefined
+  const insert = sql`insert into ${sql.table(outbox)} (${columns}, created${seq ? sql`, seq` : sql``}) select ${columns}, due${seq ? sql`, ${seq}` : sql``} from ${sql.table(delayed)} where seq in (${seqs}) order by due, seq`
   await tx.query(insert.compile(builder(dialect)).sql)
   await tx.query(sql`delete from ${sql.table(delayed)} where seq in (${seqs})`.compile(builder(dialect)).sql)
   return rows.length

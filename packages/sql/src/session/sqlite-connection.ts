@@ -1,7 +1,11 @@
 import { CorebusError, type Session, type Sessions } from '@corebus/core'
 import type { SqlSessions } from '../database/database.ts'
 import { ofSqliteSessions, type SqliteConnection } from '../database/sqlite.ts'
+import { adapt } from '../tx/adapt.ts'
+import { known } from '../tx/begun.ts'
 import { isReadOnly } from '../tx/database-errors.ts'
+import type { SqlTx } from '../tx/sql-tx.ts'
+import { keeping } from '../tx/sqlite.ts'
 import { guarded } from './guarded.ts'
 import { onlyReads, retried } from './library.ts'
 import { whenUnlocked } from './locked.ts'
@@ -28,15 +32,21 @@ export function sqliteSessions<Db extends SqliteConnection>(
 ): SqlSessions<Db> {
   const key = file ?? db
   const where = file ?? 'a database in memory'
-  const write = serialised<Db>(key, (work) => inSqliteTransaction(library, db, { where, busyTimeoutMs }, () => handedOut(name, db, work)))
+  let sql: SqlTx | undefined
+  const write = serialised<Db>(key, (work) =>
+    inSqliteTransaction(library, db, { where, busyTimeoutMs }, () => {
+      sql ??= adapt(db, { dialect: 'sqlite', begun: true })
+      return handedOut(name, db, work, sql)
+    }),
+  )
   const sessions: Sessions<Db> = { write, read: reading(name, library, db, key) }
   return { ...sessions, write: retried(write), database: ofSqliteSessions(where, sessions) }
 }
 
-async function handedOut<Db extends object, T>(name: string, db: Db, work: (db: Db) => Promise<T>): Promise<T> {
+async function handedOut<Db extends object, T>(name: string, db: Db, work: (db: Db) => Promise<T>, sql?: SqlTx): Promise<T> {
   const guard = guarded(db, name)
   try {
-    return await work(guard.tx)
+    return await (sql ? known(guard.tx, sql, work) : work(guard.tx))
   } finally {
     guard.end()
   }
@@ -70,8 +80,12 @@ function reading<Db extends SqliteConnection>(name: string, library: SqliteLibra
   }
 }
 
+const pragmas = new WeakMap<SqliteConnection, (sql: string) => ReturnType<SqliteConnection['prepare']>>()
+
 function pragma(db: SqliteConnection, name: string): unknown {
-  const [value] = Object.values((db.prepare(`PRAGMA ${name}`).get() ?? {}) as Record<string, unknown>)
+  const prepared = pragmas.get(db) ?? keeping((sql: string) => db.prepare(sql))
+  pragmas.set(db, prepared)
+  const [value] = Object.values((prepared(`PRAGMA ${name}`).get() ?? {}) as Record<string, unknown>)
   return value
 }
 

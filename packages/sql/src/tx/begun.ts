@@ -5,8 +5,13 @@ import type { Dialect, SqlTx } from './sql-tx.ts'
 const begun = new WeakMap<object, SqlTx>()
 
 /** Runs `work` with a transaction that has just been begun, and that is over when it settles. Libraries give some objects again for the next transaction. */
-export async function withBegun<Tx extends object, T>(tx: Tx, dialect: Dialect, work: (tx: Tx) => Promise<T>): Promise<T> {
-  begun.set(tx, adapt(tx, { dialect, begun: true }))
+export function withBegun<Tx extends object, T>(tx: Tx, dialect: Dialect, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return known(tx, adapt(tx, { dialect, begun: true }), work)
+}
+
+/** The same where the `SqlTx` is known. */
+export async function known<Tx extends object, T>(tx: Tx, sql: SqlTx, work: (tx: Tx) => Promise<T>): Promise<T> {
+  begun.set(tx, sql)
   try {
     return await work(tx)
   } finally {
@@ -16,6 +21,6 @@ export async function withBegun<Tx extends object, T>(tx: Tx, dialect: Dialect, 
 
 /** What a session opened, or a transaction of the user's own, as a `SqlTx` of that database. @throws what `adapt` throws */
 export function txOf(db: unknown, dialect: Dialect): SqlTx {
-  const known = typeof db === 'object' || typeof db === 'function' ? begun.get(db as object) : undefined
-  return known?.dialect === dialect ? known : adapt(db, { dialect })
+  const ours = typeof db === 'object' || typeof db === 'function' ? begun.get(db as object) : undefined
+  return ours?.dialect === dialect ? ours : adapt(db, { dialect })
 }

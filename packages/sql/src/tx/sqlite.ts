@@ -13,15 +13,35 @@ interface NodeSqlite {
 
 const isNodeSqlite = (given: object): given is NodeSqlite => calls(given, 'prepare', 'exec', 'createSession')
 
+/** More of them are texts that differ each time. */
+const MOST_STATEMENTS = 100
+
+/** Statements that are kept as they were prepared. */
+export function keeping<S>(prepare: (sql: string) => S): (sql: string) => S {
+  const kept = new Map<string, S>()
+  return (sql) => {
+    const found = kept.get(sql)
+    if (found) return found
+    if (kept.size >= MOST_STATEMENTS) kept.clear()
+    const made = prepare(sql)
+    kept.set(sql, made)
+    return made
+  }
+}
+
 /** A DatabaseSync of node:sqlite between BEGIN and its end. Before Node 22.16 it does not say whether it is in a transaction. */
 export function nodeSqlite(given: object): LibraryTx | undefined {
   if (!isNodeSqlite(given)) return undefined
+  const prepared = keeping((sql) => {
+    const statement = given.prepare(sql)
+    statement.setReadBigInts(true)
+    return statement
+  })
   return {
     dialect: 'sqlite',
     state: () => (given.isOpen === false ? 'over' : given.isTransaction === false ? 'autocommit' : 'open'),
     run(sql, params) {
-      const statement = given.prepare(sql)
-      statement.setReadBigInts(true)
+      const statement = prepared(sql)
       return reads(sql) ? read(statement, params) : wrote(statement, params)
     },
   }
@@ -39,13 +59,17 @@ const isBetterSqlite3 = (given: object): given is BetterSqlite3 =>
 /** A Database of better-sqlite3, or of a package with its API, between BEGIN and its end. */
 export function betterSqlite3(given: object): LibraryTx | undefined {
   if (!isBetterSqlite3(given)) return undefined
+  const prepared = keeping((sql) => {
+    const statement = given.prepare(sql)
+    // Of a statement that returns nothing better-sqlite3 has no integers to set.
+    if (statement.reader) statement.safeIntegers(true)
+    return statement
+  })
   return {
     dialect: 'sqlite',
     state: () => (!given.open ? 'over' : given.inTransaction ? 'open' : 'autocommit'),
     run(sql, params) {
-      const statement = given.prepare(sql)
-      // Of a statement that returns nothing better-sqlite3 has no integers to set.
-      if (statement.reader) statement.safeIntegers(true)
+      const statement = prepared(sql)
       return statement.reader ? read(statement, params) : wrote(statement, params)
     },
   }
