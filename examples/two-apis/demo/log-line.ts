@@ -16,11 +16,12 @@ export interface LogLine {
   readonly pid: number | undefined
 }
 
-export type Happening = 'published' | 'asked' | 'handled' | 'retry' | 'dead letter'
+export type Happening = 'published' | 'asked' | 'handled' | 'skipped' | 'retry' | 'dead letter'
 
 const BEGINS: readonly (readonly [string, Happening])[] = [
   ['published ', 'published'],
   ['asks the gateway', 'asked'],
+  ['handled before', 'skipped'],
   ['handled ', 'handled'],
   ['retry ', 'retry'],
   ['moved to dead letters', 'dead letter'],

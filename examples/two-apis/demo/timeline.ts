@@ -8,6 +8,7 @@ export type Kind =
   | 'published'
   | 'asked'
   | 'handled'
+  | 'skipped'
   | 'row'
   | 'retry'
   | 'dead letter'
@@ -39,6 +40,7 @@ const STYLES: Record<Kind, Style> = {
   published: 'blue',
   asked: 'gray',
   handled: 'green',
+  skipped: 'gray',
   row: 'green',
   retry: 'yellow',
   'dead letter': 'red',
@@ -105,6 +107,7 @@ function describe(log: LogLine, happening: Happening): string {
     case 'asked':
       return `the gateway for ${what} from ${log.topic}, attempt ${log.attempt}`
     case 'handled':
+    case 'skipped':
       return `${what} from ${log.topic} by ${log.group}, key ${log.key}`
     case 'retry':
     case 'dead letter':

@@ -27,7 +27,6 @@ database.exec(`
     status TEXT NOT NULL DEFAULT 'open'
   );
   CREATE INDEX IF NOT EXISTS orders_of_user ON orders (user_id);
-  CREATE UNIQUE INDEX IF NOT EXISTS one_welcome_order ON orders (user_id) WHERE kind = 'welcome';
   CREATE TABLE IF NOT EXISTS payments (
     order_id INTEGER PRIMARY KEY,
     amount REAL NOT NULL

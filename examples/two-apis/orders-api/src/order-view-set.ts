@@ -33,8 +33,11 @@ export class OrderViewSet extends ViewSet {
     return ordersOf(db, query.user_id)
   }
 
-  /** Writes nothing here, so `send` may go out at once: the customer hears 202 only when the broker has the message. */
-  @action({ method: 'POST', detail: true, body: Payment })
+  /**
+   * Writes nothing here, so `send` may go out at once, and the customer hears 202 only when the broker has the message. Without an answer nobody knows
+   * whether it has: the customer asks again, and the handler of the message charges an order once.
+   */
+  @action({ method: 'POST', detail: true, body: Payment, session: 'read' })
   async pay(c: Context, { db, id, body: { card_token } }: ActionContext<DatabaseSync, Payment>) {
     const order = findOrder(db, Number(id))
     if (!order) return c.json({ error: `there is no order ${id}` }, 404)

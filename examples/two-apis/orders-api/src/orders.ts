@@ -36,11 +36,9 @@ export function insertOrder(
   return Number(lastInsertRowid)
 }
 
-/** One a customer, however often it is asked for. */
-export function welcomeOrder(db: DatabaseSync, userId: number): number {
-  db.prepare(`INSERT INTO orders (user_id, kind, total, items_count) VALUES (?, 'welcome', 0, 1) ON CONFLICT DO NOTHING`).run(userId)
-  const { id } = db.prepare(`SELECT id FROM orders WHERE user_id = ? AND kind = 'welcome'`).get(userId) as { id: number }
-  return id
+export function insertWelcomeOrder(db: DatabaseSync, userId: number): number {
+  const { lastInsertRowid } = db.prepare(`INSERT INTO orders (user_id, kind, total, items_count) VALUES (?, 'welcome', 0, 1)`).run(userId)
+  return Number(lastInsertRowid)
 }
 
 export function markPaid(db: DatabaseSync, orderId: number): void {
@@ -55,7 +53,7 @@ export function keepEmail(db: DatabaseSync, { id, email }: { id: number; email: 
   ).run(id, email, asOf)
 }
 
-/** Once, however often it is told. */
-export function keepPayment(db: DatabaseSync, orderId: number, amount: number): void {
-  db.prepare('INSERT INTO payments (order_id, amount) VALUES (?, ?) ON CONFLICT DO NOTHING').run(orderId, amount)
+/** False when the order has its payment. */
+export function keepPayment(db: DatabaseSync, orderId: number, amount: number): boolean {
+  return db.prepare('INSERT INTO payments (order_id, amount) VALUES (?, ?) ON CONFLICT DO NOTHING').run(orderId, amount).changes === 1
 }

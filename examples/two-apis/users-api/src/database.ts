@@ -20,10 +20,5 @@ database.exec(`
     orders_count INTEGER NOT NULL DEFAULT 0,
     payments_count INTEGER NOT NULL DEFAULT 0
   );
-  CREATE TABLE IF NOT EXISTS counted (
-    what TEXT NOT NULL,
-    order_id INTEGER NOT NULL,
-    PRIMARY KEY (what, order_id)
-  );
   COMMIT;
 `)

@@ -1,7 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { configureMessaging } from '@corebus/core'
-import { sqliteSession } from '@corebus/sql'
+import { migrate, sqlInbox, sqliteSession, sqlOutbox } from '@corebus/sql'
 import { database } from './database.ts'
 
+const session = sqliteSession(database)
+const outbox = sqlOutbox()
+const inbox = sqlInbox()
+
+// The tables of both are made where they are missing. The server and the consumer may do that at the same time.
+await migrate(session, [outbox, inbox])
+
 /** The broker is the environment's choice: MESSAGING_BROKER and its address, else the embedded file. */
-export const messaging = configureMessaging<{ db: DatabaseSync }>({ service: 'users-api', session: sqliteSession(database) })
+export const messaging = configureMessaging<{ db: DatabaseSync }>({ service: 'users-api', session, outbox, inbox })

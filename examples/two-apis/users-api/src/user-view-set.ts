@@ -13,7 +13,7 @@ type Registration = z.infer<typeof Registration>
 const Change = z.object({ email: z.email() })
 type Change = z.infer<typeof Change>
 
-/** What an action returns is answered and, under `@event`, published after the response. An answer of 400 and above publishes nothing. */
+/** What an action returns is answered and, under `@event`, written into the outbox in the transaction of the request. An answer of 400 and above publishes nothing. */
 export class UserViewSet extends ViewSet {
   /** A hash takes its time, so it is made outside of the transaction: whoever else writes does not wait for it. The event belongs to the part that inserts. */
   @action({ method: 'POST', body: Registration, session: 'manual' })

@@ -24,15 +24,11 @@ export function changeEmail(db: DatabaseSync, id: number, email: string): boolea
   return db.prepare('UPDATE OR IGNORE users SET email = ? WHERE id = ?').run(email, id).changes === 1
 }
 
-// #region count-once
-const COUNTERS = {
-  order: 'UPDATE users SET orders_count = orders_count + 1 WHERE id = ?',
-  payment: 'UPDATE users SET payments_count = payments_count + 1 WHERE id = ?',
-} as const
-
-/** Counts an order or its payment on the user: once, however often it is told. */
-export function countOnce(db: DatabaseSync, what: keyof typeof COUNTERS, orderId: number, userId: number): void {
-  const { changes } = db.prepare('INSERT INTO counted (what, order_id) VALUES (?, ?) ON CONFLICT DO NOTHING').run(what, orderId)
-  if (changes === 1) db.prepare(COUNTERS[what]).run(userId)
+/** An order of the user. Twice is one too many, so it is for handlers that an inbox calls once. */
+export function countOrder(db: DatabaseSync, userId: number): void {
+  db.prepare('UPDATE users SET orders_count = orders_count + 1 WHERE id = ?').run(userId)
 }
-// #endregion count-once
+
+export function countPayment(db: DatabaseSync, userId: number): void {
+  db.prepare('UPDATE users SET payments_count = payments_count + 1 WHERE id = ?').run(userId)
+}

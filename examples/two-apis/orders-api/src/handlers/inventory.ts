@@ -1,9 +1,12 @@
 import { OrderState } from '@two-apis/events'
 import { messaging } from '../messaging.ts'
 
-/** One handler, two topics. They keep no order between them, and each may come twice: `sold` is never taken back. */
+/**
+ * One handler, two topics. They keep no order between them: `sold` is never taken back. The same state may be told in two messages, each with an id
+ * of its own, so the second one of them changes nothing; that needs no inbox.
+ */
 messaging.handle(
-  { topic: ['orders.created', 'orders.updated'], group: 'inventory', schema: OrderState },
+  { topic: ['orders.created', 'orders.updated'], group: 'inventory', schema: OrderState, inbox: false },
   function syncInventory(order, { db }) {
     db.prepare(
       `INSERT INTO inventory (order_id, items_count, state) VALUES (?, ?, ?)

@@ -1,15 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { consumer, emit, type HandlerContext, onEvent } from '@corebus/core'
 import { OrderCreated, PaymentCompleted, UserCreated, UserUpdated } from '@two-apis/events'
-import { keepEmail, markPaid, welcomeOrder } from '../orders.ts'
+import { insertWelcomeOrder, keepEmail, markPaid } from '../orders.ts'
 
-/** A message can come twice (at least once is the promise), so each of these leaves the same rows and events the second time. */
+/** A message can come twice, and is handled once: the inbox marks it in the transaction of its handler. Events can come in another order than they were published, after a retry. */
 @consumer('order-service', { topics: ['user-events', 'payment-events'] })
 export class OrderEventsConsumer {
   @onEvent(UserCreated)
   welcome({ data, timestamp }: UserCreated, { db }: HandlerContext<DatabaseSync>): void {
     keepEmail(db, data, timestamp)
-    emit(OrderCreated, { id: welcomeOrder(db, data.id), user_id: data.id, total: 0 })
+    emit(OrderCreated, { id: insertWelcomeOrder(db, data.id), user_id: data.id, total: 0 })
   }
 
   @onEvent(UserUpdated)

@@ -6,8 +6,11 @@ import { findOrder } from '../orders.ts'
 /**
  * Tells about orders in plain messages, with what the events do not carry. In a handler and not in the request: `send` goes out at once,
  * and the request's transaction might still roll back. When `send` fails the handler does, and is retried.
+ *
+ * It writes no rows, so there is nothing that an inbox could mark together with them. A message that comes twice is told twice, each time with a
+ * new id: who reads `orders.created` and `orders.updated` must not mind, as the inventory does not.
  */
-@consumer('order-feed')
+@consumer('order-feed', { session: 'read', inbox: false })
 export class OrderFeed {
   @onEvent(OrderCreated)
   async created({ data }: OrderCreated, { db }: HandlerContext<DatabaseSync>): Promise<void> {

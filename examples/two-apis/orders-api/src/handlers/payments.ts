@@ -20,8 +20,11 @@ export class Payments {
   }
 
   /**
-   * The gateway may take its time, so it is asked outside of the transaction: whoever else writes does not wait for it. The message may come again
-   * after its commit: the gateway knows the key and charges once, and the event goes out all the same.
+   * The gateway may take its time, so it is asked outside of the transaction: whoever else writes does not wait for it. The message may come again,
+   * before its commit or after it: the gateway knows the key and charges once.
+   *
+   * The inbox knows messages, and not orders. A customer who asks again sends another message, so the row says whether the order is paid, and only
+   * the first of them tells others.
    */
   @messageHandler({
     topic: 'payments.process',
@@ -38,8 +41,7 @@ export class Payments {
     const result = await this.#gateway.charge({ amount, cardToken: card_token, idempotencyKey: `order-${order_id}` }, signal)
     if (!result.success) throw new Error(`Payment failed: ${result.reason}`)
     await session(async (db) => {
-      keepPayment(db, order_id, amount)
-      emit(PaymentCompleted, { order_id, user_id, amount })
+      if (keepPayment(db, order_id, amount)) emit(PaymentCompleted, { order_id, user_id, amount })
     })
   }
 }
