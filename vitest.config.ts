@@ -20,7 +20,7 @@ const patience = Number(process.env.COREBUS_PATIENCE) || 1
 const shared = { testTimeout: 30_000 * patience, hookTimeout: 30_000 * patience, expect: { poll: { timeout: 1_000 * patience } } }
 
 /** The longest first: begun last, each would be waited for alone. */
-const LONGEST = ['kafka/kafka.broker', 'two-apis.broker', 'rabbitmq.broker', 'redis.broker', 'sqlite.conformance'].map(
+const LONGEST = ['kafka/kafka.broker', 'two-apis.broker', 'two-apis/kills', 'rabbitmq.broker', 'redis.broker', 'sqlite.conformance'].map(
   (name) => `/${name}.test.ts`,
 )
 

@@ -1,6 +1,7 @@
 // The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, chaos, and every
-// suite on a machine that is busy with something else, and the apps outside of the repository. What came out is kept in docs/soak/.
-// Usage: npm run soak [-- row parallel long chaos load apps] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
+// suite on a machine that is busy with something else, the apps outside of the repository, and the example with its processes killed. What came out is
+// kept in docs/soak/.
+// Usage: npm run soak [-- row parallel long chaos load apps kills] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { SOAK_SEEDS } from '../packages/core/src/testing/conformance/chaos.ts'
 import { appsOn } from './soak/apps.ts'
 import { chaosOn } from './soak/chaos.ts'
+import { killsOn } from './soak/kills.ts'
 import { busy, PATIENCE } from './soak/load.ts'
 
 const { values, positionals } = parseArgs({
@@ -24,6 +26,7 @@ const seeds = values.seeds.split(',').map(Number)
 const { broker } = values
 const only = values.only?.split(',')
 const times = Number(values.times ?? 10)
+const kills = Number(values.times ?? 200)
 const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'corebus-soak-'))
 
@@ -130,6 +133,13 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
       return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
     },
   },
+  kills: {
+    title: `the two APIs on ${broker ?? 'sqlite'}, processes killed ${kills} times with each seed`,
+    async run() {
+      const lines = await killsOn({ broker, seeds, kills, onLine: ({ text }) => console.log(text) })
+      return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
+    },
+  },
   load: {
     title: 'every suite on a machine that is busy with something else',
     async run() {
@@ -166,9 +176,10 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
 }
 /** Those that need no server. */
 const USUAL = ['row', 'parallel', 'long']
-const TELLS_AS_IT_GOES = ['row', 'chaos', 'load', 'apps']
-const HAS_NO_TIMES = ['apps']
-const NO_CONFORMANCE = ['chaos', 'load', 'apps']
+const TELLS_AS_IT_GOES = ['row', 'chaos', 'load', 'apps', 'kills']
+const HAS_NO_TIMES = ['apps', 'chaos']
+const HAS_SEEDS = ['chaos', 'kills']
+const NO_CONFORMANCE = ['chaos', 'load', 'apps', 'kills']
 
 function doneWith(runs: readonly Run[]): Done {
   return { lines: runs.map(line), failed: runs.reduce((sum, run) => sum + run.failed, 0) }
@@ -195,11 +206,10 @@ try {
     const command = [
       'npm run soak --',
       name,
-      ...(name === 'chaos'
-        ? ['--seeds', seeds]
-        : HAS_NO_TIMES.includes(name) || (name === 'load' && values.times === undefined)
-          ? []
-          : ['--times', times]),
+      ...(HAS_SEEDS.includes(name) ? ['--seeds', seeds] : []),
+      ...(HAS_NO_TIMES.includes(name) || (name === 'load' && values.times === undefined)
+        ? []
+        : ['--times', name === 'kills' ? kills : times]),
       ...(only && NO_CONFORMANCE.includes(name) ? ['--only', only] : []),
       ...(broker === undefined ? [] : ['--broker', broker]),
     ]

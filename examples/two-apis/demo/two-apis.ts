@@ -15,8 +15,13 @@ export interface BootOptions {
   readonly signal?: AbortSignal
 }
 
-/** Two APIs and two consumers: four processes that share the broker and nothing else. */
+/** Two APIs and two consumers. */
+export const PROCESSES = ['users-api', 'orders-api', 'users-api consumer', 'orders-api consumer'] as const
+export type ProcessName = (typeof PROCESSES)[number]
+
+/** Four processes that share the broker and nothing else. */
 export interface TwoApis {
+  /** As they were when all of them had come up. */
   readonly urls: { readonly users: string; readonly orders: string }
   readonly lines: readonly Line[]
   /** Aborts with the reason when a process has died on its own, or when the caller's does. */
@@ -25,12 +30,24 @@ export interface TwoApis {
   happened(happening: ReturnType<typeof happeningOf>, where: Partial<LogLine>): readonly LogLine[]
   /** Runs `core ...` as orders-api's operator would. */
   core(...args: readonly string[]): Promise<CommandResult>
+  /** Resolves when the process works, after a `crash` too; of an API with its address. */
+  up(name: ProcessName): Promise<string>
+  /** How many lines the process has said, since it was started last. */
+  said(name: ProcessName): number
+  /** Ends a process as `kill -9` does, and starts it again. Resolves when it is gone. */
+  crash(name: ProcessName): Promise<void>
   /** Lets all of them finish and end, within a limit. Returns those that did not end with code 0. Safe to call twice. */
   stop(): Promise<readonly string[]>
 }
 
 const HERE = fileURLToPath(new URL('..', import.meta.url))
-const GROUPS = ['user-service', 'order-service', 'order-feed', 'payments', 'inventory']
+const GROUPS: Readonly<Record<ProcessName, readonly string[]>> = {
+  'users-api': [],
+  'orders-api': [],
+  'users-api consumer': ['user-service'],
+  'orders-api consumer': ['order-service', 'order-feed', 'payments', 'inventory'],
+}
+const UP_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 30_000
 const LAST_LINES = 8
 
@@ -44,63 +61,87 @@ export async function bootTwoApis({
   const env = { ...process.env, LOG_LEVEL: 'debug', ...more }
   const failed = new AbortController()
   const lines: Line[] = []
-  const children: Child[] = []
+  const running = new Map<ProcessName, Running>()
   let stopping: Promise<readonly string[]> | undefined
 
-  const start = (service: string, what: 'server' | 'consumer', port = 0): void => {
-    const args = what === 'server' ? ['--import', 'tsx', 'src/server.ts'] : [coreCommand(), 'consumer']
-    const child = launch({
-      name: what === 'server' ? service : `${service} consumer`,
-      args,
-      cwd: join(HERE, service),
-      env: { ...env, PORT: String(port) },
-      onLine: (line) => {
-        lines.push(line)
-        onLine(line)
-      },
-    })
-    children.push(child)
-    void child.ended.then((how) => {
-      if (!stopping) failed.abort(new Error(`${child.name} ended by itself (${how}). ${lastWords(lines, child.name)}`))
+  const start = (name: ProcessName): void => {
+    const [service = name, consumer] = name.split(' ')
+    const started: Running = {
+      groups: new Set(),
+      said: 0,
+      child: launch({
+        name,
+        args: consumer ? [coreCommand(), 'consumer'] : ['--import', 'tsx', 'src/server.ts'],
+        cwd: join(HERE, service),
+        env: { ...env, PORT: String(name === 'users-api' ? ports.users : name === 'orders-api' ? ports.orders : 0) },
+        onLine: (line) => {
+          lines.push(line)
+          hear(started, line)
+          onLine(line)
+        },
+      }),
+    }
+    running.set(name, started)
+    void started.child.ended.then((how) => {
+      if (!stopping && !started.crashed) failed.abort(new Error(`${name} ended by itself (${how}). ${lastWords(lines, name)}`))
     }) // ended never rejects
   }
-  start('users-api', 'server', ports.users)
-  start('orders-api', 'server', ports.orders)
-  start('users-api', 'consumer')
-  start('orders-api', 'consumer')
+  for (const name of PROCESSES) start(name)
 
   const signal = outer ? AbortSignal.any([failed.signal, outer]) : failed.signal
-  const url = async (service: string): Promise<string> => {
-    const port = await until(
-      `${service} listens`,
-      () => lines.find(({ from, log }) => from === service && log?.port !== undefined)?.log?.port,
-      { signal },
-    )
-    return `http://127.0.0.1:${port}`
-  }
+  const up = (name: ProcessName): Promise<string> =>
+    until(`${name} works`, () => addressOf(running.get(name), GROUPS[name]), { signal, limitMs: UP_LIMIT_MS })
   const system: Omit<TwoApis, 'urls'> = {
     lines,
     signal,
+    up,
+    said: (name) => running.get(name)?.said ?? 0,
     happened: (happening, where) => lines.flatMap(({ log }) => (log && happeningOf(log) === happening && agrees(log, where) ? [log] : [])),
     core: (...args) => run([coreCommand(), ...args], { cwd: join(HERE, 'orders-api'), env: { ...env, LOG_LEVEL: 'warn' } }),
+    async crash(name) {
+      const victim = running.get(name)
+      if (!victim || stopping) return
+      victim.crashed = true
+      victim.child.signal('SIGKILL')
+      await victim.child.ended
+      if (!stopping) start(name)
+    },
     stop: () => {
-      stopping ??= stopAll(children)
+      stopping ??= stopAll([...running.values()].map(({ child }) => child))
       return stopping
     },
   }
   try {
-    const urls = { users: await url('users-api'), orders: await url('orders-api') }
-    for (const group of GROUPS)
-      await until(
-        `group ${group} consumes`,
-        () => lines.find(({ log }) => log?.group === group && log.text.startsWith('consumer started')),
-        { signal },
-      )
+    const urls = { users: await up('users-api'), orders: await up('orders-api') }
+    for (const name of PROCESSES) await up(name)
     return { ...system, urls }
   } catch (error) {
     await system.stop()
     throw error
   }
+}
+
+/** One process, from its start to its end. */
+interface Running {
+  readonly child: Child
+  port?: number
+  /** Those that have said that they consume. */
+  readonly groups: Set<string>
+  said: number
+  crashed?: true
+}
+
+function hear(process: Running, { log }: Line): void {
+  process.said++
+  if (log?.port !== undefined) process.port = log.port
+  if (log?.group !== undefined && log.text.startsWith('consumer started')) process.groups.add(log.group)
+}
+
+/** Undefined while it does not work yet. A consumer has none, so its is empty. */
+function addressOf(process: Running | undefined, groups: readonly string[]): string | undefined {
+  if (!process || process.crashed) return undefined
+  if (groups.length > 0) return groups.every((group) => process.groups.has(group)) ? '' : undefined
+  return process.port === undefined ? undefined : `http://127.0.0.1:${process.port}`
 }
 
 async function stopAll(children: readonly Child[]): Promise<readonly string[]> {
