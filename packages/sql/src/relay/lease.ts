@@ -2,11 +2,12 @@ import { sql } from 'kysely'
 import type { Transacts } from '../database/database.ts'
 import { builder, NOW } from '../database/statements.ts'
 import { MOVER, type OutboxTables } from '../outbox/tables.ts'
+import { isDead } from '../process/owner.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
 import { whole } from './rows.ts'
 import { bringBack } from './settle.ts'
 
-/** How long a relay that has died keeps others from its rows, on SQLite. */
+/** How long a relay that hangs, or whose machine is gone, keeps others from its rows, on SQLite. */
 const LEASE_MS = 10_000
 
 /** The right to relay, where no lock may be held while the broker is waited for. */
@@ -40,16 +41,19 @@ export function takeLease(
   const mover = sql.raw(String(MOVER))
   const mark = sql.raw('?')
   const take = compile(
-    sql`update ${sql.table(parts)} set owner = ${mark}, fence = fence + 1, expires = ${expires} where part = ${mover} and (owner is null or owner = ${mark} or expires <= ${sql.raw(NOW[dialect])})`,
+    sql`update ${sql.table(parts)} set owner = ${mark}, fence = fence + 1, expires = ${expires} where part = ${mover} and (owner is null or owner in (${mark}, ${mark}) or expires <= ${sql.raw(NOW[dialect])})`,
   )
-  const fenceOf = compile(sql`select fence from ${sql.table(parts)} where part = ${mover}`)
+  const held = compile(sql`select owner, fence from ${sql.table(parts)} where part = ${mover}`)
   const ours = sql`where part = ${mover} and owner = ${mark} and fence = ${mark}`
   const renew = compile(sql`update ${sql.table(parts)} set expires = ${expires} ${ours}`)
   const free = compile(sql`update ${sql.table(parts)} set owner = null, expires = 0 ${ours}`)
   return transacts.transaction(async (tx) => {
-    if ((await tx.query(take, [owner, owner])).affected === 0) return undefined
+    const before = (await tx.query(held)).rows[0]?.owner
+    // A process that was killed is not waited for.
+    const dead = typeof before === 'string' && isDead(before) ? before : owner
+    if ((await tx.query(take, [owner, owner, dead])).affected === 0) return undefined
     await bringBack(tx, tables, back)
-    const fence = whole((await tx.query(fenceOf)).rows[0]?.fence)
+    const fence = whole((await tx.query(held)).rows[0]?.fence)
     const keep = async (within: SqlTx): Promise<boolean> => (await within.query(renew, [owner, fence])).affected === 1
     return {
       keep,

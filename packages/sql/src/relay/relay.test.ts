@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { freshDatabase } from '../fixtures/database.ts'
@@ -68,6 +69,7 @@ describe('a relay on SQLite', () => {
     const tables = tablesOf(table)
     await outbox.write(undefined, [{ message: message('a') }])
     const late = await takeLease(database, tables, { owner: 'late', back: [], leaseMs: 1 })
+    await sleep(5)
     expect(await takeLease(database, tables, { owner: 'other', back: [], leaseMs: 60_000 }).then((lease) => lease !== undefined)).toBe(true)
     if (!late) throw new Error('nobody had the lease')
     const options = { tables, attempts: 1, retryMs: 1, holds: () => false, holdsSome: false, logger: pino({ level: 'silent' }) }

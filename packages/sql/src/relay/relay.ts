@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import type { CompanionHealth } from '@corebus/core'
 import type { SqlDatabase, Transacts } from '../database/database.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
+import { newOwner } from '../process/owner.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { Line } from './line.ts'
@@ -47,7 +47,7 @@ export interface Pulse {
 /** Publishes the rows of one outbox until it is stopped. */
 export class Relay {
   readonly #options: RelayOptions
-  readonly #owner = randomUUID()
+  readonly #owner = newOwner()
   readonly #wake = new Wake()
   readonly #line: Line
   readonly #emptying: Emptying
