@@ -35,7 +35,7 @@ export async function teardown(): Promise<void> {
 }
 
 /** From the registry the first time, and from the user's cache after that. @throws under CI=true when they cannot be had. */
-async function install(): Promise<boolean> {
+export async function install(): Promise<boolean> {
   try {
     const names = ['package.json', 'package-lock.json']
     const madeFrom = [...names.map((name) => join(HERE, name)), process.version]

@@ -15,6 +15,7 @@ export interface PgClient {
 
 export interface PgPool<Client extends PgClient = PgClient> {
   connect(): Promise<Client>
+  connect(callback: (error: Error | undefined, client: Client | undefined) => void): unknown
 }
 
 const WRITES = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
@@ -28,7 +29,7 @@ export function ofPgPool(pool: PgPool, where: string): SqlDatabase {
     transaction: (work) => inPgTransaction(pool, WRITES, (client) => work(adapt(client, { begun: true }))),
     read: (work) => inPgTransaction(pool, READS, (client) => work(adapt(client, { begun: true }))),
     connect: async () => {
-      const client = await pool.connect()
+      const client = await taken(pool, () => undefined) // it tells of its loss itself
       return pgConnection(client, (error) => client.release(error))
     },
   }
@@ -40,10 +41,9 @@ export async function inPgTransaction<Client extends PgClient, T>(
   begin: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect()
-  // A client that is out of its pool and loses its connection would end the process. What was running on it rejects.
+  // What was running on a connection that is lost rejects.
   const onError = (): void => {}
-  client.on('error', onError)
+  const client = await taken(pool, onError)
   let broken: Error | undefined
   try {
     return await transaction(client, begin, work)
@@ -54,6 +54,21 @@ export async function inPgTransaction<Client extends PgClient, T>(
     client.removeListener('error', onError)
     client.release(broken)
   }
+}
+
+/**
+ * A client out of the pool. One that loses its connection while nobody listens for its errors ends the process, so somebody does before the callback returns: a server
+ * that goes down says so in one breath with being ready, which is before any promise has resolved.
+ */
+function taken<Client extends PgClient>(pool: PgPool<Client>, onError: () => void): Promise<Client> {
+  return new Promise((resolve, reject) => {
+    // With a callback it gives no promise.
+    void pool.connect((error, client) => {
+      if (!client) return reject(error)
+      client.on('error', onError)
+      resolve(client)
+    })
+  })
 }
 
 /** The connection is in a state that nobody knows: it must not go back to the pool. */
