@@ -6,8 +6,8 @@ import { guarded } from './guarded.ts'
 const LONGEST_CHANNEL = 63
 /** A notification that has not come back by then will not come. */
 const PROBE_MS = 2_000
-/** At most one notification in so many ms: what commits meanwhile is told with the next. */
-const DEBOUNCE_MS = 10
+/** At most one notification in so many ms: the first is sent at once, and what commits meanwhile is told with the next. */
+const EVERY_MS = 25
 /** A transaction of the user's own has most often ended by then. */
 const UNCOMMITTED_MS = 20
 
@@ -68,10 +68,12 @@ export interface Notifier {
  */
 export function notifier(database: SqlDatabase, channel: string): Notifier {
   let timer: NodeJS.Timeout | undefined
+  let sentAt = Number.NEGATIVE_INFINITY
   let sending: Promise<void> | undefined
   let closed = false
   const send = (): void => {
     timer = undefined
+    sentAt = performance.now()
     sending = notify(database, channel).catch(() => undefined)
   }
   const soon = (ms: number): void => {
@@ -80,7 +82,7 @@ export function notifier(database: SqlDatabase, channel: string): Notifier {
     timer.unref()
   }
   return {
-    committed: () => soon(DEBOUNCE_MS),
+    committed: () => soon(Math.max(0, sentAt + EVERY_MS - performance.now())),
     written: () => soon(UNCOMMITTED_MS),
     async close() {
       closed = true

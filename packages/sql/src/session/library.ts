@@ -110,9 +110,10 @@ async function transacted<Tx extends object, T>(
 ): Promise<T> {
   let guard: Guarded<Tx> | undefined
   const hand: Hand<Tx> = async (tx, work) => {
-    if (!goesOn) return withBegun(tx, dialect, work)
+    const sql = sqlOf(tx, dialect)
+    if (!goesOn) return withBegun(tx, sql, work)
     guard = guarded(tx, name)
-    return withBegun(guard.tx, dialect, work).finally(guard.end)
+    return withBegun(guard.tx, sql, work).finally(guard.end)
   }
   let working: Promise<T> | undefined
   try {
@@ -125,6 +126,17 @@ async function transacted<Tx extends object, T>(
     guard?.end()
     await working?.catch(() => undefined)
   }
+}
+
+const adapted = new WeakMap<object, SqlTx>()
+
+/** Drivers give the same connections again and again: what each is, is found out once. */
+function sqlOf(tx: object, dialect: Dialect): SqlTx {
+  const known = adapted.get(tx)
+  if (known) return known
+  const sql = adapt(tx, { dialect, begun: true })
+  adapted.set(tx, sql)
+  return sql
 }
 
 const ONLY_READS: Readonly<Record<Dialect, string>> = {

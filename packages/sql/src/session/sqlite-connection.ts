@@ -2,7 +2,7 @@ import { CorebusError, type Session, type Sessions } from '@corebus/core'
 import type { SqlSessions } from '../database/database.ts'
 import { ofSqliteSessions, type SqliteConnection } from '../database/sqlite.ts'
 import { adapt } from '../tx/adapt.ts'
-import { known } from '../tx/begun.ts'
+import { withBegun } from '../tx/begun.ts'
 import { isReadOnly } from '../tx/database-errors.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
 import { keeping } from '../tx/sqlite.ts'
@@ -46,7 +46,7 @@ export function sqliteSessions<Db extends SqliteConnection>(
 async function handedOut<Db extends object, T>(name: string, db: Db, work: (db: Db) => Promise<T>, sql?: SqlTx): Promise<T> {
   const guard = guarded(db, name)
   try {
-    return await (sql ? known(guard.tx, sql, work) : work(guard.tx))
+    return await (sql ? withBegun(guard.tx, sql, work) : work(guard.tx))
   } finally {
     guard.end()
   }

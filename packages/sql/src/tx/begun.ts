@@ -5,12 +5,7 @@ import type { Dialect, SqlTx } from './sql-tx.ts'
 const begun = new WeakMap<object, SqlTx>()
 
 /** Runs `work` with a transaction that has just been begun, and that is over when it settles. Libraries give some objects again for the next transaction. */
-export function withBegun<Tx extends object, T>(tx: Tx, dialect: Dialect, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return known(tx, adapt(tx, { dialect, begun: true }), work)
-}
-
-/** The same where the `SqlTx` is known. */
-export async function known<Tx extends object, T>(tx: Tx, sql: SqlTx, work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function withBegun<Tx extends object, T>(tx: Tx, sql: SqlTx, work: (tx: Tx) => Promise<T>): Promise<T> {
   begun.set(tx, sql)
   try {
     return await work(tx)
