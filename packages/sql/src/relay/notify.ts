@@ -7,7 +7,7 @@ const LONGEST_CHANNEL = 63
 /** A notification that has not come back by then will not come. */
 const PROBE_MS = 2_000
 /** At most one notification in so many ms: the first is sent at once, and what commits meanwhile is told with the next. */
-const EVERY_MS = 25
+const EVERY_MS = 10
 /** A transaction of the user's own has most often ended by then. */
 const UNCOMMITTED_MS = 20
 
