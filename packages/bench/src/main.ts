@@ -8,6 +8,7 @@ import * as onKafka from './kafka/latency.ts'
 import { room as kafkaRoom } from './kafka/room.ts'
 import { inFile, latency } from './latency.ts'
 import { type Comparison, compare, print, type Result } from './measure.ts'
+import * as outbox from './outbox/suite.ts'
 import { besideBare, type Latencies } from './paced.ts'
 import { comparisons as rabbitmq } from './rabbitmq/comparisons.ts'
 import * as onRabbitmq from './rabbitmq/latency.ts'
@@ -23,7 +24,8 @@ const HELP = `Measures Corebus against bare libraries and peers: every round run
 
   npm run bench                       everything (about 30 minutes)
   npm run bench -- runtime sqlite     some of it: start-up, runtime, sqlite, backlog, latency,
-                                      rabbitmq, rabbitmq-latency, kafka, kafka-latency, redis, redis-latency
+                                      rabbitmq, rabbitmq-latency, kafka, kafka-latency, redis, redis-latency,
+                                      outbox, outbox-latency, outbox-backlog
   npm run bench -- start-up --before ../corebus-before
                                       beside another checkout, installed and built
   npm run bench -- kafka --match '12 partitions: publish'
@@ -62,6 +64,7 @@ const suites: Record<string, () => Promise<readonly Comparison[]>> = {
     return PARTITIONS.flatMap((partitions) => kafka({ url, jars, sizes: SIZES }, partitions))
   },
   redis: async () => redis(await urlOf('redis'), SIZES),
+  outbox: async () => outbox.comparisons(await outbox.places()),
 }
 /** Single messages, and a process at rest. */
 const measurements: Record<string, () => Promise<object>> = {
@@ -79,6 +82,8 @@ const measurements: Record<string, () => Promise<object>> = {
     const url = await urlOf('redis')
     return single(redisRoom(url), onRedis.bareStart(url), () => onRedis.byHand(url))
   },
+  'outbox-latency': async () => outbox.waits(await outbox.places()),
+  'outbox-backlog': async () => outbox.backlogs(await outbox.places()),
 }
 
 async function single(room: Room, bareStart: Bare, byHand: () => Promise<Latencies>): Promise<object> {
@@ -129,6 +134,7 @@ for (const [name, measure] of Object.entries(measurements)) {
   if (!values.json) console.log(`\n${name}\n`, measured[name])
 }
 if (values.json) console.log(JSON.stringify({ node: process.version, rounds: Number(values.rounds), results, measured }, undefined, 2))
+await outbox.closePlaces()
 for (const node of nodes.values()) await (await node)?.stop()
 // Nest keeps timers; everything of ours is closed.
 process.exit(0)
