@@ -38,6 +38,18 @@ export async function outside(name: DatabaseName, url: string, sqlite: Case['sql
   return database
 }
 
+/** The same, in a database of its own where a server has many. */
+export async function fresh(name: DatabaseName, url: string, database: string): Promise<Outside> {
+  if (name !== 'PostgreSQL' && name !== 'MariaDB') return outside(name, url)
+  const server = await outside(name, url)
+  await server.run(`DROP DATABASE IF EXISTS ${database}`)
+  await server.run(`CREATE DATABASE ${database}`)
+  await server.close()
+  const at = new URL(url)
+  at.pathname = `/${database}`
+  return outside(name, at.href)
+}
+
 type Opened = Outside & { readonly bytes: string }
 const idsOf = (rows: readonly unknown[]) => rows.map((row) => Number((row as { id: unknown }).id))
 const select = (table: string) => `SELECT id FROM ${table} ORDER BY id`
