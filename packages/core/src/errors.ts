@@ -19,6 +19,8 @@ export class CorebusError extends Error {
 
 export interface PublishFailure {
   readonly id: string
+  /** Where it is said: messages of one call may share an id in different topics. */
+  readonly topic?: string
   /** Trying the same message again cannot help. Otherwise the outcome is unknown: it may be on the broker. */
   readonly permanent: boolean
   readonly cause: Error

@@ -2,6 +2,7 @@ import { afterAll, describe, inject } from 'vitest'
 import type { SqlDatabase } from '../src/database/database.ts'
 import { type Fresh, outboxSuite } from '../src/fixtures/outbox-suite.ts'
 import { relaySuite } from '../src/fixtures/relay-suite.ts'
+import { relayTopicsSuite } from '../src/fixtures/relay-topics-suite.ts'
 import { adapt } from '../src/tx/adapt.ts'
 import { openMysql, openPg } from './pools.ts'
 
@@ -11,6 +12,7 @@ const installed = inject('librariesInstalled')
 function suites(fresh: Fresh): void {
   outboxSuite(fresh)
   relaySuite(fresh)
+  relayTopicsSuite(fresh)
 }
 
 describe.skipIf(!installed || !pgUrl)('an outbox on PostgreSQL', () => {

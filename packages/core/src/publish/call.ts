@@ -39,7 +39,7 @@ export function newCall(messages: readonly Message[], deadline: number, { resolv
 export function answered(call: Call, message: Message, failure: PublishFailure | undefined): boolean {
   if (failure) {
     call.failures ??= []
-    call.failures.push(failure)
+    call.failures.push({ ...failure, topic: message.topic })
   }
   call.done?.add(message)
   return --call.left === 0
@@ -65,6 +65,6 @@ export function tellExpired({ messages, done, failures = [], reject }: Call, cau
     causes.set(place, cause)
     return cause
   }
-  const expired = waiting.map((message) => ({ id: message.id, permanent: false, cause: causeOf(message) }))
+  const expired = waiting.map((message) => ({ id: message.id, topic: message.topic, permanent: false, cause: causeOf(message) }))
   reject(new PublishError([...failures, ...expired], 'PUBLISH_TIMEOUT'))
 }

@@ -58,7 +58,7 @@ export async function publishInLines(
     confirmed.push(...outcome.confirmed)
     refused.push(...outcome.refused)
     for (const { row } of outcome.refused) stopped.add(lineOf(row))
-    if (outcome.trouble) return { confirmed, refused, trouble: outcome.trouble }
+    if (outcome.trouble) return { ...outcome, confirmed, refused }
   }
   return { confirmed, refused }
 }

@@ -7,6 +7,8 @@ export interface Outcome {
   readonly refused: readonly { readonly row: OutboxRow; readonly cause: Error }[]
   /** Why others were not published. */
   readonly trouble?: Error | undefined
+  /** Topics of which the broker took nothing at the moment, where it says so of each message. */
+  readonly away?: readonly string[] | undefined
   /** Not published because their key waits. */
   readonly behind?: readonly OutboxRow[]
 }

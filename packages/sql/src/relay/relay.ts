@@ -3,6 +3,7 @@ import type { SqlDatabase, Transacts } from '../database/database.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
 import { newOwner } from '../process/owner.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
+import { AwayTopics } from './away.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { Line } from './line.ts'
 import { channelOf } from './notify.ts'
@@ -22,6 +23,8 @@ const MOST_MOVED = 500
 /** Whether another process has written into a file of SQLite is asked this often. */
 const WATCH_MS = 10
 const SILENT_MS = 30_000
+/** Names of topics in one line of the log. */
+const MOST_NAMES = 200
 
 export interface RelayOptions extends TurnOptions {
   readonly database: SqlDatabase
@@ -51,6 +54,7 @@ export class Relay {
   readonly #wake = new Wake()
   readonly #line: Line
   readonly #emptying: Emptying
+  readonly #away = new AwayTopics()
   #running: Promise<void> | undefined
   readonly #stopping = new AbortController()
   #expecting: NodeJS.Timeout | undefined
@@ -145,16 +149,20 @@ export class Relay {
   }
 
   #worked(): void {
+    this.#troubleMs = 0
+    if (this.#away.some) return
     if (this.#trouble !== undefined) this.#options.logger.info('the outbox is relayed again')
     this.#trouble = undefined
-    this.#troubleMs = 0
   }
 
   /** Said once for each time that it stops to work. */
-  async #failed(thrown: unknown): Promise<void> {
-    const error = withoutParameters(thrown)
-    if (this.#trouble === undefined) this.#options.logger.warn({ err: error }, 'the outbox is not relayed at the moment: it is tried again')
+  #say(error: Error, what: string): void {
+    if (this.#trouble === undefined) this.#options.logger.warn({ err: error }, `${what}: it is tried again`)
     this.#trouble = error.message
+  }
+
+  async #failed(thrown: unknown): Promise<void> {
+    this.#say(withoutParameters(thrown), 'the outbox is not relayed at the moment')
     this.#troubleMs = Math.min(Math.max(FIRST_TROUBLE_MS, this.#troubleMs * 2), MOST_TROUBLE_MS)
     await slept(this.#troubleMs, this.#stopping.signal)
   }
@@ -171,30 +179,45 @@ export class Relay {
       seen = await transacts.read((tx) => look(tx, tables))
     const rows = await this.#turns(transacts, seen)
     if (database.dialect === 'postgres') await this.#emptying.after(transacts, rows)
-    const waits = [seen.delayedInMs, seen.backInMs].filter((ms) => ms !== undefined && ms > 0) as number[]
+    const waits = [seen.delayedInMs, seen.backInMs, this.#away.inMs].filter((ms) => ms !== undefined && ms > 0) as number[]
     return { found: rows > 0, inMs: Math.min(...waits, Number.POSITIVE_INFINITY) }
   }
 
   /** Each part that has rows gets one turn. */
   async #turns(transacts: Transacts, { parts, back }: Look): Promise<number> {
     const wanted = [...new Set([...parts, ...back])]
-    if (wanted.length === 0) return 0
+    if (wanted.length === 0) {
+      this.#away.seenAll([])
+      return 0
+    }
     return this.#options.database.dialect === 'sqlite' ? this.#leasedTurns(transacts, wanted, back) : this.#lockedTurns(transacts, wanted)
   }
 
   async #lockedTurns(transacts: Transacts, wanted: readonly number[]): Promise<number> {
     let rows = 0
     let left = wanted
+    const leftAlone = this.#away.now()
     while (left.length > 0) {
-      const turn = await lockedTurn(transacts, left, this.#options)
-      rows += turn.rows
-      this.#beat(turn.rows)
-      if (turn.trouble) throw turn.trouble
+      const turn = await this.#turn((options) => lockedTurn(transacts, left, options))
+      rows += turn.taken.size === 0 ? 0 : turn.rows
       // The others have the rest.
-      if (turn.parts.length === 0) break
+      if (turn.parts.length === 0) return rows
       left = left.filter((part) => !turn.parts.includes(part))
     }
+    this.#away.seenAll(leftAlone)
     return rows
+  }
+
+  /** @throws the trouble of a turn that says nothing of topics: it is everybody's */
+  async #turn(take: (options: TurnOptions) => Promise<Turn>): Promise<Turn> {
+    const beganAt = performance.now()
+    const turn = await take({ ...this.#options, except: this.#away.now() })
+    this.#beat(turn.rows)
+    this.#away.after(turn, performance.now() - beganAt)
+    if (!turn.trouble) return turn
+    if (turn.away.length === 0) throw turn.trouble
+    this.#say(turn.trouble, `the outbox is not relayed at the moment to ${turn.away.join(', ').slice(0, MOST_NAMES)}`)
+    return turn
   }
 
   async #leasedTurns(transacts: Transacts, wanted: readonly number[], back: readonly number[]): Promise<number> {
@@ -210,12 +233,13 @@ export class Relay {
 
   async #withLease(transacts: Transacts, lease: Lease, wanted: readonly number[]): Promise<number> {
     let rows = 0
+    const leftAlone = this.#away.now()
     for (;;) {
-      const turn: Turn = await leasedTurn(transacts, lease, wanted, this.#options)
-      rows += turn.rows
-      this.#beat(turn.rows)
-      if (turn.trouble) throw turn.trouble
-      if (!turn.full || this.#stopping.signal.aborted) return rows
+      const turn = await this.#turn((options) => leasedTurn(transacts, lease, wanted, options))
+      rows += turn.taken.size === 0 ? 0 : turn.rows
+      if (!turn.full || this.#stopping.signal.aborted) break
     }
+    this.#away.seenAll(leftAlone)
+    return rows
   }
 }

@@ -108,16 +108,26 @@ export async function lockParts(
 /** Longer than any publish: a relay whose transaction does nothing for so long is gone. */
 export const IDLE_MS = 60_000
 
+export interface FirstRows {
+  readonly parts: readonly number[]
+  /** So many of all parts together. */
+  readonly most: number
+  /** Topics whose rows are left out. */
+  readonly except?: readonly string[]
+}
+
 /** The first rows of each part, in their order. */
-export async function firstRows(tx: SqlTx, tables: OutboxTables, parts: readonly number[], most: number): Promise<readonly OutboxRow[]> {
+export async function firstRows(tx: SqlTx, tables: OutboxTables, { parts, most, except = [] }: FirstRows): Promise<readonly OutboxRow[]> {
   const columns = sql.join(['seq', 'attempts', ...COLUMNS].map((column) => sql.ref(column)))
   const each = Math.max(1, Math.floor(most / parts.length))
+  const others = except.length === 0 ? sql`` : sql` and aggregatetype not in (${sql.raw(except.map(() => '?').join(', '))})`
   // A select for each part is read off the index; one for all of them would be sorted.
   const selects = parts.map(
     (part) =>
-      sql`select * from (select ${columns} from ${sql.table(tables.outbox)} where part = ${list([part])} order by seq limit ${list([each])}) ${sql.ref(`p${part}`)}`,
+      sql`select * from (select ${columns} from ${sql.table(tables.outbox)} where part = ${list([part])}${others} order by seq limit ${list([each])}) ${sql.ref(`p${part}`)}`,
   )
-  const { rows } = await tx.query(sql.join(selects, sql` union all `).compile(builder(tx.dialect)).sql)
+  const params = parts.flatMap(() => except)
+  const { rows } = await tx.query(sql.join(selects, sql` union all `).compile(builder(tx.dialect)).sql, params)
   return rows.map(rowOf).sort((one, other) => one.part - other.part || one.seq - other.seq)
 }
 

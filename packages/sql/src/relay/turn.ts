@@ -21,12 +21,18 @@ export interface Turn {
   readonly full: boolean
   /** Why some were not published, where trying again can help. */
   readonly trouble?: Error | undefined
+  /** Topics of which the broker took nothing at the moment, as their column has them. Where it said nothing of topics there are none beside the trouble. */
+  readonly away: readonly string[]
+  /** Topics of which it took or refused something. */
+  readonly taken: ReadonlySet<string>
 }
 
 export interface TurnOptions extends SettleOptions {
   readonly publish: Host['publish']
   /** Whether there is a topic whose keys wait behind a message that is refused. */
   readonly holdsSome: boolean
+  /** Topics whose rows are left alone. */
+  readonly except?: readonly string[]
   /** The server ends a transaction of ours that does nothing for so long. Default 60,000. */
   readonly idleMs?: number
 }
@@ -37,40 +43,44 @@ export function lockedTurn(transacts: Transacts, wanted: readonly number[], opti
   return transacts.transaction(async (tx) => {
     const locked = await lockParts(tx, tables, wanted, { most: MOST_PARTS, idleMs: options.idleMs })
     const parts = locked.map(({ part }) => part)
-    if (parts.length === 0) return { parts, rows: 0, full: false }
+    if (parts.length === 0) return { parts, rows: 0, full: false, away: [], taken: new Set() }
     await bringBack(
       tx,
       tables,
       locked.filter(({ isBack }) => isBack).map(({ part }) => part),
     )
-    const { rows, held } = await rowsOf(tx, parts, options)
+    const { rows, held, full } = await rowsOf(tx, parts, options)
     const outcome = await publishRows(rows, held, options)
     await settle(tx, outcome, options)
-    return { parts, rows: rows.length, full: isFull(rows, parts), trouble: outcome.trouble }
+    return { parts, rows: rows.length, full, ...said(outcome) }
   })
 }
 
 /** The same where a lock would stop everybody who writes: a lease says who relays, and nothing is open while the broker is waited for. */
 export async function leasedTurn(transacts: Transacts, lease: Lease, parts: readonly number[], options: TurnOptions): Promise<Turn> {
-  const { rows, held } = await transacts.read((tx) => rowsOf(tx, parts, options))
+  const { rows, held, full } = await transacts.read((tx) => rowsOf(tx, parts, options))
   const outcome = await lease.during(() => publishRows(rows, held, options))
   await transacts.transaction(async (tx) => {
     if (!(await lease.keep(tx))) throw new CorebusError('RELAY_LATE', 'another relay has taken over, and publishes these rows again')
     await settle(tx, outcome, options)
   })
-  return { parts, rows: rows.length, full: isFull(rows, parts), trouble: outcome.trouble }
+  return { parts, rows: rows.length, full, ...said(outcome) }
+}
+
+function said({ confirmed, refused, trouble, away = [] }: Outcome): Pick<Turn, 'trouble' | 'away' | 'taken'> {
+  const all = [...confirmed, ...refused.map(({ row }) => row)]
+  return { trouble, away, taken: new Set(all.map(({ topic }) => topic)) }
 }
 
 async function rowsOf(
   tx: SqlTx,
   parts: readonly number[],
-  { tables, holdsSome }: TurnOptions,
-): Promise<{ readonly rows: readonly OutboxRow[]; readonly held: Held | undefined }> {
-  const rows = await firstRows(tx, tables, parts, MOST_ROWS)
-  return { rows, held: holdsSome && rows.length > 0 ? await heldKeys(tx, tables, parts) : undefined }
+  { tables, holdsSome, except = [] }: TurnOptions,
+): Promise<{ readonly rows: readonly OutboxRow[]; readonly held: Held | undefined; readonly full: boolean }> {
+  const rows = await firstRows(tx, tables, { parts, most: MOST_ROWS, except })
+  const full = rows.length >= Math.floor(MOST_ROWS / parts.length)
+  return { rows, held: holdsSome && rows.length > 0 ? await heldKeys(tx, tables, parts) : undefined, full }
 }
-
-const isFull = (rows: readonly OutboxRow[], parts: readonly number[]): boolean => rows.length >= Math.floor(MOST_ROWS / parts.length)
 
 /** Publishes the rows, but those whose key waits. Never rejects. */
 async function publishRows(rows: readonly OutboxRow[], held: Held | undefined, { holds, publish }: TurnOptions): Promise<Outcome> {
@@ -96,14 +106,16 @@ async function publishAtOnce(rows: readonly OutboxRow[], publish: Host['publish'
 }
 
 function outcomeOf(rows: readonly OutboxRow[], error: PublishError): Outcome {
-  const failures = new Map(error.failures.map((failure) => [failure.id, failure]))
-  const refused = rows.flatMap((row) => {
-    const failure = failures.get(row.message.id)
-    return failure?.permanent ? [{ row, cause: failure.cause }] : []
-  })
+  const byId = Map.groupBy(error.failures, ({ id }) => id)
+  const failed = rows.map((row) => ({
+    row,
+    failure: byId.get(row.message.id)?.find(({ topic = row.message.topic }) => topic === row.message.topic),
+  }))
+  const unsent = failed.filter(({ failure }) => failure && !failure.permanent)
   return {
-    confirmed: rows.filter(({ message }) => !failures.has(message.id)),
-    refused,
+    confirmed: failed.filter(({ failure }) => !failure).map(({ row }) => row),
+    refused: failed.flatMap(({ row, failure }) => (failure?.permanent ? [{ row, cause: failure.cause }] : [])),
     trouble: error.failures.find(({ permanent }) => !permanent)?.cause,
+    away: [...new Set(unsent.map(({ row }) => row.topic))],
   }
 }
