@@ -11,20 +11,22 @@ export interface MysqlConnection {
 
 export interface MysqlPool<Connection extends MysqlConnection = MysqlConnection> {
   getConnection(): Promise<Connection>
+  /** The pool with callbacks below it. */
+  readonly pool?: { readonly config?: { readonly connectionLimit?: number } }
 }
 
 const LEVEL = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED'
 const WRITES = [LEVEL, 'START TRANSACTION READ WRITE']
 const READS = [LEVEL, 'START TRANSACTION READ ONLY']
 
-/** A pool of mysql2/promise. */
+/** A pool of mysql2/promise. One of a single connection has none to give for good: whoever waited for it would wait for ever. */
 export function ofMysqlPool(pool: MysqlPool, where: string): SqlDatabase {
   return {
     dialect: 'mysql',
     where,
     transaction: (work) => inMysqlTransaction(pool, WRITES, (connection) => work(adapt(connection, { begun: true }))),
     read: (work) => inMysqlTransaction(pool, READS, (connection) => work(adapt(connection, { begun: true }))),
-    connect: async () => connectionOf(await pool.getConnection()),
+    ...(pool.pool?.config?.connectionLimit !== 1 && { connect: async () => connectionOf(await pool.getConnection()) }),
   }
 }
 

@@ -16,22 +16,25 @@ export interface PgClient {
 export interface PgPool<Client extends PgClient = PgClient> {
   connect(): Promise<Client>
   connect(callback: (error: Error | undefined, client: Client | undefined) => void): unknown
+  readonly options?: { readonly max?: number | undefined }
 }
 
 const WRITES = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
 const READS = 'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY'
 
-/** A pool of pg. Each connection that `connect` takes out of it stays out. */
+/** A pool of pg. Each connection that `connect` takes out of it stays out, so one of a single connection has none to give: whoever waited for it would wait for ever. */
 export function ofPgPool(pool: PgPool, where: string): SqlDatabase {
   return {
     dialect: 'postgres',
     where,
     transaction: (work) => inPgTransaction(pool, WRITES, (client) => work(adapt(client, { begun: true }))),
     read: (work) => inPgTransaction(pool, READS, (client) => work(adapt(client, { begun: true }))),
-    connect: async () => {
-      const client = await taken(pool, () => undefined) // it tells of its loss itself
-      return pgConnection(client, (error) => client.release(error))
-    },
+    ...(pool.options?.max !== 1 && {
+      connect: async () => {
+        const client = await taken(pool, () => undefined) // it tells of its loss itself
+        return pgConnection(client, (error) => client.release(error))
+      },
+    }),
   }
 }
 

@@ -71,7 +71,7 @@ export class Relay {
     this.#options = options
     this.#waitMs = this.#firstWaitMs
     const { database, logger, tables, silentMs = SILENT_MS, idleMs = IDLE_MS } = options
-    this.#emptying = new Emptying(tables.outbox)
+    this.#emptying = new Emptying(tables.outbox, logger)
     this.#line = new Line({ database, logger, silentMs, idleMs, channel: channelOf(tables.outbox), onNotify: () => this.signal() })
   }
 

@@ -1,8 +1,10 @@
+import type { Host } from '@corebus/core'
 import type { Transacts } from '../database/database.ts'
 import { quoted } from '../database/table.ts'
 import { SLOT_S, SLOTS, slotOf } from '../outbox/tables.ts'
-import { isLockTimeout } from '../tx/database-errors.ts'
+import { isDenied, isLockTimeout } from '../tx/database-errors.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
+import { withoutParameters } from '../tx/without-parameters.ts'
 import { whole } from './rows.ts'
 
 /** A table below this size is not worth a new file. */
@@ -64,11 +66,14 @@ async function empty(transacts: Transacts, table: string): Promise<boolean> {
 /** Empties the tables of one outbox from time to time, while there is something to empty. */
 export class Emptying {
   readonly #outbox: string
+  readonly #logger: Host['logger']
   #deleted = 0
   #at = 0
+  #isDenied = false
 
-  constructor(outbox: string) {
+  constructor(outbox: string, logger: Host['logger']) {
     this.#outbox = outbox
+    this.#logger = logger
   }
 
   /** Called after each round of turns, with the rows that it deleted. */
@@ -76,6 +81,24 @@ export class Emptying {
     this.#deleted += deleted
     if (this.#deleted < MUCH || performance.now() - this.#at < EVERY_MS) return
     this.#at = performance.now()
-    if (await emptyTables(transacts, this.#outbox)) this.#deleted = 0
+    try {
+      if (await emptyTables(transacts, this.#outbox)) this.#deleted = 0
+      this.#isDenied = false
+    } catch (thrown) {
+      if (!isDenied(thrown)) throw thrown
+      this.#denied(thrown)
+    }
+  }
+
+  /** Rows are published all the same. Whoever grants it need not restart anything. */
+  #denied(thrown: unknown): void {
+    this.#deleted = 0
+    if (this.#isDenied) return
+    this.#isDenied = true
+    const slots = Array.from({ length: SLOTS }, (_, n) => slotOf(this.#outbox, n)).join(', ')
+    this.#logger.warn(
+      { err: withoutParameters(thrown) },
+      `the relay's user may not empty the tables of the outbox, which grow beside transactions that stay open: GRANT SELECT, TRUNCATE ON ${slots}, or let the user own them`,
+    )
   }
 }

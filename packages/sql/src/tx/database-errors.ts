@@ -94,6 +94,11 @@ export function isLockTimeout(error: unknown): boolean {
   return oneOf(error, ['55P03', 'ER_LOCK_WAIT_TIMEOUT', '1205'])
 }
 
+/** Whether the user of the database may not do it. PostgreSQL. */
+export function isDenied(error: unknown): boolean {
+  return oneOf(error, ['42501'])
+}
+
 /** Whether a statement has more bytes than the database takes. */
 export function isTooLarge(error: unknown): boolean {
   return oneOf(error, ['ER_NET_PACKET_TOO_LARGE', '1153', '54000', 'SQLITE_TOOBIG', 'SQLITE 18'])

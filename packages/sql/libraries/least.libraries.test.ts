@@ -1,0 +1,90 @@
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import type { SqlDatabase } from '../src/database/database.ts'
+import { ofMysqlPool } from '../src/database/mysql2.ts'
+import { ofPgPool } from '../src/database/pg.ts'
+import { migrate } from '../src/database/schema.ts'
+import { attached, count, freshTable, message, until } from '../src/fixtures/outbox-suite.ts'
+import { outboxFeature } from '../src/outbox/tables.ts'
+
+const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
+const installed = inject('librariesInstalled')
+
+/** Sessions come and go beside a relay that has only the connection that they have. */
+async function withOneConnection(database: SqlDatabase): Promise<void> {
+  const table = freshTable()
+  const { outbox, sink, begin } = await attached(database, { table })
+  begin()
+  for (let n = 0; n < 5; n++) {
+    await database.transaction((tx) => outbox.write(tx, [{ message: message(String(n)) }]))
+    outbox.committed?.()
+    await until(() => sink.messages.length === n + 1)
+  }
+  await until(async () => (await count(database, table)) === 0)
+}
+
+describe.skipIf(!installed || !pgUrl)('with as little as possible, on PostgreSQL', () => {
+  test('a pool of one connection is shared by sessions and relay', async () => {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: pgUrl, max: 1 })
+    onTestFinished(() => pool.end())
+    await withOneConnection(ofPgPool(pool, 'a PostgreSQL of the tests'))
+  })
+
+  /** A user with these rights on the tables of an outbox that somebody else owns. */
+  async function clerk(table: string, ...grants: string[]): Promise<SqlDatabase> {
+    const { default: pg } = await import('pg')
+    const admin = new pg.Pool({ connectionString: pgUrl })
+    const user = `${table}_clerk`
+    await migrate(ofPgPool(admin, 'a PostgreSQL of the tests'), [outboxFeature(table)])
+    await admin.query(`CREATE ROLE ${user} LOGIN`)
+    for (const grant of ['SELECT ON corebus_schema', ...grants]) await admin.query(`GRANT ${grant} TO ${user}`)
+    const pool = new pg.Pool({ connectionString: Object.assign(new URL(pgUrl ?? ''), { username: user }).href })
+    onTestFinished(async () => {
+      await pool.end()
+      await admin.query(`DROP OWNED BY ${user}`)
+      await admin.query(`DROP ROLE ${user}`)
+      await admin.end()
+    })
+    return ofPgPool(pool, 'a PostgreSQL of the tests')
+  }
+
+  test('a user who may not TRUNCATE relays, and is told once', { timeout: 60_000 }, async () => {
+    const table = freshTable()
+    const tables = ['', '_delayed', '_dead', '_parts'].map((suffix) => table + suffix).join(', ')
+    const sequences = `USAGE ON SEQUENCE ${table}_seq, ${table}_delayed_seq_seq`
+    const database = await clerk(table, `SELECT, INSERT, UPDATE, DELETE ON ${tables}`, sequences)
+    const { outbox, sink, begin, lines } = await attached(database, { table, migrated: true })
+    begin()
+    const body = Buffer.from('x'.repeat(1_000))
+    const said = () => lines.filter((line) => line.includes('TRUNCATE'))
+    let written = 0
+    while (said().length === 0 || written < 24_000) {
+      await outbox.write(
+        undefined,
+        Array.from({ length: 2_000 }, () => ({ message: message(String(written++), { body }) })),
+      )
+      await until(() => sink.messages.length === written)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+    expect(said()).toHaveLength(1)
+    expect(said()[0]).toContain(`GRANT SELECT, TRUNCATE ON ${table}_0, ${table}_1, ${table}_2`)
+    expect(lines.filter((line) => line.includes('not relayed'))).toEqual([])
+  })
+
+  test('a user who may only write events writes them, with a transaction and later', async () => {
+    const table = freshTable()
+    const writes = [`INSERT ON ${table}, ${table}_delayed`, `USAGE ON SEQUENCE ${table}_seq, ${table}_delayed_seq_seq`]
+    const database = await clerk(table, ...writes)
+    const { outbox } = await attached(database, { table, migrated: true, relay: false })
+    await outbox.write(undefined, [{ message: message('now') }, { message: message('later'), due: { afterMs: 60_000 } }])
+  })
+})
+
+describe.skipIf(!installed || !mysqlUrl)('with as little as possible, on MariaDB', () => {
+  test('a pool of one connection is shared by sessions and relay', async () => {
+    const { default: mysql } = await import('mysql2/promise')
+    const pool = mysql.createPool({ uri: mysqlUrl ?? '', connectionLimit: 1 })
+    onTestFinished(() => pool.end())
+    await withOneConnection(ofMysqlPool(pool, 'a MariaDB of the tests'))
+  })
+})
