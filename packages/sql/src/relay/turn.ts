@@ -4,13 +4,15 @@ import type { SqlTx } from '../tx/sql-tx.ts'
 import { type Held, heldKeys, lineOf, publishInLines } from './hold.ts'
 import type { Lease } from './lease.ts'
 import type { Outcome } from './outcome.ts'
-import { firstRows, lockParts, type OutboxRow } from './rows.ts'
+import { firstRows, fitting, lockParts, type OutboxRow } from './rows.ts'
 import { bringBack, type SettleOptions, settle } from './settle.ts'
 
 /** Parts that one turn takes: the others are left to other relays. */
 const MOST_PARTS = 4
 /** Rows that one turn publishes: with more a relay that dies would repeat more, with fewer it would pay for more round trips a row. */
 const MOST_ROWS = 1_000
+/** What they hold, where they are large: all of it is in memory, more than once. */
+const MOST_BYTES = 8_000_000
 
 export interface Turn {
   /** The parts that it had; none where others have all of them. */
@@ -77,8 +79,10 @@ async function rowsOf(
   parts: readonly number[],
   { tables, holdsSome, except = [] }: TurnOptions,
 ): Promise<{ readonly rows: readonly OutboxRow[]; readonly held: Held | undefined; readonly full: boolean }> {
-  const rows = await firstRows(tx, tables, { parts, most: MOST_ROWS, except })
-  const full = rows.length >= Math.floor(MOST_ROWS / parts.length)
+  const first = { parts, each: Math.floor(MOST_ROWS / parts.length), except }
+  const each = await fitting(tx, tables, first, MOST_BYTES)
+  const rows = await firstRows(tx, tables, { ...first, each })
+  const full = rows.length >= each
   return { rows, held: holdsSome && rows.length > 0 ? await heldKeys(tx, tables, parts) : undefined, full }
 }
 
