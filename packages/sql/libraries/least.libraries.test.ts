@@ -3,8 +3,11 @@ import type { SqlDatabase } from '../src/database/database.ts'
 import { ofMysqlPool } from '../src/database/mysql2.ts'
 import { ofPgPool } from '../src/database/pg.ts'
 import { migrate } from '../src/database/schema.ts'
+import { hostOf } from '../src/fixtures/host.ts'
 import { attached, count, freshTable, message, until } from '../src/fixtures/outbox-suite.ts'
+import { sqlOutbox } from '../src/outbox/outbox.ts'
 import { outboxFeature } from '../src/outbox/tables.ts'
+import { pgSession } from '../src/session/pg.ts'
 
 const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
 const installed = inject('librariesInstalled')
@@ -71,12 +74,34 @@ describe.skipIf(!installed || !pgUrl)('with as little as possible, on PostgreSQL
     expect(lines.filter((line) => line.includes('not relayed'))).toEqual([])
   })
 
+  test('sessions that find another table of the name than the outbox does are refused at start, and two pools of one database are not', async () => {
+    const { default: pg } = await import('pg')
+    const [table, schema] = [freshTable(), `s${freshTable()}`]
+    const open = (path: string) => {
+      const pool = new pg.Pool({ connectionString: pgUrl, options: `-c search_path=${path}` })
+      onTestFinished(() => pool.end())
+      return pgSession(pool)
+    }
+    const [sessions, same, other] = [open('public'), open('public'), open(schema)]
+    await sessions.database.transaction((tx) => tx.query(`CREATE SCHEMA ${schema}`))
+    for (const one of [sessions, other]) await migrate(one, [outboxFeature(table)])
+    const check = (database: typeof sessions, name = table) => sqlOutbox({ database, table: name }).attach?.(hostOf(sessions)).check?.()
+    await check(sessions)
+    await check(same)
+    await expect(check(other)).rejects.toMatchObject({ code: 'SQL_DATABASE' })
+  })
+
   test('a user who may only write events writes them, with a transaction and later', async () => {
     const table = freshTable()
-    const writes = [`INSERT ON ${table}, ${table}_delayed`, `USAGE ON SEQUENCE ${table}_seq, ${table}_delayed_seq_seq`]
+    const writes = [
+      `INSERT ON ${table}, ${table}_delayed`,
+      `SELECT ON ${table}_delayed`,
+      `USAGE ON SEQUENCE ${table}_seq, ${table}_delayed_seq_seq`,
+    ]
     const database = await clerk(table, ...writes)
     const { outbox } = await attached(database, { table, migrated: true, relay: false })
     await outbox.write(undefined, [{ message: message('now') }, { message: message('later'), due: { afterMs: 60_000 } }])
+    await outbox.write(undefined, [{ message: message('later'), due: { afterMs: 60_000 } }])
   })
 })
 

@@ -27,6 +27,9 @@ export function databaseFor(what: string, given: DatabaseLike | undefined, sessi
   )
 }
 
+/** The database of sessions; undefined where they are a function of the user's own. */
+export const databaseOf = (session: unknown): SqlDatabase | undefined => (hasDatabase(session) ? session.database : undefined)
+
 function hasDatabase(session: unknown): session is Pick<SqlSessions<never>, 'database'> {
   return typeof session === 'object' && session !== null && 'database' in session && typeof session.database === 'object'
 }

@@ -27,6 +27,26 @@ async function api(options: SqlOutboxOptions = {}) {
   return { database, session, messaging, seen, store: outboxStore(session.database) }
 }
 
+test('an outbox in another database than the sessions is refused at start, and in a process without handlers before it loses anything', async () => {
+  const [ours, theirs] = [sqliteSession(freshDatabase().database), sqliteSession(freshDatabase().database)]
+  for (const sessions of [ours, theirs]) await migrate(sessions, [sqlOutbox().feature])
+  const refused = { code: 'SQL_DATABASE', message: expect.stringMatching(/another one/) }
+  const make = () => {
+    const options = { broker: 'memory', service: 'a', env: {}, logger: pino({ level: 'silent' }) } as const
+    const messaging = createMessaging<{ db: DatabaseSync }>({ ...options, session: ours, outbox: sqlOutbox({ database: theirs }) })
+    onTestFinished(() => messaging.close())
+    return messaging
+  }
+  const consumer = make()
+  consumer.handle({ topic: 'orders' }, () => undefined)
+  await expect(consumer.start()).rejects.toMatchObject(refused)
+  await consumer.close()
+  const api = make()
+  await expect
+    .poll(() => api.session(async () => placed(api, 'x')).catch((thrown: unknown) => thrown), { timeout: 10_000 })
+    .toMatchObject(refused)
+})
+
 const placed = (messaging: Messaging<{ db: DatabaseSync }>, id: string) => messaging.emit('order.placed', { id }, { topic: 'orders', id })
 
 test('rows and events of a session commit together, and reach a handler; what is rolled back leaves neither', async () => {

@@ -3,6 +3,7 @@ import { checkOptions, flag, milliseconds, type Option, objectOf, objectsOf, one
 import { type Commanded, forCommands } from '../database/commanded.ts'
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
+import { checkSame } from '../database/same.ts'
 import { checkSchema, type Feature } from '../database/schema.ts'
 import { tableOption } from '../database/table.ts'
 import { atMost } from '../process/every.ts'
@@ -121,6 +122,7 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
   const tables = tablesOf(table)
   const feature = outboxFeature(table)
   let work: Work | undefined
+  let apart: Error | undefined
   const attached = (): Work => {
     if (work) return work
     throw new CorebusError('OUTBOX_APART', 'this outbox is not given to an instance: configureMessaging({ outbox })')
@@ -132,15 +134,27 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
       if (work) throw new CorebusError('OUTBOX_APART', 'this outbox is given to two instances: each has a sqlOutbox() of its own')
       const database = databaseFor('sqlOutbox', options.database, host.session)
       work = workOf(database, host, options)
+      const isSame = (): Promise<void> => checkSame('sqlOutbox', table, database, host.session)
       return {
-        begin: () => attached().relays.start(),
-        check: () => database.read((tx) => checkSchema(tx, database.where, feature)),
+        begin() {
+          attached().relays.start()
+          // A process without handlers checks nothing before it writes.
+          isSame().catch((thrown: Error) => {
+            apart = thrown
+            host.logger.error({ err: thrown }, thrown.message)
+          })
+        },
+        async check() {
+          await isSame()
+          await database.read((tx) => checkSchema(tx, database.where, feature))
+        },
         close: (withinMs) => attached().relays.stop(withinMs),
         health: () => attached().relays.health(),
       }
     },
     async write(db: unknown, messages: readonly OutboxMessage[]): Promise<void> {
       const { database, relays } = attached()
+      if (apart) throw apart
       if (db === undefined) {
         await database.transaction((tx) => writeMessages(tx, { tables, where: database.where }, messages))
         relays.signal()

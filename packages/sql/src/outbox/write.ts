@@ -32,7 +32,7 @@ export interface WriteOptions {
 
 /**
  * Writes the messages in the transaction: those that leave with its commit in one statement, and beside them those that are due later.
- * @throws CorebusError OUTBOX_TOO_LARGE, OUTBOX_WRITE, SCHEMA, and of a transaction that is none TX_OVER and its like
+ * @throws CorebusError OUTBOX_TOO_LARGE, OUTBOX_WRITE, OUTBOX_ID, SCHEMA, and of a transaction that is none TX_OVER and its like
  */
 export async function writeMessages(tx: SqlTx, { tables, where }: WriteOptions, messages: readonly OutboxMessage[]): Promise<void> {
   const now = messages.filter(({ due }) => due === undefined).map(({ message }) => columnsOf(message))
@@ -112,7 +112,22 @@ async function writeDelayed(tx: SqlTx, { delayed }: OutboxTables, values: Column
   const columns = sql.join([...COLUMNS, 'created', 'due'].map((column) => sql.ref(column)))
   const unless = dialect === 'mysql' ? sql`on duplicate key update ${sql.ref('id')} = ${sql.ref('id')}` : sql`on conflict do nothing`
   const text = sql`insert into ${sql.table(delayed)} (${columns}) values ${row} ${unless}`.compile(builder(dialect)).sql
-  await tx.query(text, [...values, Math.ceil('at' in due ? due.at : due.afterMs)])
+  const { affected } = await tx.query(text, [...values, Math.ceil('at' in due ? due.at : due.afterMs)])
+  // Some libraries count for MySQL the rows that were found.
+  if (affected === 0 || dialect === 'mysql') await mustBeTheSame(tx, delayed, values)
+}
+
+/** @throws CorebusError OUTBOX_ID where another event waits under this id: the one that was to be written would be lost */
+async function mustBeTheSame(tx: SqlTx, delayed: string, values: Columns): Promise<void> {
+  const [id, topic, type] = ['id', 'aggregatetype', 'type'].map((name) => values[COLUMNS.indexOf(name as 'id')] ?? null)
+  const select = sql`select aggregatetype as topic, type as name from ${sql.table(delayed)} where ${sql.ref('id')} = ${sql.raw('?')}`
+  const { rows } = await tx.query(select.compile(builder(tx.dialect)).sql, [id ?? null])
+  const [found] = rows
+  if (!found || (found.topic === topic && found.name === type)) return
+  throw new CorebusError(
+    'OUTBOX_ID',
+    `another delayed event waits under the id ${id}, in ${found.topic}, and cancel(id) takes back one: give the one to ${topic} an id of its own`,
+  )
 }
 
 /** Takes a delayed message back. False when it is not there: it has left, or never was. */
