@@ -48,6 +48,7 @@ test('without a time zone it is UTC, whatever that of the process', () => {
 test('what is wrong with a schedule is said where it is made', () => {
   const code = (code: string, text: string) => expect.objectContaining({ code, message: expect.stringContaining(text) })
   expect(() => defineSchedule('a', '0 3 * *', run)).toThrow(code('SCHEDULE', 'schedule a has a cron expression that is wrong'))
+  expect(() => defineSchedule('a', '2100-01-01T00:00:00', run)).toThrow(code('SCHEDULE', 'one time instead of a cron expression'))
   expect(() => defineSchedule('a', '0 99 * * *', run)).toThrow(code('SCHEDULE', 'wrong'))
   expect(() => defineSchedule('a', '0 0 30 2 *', run)).toThrow(code('SCHEDULE', 'no time is to come'))
   expect(() => defineSchedule('a b', '0 3 * * *', run)).toThrow(code('NAME', 'a schedule has the name "a b"'))

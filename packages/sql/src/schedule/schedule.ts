@@ -118,6 +118,12 @@ function asWhat(where: string, what: ScheduledFunction | EventType, options: obj
 /** The first time of the schedule after `ms`, in ms since the epoch. @throws CorebusError SCHEDULE where there is none */
 export function nextAfter({ name, cron, timeZone }: Pick<Schedule, 'name' | 'cron' | 'timeZone'>, ms: number): number {
   let next: Date | null
+  // Of a single time there is no next one to plan.
+  if (/^\s*\d+-\d+-\d+T/.test(cron))
+    throw new CorebusError(
+      'SCHEDULE',
+      `schedule ${name} has one time instead of a cron expression: ${cron}. For an event that leaves once, publishEvent(..., { at })`,
+    )
   try {
     next = new Cron(cron, { timezone: timeZone, mode: '5-or-6-parts' }).nextRun(new Date(ms))
   } catch (cause) {
