@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { NOW } from '../src/database/statements.ts'
 
@@ -22,14 +23,14 @@ describe.skipIf(!installed || !url)('the clock of MariaDB', () => {
       `INSERT INTO mysql.time_zone_transition (Time_zone_id, Transition_time, Transition_type_id) VALUES (${id}, 1000000, 0), (${id}, ${backAt}, 1)`,
     )
     await connection.query(`SET time_zone = '${zone}'`)
-    const real = async () => Number((await connection.query<mysql.RowDataPacket[]>(`SELECT ${NOW.mysql} AS at`))[0][0]?.at)
+    const real = async () => Number((await connection.query<RowDataPacket[]>(`SELECT ${NOW.mysql} AS at`))[0][0]?.at)
     const before = Date.now()
     expect(await real()).toBeGreaterThanOrEqual(before - 1_000)
     // The time of NOW can be set, and that of SYSDATE cannot.
     const at = `SELECT ${NOW.mysql.replaceAll('SYSDATE', 'NOW')} AS at`
     for (const seconds of [-3_600, -1_800, -1, 0, 1_800, 3_599, 3_600]) {
       await connection.query(`SET timestamp = ${backAt + seconds}.25`)
-      const [[row]] = await connection.query<mysql.RowDataPacket[]>(at)
+      const [[row]] = await connection.query<RowDataPacket[]>(at)
       expect(Number(row?.at)).toBe((backAt + seconds) * 1_000 + 250)
     }
   })

@@ -100,6 +100,7 @@ describe.each(NAMES)('on %s', (name) => {
         due: next,
         ran: undefined,
         failed: undefined,
+        owner: '',
         expires: 0,
       })
       expect(next).toBeGreaterThan((await database.read((reading) => store.plan(reading))).now)

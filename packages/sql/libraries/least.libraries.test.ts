@@ -5,8 +5,10 @@ import { ofPgPool } from '../src/database/pg.ts'
 import { migrate } from '../src/database/schema.ts'
 import { hostOf } from '../src/fixtures/host.ts'
 import { attached, count, freshTable, message, until } from '../src/fixtures/outbox-suite.ts'
+import { sqlInbox } from '../src/inbox/inbox.ts'
 import { sqlOutbox } from '../src/outbox/outbox.ts'
 import { outboxFeature } from '../src/outbox/tables.ts'
+import { sqlSchedules } from '../src/schedule/schedules.ts'
 import { pgSession } from '../src/session/pg.ts'
 
 const { postgres: pgUrl, mariadb: mysqlUrl } = inject('servers')
@@ -89,6 +91,26 @@ describe.skipIf(!installed || !pgUrl)('with as little as possible, on PostgreSQL
     await check(sessions)
     await check(same)
     await expect(check(other)).rejects.toMatchObject({ code: 'SQL_DATABASE' })
+  })
+
+  test('tables in a schema that is said are found with every search_path, by sessions, relay, inbox and schedules', async () => {
+    const { default: pg } = await import('pg')
+    const schema = `s${freshTable()}`
+    const open = (path: string) => {
+      const pool = new pg.Pool({ connectionString: pgUrl, options: `-c search_path=${path}` })
+      pool.on('error', () => {})
+      onTestFinished(() => pool.end())
+      return pgSession(pool)
+    }
+    const [deployed, runs] = [open(schema), open('pg_catalog')]
+    await deployed.database.transaction((tx) => tx.query(`CREATE SCHEMA ${schema}`))
+    const [inbox, schedules] = [sqlInbox({ table: `${schema}.seen` }), sqlSchedules({ table: `${schema}.schedules`, only: [] })]
+    await migrate(deployed, [outboxFeature(`${schema}.outbox`), inbox, schedules])
+    for (const part of [inbox, schedules]) await part.attach?.(hostOf(runs)).check?.()
+    const { outbox, sink, begin } = await attached(runs.database, { table: `${schema}.outbox`, migrated: true })
+    begin()
+    await runs.write((tx) => outbox.write(tx, [{ message: message('now') }, { message: message('soon'), due: { afterMs: 1 } }]))
+    await until(() => sink.messages.length === 2)
   })
 
   test('a user who may only write events writes them, with a transaction and later', async () => {

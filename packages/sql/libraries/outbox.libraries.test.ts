@@ -1,5 +1,6 @@
 import { afterAll, describe, inject } from 'vitest'
 import type { SqlDatabase } from '../src/database/database.ts'
+import { delayedSuite } from '../src/fixtures/delayed-suite.ts'
 import { type Fresh, outboxSuite } from '../src/fixtures/outbox-suite.ts'
 import { relaySuite } from '../src/fixtures/relay-suite.ts'
 import { relayTopicsSuite } from '../src/fixtures/relay-topics-suite.ts'
@@ -11,6 +12,7 @@ const installed = inject('librariesInstalled')
 
 function suites(fresh: Fresh): void {
   outboxSuite(fresh)
+  delayedSuite(fresh)
   relaySuite(fresh)
   relayTopicsSuite(fresh)
 }

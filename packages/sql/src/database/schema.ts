@@ -1,6 +1,7 @@
 import { CorebusError } from '@corebus/core'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
 import { type DatabaseLike, databaseFor } from './for.ts'
+import { quoted } from './table.ts'
 
 /** The tables of one feature, such as the outbox. */
 export interface Feature {
@@ -11,13 +12,18 @@ export interface Feature {
   ddl(dialect: Dialect): readonly string[]
 }
 
-/** It says which version of each feature's tables is there. */
+/** It says which version of each feature's tables is there. It lies beside them: `app.corebus_schema` for `app.outbox`, wherever a connection looks for names without a schema. */
 export const SCHEMA_TABLE = 'corebus_schema'
 
-const VERSIONS: Readonly<Record<Dialect, string>> = {
-  postgres: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name text PRIMARY KEY, version integer NOT NULL)`,
-  mysql: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name varchar(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, version integer NOT NULL)`,
-  sqlite: `CREATE TABLE IF NOT EXISTS ${SCHEMA_TABLE} (name text PRIMARY KEY, version integer NOT NULL)`,
+const NAME: Readonly<Record<Dialect, string>> = {
+  postgres: 'text',
+  mysql: 'varchar(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+  sqlite: 'text',
+}
+
+function versions(dialect: Dialect, { name }: Feature): string {
+  const [schema, table] = name.split('.')
+  return table === undefined ? SCHEMA_TABLE : quoted(dialect, `${schema}.${SCHEMA_TABLE}`)
 }
 
 /** A feature, or what has one: an outbox, an inbox, leases, schedules. */
@@ -43,18 +49,24 @@ export async function migrate(where: DatabaseLike, parts: readonly Part[]): Prom
 /** The statements that `migrate` runs, for people who run migrations with a tool of their own. */
 export function ddl(dialect: Dialect, parts: readonly Part[]): readonly string[] {
   const features = parts.map((part) => ('feature' in part ? part.feature : part))
-  return [VERSIONS[dialect], ...features.flatMap((feature) => [...feature.ddl(dialect), remember(dialect, feature)])]
+  const tables = new Set(features.map((feature) => versions(dialect, feature)))
+  const made = [...tables].map(
+    (table) => `CREATE TABLE IF NOT EXISTS ${table} (name ${NAME[dialect]} PRIMARY KEY, version integer NOT NULL)`,
+  )
+  return [...made, ...features.flatMap((feature) => [...feature.ddl(dialect), remember(dialect, feature)])]
 }
 
-function remember(dialect: Dialect, { name, version }: Feature): string {
-  const values = `INTO ${SCHEMA_TABLE} (name, version) VALUES ('${name.replaceAll("'", "''")}', ${version})`
+function remember(dialect: Dialect, feature: Feature): string {
+  const { name, version } = feature
+  const values = `INTO ${versions(dialect, feature)} (name, version) VALUES ('${name.replaceAll("'", "''")}', ${version})`
   if (dialect === 'mysql') return `INSERT IGNORE ${values}`
   return `INSERT ${values} ON CONFLICT (name) DO NOTHING`
 }
 
 /** @throws CorebusError SCHEMA where a table is missing, or of another version */
-export async function checkSchema(tx: SqlTx, where: string, { name, version }: Feature): Promise<void> {
-  const found = await versionOf(tx, name)
+export async function checkSchema(tx: SqlTx, where: string, feature: Feature): Promise<void> {
+  const { name, version } = feature
+  const found = await versionOf(tx, feature)
   if (found === version) return
   throw new CorebusError(
     'SCHEMA',
@@ -64,9 +76,9 @@ export async function checkSchema(tx: SqlTx, where: string, { name, version }: F
   )
 }
 
-async function versionOf(tx: SqlTx, name: string): Promise<number | undefined> {
+async function versionOf(tx: SqlTx, feature: Feature): Promise<number | undefined> {
   try {
-    const { rows } = await tx.query(`SELECT version FROM ${SCHEMA_TABLE} WHERE name = ?`, [name])
+    const { rows } = await tx.query(`SELECT version FROM ${versions(tx.dialect, feature)} WHERE name = ?`, [feature.name])
     return rows[0] === undefined ? undefined : Number(rows[0].version)
   } catch (thrown) {
     if (isMissingTable(thrown)) return undefined

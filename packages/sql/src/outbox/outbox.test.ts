@@ -1,8 +1,11 @@
 import { describe } from 'vitest'
 import { freshDatabase } from '../fixtures/database.ts'
+import { delayedSuite } from '../fixtures/delayed-suite.ts'
 import { outboxSuite } from '../fixtures/outbox-suite.ts'
 import { sqliteSession } from '../session/sqlite.ts'
 
 describe('an outbox on SQLite', () => {
-  outboxSuite(async () => sqliteSession(freshDatabase().database).database)
+  const fresh = async () => sqliteSession(freshDatabase().database).database
+  outboxSuite(fresh)
+  delayedSuite(fresh)
 })

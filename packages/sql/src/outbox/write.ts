@@ -16,6 +16,8 @@ const MOST_TEXT = 1_000_000
 /** Of a literal in a list of values, PostgreSQL has to be told the type. */
 export const WHOLE: Readonly<Record<Dialect, string>> = { postgres: 'bigint', mysql: 'SIGNED', sqlite: 'INTEGER' }
 
+const LATER: Readonly<Record<Dialect, string>> = { postgres: 'greatest', mysql: 'greatest', sqlite: 'max' }
+
 /** SQLite's names of the values of a list: those of a row, and how many rows come before it. */
 const NAMED = [...COLUMNS, 'created'].map((_, n) => `v.column${n + 1}`)
 const VALUES = sql.raw(NAMED.join(', '))
@@ -107,7 +109,9 @@ function insertText(dialect: Dialect, table: string, rows: number): string {
 /** A message that is waiting already stays as it is: a handler that runs again records it again. */
 async function writeDelayed(tx: SqlTx, { delayed }: OutboxTables, values: Columns, due: NonNullable<OutboxMessage['due']>): Promise<void> {
   const { dialect } = tx
-  const at = 'at' in due ? `CAST(? AS ${WHOLE[dialect]})` : `${NOW[dialect]} + CAST(? AS ${WHOLE[dialect]})`
+  const given = `CAST(? AS ${WHOLE[dialect]})`
+  // A time that is past is now: nobody takes the message for one that waits since then.
+  const at = 'at' in due ? `${LATER[dialect]}(${given}, ${NOW[dialect]})` : `${NOW[dialect]} + ${given}`
   const row = sql.raw(`(${COLUMNS.map(() => '?').join(', ')}, ${NOW[dialect]}, ${at})`)
   const columns = sql.join([...COLUMNS, 'created', 'due'].map((column) => sql.ref(column)))
   const unless = dialect === 'mysql' ? sql`on duplicate key update ${sql.ref('id')} = ${sql.ref('id')}` : sql`on conflict do nothing`
