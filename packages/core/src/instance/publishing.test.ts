@@ -199,6 +199,7 @@ describe('cancel', () => {
     for (const messaging of [onMemory(), onMemory({ outbox: { write: async () => undefined } })])
       await expect(messaging.cancel('m1')).rejects.toMatchObject({ code: 'OUTBOX_MISSING' })
     await expect(withOutbox().messaging.cancel('m1', { tx: undefined })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(withOutbox().messaging.cancel(7 as never)).rejects.toMatchObject({ code: 'OPTION' })
   })
 })
 

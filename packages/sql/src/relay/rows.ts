@@ -119,17 +119,17 @@ export interface FirstRows {
 /** The first rows of each part, in their order. */
 export async function firstRows(tx: SqlTx, tables: OutboxTables, first: FirstRows): Promise<readonly OutboxRow[]> {
   const columns = sql.join(['seq', 'attempts', ...COLUMNS].map((column) => sql.ref(column)))
-  const { rows } = await ofEachPart(tx, tables, columns, first)
+  const { rows } = await ofEachPart(tx, tables, { all: sql`*`, columns }, first)
   return rows.map(rowOf).sort((one, other) => one.part - other.part || one.seq - other.seq)
 }
 
 /** How many rows of each part may be read at once, at most `each`, so that what they hold together is no more than `mostBytes`; at least one. */
 export async function fitting(tx: SqlTx, tables: OutboxTables, first: FirstRows, mostBytes: number): Promise<number> {
   // PostgreSQL and SQLite know how long a text is without reading it.
-  const bytes = sql`octet_length(payload) + octet_length(headers) + coalesce(octet_length(extras), 0) as bytes`
+  const columns = sql`octet_length(payload) + octet_length(headers) + coalesce(octet_length(extras), 0) as bytes`
   for (let { each } = first; ; ) {
-    const { rows } = await ofEachPart(tx, tables, bytes, { ...first, each })
-    const sum = rows.reduce((all, row) => all + whole(row.bytes), 0)
+    const { rows } = await ofEachPart(tx, tables, { all: sql`sum(bytes) as bytes`, columns }, { ...first, each })
+    const sum = rows.reduce((all, row) => all + Number(row.bytes ?? 0), 0)
     if (sum <= mostBytes || each === 1) return each
     each = Math.max(1, Math.min(Math.floor(each / 2), Math.floor((each * mostBytes) / sum)))
   }
@@ -138,14 +138,14 @@ export async function fitting(tx: SqlTx, tables: OutboxTables, first: FirstRows,
 function ofEachPart(
   tx: SqlTx,
   { outbox }: OutboxTables,
-  columns: RawBuilder<unknown>,
+  { all, columns }: { readonly all: RawBuilder<unknown>; readonly columns: RawBuilder<unknown> },
   { parts, each, except = [] }: FirstRows,
 ): ReturnType<SqlTx['query']> {
   const others = except.length === 0 ? sql`` : sql` and aggregatetype not in (${sql.raw(except.map(() => '?').join(', '))})`
   // A select for each part is read off the index; one for all of them would be sorted.
   const selects = parts.map(
     (part) =>
-      sql`select * from (select ${columns} from ${sql.table(outbox)} where part = ${list([part])}${others} order by seq limit ${list([each])}) ${sql.ref(`p${part}`)}`,
+      sql`select ${all} from (select ${columns} from ${sql.table(outbox)} where part = ${list([part])}${others} order by seq limit ${list([each])}) ${sql.ref(`p${part}`)}`,
   )
   const params = parts.flatMap(() => except)
   return tx.query(sql.join(selects, sql` union all `).compile(builder(tx.dialect)).sql, params)
