@@ -53,8 +53,8 @@ export interface MessagingOptions<Db = unknown> extends RetryOptions, Limits, En
   readonly names?: Names
   /** Opens a transaction for every handler and request. With a reading twin, GET and HEAD and what says `session: 'read'` get that one. */
   readonly session?: Session<Db> | Sessions<Db>
-  readonly outbox?: Outbox<Db>
-  readonly inbox?: Inbox<Db>
+  readonly outbox?: Outbox<NoInfer<Db>>
+  readonly inbox?: Inbox<NoInfer<Db>>
   /** Runs what was registered to run by the clock, such as `sqlSchedules()`. */
   readonly schedules?: Companion
   readonly publish?: PublishOptions
