@@ -56,6 +56,16 @@ describe('publishEvent with { tx }', () => {
   })
 })
 
+test('cancel wants an id', async () => {
+  const { store, messaging } = withOutbox()
+  for (const id of [undefined, null, 5, '', {}])
+    await expect(messaging.cancel(id as never)).rejects.toMatchObject({
+      code: 'OPTION',
+      message: expect.stringContaining('the id of a delayed event'),
+    })
+  expect(store.log).toEqual(['attach'])
+})
+
 describe('outside of a session that writes', () => {
   test('an outbox that is not required leaves events to the broker', async () => {
     const { store, messaging } = withOutbox()

@@ -84,7 +84,8 @@ export function publishingOn({ outlet, defaults, producer, session, begin }: Pub
     },
     cancel: async (id: string, options: CancelOptions = {}) => {
       checkOptions('cancel', options, CANCEL)
-      if (typeof id !== 'string') throw new CorebusError('OPTION', `cancel takes the id of an event, a string, not ${typeof id}`)
+      if (typeof id !== 'string' || id === '')
+        throw new CorebusError('OPTION', 'cancel wants the id of a delayed event: publishEvent(type, data, { delayMs, id })')
       if (!outbox?.cancel) throw needsOutbox('cancel takes back what an outbox keeps')
       if (Object.hasOwn(options, 'tx')) {
         mustBeGiven(options.tx)

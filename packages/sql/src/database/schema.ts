@@ -1,4 +1,5 @@
 import { CorebusError } from '@corebus/core'
+import { isMissingTable } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
 import { type DatabaseLike, databaseFor } from './for.ts'
 import { quoted } from './table.ts'
@@ -32,29 +33,42 @@ export type Part = Feature | { readonly feature: Feature }
 /**
  * Makes the tables of the parts where they are missing, in the database of the sessions. Safe to call in every process at every start, also by several at
  * once. Needs a user of the database who may make tables; `ddl` gives the statements for migrations that somebody else runs.
- * @throws what the database says
+ * @throws CorebusError OPTION, SQL_DATABASE; SCHEMA for tables that another release made; and what the database says
  * @example
  * await migrate(sessions, [outbox, inbox])
  */
 export async function migrate(where: DatabaseLike, parts: readonly Part[]): Promise<void> {
   const database = databaseFor('migrate', where, undefined)
+  const features = featuresOf(parts)
   const { dialect } = database
   await database.transaction(async (tx) => {
     // Two processes that make the same table at once: one of them would fail on PostgreSQL, IF NOT EXISTS or not.
     if (dialect === 'postgres') await tx.query("SELECT 1 AS locked FROM pg_advisory_xact_lock(hashtext('corebus_schema'))")
     for (const statement of ddl(dialect, parts)) await tx.query(statement)
+    for (const feature of features) await checkSchema(tx, database.where, feature)
   })
 }
 
 /** The statements that `migrate` runs, for people who run migrations with a tool of their own. */
 export function ddl(dialect: Dialect, parts: readonly Part[]): readonly string[] {
-  const features = parts.map((part) => ('feature' in part ? part.feature : part))
+  const features = featuresOf(parts)
   const tables = new Set(features.map((feature) => versions(dialect, feature)))
   const made = [...tables].map(
     (table) => `CREATE TABLE IF NOT EXISTS ${table} (name ${NAME[dialect]} PRIMARY KEY, version integer NOT NULL)`,
   )
   return [...made, ...features.flatMap((feature) => [...feature.ddl(dialect), remember(dialect, feature)])]
 }
+
+function featuresOf(parts: readonly Part[]): readonly Feature[] {
+  if (!Array.isArray(parts)) throw new CorebusError('OPTION', `${PARTS}, not ${parts === undefined ? 'undefined' : typeof parts}`)
+  return parts.map((part: Part) => {
+    const feature = part && 'feature' in part ? part.feature : part
+    if (typeof feature?.ddl === 'function') return feature
+    throw new CorebusError('OPTION', `${PARTS}: something else is among them`)
+  })
+}
+
+const PARTS = 'the tables of which parts? They are an array of what sqlOutbox(), sqlInbox(), sqlSchedules() and sqlLeases() return'
 
 function remember(dialect: Dialect, feature: Feature): string {
   const { name, version } = feature
@@ -71,7 +85,7 @@ export async function checkSchema(tx: SqlTx, where: string, feature: Feature): P
   throw new CorebusError(
     'SCHEMA',
     found === undefined
-      ? `the tables of ${name} are not in ${where}: call migrate(), or run what \`npx corebus outbox ddl\` prints, once`
+      ? missing(name, where)
       : `the tables of ${name} in ${where} are of version ${found}, and this release of @corebus/sql has version ${version}: ${found < version ? 'run migrate() of this release once' : 'bring this process to the release that made them'}`,
   )
 }
@@ -86,9 +100,11 @@ async function versionOf(tx: SqlTx, feature: Feature): Promise<number | undefine
   }
 }
 
-/** Whether a statement failed because a table is not there. */
-export function isMissingTable(thrown: unknown): boolean {
-  const text = String((thrown as Error | undefined)?.message)
-  const cause = (thrown as Error | undefined)?.cause
-  return /no such table|does not exist|doesn't exist/i.test(text) || (cause instanceof Error && isMissingTable(cause))
+/** The error, or what to do where it says that a table of the feature is not there. */
+export function orMissing<E>(thrown: E, name: string, where: string): E | CorebusError {
+  return isMissingTable(thrown) ? new CorebusError('SCHEMA', missing(name, where), { cause: thrown }) : thrown
+}
+
+function missing(name: string, where: string): string {
+  return `the tables of ${name} are not in ${where}: run \`npx corebus outbox migrate\`, call migrate(), or run what \`npx corebus outbox ddl\` prints, once`
 }

@@ -3,7 +3,7 @@ import { checkOptions, milliseconds, must, type Option } from '@corebus/core/int
 import { forCommands } from '../database/commanded.ts'
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
-import { checkSchema, type Feature } from '../database/schema.ts'
+import { checkSchema, type Feature, orMissing } from '../database/schema.ts'
 import { tableOption } from '../database/table.ts'
 import { adapt } from '../tx/adapt.ts'
 import { txOf } from '../tx/begun.ts'
@@ -80,7 +80,8 @@ export function sqlInbox(options: SqlInboxOptions = {}): SqlInbox {
         const { affected } = await tx.query(statementFor(tx.dialect), [kept(group), kept(topic), kept(id)])
         return affected > 0
       } catch (thrown) {
-        throw isLockTimeout(thrown) ? waited(group, topic, id) : thrown
+        if (isLockTimeout(thrown)) throw waited(group, topic, id)
+        throw orMissing(thrown, table, database?.where ?? 'the database of this session')
       }
     },
     attach(host) {
@@ -117,7 +118,10 @@ function attached({ database, feature, table, keepMs, cleanUpMs, host }: Attache
     everyMs: cleanUpMs,
     trouble(error) {
       if (error)
-        host.logger.warn({ err: error, table }, `inbox: what has expired cannot be deleted. It is tried again every ${cleanUpMs} ms`)
+        host.logger.warn(
+          { err: orMissing(error, table, database.where), table },
+          `inbox: what has expired cannot be deleted. It is tried again every ${cleanUpMs} ms`,
+        )
       else host.logger.info({ table }, 'inbox: what has expired is deleted again')
     },
   })

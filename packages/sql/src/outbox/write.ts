@@ -1,8 +1,7 @@
 import { CorebusError, type OutboxMessage } from '@corebus/core'
 import { sql } from 'kysely'
-import { isMissingTable } from '../database/schema.ts'
 import { builder, NOW } from '../database/statements.ts'
-import { isTooLarge } from '../tx/database-errors.ts'
+import { isMissingTable, isTooLarge } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
 import { COLUMNS, columnsOf, inColumn } from './row.ts'
@@ -74,7 +73,7 @@ function refused(thrown: unknown, { outbox }: OutboxTables, where: string): Erro
   if (isMissingTable(cause))
     return new CorebusError(
       'SCHEMA',
-      `the tables of ${outbox} are not in ${where}, or not in the database of this transaction: call migrate() once`,
+      `the tables of ${outbox} are not in ${where}, or not in the database of this transaction: run \`npx corebus outbox migrate\`, or call migrate(), once`,
       {
         cause,
       },

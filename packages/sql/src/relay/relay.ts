@@ -1,5 +1,6 @@
 import type { CompanionHealth } from '@corebus/core'
 import type { SqlDatabase, Transacts } from '../database/database.ts'
+import { orMissing } from '../database/schema.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
 import { newOwner } from '../process/owner.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
@@ -162,7 +163,8 @@ export class Relay {
   }
 
   async #failed(thrown: unknown): Promise<void> {
-    this.#say(withoutParameters(thrown), 'the outbox is not relayed at the moment')
+    const { tables, database } = this.#options
+    this.#say(orMissing(withoutParameters(thrown), tables.outbox, database.where), 'the outbox is not relayed at the moment')
     this.#troubleMs = Math.min(Math.max(FIRST_TROUBLE_MS, this.#troubleMs * 2), MOST_TROUBLE_MS)
     await slept(this.#troubleMs, this.#stopping.signal)
   }

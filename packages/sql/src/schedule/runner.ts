@@ -1,5 +1,6 @@
 import { CorebusError, type Host } from '@corebus/core'
 import type { SqlDatabase } from '../database/database.ts'
+import { orMissing } from '../database/schema.ts'
 import { whileHeld } from '../lease/holding.ts'
 import type { Held } from '../lease/store.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
@@ -10,6 +11,8 @@ import { isAsPlanned, type Plan, type ScheduleStore } from './store.ts'
 export interface RunnerOptions {
   readonly database: SqlDatabase
   readonly store: ScheduleStore
+  /** The name of the store's table, for messages to people. */
+  readonly table: string
   /** Asked at each look: what is registered later is run too. */
   readonly schedules: () => readonly Schedule[]
   readonly host: Pick<Host, 'logger' | 'publishEvent'>
@@ -106,7 +109,7 @@ export class Runner {
 
   /** Runs what is due. Returns how long nothing will be. */
   async #look(): Promise<number> {
-    const { database, store, pollMs } = this.#options
+    const { database, store, table, pollMs } = this.#options
     const schedules = this.#options.schedules()
     if (schedules.length === 0) return pollMs
     const names = schedules.map(({ name }) => name)
@@ -117,7 +120,7 @@ export class Runner {
       for (const schedule of schedules) if (!this.#ending.signal.aborted) waits.push(await this.#dueIn(schedule, plan))
       return Math.min(pollMs, ...waits)
     } catch (thrown) {
-      this.#failed(DATABASE, 'the database cannot be asked what is due', thrown)
+      this.#failed(DATABASE, 'the database cannot be asked what is due', orMissing(thrown, table, database.where))
       return pollMs
     }
   }

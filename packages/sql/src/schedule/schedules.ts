@@ -74,7 +74,7 @@ export function sqlSchedules(options: SqlSchedulesOptions = {}): SqlSchedules {
     feature,
     attach(host) {
       const database = databaseFor('sqlSchedules', given, host.session)
-      const runner = new Runner({ database, store: scheduleStore(database.dialect, table), schedules: all, host, pollMs, ttlMs })
+      const runner = new Runner({ database, store: scheduleStore(database.dialect, table), table, schedules: all, host, pollMs, ttlMs })
       work = { database, runner }
       return {
         begin: () => runner.begin(),

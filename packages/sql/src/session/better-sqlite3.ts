@@ -1,6 +1,7 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
 import type { SqliteConnection } from '../database/sqlite.ts'
+import { checkObject } from './database-object.ts'
 import { SQLITE_SESSION, type SqliteSessionOptions } from './sqlite.ts'
 import { type SqliteLibrary, sqliteSessions } from './sqlite-connection.ts'
 
@@ -19,6 +20,7 @@ export interface BetterSqlite extends SqliteConnection {
  */
 export function betterSqliteSession<Db extends BetterSqlite>(db: Db, options: SqliteSessionOptions = {}): SqlSessions<Db> {
   checkOptions('betterSqliteSession', options, SQLITE_SESSION)
+  checkObject('betterSqliteSession', db, { method: 'pragma', wanted: 'a Database of better-sqlite3' })
   return sqliteSessions<Db>('betterSqliteSession', BETTER_SQLITE as SqliteLibrary<Db>, db, options) // it gives connections of the class of the user's
 }
 

@@ -1,6 +1,7 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlConnection, SqlSessions, Transacts } from '../database/database.ts'
 import { adapt } from '../tx/adapt.ts'
+import { checkObject } from './database-object.ts'
 import { type Library, sessionsOf } from './library.ts'
 import { PGLITE_SESSION, type ServerSessionOptions } from './options.ts'
 
@@ -16,6 +17,7 @@ export interface PGliteDb<Tx extends object> {
  */
 export function pgliteSession<Tx extends object>(db: PGliteDb<Tx>, options: ServerSessionOptions = {}): SqlSessions<Tx> {
   checkOptions('pgliteSession', options, PGLITE_SESSION)
+  checkObject('pgliteSession', db, { method: 'transaction', wanted: 'a PGlite' })
   const sessions = sessionsOf('pgliteSession', pgliteLibrary(db), options)
   const { database } = sessions
   return { ...sessions, database: { ...database, connect: async () => pgliteConnection(db, database) } }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlConnection, SqlSessions, Transacts } from '../database/database.ts'
+import { checkObject } from './database-object.ts'
 import { type Library, sessionsOf } from './library.ts'
 import { SERVER_SESSION, type ServerSessionOptions } from './options.ts'
 
@@ -23,6 +24,8 @@ export interface PostgresSessionOptions<Tx extends object> extends ServerSession
  */
 export function postgresSession<Tx extends object>(sql: PostgresJs<Tx>, options: PostgresSessionOptions<Tx> = {}): SqlSessions<Tx> {
   checkOptions('postgresSession', options, SERVER_SESSION)
+  for (const one of options.read ? [sql, options.read] : [sql])
+    checkObject('postgresSession', one, { method: 'begin', wanted: 'the sql of postgres.js, as postgres(url) makes it' })
   const sessions = sessionsOf('postgresSession', libraryOf(sql), options, options.read && libraryOf(options.read))
   const { database } = sessions
   return { ...sessions, database: { ...database, connect: async () => postgresConnection(sql, database) } }

@@ -2,6 +2,7 @@ import { CorebusError } from '@corebus/core'
 import { checkOptions, milliseconds, must, type Option } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
 import { DIALECTS, type Dialect } from '../tx/sql-tx.ts'
+import { checkObject } from './database-object.ts'
 import { type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
 
@@ -49,6 +50,7 @@ export const PRISMA_SESSION: Readonly<Record<keyof PrismaSessionOptions<object>,
  */
 export function prismaSession<Tx extends object>(client: PrismaClient<Tx>, options: PrismaSessionOptions<Tx>): SqlSessions<Tx> {
   checkOptions('prismaSession', options, PRISMA_SESSION)
+  checkObject('prismaSession', client, { method: '$transaction', wanted: 'a PrismaClient' })
   if (options.dialect === undefined)
     throw new CorebusError(
       'TX_DIALECT',

@@ -116,6 +116,15 @@ export function isReadOnly(error: unknown): boolean {
   ])
 }
 
+const MISSING = ['42P01', 'ER_NO_SUCH_TABLE', '1146', 'P2021', 'TableDoesNotExist']
+/** SQLite has no code for it, and Prisma none for a statement of our own. A database or a user may be missing too, which is another matter. */
+const NO_TABLE = /no such table|\b(relation|table)\b.* (does not|doesn't) exist/i
+
+/** Whether a statement failed because a table is not there. */
+export function isMissingTable(error: unknown): boolean {
+  return oneOf(error, MISSING) || [...layersOf(error)].some((layer) => layer instanceof Error && NO_TABLE.test(layer.message))
+}
+
 /** Whether PostgreSQL takes nothing more in this transaction, because a statement of it has failed. */
 export function isFailed(error: unknown): boolean {
   return oneOf(error, ['25P02'])
