@@ -1,4 +1,6 @@
 // What the other packages of Corebus need of this one and users do not: no promise is made about it.
+
+export { awaitsCompanion, takesWanted } from './handlers/unstarted.ts'
 export { checkNames, checkOptions } from './options/check.ts'
 export {
   callable,
@@ -16,5 +18,5 @@ export {
   texts,
   whole,
 } from './options/option.ts'
-export { type Wanted, want, wanted } from './process/wanted.ts'
+export { type Wanted, wanted } from './process/wanted.ts'
 export { SESSION_MODE } from './scope/session.ts'

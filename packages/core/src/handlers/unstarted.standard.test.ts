@@ -3,12 +3,14 @@ import { collector, onMemory } from '../../test/kit.ts'
 import { makeProject } from '../../test/project.ts'
 import { consumer, onEvent } from '../decorators/consumer.ts'
 import { registry } from '../process/registry.ts'
-import { awaitsStart, endsWaiting } from './unstarted.ts'
+import { awaitsCompanion, awaitsStart, endsWaiting, takesWanted } from './unstarted.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
   registry.waiting.clear()
   registry.endWatch?.()
+  registry.wanted = undefined
+  registry.taken = undefined
 })
 afterEach(() => void vi.useRealTimers())
 
@@ -27,6 +29,21 @@ test('what nothing starts is said once, after ten seconds, with the first five p
     expect.stringMatching(
       /^handlers are registered and nothing has started them: Forgotten\.1, .*Forgotten\.5 and 2 more\. Call start\(\)/,
     ),
+  ])
+})
+
+test('what is registered for a companion that no instance has is said beside handlers, and not what one runs, now or later', async () => {
+  const { logger, lines } = collector('warn')
+  awaitsStart({}, entry({}, 'Forgotten.one', logger))
+  const one = (name: string) => ({ where: `schedule ${name}`, hint: 'Give configureMessaging({ schedules: sqlSchedules() })', what: {} })
+  awaitsCompanion('schedules', one('nightly'))
+  awaitsCompanion('others', one('other'))
+  takesWanted('others')
+  awaitsCompanion('others', one('later'))
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    'nothing runs what is registered: schedule nightly. Give configureMessaging({ schedules: sqlSchedules() }). It runs from the start, the first request or the first session of that instance on',
+    expect.stringMatching(/^handlers are registered and nothing has started them: Forgotten\.one\. Call start/),
   ])
 })
 

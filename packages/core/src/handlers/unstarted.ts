@@ -4,6 +4,7 @@ import { COMMAND, CorebusError } from '../errors.ts'
 import { createLogger, levelIn } from '../observe/logger.ts'
 import { isHosted } from '../process/hosted.ts'
 import { registry } from '../process/registry.ts'
+import { type Wanted, want, wanted } from '../process/wanted.ts'
 
 /** Something that would handle messages, until it runs. */
 interface Waiting {
@@ -13,6 +14,8 @@ interface Waiting {
   readonly where: string
   /** The logger of its instance, where there is one already. */
   readonly logger: Pick<Logger, 'warn'> | undefined
+  /** It is no handler: what to do about it. */
+  readonly hint?: string
   said?: true
 }
 
@@ -39,6 +42,20 @@ export function awaitsStart(handler: object, entry: Waiting): void {
   }
 }
 
+/** Something was registered for a companion. When no companion takes it, that is said as of handlers: an instance that is not the default one asks for none. */
+export function awaitsCompanion(option: string, one: Wanted): void {
+  want(option, one)
+  if (registry.taken?.has(option)) return
+  awaitsStart(one, { owner: wanted(option), where: one.where, logger: undefined, hint: one.hint })
+}
+
+/** A companion runs what is registered for the option, now and later, or was closed. */
+export function takesWanted(option: string): void {
+  registry.taken ??= new Set()
+  registry.taken.add(option)
+  endsWaiting(wanted(option))
+}
+
 /** Another class stands for it now. */
 export function awaitsInPlaceOf(handler: object, by: object): void {
   const entry = waiting.get(handler)
@@ -55,7 +72,7 @@ export function endsWaiting(owner: object): void {
 
 /** The places of handlers that other instances have and do not run yet. */
 export function waitingElsewhere(owner: object): readonly string[] {
-  return [...waiting.values()].filter((entry) => entry.owner !== owner).map(({ where }) => where)
+  return [...waiting.values()].filter((entry) => entry.owner !== owner && entry.hint === undefined).map(({ where }) => where)
 }
 
 /** An instance was started that has none: usually they were not imported, or belong to another one. */
@@ -78,13 +95,20 @@ function named(places: readonly string[]): string {
 function say(): void {
   registry.endWatch?.()
   // The command starts the default instance as soon as its entry is loaded, however long that takes.
-  const entries = [...waiting.values()].filter(({ said, owner }) => !said && !(owner === registry && isHosted()))
+  const entries = [...waiting.values()].filter(({ said, owner, hint }) => !said && !((owner === registry || hint) && isHosted()))
   if (entries.length === 0) return
   for (const entry of entries) entry.said = true
   const known = entries.find(({ logger }) => logger)?.logger
   const logger = known ?? createLogger({ level: levelIn(process.env), service: process.env.SERVICE_NAME ?? 'corebus' })
+  const [handlers, others] = [entries.filter(({ hint }) => hint === undefined), entries.filter(({ hint }) => hint !== undefined)]
+  if (others.length > 0)
+    logger.warn(
+      { registered: others.length },
+      `nothing runs what is registered: ${named(others.map(({ where }) => where))}. ${others[0]?.hint}. It runs from the start, the first request or the first session of that instance on`,
+    )
+  if (handlers.length === 0) return
   logger.warn(
-    { handlers: entries.length },
-    `handlers are registered and nothing has started them: ${named(entries.map(({ where }) => where))}. Call start() of their instance, or run them with ${COMMAND} consumer; those that this process is not to run say autoStart: false`,
+    { handlers: handlers.length },
+    `handlers are registered and nothing has started them: ${named(handlers.map(({ where }) => where))}. Call start() of their instance, or run them with ${COMMAND} consumer; those that this process is not to run say autoStart: false`,
   )
 }

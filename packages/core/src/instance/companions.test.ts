@@ -163,7 +163,7 @@ describe('what was registered for a companion', () => {
   const nightly = { where: 'schedule nightly at jobs.ts:3', hint: 'Give configureMessaging({ schedules: sqlSchedules() })', what: 1 }
 
   test('is an error at start where there is none', async () => {
-    const { configureMessaging, want, options } = await fresh()
+    const { configureMessaging, awaitsCompanion: want, options } = await fresh()
     const messaging = configureMessaging(options)
     messaging.handle({ topic: 'in' }, () => undefined)
     want('schedules', nightly)
@@ -175,7 +175,7 @@ describe('what was registered for a companion', () => {
   })
 
   test('is run by it without any handler', async () => {
-    const { configureMessaging, want, wanted, options } = await fresh()
+    const { configureMessaging, awaitsCompanion: want, wanted, options } = await fresh()
     const log: string[] = []
     want('schedules', nightly)
     const messaging = configureMessaging({ ...options, schedules: companion(log) })

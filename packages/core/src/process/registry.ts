@@ -28,6 +28,8 @@ export interface Registry {
   scopes?: unknown
   /** By the option of the companion that it is for: see wanted.ts. */
   wanted?: unknown
+  /** The options of `wanted` of which a companion runs what is registered. */
+  taken?: Set<string> | undefined
   messaging?: unknown
 }
 

@@ -1,5 +1,5 @@
 import { CorebusError, type EventType, type Host } from '@corebus/core'
-import { checkOptions, must, type Option, want } from '@corebus/core/internal'
+import { awaitsCompanion, checkOptions, must, type Option } from '@corebus/core/internal'
 import { Cron } from 'croner'
 import { checkLeaseName } from '../lease/lease.ts'
 
@@ -74,7 +74,7 @@ export function schedule<Name extends string, Data>(
 ): Schedule
 export function schedule(name: string, cron: string, what: ScheduledFunction | EventType, options: object = {}): Schedule {
   const made = define(name, cron, what, options)
-  want('schedules', {
+  awaitsCompanion('schedules', {
     where: `schedule ${name}`,
     hint: 'Give configureMessaging({ schedules: sqlSchedules() })',
     what: made,

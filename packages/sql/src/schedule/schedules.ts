@@ -1,5 +1,5 @@
 import { type Companion, CorebusError, type Host } from '@corebus/core'
-import { checkOptions, milliseconds, must, type Option, wanted } from '@corebus/core/internal'
+import { checkOptions, milliseconds, must, type Option, takesWanted, wanted } from '@corebus/core/internal'
 import { type Commanded, forCommands } from '../database/commanded.ts'
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
@@ -77,12 +77,18 @@ export function sqlSchedules(options: SqlSchedulesOptions = {}): SqlSchedules {
       const runner = new Runner({ database, store: scheduleStore(database.dialect, table), table, schedules: all, host, pollMs, ttlMs })
       work = { database, runner }
       return {
-        begin: () => runner.begin(),
+        begin() {
+          if (!only) takesWanted('schedules')
+          runner.begin()
+        },
         async check() {
           checkAll(all(), host)
           if (all().length > 0) await database.read((tx) => checkSchema(tx, database.where, feature))
         },
-        close: (withinMs) => runner.end(withinMs),
+        close(withinMs) {
+          if (!only) takesWanted('schedules')
+          return runner.end(withinMs)
+        },
         health: () => ({ trouble: runner.trouble }),
       }
     },
