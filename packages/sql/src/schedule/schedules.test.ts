@@ -217,7 +217,9 @@ test('a database that is away is said once, and what is due is run when it is ba
   one.begin()
   await until(async () => expect(await planned('nightly')).toBeDefined())
   database.exec('ALTER TABLE schedules RENAME TO gone')
-  await until(() => expect(one.health?.().trouble).toMatch(/^the database cannot be asked what is due: the tables of schedules are not in /))
+  await until(() =>
+    expect(one.health?.().trouble).toMatch(/^the database cannot be asked what is due: the tables of schedules are not in /),
+  )
   database.exec('ALTER TABLE gone RENAME TO schedules')
   overdue('nightly')
   await until(() => expect(runs).toHaveLength(1))
