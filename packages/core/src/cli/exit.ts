@@ -48,6 +48,14 @@ const MISTAKES = new Set([
   'TWO_VERSIONS',
   'URL',
   'CLIENT_OPTION',
+  'COMPANION',
+  'SESSION_MODE',
+  'OUTBOX_MISSING',
+  'OUTBOX_APART',
+  'SQL_DATABASE',
+  'TX_DIALECT',
+  'INBOX_KEEP',
+  'SCHEDULE',
 ])
 
 export function exitCodeOf(error: unknown): number {

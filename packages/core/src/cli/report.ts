@@ -14,7 +14,10 @@ export function reportText(message: string, detail: string | undefined): void {
 
 export function messageOf(error: unknown): string {
   const { message, name } = asError(error)
-  return message === '' ? name : message
+  if (message !== '') return message
+  // Node has no text for a connection that was tried at several addresses, each in vain.
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : []
+  return errors.length > 0 ? [...new Set(errors.map(messageOf))].join('; ') : name
 }
 
 /** The error underneath is the one whose stack tells something. */

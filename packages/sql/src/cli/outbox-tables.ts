@@ -7,7 +7,7 @@ import { leaseFeature } from '../lease/store.ts'
 import { outboxFeature } from '../outbox/tables.ts'
 import { scheduleFeature } from '../schedule/store.ts'
 import type { Dialect } from '../tx/sql-tx.ts'
-import { partsIn, withEntryOptions } from './parts.ts'
+import { partsIn, told, withEntryOptions } from './parts.ts'
 
 interface Options extends WithEntry {
   readonly leases?: true | string
@@ -75,7 +75,7 @@ async function printDdl({ dialect, ...options }: Options & { readonly dialect?: 
 async function makeTables(options: Options): Promise<void> {
   const places = await withEntry(options, async ({ given }) => {
     const found = placesOf(partsIn(given), options)
-    for (const { database, features } of found) await migrate(database, features)
+    for (const { database, features } of found) await told(database, () => migrate(database, features))
     return found
   })
   for (const { database, features } of places) await print(`${database.where} has ${features.map(({ name }) => name).join(', ')}`)

@@ -1,6 +1,7 @@
 import { CorebusError } from '@corebus/core'
-import { type Command, common, type Given, type WithEntry, withEntry } from '@corebus/core/internal/cli'
+import { type Command, common, type Given, messageOf, type WithEntry, withEntry } from '@corebus/core/internal/cli'
 import { type Commanded, commandedBy } from '../database/commanded.ts'
+import type { SqlDatabase } from '../database/database.ts'
 import { checkSchema } from '../database/schema.ts'
 import type { CommandedOutbox } from '../outbox/outbox.ts'
 import { type OutboxStore, outboxStore } from '../outbox/store.ts'
@@ -34,7 +35,17 @@ export function withStore<T>(options: WithEntry, work: (store: OutboxStore, outb
 /** @throws CorebusError SCHEMA */
 export function checkTables({ database: databaseOf, feature }: Commanded): Promise<void> {
   const database = databaseOf()
-  return database.read((tx) => checkSchema(tx, database.where, feature))
+  return told(database, () => database.read((tx) => checkSchema(tx, database.where, feature)))
+}
+
+/** Says which database it was that could not be used: the first that a command does with it is done here. */
+export async function told<T>({ where }: Pick<SqlDatabase, 'where'>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (thrown instanceof CorebusError) throw thrown
+    throw new Error(`${where} cannot be used: ${messageOf(thrown)}`, { cause: thrown })
+  }
 }
 
 /** @throws CorebusError USAGE where the instance has none of ours */
