@@ -9,6 +9,8 @@ const retrying = casesOf('Retry and dead letters')
 
 /** A timer of a loaded machine, and the way to the broker and back. */
 const LATE_MS = 500
+/** Longer than a machine that is busy with something else takes for some thirty messages. */
+const LONG_MS = 6_000
 
 export const retryCases: readonly ConformanceCase[] = [
   retrying('a retried message comes back to its group only, with the headers laid over and all else unchanged', async (room) => {
@@ -87,6 +89,7 @@ export const retryCases: readonly ConformanceCase[] = [
     const group = await room.member(driver, {
       topics: [topic],
       limit: 1,
+      delaysMs: [LONG_MS],
       acknowledges({ message }) {
         return failed.length > 0 || message.id !== sent[0]?.id
       },
@@ -98,7 +101,7 @@ export const retryCases: readonly ConformanceCase[] = [
     )
     const delivery = group.delivery(sent[0]?.id ?? '')
     failed.push(delivery)
-    await group.settle([{ kind: 'retry', delivery, headers: { [HEADER.attempt]: '2' }, afterMs: 1_000 }])
+    await group.settle([{ kind: 'retry', delivery, headers: { [HEADER.attempt]: '2' }, afterMs: LONG_MS }])
     await until(
       () => group.deliveries.length === 31,
       () => group.ids().length,
