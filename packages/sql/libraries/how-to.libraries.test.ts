@@ -81,18 +81,17 @@ describe.each(EXAMPLES)('the page of %s', (page, database) => {
     })
 
     test('handles a message once that comes twice', async () => {
-      const { messaging } = example
-      const { retried } = messaging.counters
       const outcomes: string[] = []
-      const listen = (told: unknown) => void outcomes.push((told as HandleRecord).outcome)
+      const listen = (told: unknown): void => {
+        const { id, outcome } = told as HandleRecord
+        if (id === 'cart 5') outcomes.push(outcome)
+      }
       subscribe(CHANNEL.handle, listen)
       onTestFinished(() => void unsubscribe(CHANNEL.handle, listen))
       await checkedOut(5, 'cart 5')
       await checkedOut(5, 'cart 5')
-      // One copy is handled, and what it publishes; the other one is known.
-      await expect.poll(() => outcomes.toSorted(), SLOW).toEqual(['duplicate', 'ok', 'ok'])
-      expect(sorted(seen)).toEqual([1, 2, 3, 4, 5])
-      expect(messaging.counters.retried).toBe(retried)
+      await expect.poll(() => outcomes.toSorted(), SLOW).toEqual(['duplicate', 'ok'])
+      await expect.poll(() => sorted(seen), SLOW).toEqual([1, 2, 3, 4, 5])
     })
   })
 })
