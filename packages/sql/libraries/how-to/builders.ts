@@ -40,13 +40,13 @@ export async function overKysely(url: string): Promise<Example> {
     })
 
   // The same in a transaction of your own.
-
+  // #region kysely-tx
   const placeInMine = (id: number) =>
     db.transaction().execute(async (tx) => {
       await messaging.publishEvent(OrderPlaced, { id }, { tx })
       await tx.insertInto('orders').values({ id }).execute()
     })
-
+  // #endregion kysely-tx
   // #endregion kysely
   return { messaging, database: session.database, place, placeInMine, close: () => db.destroy() }
 }

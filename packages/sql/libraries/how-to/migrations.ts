@@ -1,10 +1,6 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ddl, type Part, sqlInbox, sqlOutbox } from '@corebus/sql'
+import { ddl, sqlInbox, sqlOutbox } from '@corebus/sql'
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
-
-const parts: readonly Part[] = [sqlOutbox(), sqlInbox()]
 
 // #region kysely-migration
 export const outboxAndInbox: Migration = {
@@ -14,10 +10,12 @@ export const outboxAndInbox: Migration = {
 }
 // #endregion kysely-migration
 
-/** What the page says to put into a file of Drizzle: a breakpoint between statements. */
-export function drizzleMigration(folder: string): void {
-  writeFileSync(join(folder, '0001_outbox.sql'), ddl('postgres', parts).join(';\n--> statement-breakpoint\n'))
-}
+// #region drizzle-file
+export const drizzleFile = ddl('postgres', [sqlOutbox(), sqlInbox()]).join(';\n--> statement-breakpoint\n')
+// #endregion drizzle-file
 
-/** What the page says to put into a file of Prisma. */
-export const prismaMigration = (): string => `${ddl('postgres', parts).join(';\n')};\n`
+// #region prisma-file
+export const prismaFile = ddl('postgres', [sqlOutbox(), sqlInbox()])
+  .map((statement) => `${statement};\n`)
+  .join('')
+// #endregion prisma-file
