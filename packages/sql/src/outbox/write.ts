@@ -1,7 +1,7 @@
 import { CorebusError, type OutboxMessage } from '@corebus/core'
 import { sql } from 'kysely'
 import { builder, NOW } from '../database/statements.ts'
-import { isMissingTable, isTooLarge } from '../tx/database-errors.ts'
+import { isCutOff, isMissingTable, isTooLarge } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
 import { COLUMNS, columnsOf, inColumn } from './row.ts'
@@ -42,18 +42,23 @@ export async function writeMessages(tx: SqlTx, { tables, where }: WriteOptions, 
     for (const some of inStatements(now)) await tx.query(insertText(tx.dialect, tables.outbox, some.length), some.flat())
     for (const { columns, due } of later) await writeDelayed(tx, tables, columns, due)
   } catch (thrown) {
-    throw refused(thrown, tables, where)
+    const isLarge =
+      tx.dialect === 'mysql' && [...now, ...later.map(({ columns }) => columns)].some((columns) => textOf(columns) > MOST_TEXT)
+    throw refused(thrown, { tables, where, isLarge })
   }
 }
 
 type Columns = ReturnType<typeof columnsOf>
+
+const textOf = (columns: Columns): number =>
+  columns.reduce<number>((sum, column) => sum + (typeof column === 'string' ? column.length : 0), 0)
 
 /** As few statements as databases take. */
 function inStatements(all: readonly Columns[]): readonly (readonly Columns[])[] {
   const statements: Columns[][] = []
   let bytes = Number.POSITIVE_INFINITY
   for (const columns of all) {
-    const more = columns.reduce<number>((sum, column) => sum + (typeof column === 'string' ? column.length : 0), 0)
+    const more = textOf(columns)
     const last = statements.at(-1)
     if (last && last.length < MOST_ROWS && bytes + more <= MOST_TEXT) {
       last.push(columns)
@@ -67,7 +72,7 @@ function inStatements(all: readonly Columns[]): readonly (readonly Columns[])[] 
 }
 
 /** Without parameters, which are the messages: libraries put them into their errors, and users log those. */
-function refused(thrown: unknown, { outbox }: OutboxTables, where: string): Error {
+function refused(thrown: unknown, { tables: { outbox }, where, isLarge }: WriteOptions & { readonly isLarge: boolean }): Error {
   const cause = withoutParameters(thrown)
   if (thrown instanceof CorebusError) return cause
   if (isMissingTable(cause))
@@ -78,7 +83,8 @@ function refused(thrown: unknown, { outbox }: OutboxTables, where: string): Erro
         cause,
       },
     )
-  if (isTooLarge(cause))
+  // MySQL says why and ends the connection, and a client that still writes may not hear it.
+  if (isTooLarge(cause) || (isLarge && isCutOff(cause)))
     return new CorebusError(
       'OUTBOX_TOO_LARGE',
       `the database takes no statement as large as these messages (max_allowed_packet): ${cause.message}`,

@@ -104,6 +104,11 @@ export function isTooLarge(error: unknown): boolean {
   return oneOf(error, ['ER_NET_PACKET_TOO_LARGE', '1153', '54000', 'SQLITE_TOOBIG', 'SQLITE 18'])
 }
 
+/** Whether the connection of a client of MySQL went down under a statement. */
+export function isCutOff(error: unknown): boolean {
+  return oneOf(error, ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'PROTOCOL_CONNECTION_LOST'])
+}
+
 /** Whether the database refused to write because the transaction, or the whole database, can only be read. */
 export function isReadOnly(error: unknown): boolean {
   return oneOf(error, [
