@@ -68,6 +68,7 @@ export interface Notifier {
  */
 export function notifier(database: SqlDatabase, channel: string): Notifier {
   let timer: NodeJS.Timeout | undefined
+  let dueAt = 0
   let sentAt = Number.NEGATIVE_INFINITY
   let sending: Promise<void> | undefined
   let closed = false
@@ -77,7 +78,10 @@ export function notifier(database: SqlDatabase, channel: string): Notifier {
     sending = notify(database, channel).catch(() => undefined)
   }
   const soon = (ms: number): void => {
-    if (closed || timer) return
+    const at = performance.now() + ms
+    if (closed || (timer && dueAt <= at)) return
+    clearTimeout(timer)
+    dueAt = at
     timer = setTimeout(send, ms)
     timer.unref()
   }
