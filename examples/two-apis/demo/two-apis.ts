@@ -121,7 +121,7 @@ export async function bootTwoApis({
   }
 }
 
-/** One process, from its start to its end. */
+/** A process of the two APIs, from its start to its end. */
 interface Running {
   readonly child: Child
   port?: number

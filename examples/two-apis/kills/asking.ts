@@ -1,6 +1,6 @@
 import type { ProcessName, TwoApis } from '../demo/two-apis.ts'
 
-/** Without an answer for this long a process hangs: one that is killed closes its connections at once. */
+/** A process that has not answered for this long hangs: one that is killed closes its connections at once. */
 const ANSWERS_WITHIN_MS = 60_000
 
 export interface Answer {

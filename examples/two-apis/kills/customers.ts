@@ -91,7 +91,7 @@ export async function crowd({ apis, random, idOf, signal }: CrowdOptions): Promi
     if (!customer.paid.includes(id)) customer.paid.push(id)
   }
 
-  /** One person with several accounts, so that nobody else changes them meanwhile. */
+  /** The customer is a person with several accounts, so that nobody else changes them meanwhile. */
   async function comeAndGo(): Promise<void> {
     const own = [await register()]
     while (!over.aborted) {

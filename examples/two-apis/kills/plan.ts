@@ -12,7 +12,7 @@ export interface Kill {
 
 const MOST_LINES = 40
 const MOST_STARTING_MS = 1_500
-/** One kill in so many hits a process that has just been started again after one. */
+/** A kill hits a process that has just been started again after another, once in so many times. */
 const STARTING = 6
 
 /** The same kills for the same seed. */

@@ -13,13 +13,13 @@ export interface KillsOptions {
   readonly kills: number
   /** Names the broker; added to this process's own. */
   readonly env: NodeJS.ProcessEnv
-  /** For the databases, and `log.txt`: what all processes have said, with the kills. */
+  /** The folder has the databases, and `log.txt` with what all processes have said and when each was killed. */
   readonly folder: string
 }
 
 export interface Outcome {
   readonly wrong: readonly string[]
-  /** One line that says how much has happened. */
+  /** The line says how much has happened. */
   readonly summary: string
 }
 

@@ -19,7 +19,7 @@ export function rowsIn(file: string, sql: string, ...params: readonly (string | 
 
 const WAITING = 'SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM outbox_delayed) AS waiting'
 /**
- * One look at the outboxes and then at the broker can miss what leaves the one for the other meanwhile. What customers have begun is in an outbox twice at
+ * A message can be missed that leaves an outbox for the broker between the look at the one and the look at the other. What customers have begun is in an outbox twice at
  * most (`user.created`, then `order.created`), so it can be missed twice.
  */
 const LOOKS = 3

@@ -1,6 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { ofPgPool } from '../src/database/pg.ts'
 import { attached, count, freshTable, message, until } from '../src/fixtures/outbox-suite.ts'
+import { emptyTables } from '../src/relay/rotate.ts'
 
 const { postgres: url } = inject('servers')
 const installed = inject('librariesInstalled')
@@ -38,6 +39,20 @@ describe.skipIf(!installed || !url)('the tables of an outbox on PostgreSQL', () 
     await until(async () => (await bytes()) === 0, 50_000)
     await open.query('ROLLBACK')
     open.release()
+  })
+
+  test('are not emptied while a row in them waits for a relay', async () => {
+    const { pool, database } = await place()
+    const table = freshTable()
+    const { outbox } = await attached(database, { table })
+    await outbox.write(
+      undefined,
+      Array.from({ length: MANY }, (_, n) => ({ message: message(String(n), { body }) })),
+    )
+    // Into the table whose turn is the last to come.
+    await pool.query(`UPDATE ${table} SET slot = (CAST(extract(epoch FROM clock_timestamp()) AS bigint) / 5 + 2) % 3`)
+    await emptyTables(database, table)
+    expect(await count(database, table)).toBe(MANY)
   })
 
   test('are not emptied while a row in them is not committed: it is published when it is', { timeout: 60_000 }, async () => {

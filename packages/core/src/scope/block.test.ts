@@ -6,6 +6,12 @@ import type { SessionMode } from './session.ts'
 const TOPIC = { topic: 'out' }
 
 describe('session(work)', () => {
+  test('says that it takes a function', async () => {
+    const messaging = onMemory<{ db: Tx }>({ session: storeInMemory().sessions })
+    await expect(messaging.session(undefined as never)).rejects.toMatchObject({ code: 'OPTION' })
+    await messaging.close()
+  })
+
   test('writes what is emitted in it just before its commit, in its transaction', async () => {
     const store = storeInMemory()
     const messaging = onMemory<{ db: Tx }>({ session: store.sessions, outbox: store.outbox })

@@ -12,6 +12,8 @@ import { createBlockScope, createScope, currentScope, type Scope, scopeOwnedBy }
  */
 export function sessionOn(owner: () => Owner, requests: () => Pick<Requests, 'block'>): Owner['session'] {
   return async (work) => {
+    if (typeof work !== 'function')
+      throw new CorebusError('OPTION', 'session(work) takes a function, which gets the open session: session(async (db) => ...)')
     const around = scopeOwnedBy(owner())
     if (around?.open?.reads)
       throw new CorebusError(

@@ -2,7 +2,7 @@ import { OrderState } from '@two-apis/events'
 import { messaging } from '../messaging.ts'
 
 /**
- * One handler, two topics. They keep no order between them: `sold` is never taken back. The same state may be told in two messages, each with an id
+ * The handler has two topics, which keep no order between them: `sold` is never taken back. The same state may be told in two messages, each with an id
  * of its own, so the second one of them changes nothing; that needs no inbox.
  */
 messaging.handle(
