@@ -49,7 +49,7 @@ export interface ServerOptions extends Pick<LifecycleOptions, 'stopBy' | 'wholeF
   readonly args: readonly string[]
   readonly folder: string
   readonly user: RunAs | undefined
-  readonly answers: () => boolean
+  readonly answers: () => boolean | Promise<boolean>
 }
 
 /** Starts the server on its folder, and resolves when it answers. */
@@ -65,7 +65,7 @@ export function server({ owned, program, args, folder, user, answers, ...how }: 
       closeSync(log)
       if (child.pid === undefined) throw new Error(`${program} did not start`)
       const deadline = performance.now() + ANSWERS_WITHIN_MS
-      while (!answers()) {
+      while (!(await answers())) {
         if (child.exitCode !== null || performance.now() > deadline)
           throw new Error(`${program} did not come up: ${readFileSync(logFile, 'utf8').slice(-2_000)}`)
         await pause(50)

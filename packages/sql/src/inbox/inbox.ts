@@ -77,7 +77,7 @@ export function sqlInbox(options: SqlInboxOptions = {}): SqlInbox {
     async firstTime(db, group, { topic, id }) {
       const tx = database ? txOf(db, database.dialect) : adapt(db)
       try {
-        const { affected } = await tx.query(statementFor(tx.dialect), [kept(group), kept(topic), kept(id)])
+        const { affected } = await tx.query(statementFor(tx.dialect), [kept(group), kept(topic), kept(id)], { repeated: true })
         return affected > 0
       } catch (thrown) {
         if (isLockTimeout(thrown)) throw waited(group, topic, id)

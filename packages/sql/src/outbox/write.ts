@@ -12,6 +12,9 @@ const MOST_ROWS = 1_000
 /** Likewise with more text than this: MySQL takes 16 MB, and some set less. */
 const MOST_TEXT = 1_000_000
 
+/** Connections keep a statement for each number of rows up to this one. */
+const MOST_PREPARED = 4
+
 /** Of a literal in a list of values, PostgreSQL has to be told the type. */
 export const WHOLE: Readonly<Record<Dialect, string>> = { postgres: 'bigint', mysql: 'SIGNED', sqlite: 'INTEGER' }
 
@@ -39,7 +42,8 @@ export async function writeMessages(tx: SqlTx, { tables, where }: WriteOptions, 
   const now = messages.filter(({ due }) => due === undefined).map(({ message }) => columnsOf(message))
   const later = messages.flatMap(({ message, due }) => (due ? [{ columns: columnsOf(message), due }] : []))
   try {
-    for (const some of inStatements(now)) await tx.query(insertText(tx.dialect, tables.outbox, some.length), some.flat())
+    for (const some of inStatements(now))
+      await tx.query(insertText(tx.dialect, tables.outbox, some.length), some.flat(), { repeated: some.length <= MOST_PREPARED })
     for (const { columns, due } of later) await writeDelayed(tx, tables, columns, due)
   } catch (thrown) {
     const isLarge =

@@ -1,10 +1,11 @@
 import { CorebusError } from '@corebus/core'
 import { drizzle, knex, kysely } from './builders.ts'
 import { isEnded, isFailed, isOutside, isReadOnly } from './database-errors.ts'
-import { mysql2, pg, pglite, postgresJs } from './drivers.ts'
+import { mysql2, pglite, postgresJs } from './drivers.ts'
 import { mikroOrm, prisma, typeorm } from './orms.ts'
+import { pg } from './pg.ts'
 import { calls, type LibraryTx, property, type Recogniser, type TxState } from './recogniser.ts'
-import { DIALECTS, type Dialect, fromLibrary, intoLibrary, type SqlTx, type SqlValue } from './sql-tx.ts'
+import { DIALECTS, type Dialect, fromLibrary, intoLibrary, type SqlTx, type SqlValue, type StatementOptions } from './sql-tx.ts'
 import { betterSqlite3, nodeSqlite } from './sqlite.ts'
 
 const CONNECTIONS = {
@@ -65,14 +66,14 @@ export function adapt(tx: unknown, { dialect: wanted, begun = false }: AdaptOpti
 }
 
 function queries(library: LibraryTx, { what, dialect, begun }: { what: string; dialect: Dialect; begun: boolean }): SqlTx['query'] {
-  return async (sql: string, params: readonly SqlValue[] = []) => {
+  return async (sql: string, params: readonly SqlValue[] = [], options?: StatementOptions) => {
     const state = library.state()
     refuse(state, what)
     try {
       // Each time: it may have ended since, and what is written then would be committed by itself.
       if (state === 'unknown' && !begun) await ASK[dialect](library)
       // Not awaited before it is begun: a library that does not wait has run it by then, inside of a transaction that does not wait either.
-      const { rows, affected } = await library.run(sql, params.map(intoLibrary), dialect)
+      const { rows, affected } = await library.run(sql, params.map(intoLibrary), dialect, options)
       return { rows: rows.map(fromLibrary), affected }
     } catch (error) {
       throw translated(error, what)

@@ -60,6 +60,7 @@ export function isUniqueViolation(error: unknown): boolean {
 const CONFLICT = [
   '40001', // PostgreSQL and MySQL: serialisation
   '40P01', // PostgreSQL: deadlock
+  '26000', // PostgreSQL: the connection was told to forget a prepared statement
   'ER_LOCK_DEADLOCK',
   '1213',
   'ER_CHECKREAD', // MariaDB: the row has changed since this transaction's snapshot

@@ -1,30 +1,5 @@
-import { calls, type LibraryTx, type LibraryValue, property, type TxState } from './recogniser.ts'
+import { calls, type LibraryTx, type LibraryValue, property } from './recogniser.ts'
 import { count, numbered, type SqlResult, type SqlRow } from './sql-tx.ts'
-
-interface PgClient {
-  query(sql: string, params: readonly LibraryValue[]): Promise<{ rows: SqlRow[]; rowCount: number | null }>
-  /** Older versions lack it, and some of pg-native give null. */
-  getTransactionStatus?(): string | null
-}
-
-const isPgClient = (given: object): given is PgClient => calls(given, 'query', 'escapeIdentifier')
-const isPgPool = (given: object): given is PgClient => calls(given, 'query', 'connect') && typeof property(given, 'idleCount') === 'number'
-const PG_STATES: Readonly<Record<string, TxState>> = { I: 'autocommit', T: 'open', E: 'failed' }
-
-/** A client of pg, also one out of its pool. */
-export function pg(given: object): LibraryTx | undefined {
-  const isPool = isPgPool(given)
-  if (!isPool && !isPgClient(given)) return undefined
-  const stateOfClient = (): TxState => PG_STATES[given.getTransactionStatus?.() ?? ''] ?? 'unknown'
-  return {
-    dialect: 'postgres',
-    state: isPool ? () => 'autocommit' : stateOfClient,
-    async run(sql, params) {
-      const { rows, rowCount } = await given.query(numbered(sql), params)
-      return { rows, affected: count(sql, rowCount) }
-    },
-  }
-}
 
 interface PostgresJs {
   unsafe(sql: string, params: readonly LibraryValue[]): Promise<readonly SqlRow[] & { count: number | null }>

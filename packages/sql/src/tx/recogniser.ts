@@ -1,4 +1,4 @@
-import type { Dialect, SqlResult } from './sql-tx.ts'
+import type { Dialect, SqlResult, StatementOptions } from './sql-tx.ts'
 
 /**
  * What a library says of its transaction. `autocommit`: none is open, each statement is committed by itself. `failed`: it can only be rolled back.
@@ -14,7 +14,7 @@ export interface LibraryTx {
   readonly dialect: Dialect | undefined
   state(): TxState
   /** Runs a statement whose placeholders are `?`. A library that does not wait has run it when this returns. */
-  run(sql: string, params: readonly LibraryValue[], dialect: Dialect): SqlResult | Promise<SqlResult>
+  run(sql: string, params: readonly LibraryValue[], dialect: Dialect, options?: StatementOptions): SqlResult | Promise<SqlResult>
 }
 
 /** Knows the transactions of one library by their shape, and opens them; undefined for anything else. Only the public API of the library is used. */

@@ -24,7 +24,12 @@ export interface SqlResult {
  */
 export interface SqlTx {
   readonly dialect: Dialect
-  query(sql: string, params?: readonly SqlValue[]): Promise<SqlResult>
+  query(sql: string, params?: readonly SqlValue[], options?: StatementOptions): Promise<SqlResult>
+}
+
+export interface StatementOptions {
+  /** The same text is run again and again: a connection that keeps prepared statements may keep this one. A SqlTx need not know of it. Default false. */
+  readonly repeated?: boolean
 }
 
 /** PostgreSQL's own placeholders. */
