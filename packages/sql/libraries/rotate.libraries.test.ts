@@ -1,7 +1,10 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { ofPgPool } from '../src/database/pg.ts'
 import { attached, count, freshTable, message, until } from '../src/fixtures/outbox-suite.ts'
+import { tablesOf } from '../src/outbox/tables.ts'
 import { emptyTables } from '../src/relay/rotate.ts'
+import { deleteRows, firstRows, fitting, lockParts, look } from '../src/relay/rows.ts'
+import type { SqlTx } from '../src/tx/sql-tx.ts'
 
 const { postgres: url } = inject('servers')
 const installed = inject('librariesInstalled')
@@ -14,6 +17,15 @@ async function place() {
   pool.on('error', () => {})
   onTestFinished(() => pool.end())
   return { pool, database: ofPgPool(pool, 'a PostgreSQL of the tests') }
+}
+
+/** Rows of its table that this transaction has read, seen or not. */
+async function readSoFar(tx: SqlTx, table: string): Promise<number> {
+  const { rows } = await tx.query(
+    'SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0) AS n FROM pg_stat_xact_user_tables WHERE relname = ?',
+    [`${table}_0`],
+  )
+  return Number(rows[0]?.n)
 }
 
 describe.skipIf(!installed || !url)('the tables of an outbox on PostgreSQL', () => {
@@ -39,6 +51,33 @@ describe.skipIf(!installed || !url)('the tables of an outbox on PostgreSQL', () 
     await until(async () => (await bytes()) === 0, 50_000)
     await open.query('ROLLBACK')
     open.release()
+  })
+
+  test('are read by their index, however many rows lie in them that no statistics tell of', async () => {
+    const { pool, database } = await place()
+    const table = freshTable()
+    await attached(database, { table, relay: false })
+    // Made before, and never looked at since.
+    await pool.query(`ALTER TABLE ${table}_0 SET (autovacuum_enabled = off)`)
+    await pool.query(
+      `INSERT INTO ${table} (part, slot, id, aggregatetype, payload, headers, created) SELECT n % 2, 0, n, 'orders', '', '{}', 0 FROM generate_series(1, 20000) n`,
+    )
+    const tables = tablesOf(table)
+    const fetched = async (work: (tx: SqlTx) => Promise<unknown>): Promise<number> =>
+      database.transaction(async (tx) => {
+        const before = await readSoFar(tx, table)
+        await work(tx)
+        return (await readSoFar(tx, table)) - before
+      })
+    expect(await fetched((tx) => look(tx, tables))).toBeLessThan(100)
+    const first = { parts: [0, 1], each: 500 }
+    const turn = async (tx: SqlTx): Promise<void> => {
+      await lockParts(tx, tables, first.parts, { most: 2 })
+      expect(await fitting(tx, tables, first, 100_000)).toBe(500)
+      await deleteRows(tx, tables, await firstRows(tx, tables, first))
+    }
+    expect(await fetched(turn)).toBeLessThan(5_000)
+    expect(await count(database, table)).toBe(19_000)
   })
 
   test('are not emptied while a row in them waits for a relay', async () => {

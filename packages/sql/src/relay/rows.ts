@@ -53,7 +53,13 @@ export async function versionOf({ read }: Pick<Transacts, 'read'>): Promise<unkn
   return Object.values(rows[0] ?? {})[0]
 }
 
-/** One statement that costs the same however many rows there are. */
+/**
+ * The statistics of a table that is empty most of the time mislead PostgreSQL into reading and sorting all rows of a part for the first few. Left with
+ * the order of its index it reads those. Each holds for the transaction that says it.
+ */
+const BY_INDEX = ['enable_seqscan', 'enable_sort'].map((name) => `set_config('${name}', 'off', true) as ${name}`).join(', ')
+
+/** Costs the same however many rows there are. */
 export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
   const { outbox, delayed, parts } = tables
   const statement = text(tx, tables, 'look', (dialect) => {
@@ -63,6 +69,7 @@ export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
       union all select ${list([MOVER])}, (select min(d.due) from ${sql.table(delayed)} d),
       (select o.created from ${sql.table(outbox)} o where o.part >= ${list([ASIDE])} order by o.part, o.seq limit 1), ${now}`
   })
+  if (tx.dialect === 'postgres') await tx.query(`select ${BY_INDEX}`)
   const { rows } = await tx.query(statement)
   const at = Math.max(...rows.map((row) => whole(row.at)))
   const [own = [], [rest] = []] = [rows.filter((row) => whole(row.part) !== MOVER), rows.filter((row) => whole(row.part) === MOVER)]
@@ -94,12 +101,9 @@ export async function lockParts(
   wanted: readonly number[],
   { most, idleMs = IDLE_MS }: { readonly most: number; readonly idleMs?: number | undefined },
 ): Promise<readonly Locked[]> {
-  // Neither is seen outside of this transaction. The statistics of a table that is empty most of the time mislead PostgreSQL into reading all of it;
-  // and a relay whose machine is gone gives its parts back when the server ends its transaction.
+  // A relay whose machine is gone gives its parts back when the server ends its transaction.
   const settings =
-    tx.dialect === 'postgres'
-      ? `, set_config('enable_seqscan', 'off', true) as scan, set_config('idle_in_transaction_session_timeout', '${idleMs}', true) as idle`
-      : ''
+    tx.dialect === 'postgres' ? `, ${BY_INDEX}, set_config('idle_in_transaction_session_timeout', '${idleMs}', true) as idle` : ''
   const statement = sql`select part, case when back <= ${sql.raw(NOW[tx.dialect])} then 1 else 0 end as isback${sql.raw(settings)} from ${sql.table(tables.parts)} where part in (${list(wanted)}) order by part limit ${list([most])} for update skip locked`
   const { rows } = await tx.query(statement.compile(builder(tx.dialect)).sql)
   return rows.map((row) => ({ part: whole(row.part), isBack: whole(row.isback) === 1 }))
