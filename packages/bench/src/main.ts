@@ -25,7 +25,7 @@ const HELP = `Measures Corebus against bare libraries and peers: every round run
   npm run bench                       everything (about 30 minutes)
   npm run bench -- runtime sqlite     some of it: start-up, runtime, sqlite, backlog, latency,
                                       rabbitmq, rabbitmq-latency, kafka, kafka-latency, redis, redis-latency,
-                                      outbox, outbox-latency, outbox-backlog
+                                      outbox, outbox-latency, outbox-held, outbox-backlog
   npm run bench -- start-up --before ../corebus-before
                                       beside another checkout, installed and built
   npm run bench -- kafka --match '12 partitions: publish'
@@ -83,6 +83,7 @@ const measurements: Record<string, () => Promise<object>> = {
     return single(redisRoom(url), onRedis.bareStart(url), () => onRedis.byHand(url))
   },
   'outbox-latency': async () => outbox.waits(await outbox.places()),
+  'outbox-held': async () => outbox.held(await outbox.places()),
   'outbox-backlog': async () => outbox.backlogs(await outbox.places()),
 }
 

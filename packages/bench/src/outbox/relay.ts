@@ -20,7 +20,7 @@ function messageOf(n: number): Message {
 }
 
 /** The memory driver as the broker, and word of when it has so many messages. */
-async function sinkFor(count: number): Promise<{ host: Host; full: Promise<void>; close(): Promise<void> }> {
+export async function sinkFor(count: number): Promise<{ host: Host; full: Promise<void>; close(): Promise<void> }> {
   const sink = createMessaging({ broker: 'memory', service: 'bench', logger, env: {} })
   const driver = await sink.driver()
   await driver.ensure({ topics: ['orders'], groups: [] }, 'create')
@@ -42,7 +42,7 @@ async function sinkFor(count: number): Promise<{ host: Host; full: Promise<void>
   return { host, full: over.promise, close: () => sink.close() }
 }
 
-async function fill(database: SqlDatabase, host: Host, count: number, due?: OutboxMessage['due']): Promise<void> {
+export async function fill(database: SqlDatabase, host: Host, count: number, due?: OutboxMessage['due']): Promise<void> {
   const outbox = sqlOutbox({ database, relay: false })
   const attached = outbox.attach?.(host)
   for (let at = 0; at < count; at += WRITE)

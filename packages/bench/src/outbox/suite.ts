@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { broker } from '@corebus/testbed'
 import { inFolder } from '../folder.ts'
 import type { Comparison } from '../measure.ts'
+import { besideOpen, type Minute } from './held.ts'
 import { inserts } from './insert.ts'
 import { commitToHandler, type Wait } from './latency.ts'
 import { graphileWorker, pgBoss } from './peers.ts'
@@ -45,6 +46,9 @@ export async function waits({ sqlite, postgres }: Places): Promise<readonly Wait
     await redis.stop()
   }
 }
+
+/** A relay beside a transaction that stays open. */
+export const held = async (all: Places): Promise<readonly Minute[]> => besideOpen(all)
 
 /** The cost of a row beside a few that wait and beside a million. */
 export async function backlogs({ sqlite, postgres, mariadb }: Places): Promise<Readonly<Record<string, readonly Backlog[]>>> {
