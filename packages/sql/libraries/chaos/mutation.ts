@@ -43,7 +43,13 @@ export function loaded({ name, changes }: Pick<Mutation, 'name' | 'changes'>, da
   })
 }
 
-const KILLS: Partial<ChaosOptions> = { forMs: 8_000, leastCommitted: 300, deck: { killRelay: 4, killConsumer: 6 } }
+/** Messages come twice where a relay dies between its publish and its commit, and a consumer between its commit and the acknowledgement. */
+const KILLS: Partial<ChaosOptions> = {
+  forMs: 8_000,
+  leastCommitted: 300,
+  deck: { killRelay: 6, killConsumer: 8 },
+  moments: { producer: ['committed'], relay: ['published'], consumer: ['dispatched'] },
+}
 
 export const MUTATIONS: readonly Mutation[] = [
   {
