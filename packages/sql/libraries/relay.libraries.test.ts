@@ -148,6 +148,36 @@ describe.skipIf(!installed || !pgUrl)('a relay on PostgreSQL', () => {
     expect(lines.filter((line) => line.includes('LISTEN'))).toHaveLength(1)
   })
 
+  test('a turn that a deadlock ends after its publish publishes nothing again', async () => {
+    const database = await openPg(pgUrl ?? '')
+    const table = freshTable()
+    const sink = new Sink()
+    const published = Promise.withResolvers<void>()
+    const go = Promise.withResolvers<void>()
+    const publish = sink.publish
+    sink.publish = async (messages) => {
+      await publish(messages)
+      published.resolve()
+      await go.promise
+    }
+    const { outbox, begin, lines } = await attached(database, { table, sink })
+    await outbox.write(undefined, [{ message: message('a') }, { message: message('b') }])
+    const other = database.transaction(async (tx) => {
+      await tx.query(`SELECT seq FROM ${table} FOR UPDATE`)
+      begin()
+      await published.promise
+      // It waits for the relay, and has done so for long when the relay waits for it: the relay is the one that finds them out.
+      const waiting = tx.query(`SELECT part FROM ${tablesOf(table).parts} FOR UPDATE`)
+      await pause(300)
+      go.resolve()
+      await waiting
+    })
+    await other
+    await until(async () => (await count(database, table)) === 0)
+    expect(sink.ids.toSorted()).toEqual(['a', 'b'])
+    expect(lines.filter((line) => line.includes('deadlock'))).toHaveLength(1)
+  })
+
   test('a relay holds one connection', async () => {
     const database = await openPg(pgUrl ?? '', { application_name: 'the relay alone' })
     const table = freshTable()

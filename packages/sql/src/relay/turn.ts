@@ -1,10 +1,11 @@
 import { CorebusError, type Host, PublishError } from '@corebus/core'
 import type { Transacts } from '../database/database.ts'
+import { isRetryable } from '../tx/database-errors.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
 import { type Held, heldKeys, lineOf, publishInLines } from './hold.ts'
 import type { Lease } from './lease.ts'
 import type { Outcome } from './outcome.ts'
-import { firstRows, fitting, lockParts, type OutboxRow } from './rows.ts'
+import { deleteRows, firstRows, fitting, lockParts, type OutboxRow } from './rows.ts'
 import { bringBack, type SettleOptions, settle } from './settle.ts'
 
 /** Parts that one turn takes: the others are left to other relays. */
@@ -40,7 +41,26 @@ export interface TurnOptions extends SettleOptions {
 }
 
 /** Publishes rows of parts that are locked meanwhile, by the transaction that deletes them: a relay that dies gives them back with its connection. */
-export function lockedTurn(transacts: Transacts, wanted: readonly number[], options: TurnOptions): Promise<Turn> {
+export async function lockedTurn(transacts: Transacts, wanted: readonly number[], options: TurnOptions): Promise<Turn> {
+  let confirmed: readonly OutboxRow[] = []
+  const onPublished = (outcome: Outcome): void => {
+    confirmed = outcome.confirmed
+  }
+  try {
+    return await inLocks(transacts, wanted, options, onPublished)
+  } catch (thrown) {
+    // A deadlock takes the locks, and what the broker has confirmed would be published again.
+    if (confirmed.length > 0 && isRetryable(thrown)) await transacts.transaction((tx) => deleteRows(tx, options.tables, confirmed))
+    throw thrown
+  }
+}
+
+function inLocks(
+  transacts: Transacts,
+  wanted: readonly number[],
+  options: TurnOptions,
+  onPublished: (outcome: Outcome) => void,
+): Promise<Turn> {
   const { tables } = options
   return transacts.transaction(async (tx) => {
     const locked = await lockParts(tx, tables, wanted, { most: MOST_PARTS, idleMs: options.idleMs })
@@ -53,6 +73,7 @@ export function lockedTurn(transacts: Transacts, wanted: readonly number[], opti
     )
     const { rows, held, full } = await rowsOf(tx, parts, options)
     const outcome = await publishRows(rows, held, options)
+    onPublished(outcome)
     await settle(tx, outcome, options)
     return { parts, rows: rows.length, full, ...said(outcome) }
   })
