@@ -1,6 +1,7 @@
 import { afterAll, describe, inject } from 'vitest'
 import type { SqlDatabase } from '../src/database/database.ts'
 import { delayedSuite } from '../src/fixtures/delayed-suite.ts'
+import { markSuite } from '../src/fixtures/mark-suite.ts'
 import { type Fresh, outboxSuite } from '../src/fixtures/outbox-suite.ts'
 import { relaySuite } from '../src/fixtures/relay-suite.ts'
 import { relayTopicsSuite } from '../src/fixtures/relay-topics-suite.ts'
@@ -13,6 +14,7 @@ const installed = inject('librariesInstalled')
 function suites(fresh: Fresh): void {
   outboxSuite(fresh)
   delayedSuite(fresh)
+  markSuite(fresh)
   relaySuite(fresh)
   relayTopicsSuite(fresh)
 }

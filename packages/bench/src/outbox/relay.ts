@@ -28,6 +28,7 @@ export async function sinkFor(count: number): Promise<{ host: Host; full: Promis
   let published = 0
   const host = {
     service: 'bench',
+    destination: 'memory',
     logger,
     session: undefined,
     hasOutbox: true,

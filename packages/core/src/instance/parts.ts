@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { Connection } from '../broker/connection.ts'
 import { type Clock, runtimeOf, systemClock } from '../clock.ts'
 import { type Config, readConfig } from '../config/config.ts'
+import { destinationOf } from '../config/destination.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import { Consumers } from '../consumer/consumers.ts'
 import type { Driver } from '../driver.ts'
@@ -110,6 +111,7 @@ export function partsOf(options: MessagingOptions): Parts {
 function hostOf({ config, logger, session, consumers, outlet, owner }: HostParts): Host {
   return {
     service: config.service,
+    destination: destinationOf(config),
     logger,
     session,
     hasOutbox: outlet.outbox !== undefined,

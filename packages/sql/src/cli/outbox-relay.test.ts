@@ -61,7 +61,7 @@ describe('core outbox relay', () => {
     const shop = await makeShop()
     const database = databaseOf(shop)
     await shop.produce(['orders', 'a', 1])
-    database.exec("UPDATE outbox_parts SET owner = 'another', fence = fence + 1, expires = 9e15")
+    database.exec("UPDATE outbox_parts SET owner = 'another', fence = fence + 1, expires = 9e15 WHERE part = -1")
     const relay = shop.start(['outbox', 'relay'], { env: { STALLED_MS: '400' } })
     await relay.says(/rows have been due for \d+ s, and this relay gets none of them/)
     database.exec('UPDATE outbox_parts SET expires = 0')

@@ -61,6 +61,7 @@ async function begin(messaging: Messaging, onStuck: (what: string) => void, sign
   await checkTables(outbox)
   if (!capabilities.durable) logger.warn('this broker ends with this process, and no other process can reach it: for tests')
   const relaying = outbox.relay()
+  await relaying.claim()
   relaying.start()
   const table = outbox.feature.name
   logger.info({ table, broker: name }, `outbox relay started: pid ${process.pid}, from ${table} in ${database.where} to ${name}`)

@@ -1,6 +1,7 @@
 import type { Command } from '@corebus/core/internal/cli'
 import { purgeCommand, retryCommand } from './outbox-dead.ts'
 import { listCommand } from './outbox-list.ts'
+import { moveCommand } from './outbox-move.ts'
 import { relayCommand } from './outbox-relay.ts'
 import { showCommand } from './outbox-show.ts'
 import { statusCommand } from './outbox-status.ts'
@@ -28,4 +29,5 @@ export function outboxCommands(program: Command, onEnd: (exitCode: number) => vo
   purgeCommand(outbox)
   ddlCommand(outbox)
   migrateCommand(outbox)
+  moveCommand(outbox)
 }

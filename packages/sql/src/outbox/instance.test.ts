@@ -90,6 +90,9 @@ test('an event of a handler is a row of its session, and leaves after it', async
 test('publishEvent writes into a transaction of the user, which is found without being told of its commit', async () => {
   const { database, messaging, seen, store } = await api({ pollMs: 60_000 })
   await messaging.session(async () => undefined)
+  // The relay has written whose outbox it is, on this connection.
+  const marked = () => typeof database.prepare('SELECT owner FROM outbox_parts WHERE part = -2').get()?.owner === 'string'
+  await until(() => marked() && !database.isTransaction)
   // #region tx
   database.exec('BEGIN IMMEDIATE')
   database.prepare('INSERT INTO orders VALUES (?)').run(1)

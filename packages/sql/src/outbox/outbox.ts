@@ -11,6 +11,7 @@ import type { OnDead } from '../relay/hold.ts'
 import { channelOf, notifier } from '../relay/notify.ts'
 import { Relay } from '../relay/relay.ts'
 import { txOf } from '../tx/begun.ts'
+import { type Marking, markingOf } from './mark.ts'
 import { inColumn } from './row.ts'
 import { outboxFeature, tablesOf } from './tables.ts'
 import { cancelDelayed, writeMessages } from './write.ts'
@@ -104,6 +105,7 @@ function pollMsOf({ OUTBOX_POLL_INTERVAL: text = '' }: NodeJS.ProcessEnv): numbe
 export interface CommandedOutbox extends Commanded {
   /** The relay of the instance, also where its own option says that others relay. Nothing has started it. */
   relay(): Relay
+  marking(): Marking
 }
 
 /** An outbox, and what its tables are made with. */
@@ -118,7 +120,7 @@ export interface SqlOutbox extends Outbox<unknown> {
  */
 export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
   checkOptions('sqlOutbox', options, SQL_OUTBOX)
-  const { table = 'outbox', required = false } = options
+  const { table = 'outbox', required = false, relay = true } = options
   const tables = tablesOf(table)
   const feature = outboxFeature(table)
   let work: Work | undefined
@@ -137,7 +139,10 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
       const isSame = (): Promise<void> => checkSame('sqlOutbox', table, database, host.session)
       return {
         begin() {
-          attached().relays.start()
+          const { relays, marking } = attached()
+          relays.start()
+          // Who only writes may not read it.
+          if (!relay) marking.tell().catch(() => undefined)
           // A process without handlers checks nothing before it writes.
           isSame().catch((thrown: Error) => {
             apart = thrown
@@ -147,14 +152,16 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
         async check() {
           await isSame()
           await database.read((tx) => checkSchema(tx, database.where, feature))
+          if (relay) await attached().marking.check()
         },
         close: (withinMs) => attached().relays.stop(withinMs),
         health: () => attached().relays.health(),
       }
     },
     async write(db: unknown, messages: readonly OutboxMessage[]): Promise<void> {
-      const { database, relays } = attached()
-      if (apart) throw apart
+      const { database, relays, marking } = attached()
+      const refusal = apart ?? marking.refusal()
+      if (refusal) throw refusal
       if (db === undefined) {
         await database.transaction((tx) => writeMessages(tx, { tables, where: database.where }, messages))
         relays.signal()
@@ -174,11 +181,12 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
     feature,
     database: () => attached().database,
     relay() {
-      const { database, host } = attached()
-      const relay = relayOf(database, host, options)
-      work = { database, host, relays: relay }
-      return relay
+      const { database, host, marking } = attached()
+      const relays = relayOf(database, host, options, marking)
+      work = { database, host, relays, marking }
+      return relays
     },
+    marking: () => attached().marking,
   }
   return forCommands(outbox, commanded)
 }
@@ -187,6 +195,7 @@ interface Work {
   readonly database: SqlDatabase
   readonly host: Host
   readonly relays: Relays
+  readonly marking: Marking
 }
 
 /** Who publishes the rows: a relay of this instance, or those of others, who are told. */
@@ -194,10 +203,12 @@ type Relays = Pick<Relay, 'start' | 'signal' | 'expect' | 'stop' | 'health'>
 
 function workOf(database: SqlDatabase, host: Host, options: SqlOutboxOptions): Work {
   const { table = 'outbox', relay = true } = options
-  return { database, host, relays: relay ? relayOf(database, host, options) : relaysOfOthers(database, channelOf(table)) }
+  const marking = markingOf(database, tablesOf(table), host)
+  const relays = relay ? relayOf(database, host, options, marking) : relaysOfOthers(database, channelOf(table))
+  return { database, host, relays, marking }
 }
 
-function relayOf(database: SqlDatabase, { logger, publish }: Host, options: SqlOutboxOptions): Relay {
+function relayOf(database: SqlDatabase, { logger, publish }: Host, options: SqlOutboxOptions, { claim }: Marking): Relay {
   const { table = 'outbox', pollMs = pollMsOf(process.env), attempts = 10, retryMs = 1_000, topics = {} } = options
   const holding = new Set(Object.entries(topics).flatMap(([topic, { onDead }]) => (onDead === 'hold' ? [inColumn(topic)] : [])))
   return new Relay({
@@ -205,6 +216,7 @@ function relayOf(database: SqlDatabase, { logger, publish }: Host, options: SqlO
     tables: tablesOf(table),
     logger,
     publish,
+    claim,
     pollMs,
     attempts,
     retryMs,

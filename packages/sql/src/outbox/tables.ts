@@ -22,6 +22,8 @@ export interface OutboxTables {
 export const PARTS = 16
 /** The row of the parts table that whoever moves delayed rows holds. */
 export const MOVER = -1
+/** The row of the parts table that says whose outbox it is: which service publishes what is in it, and where to. */
+export const MARK = -2
 /** A row that was refused, and what waits behind it, lies this much higher until its next attempt: no relay looks there. */
 export const ASIDE = 100
 /** A row whose key is held by a dead one lies this much higher until somebody decides about the dead one. */
@@ -77,7 +79,7 @@ const message = (name: string, body: string, whole: string): string =>
 const SLOT = `CAST(extract(epoch FROM clock_timestamp()) AS bigint) / ${SLOT_S} % ${SLOTS}`
 
 const partRows = (parts: string, before: string, after: string): string =>
-  `${before} INTO ${parts} (part) VALUES ${[MOVER, ...Array.from({ length: PARTS }, (_, part) => part)].map((part) => `(${part})`).join(', ')}${after}`
+  `${before} INTO ${parts} (part) VALUES ${[MARK, MOVER, ...Array.from({ length: PARTS }, (_, part) => part)].map((part) => `(${part})`).join(', ')}${after}`
 
 const DDL: Readonly<Record<Dialect, Ddl>> = {
   postgres: ({ outbox, delayed, dead, parts, seq, slots }, index) => {

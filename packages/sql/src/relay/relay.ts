@@ -30,6 +30,8 @@ const MOST_NAMES = 200
 export interface RelayOptions extends TurnOptions {
   readonly database: SqlDatabase
   readonly pollMs: number
+  /** Runs before its first look, again until it resolves: whether what is in the outbox is its to publish. */
+  readonly claim?: (transacts: Transacts) => Promise<void>
   /** The first wait of those that double. Default 20. */
   readonly firstWaitMs?: number
   /** How long a relay that has died keeps others from its rows, on SQLite. Default 10,000. */
@@ -57,6 +59,7 @@ export class Relay {
   readonly #emptying: Emptying
   readonly #away = new AwayTopics()
   #running: Promise<void> | undefined
+  #isClaimed = false
   readonly #stopping = new AbortController()
   #expecting: NodeJS.Timeout | undefined
   #waitMs: number
@@ -113,6 +116,13 @@ export class Relay {
     if (!this.#seen) return { trouble: this.#trouble }
     const { oldestMs, at } = this.#seen
     return { oldestMs: oldestMs === 0 ? 0 : Math.round(oldestMs + performance.now() - at), trouble: this.#trouble }
+  }
+
+  /** Makes sure that what is in the outbox is its to publish, as it does by itself before its first look. @throws what `claim` of its options throws */
+  async claim(transacts: Transacts = this.#options.database): Promise<void> {
+    if (this.#isClaimed) return
+    await this.#options.claim?.(transacts)
+    this.#isClaimed = true
   }
 
   /** For who watches over it. */
@@ -172,6 +182,7 @@ export class Relay {
   async #round(): Promise<{ found: boolean; inMs: number }> {
     const { tables, database } = this.#options
     const transacts = await this.#line.transacts()
+    await this.claim(transacts)
     if (database.dialect === 'sqlite') this.#version = await versionOf(database)
     let seen = await transacts.read((tx) => look(tx, tables))
     this.#seen = { oldestMs: seen.oldestMs, waitingMs: seen.waitingMs, at: performance.now() }

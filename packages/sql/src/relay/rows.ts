@@ -65,7 +65,7 @@ export async function look(tx: SqlTx, tables: OutboxTables): Promise<Look> {
   const statement = text(tx, tables, 'look', (dialect) => {
     const now = sql.raw(NOW[dialect])
     return sql`select p.part as part, (select o.created from ${sql.table(outbox)} o where o.part = p.part order by o.seq limit 1) as oldest, p.back as back, ${now} as at
-      from ${sql.table(parts)} p where p.part <> ${list([MOVER])}
+      from ${sql.table(parts)} p where p.part >= 0
       union all select ${list([MOVER])}, (select min(d.due) from ${sql.table(delayed)} d),
       (select o.created from ${sql.table(outbox)} o where o.part >= ${list([ASIDE])} order by o.part, o.seq limit 1), ${now}`
   })
