@@ -1,4 +1,5 @@
 import type { SqlDatabase } from '../database/database.ts'
+import { answering } from '../database/silent.ts'
 import { every, type Repeated } from '../process/every.ts'
 import { BATCH, deleteExpired, takeCleanUp } from './table.ts'
 
@@ -9,10 +10,13 @@ export interface CleanUp {
   readonly everyMs: number
   /** Told when it begins to fail, and with undefined when it works again. */
   readonly trouble: (error: Error | undefined) => void
+  /** As for `answering`. */
+  readonly silentMs?: number
 }
 
 /** Deletes what has expired, now and then: one process at a time, in transactions that are short. */
-export function cleaningUp({ database, table, keepMs, everyMs, trouble }: CleanUp): Repeated {
+export function cleaningUp({ database: given, table, keepMs, everyMs, trouble, silentMs }: CleanUp): Repeated {
+  const database = answering(given, silentMs)
   return every(everyMs, trouble, async (signal) => {
     if (!(await database.transaction((tx) => takeCleanUp(tx, table, everyMs)))) return
     for (;;) {

@@ -1,5 +1,6 @@
 import { CorebusError } from '@corebus/core'
 import type { SqlDatabase } from '../database/database.ts'
+import { answering } from '../database/silent.ts'
 import { slept } from '../process/every.ts'
 import type { Held, LeaseStore } from './store.ts'
 
@@ -20,8 +21,10 @@ export interface HoldingOptions {
   readonly takenAt: number
 }
 
-/** How many times a lease is renewed while it lasts: two may fail. */
+/** How many times a lease is renewed while it lasts. */
 const RENEWALS = 3
+/** After a renewal that failed the next one is sent within this part of the lease's time. */
+const AGAIN = 10
 
 /**
  * Runs `work`, and keeps the lease meanwhile. It counts as lost when somebody else has taken it, and when it was not renewed in time: by a clock that was
@@ -29,9 +32,11 @@ const RENEWALS = 3
  * @throws what the work throws; CorebusError LEASE_LOST when the lease was lost before the work ended, whatever became of it
  */
 export async function whileHeld<T>(
-  { database, store, held, ttlMs, takenAt }: HoldingOptions,
+  { database: given, store, held, ttlMs, takenAt }: HoldingOptions,
   work: (holding: Holding) => Promise<T> | T,
 ): Promise<T> {
+  // So that the next renewal is sent, by another connection, while there is time.
+  const database = answering(given, ttlMs / RENEWALS)
   const lost = new AbortController()
   const ended = new AbortController()
   let failure: unknown
@@ -44,15 +49,18 @@ export async function whileHeld<T>(
     )
   }
   const renew = async (): Promise<void> => {
-    while (await slept(ttlMs / RENEWALS, ended.signal)) {
+    let waitMs = ttlMs / RENEWALS
+    while (await slept(waitMs, ended.signal)) {
       const sentAt = performance.now()
       try {
         if (await database.transaction((tx) => store.renew(tx, held, ttlMs))) {
           if (!ended.signal.aborted && !lost.signal.aborted) expireAfter(sentAt)
+          waitMs = ttlMs / RENEWALS
         } else lost.abort(leaseLost(held.name, 'somebody else has taken it'))
       } catch (thrown) {
         // Tried again until its time is over, which then says why.
         failure = thrown
+        waitMs = ttlMs / AGAIN
       }
       if (lost.signal.aborted) return
     }

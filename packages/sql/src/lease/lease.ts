@@ -4,6 +4,7 @@ import { checkOptions, milliseconds, must, type Option } from '@corebus/core/int
 import type { SqlDatabase } from '../database/database.ts'
 import { DATABASE, type DatabaseLike, databaseFor } from '../database/for.ts'
 import type { Feature } from '../database/schema.ts'
+import { answering } from '../database/silent.ts'
 import { tableOption } from '../database/table.ts'
 import { atMost, slept } from '../process/every.ts'
 import { type Holding, whileHeld } from './holding.ts'
@@ -76,7 +77,7 @@ const LOOK_MS = 500
 export function sqlLeases(options: SqlLeasesOptions): SqlLeases {
   checkOptions('sqlLeases', options, SQL_LEASES)
   const { database: given, table = 'leases' } = options
-  const database = databaseFor('sqlLeases', given, undefined)
+  const database = answering(databaseFor('sqlLeases', given, undefined))
   const store = leaseStore(database.dialect, table)
   const tryLease: SqlLeases['tryLease'] = async (name, leaseOptions, work) => {
     checkLease('tryLease', name, leaseOptions)

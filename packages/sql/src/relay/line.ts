@@ -1,8 +1,8 @@
 import type { Host } from '@corebus/core'
 import type { SqlConnection, SqlDatabase, Transacts } from '../database/database.ts'
+import { answering, DatabaseSilent, guarded } from '../database/silent.ts'
 import { slept } from '../process/every.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
-import { DatabaseSilent, guarded } from './guarded.ts'
 import { listenOn } from './notify.ts'
 
 export interface LineOptions {
@@ -29,9 +29,7 @@ export class Line {
   /** What transactions run on. One that finds the line dead gives it up. */
   async transacts(): Promise<Transacts> {
     const { database, silentMs } = this.#options
-    // A file does not go silent, and waits for its writers as long as its sessions say.
-    if (database.dialect === 'sqlite') return database
-    if (!database.connect) return guarded(database, silentMs)
+    if (database.dialect === 'sqlite' || !database.connect) return answering(database, silentMs)
     const connection = this.#connection ?? (await this.#connect(database.connect.bind(database)))
     return guarded(connection, silentMs, () => this.#giveUp(connection))
   }

@@ -1,6 +1,6 @@
 import type { SqlConnection, SqlDatabase } from '../database/database.ts'
+import { guarded } from '../database/silent.ts'
 import { slept } from '../process/every.ts'
-import { guarded } from './guarded.ts'
 
 /** PostgreSQL cuts longer names. */
 const LONGEST_CHANNEL = 63

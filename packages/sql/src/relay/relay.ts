@@ -1,6 +1,7 @@
 import type { CompanionHealth } from '@corebus/core'
 import type { SqlDatabase, Transacts } from '../database/database.ts'
 import { orMissing } from '../database/schema.ts'
+import { SILENT_MS } from '../database/silent.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
 import { newOwner } from '../process/owner.ts'
 import { withoutParameters } from '../tx/without-parameters.ts'
@@ -23,7 +24,6 @@ const MOST_TROUBLE_MS = 5_000
 const MOST_MOVED = 500
 /** Whether another process has written into a file of SQLite is asked this often. */
 const WATCH_MS = 10
-const SILENT_MS = 30_000
 /** Names of topics in one line of the log. */
 const MOST_NAMES = 200
 

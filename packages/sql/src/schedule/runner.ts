@@ -1,6 +1,7 @@
 import { CorebusError, type Host } from '@corebus/core'
 import type { SqlDatabase } from '../database/database.ts'
 import { orMissing } from '../database/schema.ts'
+import { answering } from '../database/silent.ts'
 import { whileHeld } from '../lease/holding.ts'
 import type { Held } from '../lease/store.ts'
 import { asideOfAll, atMost, slept } from '../process/every.ts'
@@ -20,6 +21,8 @@ export interface RunnerOptions {
   readonly pollMs: number
   /** How long after the death of a process another one runs its function again. */
   readonly ttlMs: number
+  /** A statement that is not answered by then never will be. Default 30,000. */
+  readonly silentMs?: number
 }
 
 /** No schedule has this name. */
@@ -50,7 +53,7 @@ export class Runner {
   readonly #troubles = new Map<string, string>()
 
   constructor(options: RunnerOptions) {
-    this.#options = options
+    this.#options = { ...options, database: answering(options.database, options.silentMs) }
   }
 
   /** Of the database alone: a schedule that fails takes no process out of service. */

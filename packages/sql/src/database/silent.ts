@@ -1,6 +1,9 @@
 import { CorebusError } from '@corebus/core'
-import type { Transacts } from '../database/database.ts'
 import type { SqlTx } from '../tx/sql-tx.ts'
+import type { SqlDatabase, Transacts } from './database.ts'
+
+/** A statement that is not answered by then never will be. */
+export const SILENT_MS = 30_000
 
 /** The database did not answer: the connection is of no use any more. */
 export class DatabaseSilent extends CorebusError {
@@ -19,6 +22,11 @@ export function guarded(transacts: Transacts, silentMs: number, onSilent: () => 
     transaction: (work) => guard({ silentMs, onSilent }, work, (guardedWork) => transacts.transaction(guardedWork)),
     read: (work) => guard({ silentMs, onSilent }, work, (guardedWork) => transacts.read(guardedWork)),
   }
+}
+
+/** The same database, where what is asked of it ends: with an answer, or with DATABASE_SILENT. A file does not go silent, and waits for its writers as long as its sessions say. */
+export function answering(database: SqlDatabase, silentMs: number = SILENT_MS): SqlDatabase {
+  return database.dialect === 'sqlite' ? database : { ...database, ...guarded(database, silentMs) }
 }
 
 interface Guard {
