@@ -121,9 +121,20 @@ describe.skipIf(!installed || !pgUrl)('with as little as possible, on PostgreSQL
       `USAGE ON SEQUENCE ${table}_seq, ${table}_delayed_seq_seq`,
     ]
     const database = await clerk(table, ...writes)
-    const { outbox } = await attached(database, { table, migrated: true, relay: false })
+    let asked = 0
+    const read: SqlDatabase['read'] = (work) => {
+      asked++
+      return database.read(work)
+    }
+    const { outbox, begin, health, lines } = await attached({ ...database, read }, { table, migrated: true, relay: false, pollMs: 1 })
+    // What it may not read it asks for once: whose outbox it is, and how old the oldest row is.
+    const before = asked
+    begin()
+    await until(() => asked === before + 2)
     await outbox.write(undefined, [{ message: message('now') }, { message: message('later'), due: { afterMs: 60_000 } }])
     await outbox.write(undefined, [{ message: message('later'), due: { afterMs: 60_000 } }])
+    await new Promise((resolve) => setTimeout(resolve, 100)) // ten looks
+    expect([asked, health(), lines]).toEqual([before + 2, {}, []])
   })
 })
 

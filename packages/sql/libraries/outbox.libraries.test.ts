@@ -1,4 +1,4 @@
-import { afterAll, describe, inject } from 'vitest'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { SqlDatabase } from '../src/database/database.ts'
 import { delayedSuite } from '../src/fixtures/delayed-suite.ts'
 import { markSuite } from '../src/fixtures/mark-suite.ts'
@@ -41,8 +41,12 @@ describe.skipIf(!installed)('an outbox on PGlite', () => {
     return { dialect: 'postgres', where: 'a PGlite of the tests', transaction, read: transaction }
   }
 
-  suites(() => {
+  const fresh = (): Promise<SqlDatabase> => {
     shared ??= pglite()
     return shared
-  })
+  }
+  // On a busy machine longer than a test may take.
+  beforeAll(async () => void (await fresh()), 180_000)
+
+  suites(fresh)
 })

@@ -5,7 +5,16 @@ export { type SqlInbox, type SqlInboxOptions, sqlInbox } from './inbox/inbox.ts'
 export type { Holding } from './lease/holding.ts'
 export { type LeaseOptions, type SqlLeases, type SqlLeasesOptions, sqlLeases, type Tried } from './lease/lease.ts'
 export { type OutboxTopicOptions, type SqlOutbox, type SqlOutboxOptions, sqlOutbox } from './outbox/outbox.ts'
-export { type OutboxEntry, type OutboxFilter, type OutboxState, type OutboxStatus, type OutboxStore, outboxStore } from './outbox/store.ts'
+export {
+  type OutboxEntry,
+  type OutboxFilter,
+  type OutboxPage,
+  type OutboxPaging,
+  type OutboxState,
+  type OutboxStatus,
+  type OutboxStore,
+  outboxStore,
+} from './outbox/store.ts'
 export type { OnDead } from './relay/hold.ts'
 export {
   defineSchedule,

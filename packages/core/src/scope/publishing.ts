@@ -39,6 +39,8 @@ export interface PublishEventOptions extends EventOptions {
 
 /** To the end of what a Date can be. */
 const LATEST_MS = 8.64e15
+/** A longer delay is a mistake, and one that is long enough leads to a time that no Date can have. */
+const LONGEST_DELAY_MS = 100 * 366 * 86_400_000
 const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= LATEST_MS
 const time = must('a time in ms since the epoch', isTime)
 const string = must('a string', (value) => typeof value === 'string')
@@ -107,8 +109,11 @@ export const EVENT: Readonly<Record<keyof PublishEventOptions, Option>> = {
   topic: { default: "the event's topic, else the default topic", must: text, text: '`emit` and `publishEvent` only' },
   delayMs: {
     default: 'none',
-    must: must('a number of milliseconds from 0', (value) => typeof value === 'number' && value >= 0 && value <= LATEST_MS),
-    text: 'the event leaves so many ms from now, through the outbox. `OUTBOX_MISSING` without one. `emit` and `publishEvent` only',
+    must: must(
+      'a number of milliseconds from 0, at most 100 years',
+      (value) => typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY_MS,
+    ),
+    text: 'the event leaves so many ms from now, at most 100 years, through the outbox. `OUTBOX_MISSING` without one. `emit` and `publishEvent` only',
   },
   at: {
     default: 'none',

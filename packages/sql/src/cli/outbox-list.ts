@@ -11,7 +11,7 @@ import {
   table,
   wholeNumber,
 } from '@corebus/core/internal/cli'
-import type { OutboxEntry, OutboxFilter, OutboxState, OutboxStore } from '../outbox/store.ts'
+import type { OutboxEntry, OutboxState } from '../outbox/store.ts'
 import { type Json, withEntryOptions, withStore } from './parts.ts'
 
 interface Options extends Json {
@@ -19,6 +19,7 @@ interface Options extends Json {
   readonly topic?: string
   readonly key?: string
   readonly limit: number
+  readonly after?: string
 }
 
 /** Those that somebody has to do something about come first. */
@@ -27,12 +28,16 @@ const SHOWN = 100
 
 const HELP = `
 The dead first, then what is held by them, what was refused and is tried again,
-what waits, and what is delayed; the oldest of each first. It changes nothing.
+what waits, and what is delayed; the oldest of each first. Where there are more
+it says what --after goes on with. It changes nothing. --json is
+{ "messages": [...], "next": "..." }, where next is what --after takes, and left
+out when there are no more.
 
 Examples:
   $ npx corebus outbox list
+  $ npx corebus outbox list --limit 20
   $ npx corebus outbox list --state dead --topic orders.created
-  $ npx corebus outbox list --key 4711 --json | jq -r '.[].id'
+  $ npx corebus outbox list --key 4711 --json | jq -r '.messages[].id'
 ${EXIT_HELP}`
 
 export function listCommand(outbox: Command): void {
@@ -41,37 +46,27 @@ export function listCommand(outbox: Command): void {
     .option('--topic <topic>', 'to this topic')
     .option('--key <key>', 'with this key')
     .option('--limit <n>', 'so many at most', wholeNumber, SHOWN)
+    .option('--after <cursor>', 'go on behind a list that had a limit, with the same filter')
     .option('--json', 'as JSON')
     .addHelpText('after', HELP)
     .action(list)
 }
 
 async function list(options: Options): Promise<void> {
-  const { limit, json, topic, key } = options
+  const { limit, after, json, topic, key } = options
   const states = statesOf(options.state)
-  const filter = { ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) }
-  const found = await withStore(options, (store) => entriesIn(store, states, filter, limit + 1))
-  const shown = found.slice(0, limit)
-  if (json) return print(JSON.stringify(shown.map(asJson)))
-  const more = found.length > limit ? `\nand more: --limit ${limit * 10} shows them, or choose with --state, --topic or --key` : ''
-  await print(shown.length === 0 ? 'nothing is in the outbox that was asked for' : `${entriesTable(shown, Date.now())}${more}`)
+  const filter = { limit, ...(after !== undefined && { after }), ...(topic !== undefined && { topic }), ...(key !== undefined && { key }) }
+  const { entries, next } = await withStore(options, (store) => store.page(states, filter))
+  if (json) return print(JSON.stringify({ messages: entries.map(asJson), ...(next !== undefined && { next }) }))
+  if (entries.length === 0) return print('nothing is in the outbox that was asked for')
+  const more = next === undefined ? '' : `\nand more: go on with --after ${next}`
+  await print(`${entriesTable(entries, Date.now())}${more}`)
 }
 
 function statesOf(given: readonly string[]): readonly OutboxState[] {
   const unknown = given.find((one) => !(STATES as readonly string[]).includes(one))
   if (unknown !== undefined) throw new CorebusError('USAGE', `--state ${unknown}: there are ${STATES.join(', ')}`)
   return given.length === 0 ? STATES : STATES.filter((state) => given.includes(state))
-}
-
-async function entriesIn(
-  store: OutboxStore,
-  states: readonly OutboxState[],
-  filter: OutboxFilter,
-  limit: number,
-): Promise<readonly OutboxEntry[]> {
-  const found: OutboxEntry[] = []
-  for (const state of states) if (found.length < limit) found.push(...(await store.list(state, { ...filter, limit: limit - found.length })))
-  return found
 }
 
 /** A row for programs: times as text, as in all JSON of the command line. */

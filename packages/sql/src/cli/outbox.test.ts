@@ -66,7 +66,7 @@ describe('core outbox', () => {
       ['delayed', 'orders', 'late'],
     ])
     expect([rows[1]?.at(-1), rows[4]?.at(-1)]).toEqual(['not this one, password=***', expect.stringMatching(/^due in \d+ min$/)])
-    expect(JSON.parse(dead.stdout)).toMatchObject([
+    expect(JSON.parse(dead.stdout).messages).toMatchObject([
       {
         state: 'dead',
         topic: 'refused',
@@ -77,8 +77,20 @@ describe('core outbox', () => {
         at: expect.stringMatching(/Z$/),
       },
     ])
-    expect(one.stdout).toMatch(/^.*\ndead .*\nand more: --limit 10 shows them/)
-    const [{ id }] = JSON.parse(dead.stdout)
+    const [, next = ''] = /^.*\ndead .*\nand more: go on with --after (\S+)\n$/.exec(one.stdout) ?? []
+    const [
+      {
+        messages: [{ id }],
+      },
+      rest,
+      foreign,
+    ] = [
+      JSON.parse(dead.stdout),
+      await shop.core(['outbox', 'list', '--after', next, '--limit', '2', '--json']),
+      await shop.core(['outbox', 'list', '--after', 'x']),
+    ]
+    expect(JSON.parse(rest.stdout)).toMatchObject({ messages: [{ state: 'held' }, { state: 'waiting' }], next: expect.any(String) })
+    expect([foreign.code, foreign.stderr]).toEqual([2, expect.stringContaining('error: the outbox cannot be listed after "x"')])
     const [text, json, ghost] = await Promise.all([
       shop.core(['outbox', 'show', id]),
       shop.core(['outbox', 'show', id, '--json']),
@@ -107,14 +119,18 @@ describe('core outbox', () => {
     const retried = await shop.core(['outbox', 'retry', '--topic', 'refused', '--key', 'k'])
     expect([retried.code, retried.stdout]).toEqual([0, '1 given to the relay again\n'])
     expect(await left(shop)).toEqual([3, 1, 0, 0])
-    const waiting = JSON.parse((await shop.core(['outbox', 'list', '--state', 'waiting', '--topic', 'refused', '--json'])).stdout)
+    const { messages: waiting } = JSON.parse(
+      (await shop.core(['outbox', 'list', '--state', 'waiting', '--topic', 'refused', '--json'])).stdout,
+    )
     const first = JSON.parse((await shop.core(['outbox', 'show', waiting[0].id, '--json'])).stdout)
     expect([waiting.length, first.body.data]).toEqual([2, { n: 1 }])
   })
 
   test('deletes the dead when somebody has said yes, and what they held may leave', async () => {
     const shop = await withDead()
-    const [{ id }] = JSON.parse((await shop.core(['outbox', 'list', '--state', 'dead', '--json'])).stdout)
+    const {
+      messages: [{ id }],
+    } = JSON.parse((await shop.core(['outbox', 'list', '--state', 'dead', '--json'])).stdout)
     const unasked = await shop.core(['outbox', 'purge', '--all'])
     expect([unasked.code, unasked.stderr]).toEqual([
       2,

@@ -24,7 +24,7 @@ test('core schedule list shows what the code and the database know, and run runs
   const event = await shop.core(['schedule', 'run', 'hourly'])
   expect([event.code, event.stdout]).toEqual([0, expect.stringContaining('hourly: ticked is in the outbox\n')])
   const waiting = JSON.parse((await shop.core(['outbox', 'list', '--json'])).stdout)
-  expect(waiting).toMatchObject([{ state: 'waiting', topic: 'ticks', event: 'ticked' }])
+  expect(waiting.messages).toMatchObject([{ state: 'waiting', topic: 'ticks', event: 'ticked' }])
   const table = await shop.core(['schedule', 'list'])
   expect(table.stdout.split('\n')[0]?.split(/ {2,}/)).toEqual(['NAME', 'CRON', 'ZONE', 'NEXT', 'LAST', 'RUNNING', 'NOTE'])
   expect(table.stdout).toContain('failed: no report, password=***')

@@ -115,6 +115,30 @@ test('publishEvent with delayMs waits in the outbox, and cancel says whether it 
   expect(await messaging.cancel('never')).toBe(false)
 })
 
+test('a delay and a time that no date can have are refused before anything is written', async () => {
+  const { messaging, database, store } = await api({ relay: false })
+  const wrong = [
+    { delayMs: 8.64e15 },
+    { delayMs: Number.NaN },
+    { delayMs: -1 },
+    { at: new Date('nonsense') },
+    { at: 8.64e15 + 1 },
+    { at: Number.NaN },
+  ]
+  for (const options of wrong) {
+    const refused = { code: 'OPTION', message: expect.stringMatching(/delayMs|\bat\b/) }
+    await expect(messaging.publishEvent('order.placed', {}, { topic: 'orders', ...options })).rejects.toMatchObject(refused)
+    const session = messaging.session(async (db) => {
+      add(db, 1)
+      messaging.emit('order.placed', {}, { topic: 'orders', ...options })
+    })
+    await expect(session).rejects.toMatchObject(refused)
+  }
+  expect([ids(database), await store.status()]).toEqual([[], expect.objectContaining({ waiting: 0, delayed: 0 })])
+  await messaging.publishEvent('order.placed', {}, { topic: 'orders', id: 'far', at: new Date(8.64e15) })
+  expect((await store.list('delayed')).map(({ dueAt = 0 }) => new Date(dueAt).toISOString())).toEqual(['+275760-09-13T00:00:00.000Z'])
+})
+
 test('what a session committed last is published before the instance is closed', async () => {
   const { messaging, seen, store } = await api()
   await messaging.session(async () => placed(messaging, 'last'))

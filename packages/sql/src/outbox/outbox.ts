@@ -12,6 +12,7 @@ import { channelOf, notifier } from '../relay/notify.ts'
 import { Relay } from '../relay/relay.ts'
 import { txOf } from '../tx/begun.ts'
 import { type Marking, markingOf } from './mark.ts'
+import { oldestIn } from './oldest.ts'
 import { inColumn } from './row.ts'
 import { outboxFeature, tablesOf } from './tables.ts'
 import { cancelDelayed, writeMessages } from './write.ts'
@@ -86,6 +87,9 @@ export const SQL_OUTBOX: Readonly<Record<keyof SqlOutboxOptions, Option>> = {
 const POLL_MS = 1_000
 /** A longer one is a mistake in the unit. */
 const MOST_POLL_MS = 3_600_000
+
+/** Who does not relay looks at the oldest row so many times more seldom. */
+const LOOKS = 10
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 }
 
@@ -204,7 +208,7 @@ type Relays = Pick<Relay, 'start' | 'signal' | 'expect' | 'stop' | 'health'>
 function workOf(database: SqlDatabase, host: Host, options: SqlOutboxOptions): Work {
   const { table = 'outbox', relay = true } = options
   const marking = markingOf(database, tablesOf(table), host)
-  const relays = relay ? relayOf(database, host, options, marking) : relaysOfOthers(database, channelOf(table))
+  const relays = relay ? relayOf(database, host, options, marking) : relaysOfOthers(database, options)
   return { database, host, relays, marking }
 }
 
@@ -226,13 +230,16 @@ function relayOf(database: SqlDatabase, { logger, publish }: Host, options: SqlO
 }
 
 /** Only PostgreSQL has a way to tell them; elsewhere they look by themselves. */
-function relaysOfOthers(database: SqlDatabase, channel: string): Relays {
-  const told = database.dialect === 'postgres' ? notifier(database, channel) : undefined
+function relaysOfOthers(database: SqlDatabase, { table = 'outbox', pollMs = pollMsOf(process.env) }: SqlOutboxOptions): Relays {
+  const told = database.dialect === 'postgres' ? notifier(database, channelOf(table)) : undefined
+  const oldest = oldestIn(database, tablesOf(table), pollMs * LOOKS)
   return {
-    start: () => undefined,
+    start: () => oldest.begin(),
     signal: () => told?.committed(),
     expect: () => told?.written(),
-    stop: (withinMs) => atMost(withinMs, told?.close()),
-    health: () => ({}),
+    async stop(withinMs) {
+      await Promise.all([oldest.end(withinMs), atMost(withinMs, told?.close())])
+    },
+    health: () => oldest.health(),
   }
 }

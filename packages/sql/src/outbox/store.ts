@@ -4,6 +4,7 @@ import type { SqlDatabase } from '../database/database.ts'
 import { builder } from '../database/statements.ts'
 import { look, maybe, whole } from '../relay/rows.ts'
 import type { SqlRow, SqlTx, SqlValue } from '../tx/sql-tx.ts'
+import { cursorOf, type Position, positionIn } from './cursor.ts'
 import { COLUMNS, inColumn, messageOf } from './row.ts'
 import { ASIDE, HELD, tablesOf } from './tables.ts'
 
@@ -48,11 +49,27 @@ export interface OutboxFilter {
   readonly key?: string
 }
 
+export interface OutboxPaging {
+  readonly limit?: number
+  readonly after?: string
+}
+
+export interface OutboxPage {
+  readonly entries: readonly OutboxEntry[]
+  /** Where the next page begins. Undefined when there is none. */
+  readonly next?: string
+}
+
 /** What people do with an outbox by hand. */
 export interface OutboxStore {
   status(): Promise<OutboxStatus>
   /** Rows of one kind, the oldest first, at most `limit` (100). */
   list(state: OutboxState, filter?: OutboxFilter & { readonly limit?: number }): Promise<readonly OutboxEntry[]>
+  /**
+   * Rows of several kinds, one kind after the other and the oldest of each first, at most `limit` (100) behind `after`, which is the `next` of a page.
+   * @throws CorebusError CURSOR for an `after` that is none of these kinds
+   */
+  page(states: readonly OutboxState[], filter?: OutboxFilter & OutboxPaging): Promise<OutboxPage>
   /** How many dead rows these are. */
   countDead(filter?: OutboxFilter): Promise<number>
   /** A row with its message, wherever it is; undefined where none has the id. */
@@ -72,6 +89,7 @@ export function outboxStore(database: SqlDatabase, table = 'outbox'): OutboxStor
   return {
     status: () => database.read((tx) => status(tx, table)),
     list: (state, filter = {}) => database.read((tx) => list(tx, table, state, filter)),
+    page: (states, filter = {}) => database.read((tx) => page(tx, table, states, filter)),
     countDead: (filter = {}) => database.read((tx) => countDead(tx, table, filter)),
     show: (id) => database.read((tx) => show(tx, table, id)),
     retry: (filter = {}) => ofAllDead(database, (tx) => decide(tx, table, filter, 'retry')),
@@ -99,17 +117,18 @@ async function status(tx: SqlTx, table: string): Promise<OutboxStatus> {
 interface Place {
   readonly table: 'outbox' | 'delayed' | 'dead'
   readonly where: string
-  readonly order: string
+  /** Before the number of a row: what its kind is ordered by. */
+  readonly by: 'due' | 'died' | undefined
   /** Columns that only this table has. */
   readonly own: readonly string[]
 }
 
 const PLACES: Readonly<Record<OutboxState, Place>> = {
-  waiting: { table: 'outbox', where: `part < ${ASIDE}`, order: 'seq', own: [] },
-  aside: { table: 'outbox', where: `part >= ${ASIDE} and part < ${HELD}`, order: 'seq', own: [] },
-  held: { table: 'outbox', where: `part >= ${HELD}`, order: 'seq', own: [] },
-  delayed: { table: 'delayed', where: '1 = 1', order: 'due, seq', own: ['due'] },
-  dead: { table: 'dead', where: '1 = 1', order: 'died, seq', own: ['died', 'error'] },
+  waiting: { table: 'outbox', where: `part < ${ASIDE}`, by: undefined, own: [] },
+  aside: { table: 'outbox', where: `part >= ${ASIDE} and part < ${HELD}`, by: undefined, own: [] },
+  held: { table: 'outbox', where: `part >= ${HELD}`, by: undefined, own: [] },
+  delayed: { table: 'delayed', where: '1 = 1', by: 'due', own: ['due'] },
+  dead: { table: 'dead', where: '1 = 1', by: 'died', own: ['died', 'error'] },
 }
 
 const STATES = ['waiting', 'aside', 'held', 'delayed', 'dead'] as const
@@ -120,16 +139,57 @@ async function list(
   state: OutboxState,
   { limit = MOST_LISTED, ...filter }: OutboxFilter & { readonly limit?: number },
 ): Promise<readonly OutboxEntry[]> {
-  return (await rowsIn(tx, table, state, filter, limit)).map((row) => entryOf(state, row))
+  return (await rowsIn(tx, table, state, { filter, limit })).map((row) => entryOf(state, row))
 }
 
-async function rowsIn(tx: SqlTx, table: string, state: OutboxState, filter: OutboxFilter, limit: number): Promise<readonly SqlRow[]> {
-  const place = PLACES[state]
-  const columns = sql.join([...COLUMNS, 'seq', 'created', 'attempts', ...place.own].map((column) => sql.ref(column)))
+async function page(
+  tx: SqlTx,
+  table: string,
+  states: readonly OutboxState[],
+  { limit = MOST_LISTED, after, ...filter }: OutboxFilter & OutboxPaging,
+): Promise<OutboxPage> {
+  const from = after === undefined ? undefined : positionIn(after, states)
+  const rows: { readonly state: OutboxState; readonly row: SqlRow }[] = []
+  for (const state of from ? states.slice(states.indexOf(from.state)) : states) {
+    // One more says whether there is a next page.
+    const more = limit + 1 - rows.length
+    if (more <= 0) break
+    const found = await rowsIn(tx, table, state, { filter, limit: more, behind: from?.state === state ? from : undefined })
+    rows.push(...found.map((row) => ({ state, row })))
+  }
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
+  return {
+    entries: shown.map(({ state, row }) => entryOf(state, row)),
+    ...(rows.length > limit && last && { next: cursorOf(positionOf(last.state, last.row)) }),
+  }
+}
+
+function positionOf(state: OutboxState, row: SqlRow): Position {
+  const { by } = PLACES[state]
+  return { state, at: by === undefined ? 0 : whole(row[by]), seq: whole(row.seq) }
+}
+
+interface Wanted {
+  readonly filter: OutboxFilter
+  readonly limit: number
+  readonly behind?: Position | undefined
+}
+
+async function rowsIn(tx: SqlTx, table: string, state: OutboxState, { filter, limit, behind }: Wanted): Promise<readonly SqlRow[]> {
+  const { table: kind, where: kindOnly, by, own } = PLACES[state]
+  const columns = sql.join([...COLUMNS, 'seq', 'created', 'attempts', ...own].map((column) => sql.ref(column)))
   const { where, params } = conditions(filter)
-  const from = sql.table(tablesOf(table)[place.table])
-  const statement = sql`select ${columns} from ${from} where ${sql.raw(place.where)}${where} order by ${sql.raw(place.order)} limit ${sql.raw(String(Math.floor(limit)))}`
+  const order = by === undefined ? 'seq' : `${by}, seq`
+  const statement = sql`select ${columns} from ${sql.table(tablesOf(table)[kind])} where ${sql.raw(kindOnly)}${where}${sql.raw(behindOf(by, behind))} order by ${sql.raw(order)} limit ${sql.raw(String(Math.floor(limit)))}`
   return (await query(tx, statement, params)).rows
+}
+
+/** Whole numbers, which a cursor was checked to have. */
+function behindOf(by: Place['by'], behind: Position | undefined): string {
+  if (!behind) return ''
+  const { at, seq } = behind
+  return by === undefined ? ` and seq > ${seq}` : ` and (${by} > ${at} or (${by} = ${at} and seq > ${seq}))`
 }
 
 async function countDead(tx: SqlTx, table: string, filter: OutboxFilter): Promise<number> {
@@ -140,7 +200,7 @@ async function countDead(tx: SqlTx, table: string, filter: OutboxFilter): Promis
 
 async function show(tx: SqlTx, table: string, id: string): Promise<(OutboxEntry & { readonly message: Message }) | undefined> {
   for (const state of STATES) {
-    const [row] = await rowsIn(tx, table, state, { id }, 1)
+    const [row] = await rowsIn(tx, table, state, { filter: { id }, limit: 1 })
     if (row) return { ...entryOf(state, row), message: messageOf(row) }
   }
   return undefined

@@ -95,9 +95,9 @@ export function isLockTimeout(error: unknown): boolean {
   return oneOf(error, ['55P03', 'ER_LOCK_WAIT_TIMEOUT', '1205'])
 }
 
-/** Whether the user of the database may not do it. PostgreSQL. */
+/** Whether the user of the database may not do it. */
 export function isDenied(error: unknown): boolean {
-  return oneOf(error, ['42501'])
+  return oneOf(error, ['42501', 'ER_TABLEACCESS_DENIED_ERROR', '1142'])
 }
 
 /** Whether a statement has more bytes than the database takes. */
