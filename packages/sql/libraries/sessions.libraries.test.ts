@@ -165,6 +165,41 @@ function suite({ library, database, open, sqlite }: SessionCase): void {
       expect([runs, rows]).toEqual([3, [{ small: 2 }, { small: 2 }]])
     })
 
+  if (database === 'MariaDB')
+    test('a session of which a statement was a deadlock and whose error was swallowed is run again, and writes nothing outside of its transaction', async () => {
+      const { database: ours } = session
+      await ours.transaction((tx) => tx.query('INSERT INTO notes (id, small) VALUES (1, 0), (2, 0)'))
+      const [locked, other] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      let runs = 0
+      const swallowing = session.write(async ({ tx, insertOrder }) => {
+        const sql = adapt(tx, { dialect })
+        if (++runs > 1) return insertOrder(10 + runs)
+        await insertOrder(1)
+        await sql.query('UPDATE notes SET small = small + 1 WHERE id = 1')
+        locked.resolve()
+        await other.promise
+        await sql.query('UPDATE notes SET small = small + 1 WHERE id = 2').catch(() => undefined)
+        await insertOrder(2).catch(() => undefined)
+      })
+      await locked.promise
+      // The other one has changed more, so that it is not the one that the server ends.
+      await ours.transaction(async (tx) => {
+        for (let n = 0; n < 20; n++) await tx.query('INSERT INTO notes (id) VALUES (?)', [100 + n])
+        await tx.query('UPDATE notes SET small = small + 1 WHERE id = 2')
+        const waiting = tx.query('UPDATE notes SET small = small + 1 WHERE id = 1')
+        other.resolve()
+        await waiting
+      })
+      if (library === 'prismaSession') {
+        // It shows nobody what its statements go through.
+        await swallowing
+        expect(runs).toBe(1)
+        return
+      }
+      await swallowing
+      expect([runs, await orders()]).toEqual([2, [12]])
+    })
+
   if (database === 'PostgreSQL' || database === 'MariaDB')
     test('a session whose connection is lost fails, keeps nothing, and the next one works', async () => {
       const own = await open(db.at)

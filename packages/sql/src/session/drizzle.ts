@@ -3,13 +3,14 @@ import type { SqlDatabase, SqlSessions } from '../database/database.ts'
 import { type MysqlPool, ofMysqlPool } from '../database/mysql2.ts'
 import { ofPgPool, type PgClient, type PgPool } from '../database/pg.ts'
 import { drizzleDialectOf } from '../tx/builders.ts'
-import { calls } from '../tx/recogniser.ts'
+import { calls, property } from '../tx/recogniser.ts'
 import { BETTER_SQLITE, type BetterSqlite } from './better-sqlite3.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
 import { type PGliteDb, pgliteConnection } from './pglite.ts'
 import { type PostgresJs, postgresConnection, unlessLost } from './postgres-js.ts'
 import { inSqliteTransaction } from './sqlite-connection.ts'
+import { statementsOf } from './swallowed.ts'
 
 /** What is used of a database of Drizzle. */
 export interface DrizzleDb {
@@ -80,6 +81,8 @@ function libraryOf<Db extends DrizzleDb>(db: Db, busyTimeoutMs: number): Library
           return isPostgresJs(client) ? unlessLost(begin, work) : begin(work)
         },
         goesOn: true,
+        // The connection out of the pool.
+        statements: (tx) => statementsOf(inside(inside(tx, 'session'), 'client'), 'query', 'execute'),
         ...(isPGlite(client) && { oneConnection: true }),
         ...(isPostgresJs(client) && { tellsFailure: true }),
       }
@@ -108,3 +111,5 @@ function withClient(database: SqlDatabase, db: DrizzleDb): SqlDatabase {
 function clientOf({ $client: client }: DrizzleDb): object {
   return (typeof client === 'object' && client !== null) || typeof client === 'function' ? client : {}
 }
+
+const inside = (given: unknown, name: string): unknown => (typeof given === 'object' && given !== null ? property(given, name) : undefined)

@@ -1,8 +1,10 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
 import { knex } from '../tx/builders.ts'
+import { property } from '../tx/recogniser.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
+import { statementsOf } from './swallowed.ts'
 
 /** What is used of a Knex. */
 export interface KnexDb<Tx extends object> {
@@ -29,5 +31,7 @@ function libraryOf<Tx extends object>(db: KnexDb<Tx>): Library<Tx> {
     dialect: dialectOf('knexSession', knex(db)?.dialect),
     root: db,
     transaction: (work, isolation) => db.transaction(work, isolation && { isolationLevel: isolation }),
+    // Each transaction has a client of its own.
+    statements: (tx) => statementsOf(property(tx, 'client'), 'query'),
   }
 }

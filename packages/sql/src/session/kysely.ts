@@ -4,6 +4,7 @@ import { adapt } from '../tx/adapt.ts'
 import { kysely } from '../tx/builders.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
+import { kyselyStatements } from './swallowed.ts'
 
 /** What is used of a Kysely. */
 export interface KyselyDb<Tx extends object> {
@@ -33,6 +34,7 @@ function libraryOf<Tx extends object>(db: KyselyDb<Tx>): Library<Tx> {
   return {
     dialect,
     root: db,
+    statements: kyselyStatements,
     transaction(work, isolation) {
       if (!isolation) return db.transaction().execute(work)
       const transaction = db.transaction().setIsolationLevel(isolation)

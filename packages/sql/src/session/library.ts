@@ -8,6 +8,7 @@ import { type Guarded, guarded } from './guarded.ts'
 import { whenUnlocked } from './locked.ts'
 import type { Isolation, SessionOptions } from './options.ts'
 import { type SessionKey, serialised } from './serialised.ts'
+import { type Statements, unlessSwallowed } from './swallowed.ts'
 
 /** How one library runs transactions on one database. */
 export interface Library<Tx extends object> {
@@ -26,6 +27,8 @@ export interface Library<Tx extends object> {
   readonly oneConnection?: true
   /** SQLite: the library's transactions begin with its lock. */
   readonly locks?: true
+  /** MySQL: what the statements of a transaction go through, where the library shows it. Elsewhere nobody sees that a handler swallows a deadlock. */
+  statements?(tx: Tx): Statements | undefined | Promise<Statements | undefined>
   connect?(): Promise<SqlConnection>
 }
 
@@ -103,17 +106,21 @@ type Hand<Tx extends object> = <T>(tx: Tx, work: (tx: Tx) => Promise<T>) => Prom
 
 /** Runs a transaction of the library, whose `inside` hands it out with `hand`. What was handed out is over as soon as the library is done with it. */
 async function transacted<Tx extends object, T>(
-  { dialect, goesOn }: Library<Tx>,
+  { dialect, goesOn, statements }: Library<Tx>,
   name: string,
   begin: (work: (tx: Tx) => Promise<T>) => Promise<T>,
   inside: (tx: Tx, hand: Hand<Tx>) => Promise<T>,
 ): Promise<T> {
   let guard: Guarded<Tx> | undefined
-  const hand: Hand<Tx> = async (tx, work) => {
+  const give: Hand<Tx> = async (tx, work) => {
     const sql = sqlOf(tx, dialect)
     if (!goesOn) return withBegun(tx, sql, work)
     guard = guarded(tx, name)
     return withBegun(guard.tx, sql, work).finally(guard.end)
+  }
+  const hand: Hand<Tx> = async (tx, work) => {
+    const through = dialect === 'mysql' ? await statements?.(tx) : undefined
+    return through ? unlessSwallowed(through, () => give(tx, work)) : give(tx, work)
   }
   let working: Promise<T> | undefined
   try {

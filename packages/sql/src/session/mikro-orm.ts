@@ -1,8 +1,10 @@
 import { checkOptions } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
+import { calls } from '../tx/recogniser.ts'
 import type { Dialect } from '../tx/sql-tx.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type Isolation, type SessionOptions, SQL_SESSION } from './options.ts'
+import { kyselyStatements } from './swallowed.ts'
 
 /** What is used of a MikroORM. */
 export interface MikroOrmDb<Em extends object> {
@@ -12,6 +14,10 @@ export interface MikroOrmDb<Em extends object> {
 /** What is used of its EntityManager, whose types name the driver. */
 interface Transactional<Em> {
   transactional<T>(work: (em: Em) => Promise<T>, options?: { readonly isolationLevel?: Isolation }): Promise<T>
+}
+
+interface InTransaction {
+  getTransactionContext(): unknown
 }
 
 export interface MikroOrmSessionOptions<Em extends object> extends SessionOptions {
@@ -39,6 +45,9 @@ function libraryOf<Em extends object>(orm: MikroOrmDb<Em>): Library<Em> {
       return em.transactional(work, isolation && { isolationLevel: isolation })
     },
     goesOn: true,
+    // It runs on Kysely.
+    statements: (em) =>
+      calls(em, 'getTransactionContext') ? kyselyStatements((em as unknown as InTransaction).getTransactionContext()) : undefined,
   }
 }
 

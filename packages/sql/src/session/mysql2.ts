@@ -4,6 +4,7 @@ import { inMysqlTransaction, type MysqlConnection, type MysqlPool, ofMysqlPool }
 import { checkObject } from './database-object.ts'
 import { type Library, sessionsOf } from './library.ts'
 import { SERVER_SESSION, type ServerSessionOptions } from './options.ts'
+import { statementsOf } from './swallowed.ts'
 
 export interface MysqlSessionOptions<Connection extends MysqlConnection> extends ServerSessionOptions {
   /** Another pool for reading sessions, such as one of a replica. */
@@ -41,5 +42,6 @@ function libraryOf<Connection extends MysqlConnection>(pool: MysqlPool<Connectio
     },
     read: (work) => inMysqlTransaction(pool, ['START TRANSACTION READ ONLY'], work),
     goesOn: true,
+    statements: (connection) => statementsOf(connection, 'query', 'execute'),
   }
 }

@@ -2,8 +2,10 @@ import { checkOptions } from '@corebus/core/internal'
 import type { SqlSessions } from '../database/database.ts'
 import { type PgClient, pgConnection } from '../database/pg.ts'
 import { TYPEORM_DIALECTS } from '../tx/orms.ts'
+import { property } from '../tx/recogniser.ts'
 import { dialectOf, type Library, sessionsOf } from './library.ts'
 import { type SessionOptions, SQL_SESSION } from './options.ts'
+import { statementsOf } from './swallowed.ts'
 
 /** What is used of a DataSource of TypeORM. */
 export interface TypeormSource<Manager extends object> {
@@ -41,6 +43,8 @@ function libraryOf<Manager extends object>(source: TypeormSource<Manager>): Libr
     transaction: (work, isolation) =>
       isolation ? source.transaction(isolation.toUpperCase() as TypeormIsolation, work) : source.transaction(work), // the same words
     goesOn: true,
+    // Each transaction has a QueryRunner of its own.
+    statements: (manager) => statementsOf(property(manager, 'queryRunner'), 'query'),
     ...(dialect === 'postgres' && {
       async connect() {
         const runner = source.createQueryRunner()
