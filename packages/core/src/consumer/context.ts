@@ -19,6 +19,10 @@ export interface Call extends Guard {
   readonly aborted: boolean
   /** How long its handler kept the event loop from turning, where that was longer than it may take; else 0. */
   readonly blockedMs: number
+  /** It waits for its session: a connection of a pool, its turn on a file. */
+  waiting: boolean
+  /** Its session is open: its time begins. @throws Forbidden when it is over before that */
+  begins(): void
 }
 
 /** The session that the whole handler stands in. */

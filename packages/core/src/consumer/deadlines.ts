@@ -17,6 +17,10 @@ const TICK_MS = 250
  * Looks at all running handlers with one coarse timer: a timer for each message would cost more than the rest of the runtime. What counts is how long
  * a handler ran, and not how late it is: a tick that comes late counts as two ticks at most, because the process or its event loop stood still, and a
  * handler must have its signal and its grace before it is called stuck.
+ *
+ * The time of a handler begins with its session. While it waits for that, in a line that moves, none of it passes: on a file of SQLite ten handlers
+ * have one after the other what is each one's time. Where no handler of the group gets its session it counts, since a pool that gives none is found
+ * out by nobody else; and by a grace longer, so that a handler in front which takes too long is the first that is told.
  */
 export class Deadlines implements Loop {
   readonly #options: DeadlinesOptions
@@ -24,6 +28,8 @@ export class Deadlines implements Loop {
   #cancel: (() => void) | undefined
   #tickedAt = 0
   #turnedAt = 0
+  /** Since the last tick. */
+  #moved = false
 
   constructor(options: DeadlinesOptions) {
     this.#options = options
@@ -37,6 +43,10 @@ export class Deadlines implements Loop {
 
   stop(): void {
     this.#cancel?.()
+  }
+
+  moved(): void {
+    this.#moved = true
   }
 
   get handlerTimeoutMs(): number {
@@ -62,7 +72,11 @@ export class Deadlines implements Loop {
     const passedMs = Math.min(now - this.#tickedAt, 2 * this.#everyMs)
     this.#tickedAt = now
     this.#turnedAt = monotonic(runtimeOf(clock))
-    for (const work of running) this.#check(work, Math.min(passedMs, now - (work.runningSince ?? now)))
+    for (const work of running) {
+      if (work.waiting && this.#moved) work.ranMs = 0
+      else this.#check(work, Math.min(passedMs, now - (work.runningSince ?? now)))
+    }
+    this.#moved = false
     this.#cancel = clock.after(this.#everyMs, () => {
       this.#cancel = undefined
       if (running.size > 0) this.#tick()
@@ -72,11 +86,13 @@ export class Deadlines implements Loop {
   #check(work: Work, ranMs: number): void {
     const { handlerTimeoutMs, abortGraceMs, onStuck } = this.#options
     work.ranMs += ranMs
-    if (!work.timedOut && work.ranMs >= handlerTimeoutMs) {
+    const limitMs = work.waiting ? handlerTimeoutMs + abortGraceMs : handlerTimeoutMs
+    if (!work.timedOut && work.ranMs >= limitMs) {
       work.timedOut = true
-      work.abort(new CorebusError('HANDLER_TIMEOUT', `the handler has run for ${handlerTimeoutMs} ms (handlerTimeoutMs)`))
+      const what = work.waiting ? 'has waited for its session' : 'has run'
+      work.abort(new CorebusError('HANDLER_TIMEOUT', `the handler ${what} for ${limitMs} ms (handlerTimeoutMs)`))
     }
-    if (work.timedOut && !work.stuck && work.ranMs >= handlerTimeoutMs + abortGraceMs) {
+    if (work.timedOut && !work.stuck && work.ranMs >= limitMs + abortGraceMs) {
       work.stuck = true
       onStuck(work)
     }

@@ -93,6 +93,8 @@ function dispatched(
       signal: new AbortController().signal,
       aborted: false,
       blockedMs: 0,
+      waiting: false,
+      begins: () => undefined,
       forbidden: () => undefined,
       ...call,
     },

@@ -95,8 +95,13 @@ function dispatchFound(found: Found, call: Call, topic: TopicPlan, options: Disp
 }
 
 function openSession(handling: Handling): Now<Verdict> {
-  const { scope, opens } = handling
-  return opens ? inSession(scope, opens, async (db) => askInbox(handling, { db })) : askInbox(handling, undefined)
+  const { call, scope, opens } = handling
+  if (!opens) return askInbox(handling, undefined)
+  call.waiting = true
+  return inSession(scope, opens, async (db) => {
+    call.begins()
+    return askInbox(handling, { db })
+  })
 }
 
 /** Inside of the session, so that the mark and what the handler does are committed together. */

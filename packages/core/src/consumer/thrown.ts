@@ -21,7 +21,13 @@ export function comesLater(error: Error): Extract<Verdict, { kind: 'later' }> | 
   return { kind: 'later', afterMs: msOf(error), error }
 }
 
-function timedOut(thrown: unknown, { blockedMs }: Call, inSession: boolean): CorebusError {
+function timedOut(thrown: unknown, { blockedMs, waiting }: Call, inSession: boolean): CorebusError {
+  if (waiting)
+    return new CorebusError(
+      'HANDLER_TIMEOUT',
+      'the handler has not begun: it waited for its session for longer than handlerTimeoutMs, and no other handler of its group got one. Has the pool of the database as many connections as handlers run at once?',
+      { cause: thrown },
+    )
   const blocked =
     blockedMs === 0 ? '' : `: it kept the event loop from turning for ${Math.round(blockedMs)} ms, and nothing else ran in this process`
   const undone = inSession ? '; what it did in its session was rolled back' : ''

@@ -2,6 +2,7 @@ import type { Indexed } from '../collections/bag.ts'
 import type { Linked } from '../collections/linked-list.ts'
 import type { Delivery, Message, Settlement } from '../driver.ts'
 import type { TopicPlan } from '../handlers/plan.ts'
+import { forbid } from '../scope/forbidden.ts'
 import type { Call } from './context.ts'
 import type { Job } from './lanes.ts'
 import { type Counts, countsOf, type Outcome } from './outcome.ts'
@@ -12,6 +13,8 @@ export interface Loop {
   /** How long the loop stood still while this handler ran, in ms; 0 when it turned. */
   stoodStillFor(work: { readonly runningSince: number | undefined }): number
   readonly handlerTimeoutMs: number
+  /** A handler has its session: those that wait for theirs wait in a line that moves. */
+  moved(): void
 }
 
 /** The works whose handlers have begun and not ended. */
@@ -45,6 +48,7 @@ export class Work implements Job, Call, Counts, Linked, Indexed, Decided {
   /** How long its handler kept the event loop from turning, where that was longer than it may take. */
   blockedMs = 0
   stuck = false
+  waiting = false
   previous: Linked | undefined = undefined
   next: Linked | undefined = undefined
   index = -1
@@ -94,6 +98,16 @@ export class Work implements Job, Call, Counts, Linked, Indexed, Decided {
     this.#controller?.abort(why)
   }
 
+  begins(): void {
+    // What has timed out in its line does nothing for a session that rolls back.
+    forbid(this)
+    // A session may run its work again, and that is not its first turn.
+    if (!this.waiting) return
+    this.waiting = false
+    this.ranMs = 0
+    this.#loop.moved()
+  }
+
   comesBack(outcome: Outcome): void {
     if (outcome.kind === 'passOn') {
       this.passedSince = outcome.since
@@ -109,6 +123,7 @@ export class Work implements Job, Call, Counts, Linked, Indexed, Decided {
     this.timedOut = false
     this.blockedMs = 0
     this.stuck = false
+    this.waiting = false
     this.ranMs = 0
     this.#controller = undefined
     this.#aborted = undefined
