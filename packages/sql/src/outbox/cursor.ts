@@ -1,21 +1,20 @@
 import { CorebusError } from '@corebus/core'
-import type { OutboxState } from './store.ts'
 
 /** A row of an outbox in the order of its kind. */
-export interface Position {
-  readonly state: OutboxState
+export interface Position<State extends string> {
+  readonly state: State
   /** When it is due or has died; 0 for the kinds that are ordered by number alone. */
   readonly at: number
   readonly seq: number
 }
 
 /** The `next` of a page: a text that a shell takes without quotes. */
-export function cursorOf({ state, at, seq }: Position): string {
+export function cursorOf({ state, at, seq }: Position<string>): string {
   return Buffer.from(JSON.stringify([state, at, seq])).toString('base64url')
 }
 
 /** @throws CorebusError CURSOR for what is no cursor, or of a list of other kinds */
-export function positionIn(cursor: string, states: readonly OutboxState[]): Position {
+export function positionIn<State extends string>(cursor: string, states: readonly State[]): Position<State> {
   const content = contentOf(cursor)
   const [given, at, seq] = Array.isArray(content) ? content : []
   const state = states.find((one) => one === given)

@@ -165,7 +165,7 @@ async function page(
   }
 }
 
-function positionOf(state: OutboxState, row: SqlRow): Position {
+function positionOf(state: OutboxState, row: SqlRow): Position<OutboxState> {
   const { by } = PLACES[state]
   return { state, at: by === undefined ? 0 : whole(row[by]), seq: whole(row.seq) }
 }
@@ -173,7 +173,7 @@ function positionOf(state: OutboxState, row: SqlRow): Position {
 interface Wanted {
   readonly filter: OutboxFilter
   readonly limit: number
-  readonly behind?: Position | undefined
+  readonly behind?: Position<OutboxState> | undefined
 }
 
 async function rowsIn(tx: SqlTx, table: string, state: OutboxState, { filter, limit, behind }: Wanted): Promise<readonly SqlRow[]> {
@@ -186,7 +186,7 @@ async function rowsIn(tx: SqlTx, table: string, state: OutboxState, { filter, li
 }
 
 /** Whole numbers, which a cursor was checked to have. */
-function behindOf(by: Place['by'], behind: Position | undefined): string {
+function behindOf(by: Place['by'], behind: Position<OutboxState> | undefined): string {
   if (!behind) return ''
   const { at, seq } = behind
   return by === undefined ? ` and seq > ${seq}` : ` and (${by} > ${at} or (${by} = ${at} and seq > ${seq}))`
