@@ -20,3 +20,4 @@ export {
 } from './options/option.ts'
 export { type Wanted, wanted } from './process/wanted.ts'
 export { SESSION_MODE } from './scope/session.ts'
+export { decodeJson } from './wire/envelope.ts'

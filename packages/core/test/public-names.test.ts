@@ -59,6 +59,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'callable',
     'checkNames',
     'checkOptions',
+    'decodeJson',
     'flag',
     'having',
     'isText',

@@ -1,4 +1,6 @@
 export { type ActionContext, type ActionDecorator, type ActionMethod, type ActionOptions, action } from './action.ts'
+export { ModelViewSet, type Page, type PerformContext } from './model-view-set.ts'
 export { type MountOptions, mount } from './mount.ts'
+export type { Column, Refusal, Repository, RowQuery } from './repository.ts'
 export { type RequestMessaging, type RequestScopeOptions, type RequestVariables, requestScope } from './request-scope.ts'
 export { ViewSet, type ViewSetClass } from './view-set.ts'

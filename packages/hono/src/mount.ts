@@ -1,8 +1,11 @@
 import { CorebusError, defaultMessaging, type EventDecoratorOptions, type Messaging, methodsOf, type RouteToCheck } from '@corebus/core'
-import { callable, checkOptions, having, type Option } from '@corebus/core/internal'
+import { callable, checkOptions, having, type Option, whole } from '@corebus/core/internal'
 import type { Context, Env, Hono, Schema } from 'hono'
-import type { ActionContext } from './action.ts'
-import { inputOf } from './input.ts'
+import type { ActionContext, ActionOptions } from './action.ts'
+import { answer } from './answer.ts'
+import { inputOf, MAX_BODY_BYTES } from './input.ts'
+import { HOOKS, modelChecks } from './model.ts'
+import { ModelViewSet } from './model-view-set.ts'
 import { requestIdOf } from './request-id.ts'
 import { inRequestScope, modeFor, modeOf, type Opened, openIn, type RequestMessaging, refuseOther } from './request-scope.ts'
 import { claim, type Route, routesOf } from './routes.ts'
@@ -13,6 +16,8 @@ export interface MountOptions {
   readonly messaging?: RequestMessaging & Pick<Messaging, 'resolve' | 'check' | 'begin' | 'logger'>
   /** Makes the instance. Default: the instance's `resolve`, else `new`. */
   readonly resolve?: <T extends object>(type: new (...args: never[]) => T) => T | Promise<T>
+  /** The most that a body may have; 413 for more. Default 1 MiB. */
+  readonly maxBodyBytes?: number
 }
 
 export const MOUNT: Readonly<Record<keyof MountOptions, Option>> = {
@@ -22,6 +27,13 @@ export const MOUNT: Readonly<Record<keyof MountOptions, Option>> = {
     text: 'where `@event` publishes, and what opens the session',
   },
   resolve: { default: "the instance's", must: callable, text: 'makes the ViewSet' },
+  maxBodyBytes: { default: '1,048,576', must: whole(1, 2 ** 30), text: 'the most bytes that a body may have; 413 for more' },
+}
+
+/** The instance of the class, and what requests must fit by action where `@action` does not say it. */
+interface Made {
+  readonly instance: ViewSet
+  readonly checks: Readonly<Record<string, Pick<ActionOptions, 'body' | 'query'>>>
 }
 
 type Method = (this: ViewSet, c: Context, context: ActionContext) => unknown
@@ -33,7 +45,7 @@ const mounted = new WeakMap<object, Map<string, string>>()
  * Adds the actions of a ViewSet as routes below `prefix`. Each request gets its scope and session here, once its body and query have been
  * checked, unless `requestScope` is in use for it already.
  * @throws CorebusError ACTIONS, OPTION, ROUTE_TAKEN for what is wrong with its actions; RESOLVE for a constructor with arguments and no
- * `resolve`; TOPIC_MISSING for an `@event` method without a topic; SESSION_MODE for one with `outbox: true` whose route has no session that writes
+ * `resolve`; MODEL for a model that cannot do what it offers; TOPIC_MISSING for an `@event` method without a topic; SESSION_MODE for one with `outbox: true` whose route has no session that writes
  */
 export function mount<E extends Env, S extends Schema, P extends string>(
   app: Hono<E, S, P>,
@@ -42,43 +54,54 @@ export function mount<E extends Env, S extends Schema, P extends string>(
   options: MountOptions = {},
 ): void {
   checkOptions(`mount(${type.name})`, options, MOUNT)
-  const { messaging = defaultMessaging() } = options
+  const { messaging = defaultMessaging(), maxBodyBytes = MAX_BODY_BYTES } = options
   const { resolve = messaging.resolve } = options
   const routes = routesOf(type, prefix)
   messaging.check(routes.map((route) => toCheck(type, route)))
-  const instance = instanceOf(type, routes, resolve, messaging)
+  const made = madeOf(type, routes, resolve, messaging)
   const taken = new Map(mounted.get(app))
   for (const route of routes) claim(taken, route)
   mounted.set(app, taken)
   messaging.begin()
-  for (const route of routes) app.on(route.method, [route.path], (c) => serve(c, route, instance, messaging))
+  for (const route of routes) app.on(route.method, [route.path], (c) => serve(c, route, { made, messaging, maxBodyBytes }))
 }
 
 /** What its `@event` says of the outbox is checked with what its request opens. */
 function toCheck(type: ViewSetClass, { where, action, method, options: { session } }: Route): RouteToCheck {
   const writesOutbox = methodsOf(type, 'event').some(
-    ({ method: of, options }) => of === action && (options as EventDecoratorOptions | null)?.outbox === true,
+    ({ method: of, options }) => (of === action || of === HOOKS[action]) && (options as EventDecoratorOptions | null)?.outbox === true,
   )
   // Without one that was given, a GET only asks for a reading session, and may get one that writes.
   const mode = session ?? (writesOutbox ? modeOf(method) : undefined)
   return { where: `@action ${where}`, session: mode, writesOutbox }
 }
 
-async function serve(c: Context, route: Route, making: ViewSet | Promise<ViewSet>, messaging: RequestMessaging): Promise<Response> {
+interface Serving {
+  readonly made: Made | Promise<Made>
+  readonly messaging: RequestMessaging
+  readonly maxBodyBytes: number
+}
+
+async function serve(c: Context, route: Route, { made, messaging, maxBodyBytes }: Serving): Promise<Response> {
   requestIdOf(c)
-  const instance = await making
-  const input = await inputOf(c, route.options)
+  const { instance, checks } = await made
+  const input = await inputOf(c, { ...checks[route.action], ...route.options, maxBodyBytes })
   if ('refused' in input) return input.refused
   const call = async (opened: Opened): Promise<Response> => {
     const method = methodOf(instance, route)
     return answer(c, await method.call(instance, c, contextOf(c, route, { ...input, opened })))
   }
-  const open = openIn(c, messaging)
-  if (open) {
+  try {
+    const open = openIn(c, messaging)
+    if (!open) return await inRequestScope(c, messaging, route.options.session ?? modeFor(c), call)
     refuseOther(open, `@action ${route.where}`, route.options.session)
-    return call(open)
+    return await call(open)
+  } catch (thrown) {
+    // A session that is open here has been rolled back by now; one around this is, by what is answered.
+    const answered = instance.answerTo?.(thrown, c)
+    if (answered) return answered
+    throw thrown
   }
-  return inRequestScope(c, messaging, route.options.session ?? modeFor(c), call)
 }
 
 function contextOf(
@@ -104,27 +127,16 @@ function contextOf(
   }
 }
 
-function answer(c: Context, result: unknown): Response {
-  if (isResponse(result)) return result
-  if (result === undefined) return c.body(null, 204)
-  return c.json(result as object, c.req.method === 'POST' ? 201 : 200) // JSON.stringify decides what travels
-}
-
-/** By its tag: servers replace the global Response, and what fetch returns is still the old one. */
-function isResponse(value: unknown): value is Response {
-  return Object.prototype.toString.call(value) === '[object Response]'
-}
-
-function instanceOf(
+function madeOf(
   type: ViewSetClass,
   routes: readonly Route[],
   resolve: NonNullable<MountOptions['resolve']>,
   { logger }: Pick<Messaging, 'logger'>,
-): ViewSet | Promise<ViewSet> {
+): Made | Promise<Made> {
   const made = resolve(type)
-  const complete = (instance: ViewSet): ViewSet => {
+  const complete = (instance: ViewSet): Made => {
     for (const route of routes) methodOf(instance, route)
-    return instance
+    return { instance, checks: instance instanceof ModelViewSet ? modelChecks(instance, routes) : {} }
   }
   if (!(made instanceof Promise)) return complete(made)
   const making = made.then(complete)

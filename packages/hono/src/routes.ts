@@ -1,6 +1,7 @@
 import { type Class, CorebusError, methodsOf } from '@corebus/core'
 import { checkOptions } from '@corebus/core/internal'
 import { ACTION, type ActionMethod, type ActionOptions } from './action.ts'
+import type { ViewSetClass } from './view-set.ts'
 
 /** One method and path of an action. */
 export interface Route {
@@ -19,8 +20,8 @@ const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OP
  * `/users/:id` would take what is meant for `/users/me`.
  * @throws CorebusError ACTIONS for a class without actions, OPTION for wrong options, ROUTE_TAKEN for two actions on one method and path
  */
-export function routesOf(type: Class, prefix: string): readonly Route[] {
-  const routes = actionsOf(type).flatMap(({ method, options }) => routesOfAction(`${type.name}.${method}`, method, options, prefix))
+export function routesOf(type: ViewSetClass, prefix: string): readonly Route[] {
+  const routes = offeredBy(type).flatMap(({ method, options }) => routesOfAction(`${type.name}.${method}`, method, options, prefix))
   if (routes.length === 0) throw new CorebusError('ACTIONS', `${type.name} has no actions: give it a method with @action`)
   const taken = new Map<string, string>()
   for (const route of routes) claim(taken, route)
@@ -35,6 +36,16 @@ export function claim(taken: Map<string, string>, { where, method, path }: Route
   if (other !== undefined)
     throw new CorebusError('ROUTE_TAKEN', `${other} and ${where} are both ${method} ${path}: give one of them another path or method`)
   taken.set(place, where)
+}
+
+/** @throws CorebusError ACTIONS for a name in `only` that is none of an action */
+function offeredBy(type: ViewSetClass): ReturnType<typeof actionsOf> {
+  const actions = actionsOf(type)
+  const { only } = type
+  if (only === undefined) return actions
+  const unknown = only.filter((name) => !actions.some(({ method }) => method === name))
+  if (unknown.length > 0) throw new CorebusError('ACTIONS', `${type.name}.only names ${unknown.join(', ')}, which is no action of it`)
+  return actions.filter(({ method }) => only.includes(method))
 }
 
 /** The nearest class that says `@action` of a method decides; an override without one keeps its ancestor's. */

@@ -1,3 +1,5 @@
+import type { Context } from 'hono'
+
 /**
  * What a class of actions extends: `mount` makes one instance of it for the process, and every method under `@action` becomes a route.
  * @example
@@ -10,6 +12,15 @@
  * }
  * mount(app, '/users', UserViewSet)      // POST /users/register
  */
-export abstract class ViewSet {}
+export abstract class ViewSet {
+  /** The names of the actions that are routes, where not all of them are. */
+  static readonly only?: readonly string[]
 
-export type ViewSetClass = new (...args: never[]) => ViewSet
+  /** The answer to an error that an action, or the commit of its session, has thrown. Undefined leaves it to the app's `onError`. Nothing is committed. */
+  answerTo?(error: unknown, c: Context): Response | undefined
+}
+
+export interface ViewSetClass {
+  new (...args: never[]): ViewSet
+  readonly only?: readonly string[]
+}

@@ -16,6 +16,9 @@ export {
   outboxStore,
 } from './outbox/store.ts'
 export type { OnDead } from './relay/hold.ts'
+export type { Kind, KindOf } from './repository/columns.ts'
+export type { PageQuery } from './repository/page.ts'
+export { type ColumnsOf, type SqlRepository, type SqlRepositoryOptions, sqlRepository } from './repository/repository.ts'
 export {
   defineSchedule,
   type EventScheduleOptions,
@@ -41,5 +44,5 @@ export { type SessionKey, serialised } from './session/serialised.ts'
 export { type SqliteSessionOptions, sqliteSession } from './session/sqlite.ts'
 export { type TypeormSessionOptions, type TypeormSource, typeormSession } from './session/typeorm.ts'
 export { type AdaptOptions, adapt } from './tx/adapt.ts'
-export { isRetryable, isUniqueViolation } from './tx/database-errors.ts'
+export { isRetryable, isUniqueViolation, type Refusal } from './tx/database-errors.ts'
 export { type Dialect, int64, type SqlResult, type SqlRow, type SqlTx, type SqlValue } from './tx/sql-tx.ts'

@@ -47,14 +47,31 @@ export interface AdaptOptions {
  * await prisma.$transaction(async (tx) => adapt(tx, { dialect: 'postgres' }).query('SELECT 1'))
  */
 export function adapt(tx: unknown, { dialect: wanted, begun = false }: AdaptOptions = {}): SqlTx {
+  return opened(tx, { wanted, begun, alone: false })
+}
+
+/** The same for statements that only read, which need no transaction: also over a plain connection. */
+export function adaptReading(db: unknown, wanted: Dialect | undefined): SqlTx {
+  return opened(db, { wanted, begun: true, alone: true })
+}
+
+interface Opening {
+  readonly wanted: Dialect | undefined
+  readonly begun: boolean
+  /** A statement may stand alone, without a transaction around it. */
+  readonly alone: boolean
+}
+
+function opened(tx: unknown, { wanted, begun, alone }: Opening): SqlTx {
   if (isSqlTx(tx)) return checked(tx, nameOf(tx), wanted)
-  const [name, library] = (isSomething(tx) && recognised(tx)) || []
-  if (!library)
+  const [name, known] = (isSomething(tx) && recognised(tx)) || []
+  if (!known)
     throw new CorebusError(
       'TX_UNKNOWN',
       `${nameOf(tx)} is no transaction that is known here. Pass what your library gives inside of a transaction (known are ${Object.keys(LIBRARIES).join(', ')}), or an object of your own with "dialect" and "query"`,
     )
   const what = `${nameOf(tx)} of ${name}`
+  const library = alone ? { ...known, state: () => stateAlone(known.state()) } : known
   refuse(library.state(), what)
   const dialect = wanted ?? library.dialect
   if (!dialect)
@@ -64,6 +81,8 @@ export function adapt(tx: unknown, { dialect: wanted, begun = false }: AdaptOpti
     )
   return checked({ dialect: library.dialect ?? dialect, query: queries(library, { what, dialect, begun }) }, what, wanted)
 }
+
+const stateAlone = (state: TxState): TxState => (state === 'autocommit' ? 'open' : state)
 
 function queries(library: LibraryTx, { what, dialect, begun }: { what: string; dialect: Dialect; begun: boolean }): SqlTx['query'] {
   return async (sql: string, params: readonly SqlValue[] = [], options?: StatementOptions) => {

@@ -1,4 +1,4 @@
-import { adapt } from './adapt.ts'
+import { adapt, adaptReading } from './adapt.ts'
 import type { Dialect, SqlTx } from './sql-tx.ts'
 
 /** What our sessions have open: nobody need ask the database whether they are transactions. */
@@ -14,8 +14,28 @@ export async function withBegun<Tx extends object, T>(tx: Tx, sql: SqlTx, work: 
   }
 }
 
-/** What a session opened, or a transaction of the user's own, as a `SqlTx` of that database. @throws what `adapt` throws */
-export function txOf(db: unknown, dialect: Dialect): SqlTx {
-  const ours = typeof db === 'object' || typeof db === 'function' ? begun.get(db as object) : undefined
-  return ours?.dialect === dialect ? ours : adapt(db, { dialect })
+/** What a session opened, or a transaction of the user's own, as a `SqlTx`, of that database where it is said. @throws what `adapt` throws */
+export function txOf(db: unknown, dialect?: Dialect): SqlTx {
+  return openAs(db, dialect) ?? adapt(db, { ...(dialect && { dialect }) })
+}
+
+const readers = new WeakMap<object, SqlTx>()
+
+/** The same for what reads: a connection without a transaction will do. @throws what `adapt` throws, but no TX_AUTOCOMMIT */
+export function readerOf(db: unknown, dialect?: Dialect): SqlTx {
+  const open = openAs(db, dialect)
+  if (open) return open
+  const known = isObject(db) ? readers.get(db) : undefined
+  if (known) return known
+  const reader = adaptReading(db, dialect)
+  // A connection that reads is the same for many requests, and has its prepared statements.
+  if (isObject(db)) readers.set(db, reader)
+  return reader
+}
+
+const isObject = (db: unknown): db is object => (typeof db === 'object' && db !== null) || typeof db === 'function'
+
+function openAs(db: unknown, dialect: Dialect | undefined): SqlTx | undefined {
+  const ours = isObject(db) ? begun.get(db) : undefined
+  return dialect === undefined || ours?.dialect === dialect ? ours : undefined
 }

@@ -57,6 +57,66 @@ export function isUniqueViolation(error: unknown): boolean {
   return oneOf(error, UNIQUE)
 }
 
+const REFERENCE = [
+  '23503', // PostgreSQL
+  'ER_NO_REFERENCED_ROW',
+  'ER_NO_REFERENCED_ROW_2',
+  'ER_ROW_IS_REFERENCED',
+  'ER_ROW_IS_REFERENCED_2',
+  '1216', // MySQL
+  '1217',
+  '1451',
+  '1452',
+  'SQLITE_CONSTRAINT_FOREIGNKEY',
+  'SQLITE 787',
+  'SQLITE_CONSTRAINT_TRIGGER', // what SQLite says of a foreign key with RESTRICT
+  'SQLITE 1811',
+  'P2003',
+  'ForeignKeyConstraintViolation',
+]
+
+const VALUE = [
+  '22001', // PostgreSQL: too long, out of range, no value of the type, a time that is none, no UTF-8 or U+0000, a check
+  '22003',
+  '22P02',
+  '22007',
+  '22008',
+  '22021',
+  '22P05',
+  '23514',
+  'ER_DATA_TOO_LONG', // MySQL
+  '1406',
+  'ER_WARN_DATA_OUT_OF_RANGE',
+  '1264',
+  'ER_TRUNCATED_WRONG_VALUE',
+  '1292',
+  'ER_TRUNCATED_WRONG_VALUE_FOR_FIELD',
+  '1366',
+  'WARN_DATA_TRUNCATED',
+  '1265',
+  'ER_CHECK_CONSTRAINT_VIOLATED',
+  '3819',
+  '4025', // MariaDB: a check
+  'SQLITE_CONSTRAINT_CHECK',
+  'SQLITE 275',
+  'SQLITE_CONSTRAINT_DATATYPE',
+  'SQLITE 3091',
+  'SQLITE_MISMATCH',
+  'SQLITE 20',
+  'P2000', // Prisma
+  'P2020',
+]
+
+/** A value that must be unique is `taken`; a row that is referred to is not there, or is needed by others: `reference`; a `value` does not fit its column. */
+export type Refusal = 'taken' | 'reference' | 'value'
+
+/** Why a database has refused what it was given, where somebody who asked for it can do otherwise; undefined for every other error. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (isUniqueViolation(error)) return 'taken'
+  if (oneOf(error, REFERENCE)) return 'reference'
+  return oneOf(error, VALUE) ? 'value' : undefined
+}
+
 const CONFLICT = [
   '40001', // PostgreSQL and MySQL: serialisation
   '40P01', // PostgreSQL: deadlock

@@ -1,0 +1,56 @@
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import type { Dialect } from '../tx/sql-tx.ts'
+import type { ColumnRules } from './columns.ts'
+
+/** A page of a table, as `RowQuery` of @corebus/hono says it. */
+export interface PageQuery {
+  readonly where: readonly { readonly column: string; readonly anyOf: readonly unknown[] }[]
+  readonly order: readonly { readonly column: string; readonly descending: boolean }[]
+  readonly after?: readonly unknown[]
+  readonly limit: number
+}
+
+/** What is known of the table whose columns are compared. */
+export interface Compared {
+  readonly dialect: Dialect
+  ref(column: string): RawBuilder<unknown>
+  rules(column: string): ColumnRules
+}
+
+type Condition = RawBuilder<SqlBool>
+
+const both = (all: readonly Condition[]): Condition => sql`(${sql.join(all, sql` AND `)})`
+const either = (all: readonly Condition[]): Condition => (all.length === 0 ? sql`(1 = 0)` : sql`(${sql.join(all, sql` OR `)})`)
+
+export function conditions({ where, order, after }: PageQuery, table: Compared): readonly Condition[] {
+  const filters = where.map(({ column, anyOf }) => either(anyOf.map((value) => same(column, value, table))))
+  return after ? [...filters, behind(order, after, table)] : filters
+}
+
+export const ordered = (order: PageQuery['order'], { ref }: Compared): RawBuilder<unknown> =>
+  sql.join(order.map(({ column, descending }) => (descending ? sql`${ref(column)} DESC` : ref(column))))
+
+/** The first columns are the same and the next one comes behind: for each of them. */
+function behind(order: PageQuery['order'], after: readonly unknown[], table: Compared): Condition {
+  const ways = order.map(({ column, descending }, n) => {
+    const before = order.slice(0, n).map((one, m) => same(one.column, after[m], table))
+    return both([...before, further(column, after[n], { descending, table })])
+  })
+  return either(ways)
+}
+
+function same(column: string, value: unknown, { dialect, ref, rules }: Compared): Condition {
+  return value === null ? sql`${ref(column)} IS NULL` : sql`${ref(column)} = ${rules(column).into(value, dialect)}`
+}
+
+/** Where a null stands in an order: each database has its own way, and an index of a column is in that order. */
+const NULL_IS: Readonly<Record<Dialect, 'largest' | 'smallest'>> = { postgres: 'largest', mysql: 'smallest', sqlite: 'smallest' }
+
+function further(column: string, value: unknown, { descending, table }: { descending: boolean; table: Compared }): Condition {
+  const { dialect, ref, rules } = table
+  const nullsLast = (NULL_IS[dialect] === 'largest') !== descending
+  if (value === null) return nullsLast ? sql`(1 = 0)` : sql`${ref(column)} IS NOT NULL`
+  const { nullable, into } = rules(column)
+  const beyond: Condition = sql`${ref(column)} ${sql.raw(descending ? '<' : '>')} ${into(value, dialect)}`
+  return nullable && nullsLast ? sql`(${beyond} OR ${ref(column)} IS NULL)` : beyond
+}
