@@ -64,7 +64,11 @@ async function users(type: typeof UserViewSet) {
   mount(app, '/users', type, { messaging })
   const url = await serve(app)
   const call = async (method: string, path: string, body?: unknown) => {
-    const response = await fetch(`${url}/users${path}`, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
+    const response = await fetch(`${url}/users${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
     const text = await response.text()
     return [response.status, text.startsWith('{') ? JSON.parse(text) : text]
   }

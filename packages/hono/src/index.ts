@@ -1,4 +1,7 @@
 export { type ActionContext, type ActionDecorator, type ActionMethod, type ActionOptions, action } from './action.ts'
+export { health } from './health.ts'
+export { type InputOf, type JsonBodyOptions, jsonBody, type OutputOf, type Refused } from './json-body.ts'
+export { type ModelAction, type ModelRoutes, type ModelRoutesOptions, modelRoutes } from './model-routes.ts'
 export { ModelViewSet, type Page, type PerformContext } from './model-view-set.ts'
 export { type MountOptions, mount } from './mount.ts'
 export type { Column, Refusal, Repository, RowQuery } from './repository.ts'

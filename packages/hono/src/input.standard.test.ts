@@ -30,8 +30,10 @@ function mounted(): Hono {
   return app
 }
 
-async function post(body?: string) {
-  const response = await mounted().request('/things/order', { method: 'POST', ...(body !== undefined && { body }) })
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+async function post(body?: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = JSON_TYPE) {
+  const response = await mounted().request('/things/order', { method: 'POST', headers, ...(body !== undefined && { body }) })
   return [response.status, response.headers.get('content-type'), await response.text()]
 }
 
@@ -79,23 +81,107 @@ test.each([
   expect(JSON.parse(String(text)).error).toContain(error)
 })
 
-test("a body over the limit of Hono's bodyLimit is 413, with or without its length", async () => {
+test('a body is no JSON that is no UTF-8, and what is wrong is said without its text', async () => {
+  const [status, , text] = await post(new Uint8Array([0x22, 0xff, 0x22]))
+  expect([status, JSON.parse(String(text))]).toEqual([400, { error: 'the body is no JSON: the body is not UTF-8' }])
+  const [, , secret] = await post('{"password":"hunter2"')
+  expect(secret).not.toContain('hunter2')
+})
+
+test.each([
+  'text/plain;charset=UTF-8',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'application/jsonp',
+  'json',
+  'application/json-seq',
+])('the content-type %j is 415', async (type) => {
+  const [status, , text] = await post('{"user_id":1,"items":[{"sku":"a"}]}', { 'content-type': type })
+  expect([status, JSON.parse(String(text)).error]).toEqual([
+    415,
+    `"${type}" is no content-type that is known here: send JSON as application/json`,
+  ])
+})
+
+test('no content-type is 415 too: a page of another site could send that', async () => {
+  const body = new Blob(['{"user_id":1,"items":[{"sku":"a"}]}'])
+  const response = await mounted().request('/things/order', { method: 'POST', body })
+  expect([response.status, await response.json()]).toEqual([415, { error: 'the body has no content-type: send JSON as application/json' }])
+})
+
+test.each(['application/json', 'application/json; charset=utf-8', 'application/vnd.shop.order+json', 'Application/JSON'])(
+  'the content-type %j is JSON',
+  async (type) => {
+    expect((await post('{"user_id":1,"items":[{"sku":"a"}]}', { 'content-type': type }))[0]).toBe(201)
+  },
+)
+
+test('an own __proto__ in a body is removed, at any depth and however it is written', async () => {
+  const seen: unknown[] = []
+  class Any extends ViewSet {
+    @action({ method: 'POST', body: z.any() })
+    take(_: Context, { body }: ActionContext<unknown, unknown>) {
+      seen.push(body)
+      return {}
+    }
+  }
   const app = new Hono()
-  app.use(bodyLimit({ maxSize: 100 }))
-  mount(app, '/things', Things, { messaging: freshMessaging() })
-  const url = await serve(app)
-  const body = JSON.stringify({ user_id: 1, items: [{ sku: 'x'.repeat(200) }] })
-  const chunked = new ReadableStream({
+  mount(app, '/', Any, { messaging: freshMessaging() })
+  const body = '{"a":1,"__proto__":{"admin":true},"list":[{"\\u005f_proto__":{"admin":true},"b":2}]}'
+  expect((await app.request('/take', { method: 'POST', headers: JSON_TYPE, body })).status).toBe(201)
+  expect(seen).toEqual([{ a: 1, list: [{ b: 2 }] }])
+  expect(Object.hasOwn(seen[0] as object, '__proto__')).toBe(false)
+})
+
+const chunked = (text: string): ReadableStream =>
+  new ReadableStream({
     start(controller) {
-      controller.enqueue(Buffer.from(body))
+      controller.enqueue(Buffer.from(text))
       controller.close()
     },
   })
-  expect((await fetch(`${url}/things/order`, { method: 'POST', body })).status).toBe(413)
-  expect((await fetch(`${url}/things/order`, { method: 'POST', body: chunked, duplex: 'half' })).status).toBe(413)
+
+/** Of an app with the limits that are given: the status for a body of so many bytes, with and without its length. */
+async function statuses(bytes: number, limits: { around?: number; maxBodyBytes?: number }): Promise<readonly number[]> {
+  const app = new Hono()
+  if (limits.around !== undefined) app.use(bodyLimit({ maxSize: limits.around }))
+  const { maxBodyBytes } = limits
+  mount(app, '/things', Things, { messaging: freshMessaging(), ...(maxBodyBytes !== undefined && { maxBodyBytes }) })
+  const url = await serve(app)
+  const frame = JSON.stringify({ user_id: 1, items: [{ sku: '' }] })
+  const body = JSON.stringify({ user_id: 1, items: [{ sku: 'x'.repeat(bytes - frame.length) }] })
+  const send = async (init: RequestInit): Promise<number> => {
+    const response = await fetch(`${url}/things/order`, { method: 'POST', headers: JSON_TYPE, ...init })
+    await response.arrayBuffer()
+    return response.status
+  }
+  return [await send({ body }), await send({ body: chunked(body), duplex: 'half' } as RequestInit)]
+}
+
+test.each([
+  [1024 * 1024, {}, 201],
+  [1024 * 1024 + 1, {}, 413],
+  [200, { maxBodyBytes: 100 }, 413],
+  [2 * 1024 * 1024, { maxBodyBytes: 2 * 1024 * 1024 }, 201],
+  [200, { around: 100 }, 413],
+])('a body of %i bytes, with the limits %j, is %i', async (bytes, limits, status) => {
+  expect(await statuses(bytes, limits)).toEqual([status, status])
+})
+
+test('the limit holds for actions that read their body themselves', async () => {
+  class Raw extends ViewSet {
+    @action({ method: 'POST' })
+    async take(c: Context) {
+      return { length: (await c.req.text()).length }
+    }
+  }
+  const app = new Hono()
+  mount(app, '/', Raw, { messaging: freshMessaging(), maxBodyBytes: 10 })
+  const send = (body: string) => app.request('/take', { method: 'POST', body })
+  expect([(await send('x'.repeat(10))).status, (await send('x'.repeat(11))).status]).toEqual([201, 413])
 })
 
 test('what is refused has a request id too', async () => {
-  const response = await mounted().request('/things/order', { method: 'POST', body: '[]', headers: { 'X-Request-Id': 'r1' } })
+  const response = await mounted().request('/things/order', { method: 'POST', body: '[]', headers: { ...JSON_TYPE, 'X-Request-Id': 'r1' } })
   expect([response.status, response.headers.get('x-request-id')]).toEqual([422, 'r1'])
 })

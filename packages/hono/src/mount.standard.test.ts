@@ -150,7 +150,8 @@ describe('the session', () => {
     })
     return { ...rest, messaging, rows, sessions: () => sessions }
   }
-  const create = (app: Hono, body: object) => app.request('/parents', { method: 'POST', body: JSON.stringify(body) })
+  const create = (app: Hono, body: object) =>
+    app.request('/parents', { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
 
   test('reaches the action, commits with its answer and rolls back with its error', async () => {
     const { messaging, rows, sessions } = counted()

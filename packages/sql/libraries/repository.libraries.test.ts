@@ -1,3 +1,4 @@
+import { sqlRepository } from '@corebus/sql'
 import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { type RepositorySessions, repositorySuite } from '../src/fixtures/repository-suite.ts'
 import type { Dialect } from '../src/tx/sql-tx.ts'
@@ -39,5 +40,6 @@ function suite({ database, sqlite, open }: SessionCase): void {
       read: (work) => session.read(({ tx }) => work(tx)),
       run: (statement) => db.run(statement),
     }),
+    sqlRepository,
   )
 }

@@ -62,6 +62,9 @@ const PLAIN: Omit<ColumnRules, 'nullable'> = {
  */
 const cast = (value: unknown, type: string): RawBuilder<unknown> => sql`CAST(CAST(${String(value)} AS text) AS ${sql.raw(type)})`
 
+const TEXT: Readonly<Record<Dialect, string>> = { postgres: 'text', mysql: 'CHAR', sqlite: 'TEXT' }
+const asText = (column: string, dialect: Dialect): RawBuilder<unknown> => sql`CAST(${sql.ref(column)} AS ${sql.raw(TEXT[dialect])})`
+
 const LARGEST = 2n ** 63n - 1n
 const WHOLE = /^(?:0|-?[1-9]\d{0,18})$/
 
@@ -102,6 +105,8 @@ const KINDS: Readonly<Record<Kind, Rules>> = {
         : dialect === 'mysql'
           ? sql`CAST(${String(value)} AS SIGNED)`
           : sql`${BigInt(value as string)}`,
+    // As text: half of the libraries give a number, whose last digits are gone.
+    read: asText,
     from: (value) => String(int64(value)),
   },
   number: {
@@ -137,8 +142,7 @@ const KINDS: Readonly<Record<Kind, Rules>> = {
   json: {
     parse: () => undefined,
     into: (value, dialect) => (dialect === 'postgres' ? cast(JSON.stringify(value), 'jsonb') : sql`${JSON.stringify(value)}`),
-    read: (column, dialect) =>
-      dialect === 'sqlite' ? sql`${sql.ref(column)}` : sql`CAST(${sql.ref(column)} AS ${sql.raw(dialect === 'mysql' ? 'CHAR' : 'text')})`,
+    read: asText,
     from: (value) => JSON.parse(String(value)),
   },
 }
