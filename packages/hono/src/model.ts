@@ -22,24 +22,39 @@ type Checks = Pick<ActionOptions, 'body' | 'query'>
  */
 export function modelChecks(model: Model, routes: readonly Route[]): Readonly<Record<string, Checks>> {
   const offers = new Set(routes.map(({ action }) => action))
-  const wrong = (what: string) => new CorebusError('MODEL', `${model.constructor.name} ${what}`)
+  const wrong: Wrong = (what) => new CorebusError('MODEL', `${model.constructor.name} ${what}`)
   checkColumns(model, wrong)
-  const { schema, changes = schema && changesIn(schema) } = model
-  const needed = <T>(found: T | undefined, action: string, what: string): T | undefined => {
-    if (found === undefined && offers.has(action))
-      throw wrong(`offers ${action} and has no ${what}: give it one, or leave ${action} out of \`only\``)
-    return found
+  const { schema, changes } = model
+  const body = (action: string, of: () => Schema | undefined): Checks => {
+    if (!offers.has(action)) return {}
+    const found = of()
+    if (!found) throw wrong(`offers ${action} and has no schema: give it one, or leave ${action} out of \`only\``)
+    return { body: found }
   }
-  const body = (of: Schema | undefined): Checks => (of ? { body: of } : {})
   return {
     list: { query: listQuery(model) },
-    create: body(needed(schema, 'create', 'schema')),
-    update: body(needed(schema, 'update', 'schema')),
-    partialUpdate: body(needed(changes, 'partialUpdate', 'schema with partial() and no changes')),
+    create: body('create', () => schema),
+    update: body('update', () => schema),
+    partialUpdate: body('partialUpdate', () => changes ?? (schema && partOf(schema, wrong))),
   }
 }
 
-function checkColumns({ repository, filters, sorts, pageSize, maxPageSize }: Model, wrong: (what: string) => CorebusError): void {
+type Wrong = (what: string) => CorebusError
+
+function partOf(schema: Schema, wrong: Wrong): Schema {
+  const why = (what: string): CorebusError =>
+    wrong(`offers partialUpdate, and its schema ${what}. Give it \`changes\`, which a body of PATCH must fit`)
+  let found: Schema | undefined
+  try {
+    found = changesIn(schema)
+  } catch (thrown) {
+    throw why(`has a partial() that fails: ${(thrown as Error).message}`)
+  }
+  if (!found) throw why('has no partial()')
+  return found
+}
+
+function checkColumns({ repository, filters, sorts, pageSize, maxPageSize }: Model, wrong: Wrong): void {
   if (typeof repository?.list !== 'function') throw wrong('has no repository')
   const columns = Object.keys(repository.columns)
   const unknown = [...filters, ...sorts].filter((name) => !columns.includes(name))
