@@ -15,19 +15,19 @@ export type ModelAction = 'list' | 'retrieve' | 'create' | 'update' | 'partialUp
 export interface ModelRoutesOptions<Row extends object, S extends Schema, Db, Only extends ModelAction>
   extends Omit<MountOptions, 'resolve' | 'messaging'> {
   // biome-ignore lint/suspicious/noExplicitAny: as in ModelViewSet
-  readonly repository: Repository<Row, any, Db>
+  readonly repository: Repository<Row, any, NoInfer<Db>>
   readonly schema?: S
   readonly changes?: Schema<Partial<OutputOf<S>>>
-  readonly filters?: readonly (keyof Row & string)[]
-  readonly sorts?: readonly (keyof Row & string)[]
+  readonly filters?: readonly (keyof NoInfer<Row> & string)[]
+  readonly sorts?: readonly (keyof NoInfer<Row> & string)[]
   readonly pageSize?: number
   readonly maxPageSize?: number
   /** The actions that are routes. Default: all. */
   readonly only?: readonly Only[]
   readonly messaging?: RequestMessaging<Db> & NonNullable<MountOptions['messaging']>
-  performCreate?(data: OutputOf<S>, context: PerformContext<Db>): Promise<Row>
-  performUpdate?(id: string, changes: Partial<OutputOf<S>>, context: PerformContext<Db>): Promise<Row>
-  performDestroy?(id: string, context: PerformContext<Db>): Promise<Row>
+  performCreate?(data: OutputOf<S>, context: PerformContext<NoInfer<Db>>): Promise<NoInfer<Row>>
+  performUpdate?(id: string, changes: Partial<OutputOf<S>>, context: PerformContext<NoInfer<Db>>): Promise<NoInfer<Row>>
+  performDestroy?(id: string, context: PerformContext<NoInfer<Db>>): Promise<NoInfer<Row>>
 }
 
 const names = must('an array of names', (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'))
