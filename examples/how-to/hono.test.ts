@@ -6,7 +6,8 @@ vi.stubEnv('LOG_LEVEL', 'silent')
 const { app, messaging } = await import('./hono.ts')
 afterAll(() => messaging.close())
 
-const post = (path: string, body: object) => app.request(path, { method: 'POST', body: JSON.stringify(body) })
+const post = (path: string, body: object) =>
+  app.request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
 test('actions and plain routes answer, commit and publish; what fails does none of it', async () => {
   const seen: string[] = []

@@ -1,6 +1,6 @@
 // #region all
 import { createMessaging, event } from '@corebus/core'
-import { type ActionContext, action, mount, type RequestVariables, requestScope, ViewSet } from '@corebus/hono'
+import { type ActionContext, action, jsonBody, mount, type RequestVariables, requestScope, ViewSet } from '@corebus/hono'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import { UserCreated } from './events.ts'
@@ -23,8 +23,8 @@ export const app = new Hono<{ Variables: RequestVariables<Users> }>()
 app.use(requestScope(messaging))
 mount(app, '/users', UserViewSet, { messaging }) // POST /users/register
 
-app.post('/import', async (c) => {
-  const { email } = Registration.pick({ email: true }).parse(await c.req.json())
+app.post('/import', jsonBody(Registration.pick({ email: true })), (c) => {
+  const { email } = c.req.valid('json')
   messaging.emit(UserCreated, { id: c.get('db').insert(email), email })
   return c.json({ ok: true })
 })

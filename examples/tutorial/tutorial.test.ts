@@ -82,10 +82,10 @@ async function stop({ process: { pid }, ended }: Program): Promise<void> {
 /** The page's curl lines, with the port that the server got here. */
 async function curl(line: string): Promise<unknown> {
   untested.delete(line)
-  const [, method, body, port = '', path = ''] = /^curl (?:-X (\w+) )?(?:-d '(.*)' )?http:\/\/127\.0\.0\.1:(\d+)(.*)$/.exec(line) ?? []
+  const [, method, body, port = '', path = ''] = /^curl (?:-X (\w+) )?(?:--json '(.*)' )?http:\/\/127\.0\.0\.1:(\d+)(.*)$/.exec(line) ?? []
   const response = await fetch(`http://127.0.0.1:${ports.get(port)}${path}`, {
     method: method ?? (body ? 'POST' : 'GET'),
-    ...(body && { body }),
+    ...(body && { body, headers: { 'content-type': 'application/json' } }),
   })
   return response.json()
 }
@@ -112,7 +112,7 @@ describe.each(['classes', 'functions'])('with %s', (form) => {
 
   test('every command of the tutorial does what the page says', { timeout: 120_000 }, async () => {
     await startServer('npm run users', '4001')
-    expect(await curl(`curl -d '{"email":"ana@example.com"}' http://127.0.0.1:4001/users/register`)).toEqual({
+    expect(await curl(`curl --json '{"email":"ana@example.com"}' http://127.0.0.1:4001/users/register`)).toEqual({
       id: 1,
       email: 'ana@example.com',
     })
@@ -123,12 +123,12 @@ describe.each(['classes', 'functions'])('with %s', (form) => {
 
     await startServer('npm run orders', '4002')
     await expect.poll(orders).toMatchObject([{ id: 1, user_id: 1, kind: 'welcome' }])
-    await curl(`curl -d '{"user_id":1,"total":12.5}' http://127.0.0.1:4002/orders`)
+    await curl(`curl --json '{"user_id":1,"total":12.5}' http://127.0.0.1:4002/orders`)
     expect(await curl('curl -X POST http://127.0.0.1:4002/orders/2/pay')).toEqual({ order_id: 2, status: 'processing' })
     await expect.poll(orders).toMatchObject([{ id: 1 }, { id: 2, status: 'paid' }])
 
     await start('touch gateway-closed').ended
-    await curl(`curl -d '{"user_id":1,"total":30}' http://127.0.0.1:4002/orders`)
+    await curl(`curl --json '{"user_id":1,"total":30}' http://127.0.0.1:4002/orders`)
     await curl('curl -X POST http://127.0.0.1:4002/orders/3/pay')
     await consumer.says(/retry 1\/2 in 1000 ms.*retry 2\/2 in 1000 ms.*moved to dead letters/s)
 
@@ -138,7 +138,7 @@ describe.each(['classes', 'functions'])('with %s', (form) => {
     await expect.poll(orders).toMatchObject([{ id: 1 }, { id: 2 }, { id: 3, status: 'paid' }])
 
     await stop(consumer)
-    await curl(`curl -d '{"email":"rui@example.com"}' http://127.0.0.1:4001/users/register`)
+    await curl(`curl --json '{"email":"rui@example.com"}' http://127.0.0.1:4001/users/register`)
     await start('npm run consumer -- --workers 2').says(/welcome order for rui@example\.com/)
   })
 

@@ -63,12 +63,13 @@ for (const [name, home] of Object.entries(BROKERS)) {
     test('npm start answers its three requests', async () => {
       run('start', { ...found?.env, USERS_PORT: '0', ORDERS_PORT: '0' })
       await says('Ctrl-C stops all of it')
-      const [, user = '', users = ''] = /curl -d '(.*)' (\S+\/users\/register)/.exec(played.said()) ?? []
-      const [, order = '', orders = ''] = /curl -d '(.*)' (\S+\/orders)\n/.exec(played.said()) ?? []
+      const [, user = '', users = ''] = /curl --json '(.*)' (\S+\/users\/register)/.exec(played.said()) ?? []
+      const [, order = '', orders = ''] = /curl --json '(.*)' (\S+\/orders)\n/.exec(played.said()) ?? []
       const [, list = ''] = /curl '(\S+)'/.exec(played.said()) ?? []
-      expect((await fetch(users, { method: 'POST', body: user })).status).toBe(201)
+      const headers = { 'content-type': 'application/json' }
+      expect((await fetch(users, { method: 'POST', headers, body: user })).status).toBe(201)
       await until('the welcome order', async () => (await (await fetch(list)).text()).includes('welcome') || undefined, { signal })
-      expect((await fetch(orders, { method: 'POST', body: order })).status).toBe(201)
+      expect((await fetch(orders, { method: 'POST', headers, body: order })).status).toBe(201)
       played.process.kill('SIGINT')
       expect(await played.ended).toBe(0)
     })

@@ -11,6 +11,8 @@ import { changeEmail, nothingElse, PASSWORD, placeOrder, register, registerAgain
 import { bootTwoApis, type TwoApis } from './demo/two-apis.ts'
 import { until } from './demo/until.ts'
 
+const JSON_TYPE = { 'content-type': 'application/json' }
+
 const FIRST_RETRY_MS = 250
 
 /** Each test goes on where the one before has ended, as the story does. */
@@ -73,6 +75,7 @@ describe('two APIs in four processes', () => {
   it('a body that does not fit answers 422 with the issues', async () => {
     const answer = await fetch(`${apis.urls.users}/users/register`, {
       method: 'POST',
+      headers: JSON_TYPE,
       body: JSON.stringify({ email: 'no address', password: 'short' }),
     })
     expect(answer.status).toBe(422)
@@ -94,7 +97,11 @@ describe('two APIs in four processes', () => {
 
   it('an order of somebody who is not known answers 404 and leaves no row', async () => {
     const items = [{ sku: 'tea', quantity: 1, price: 4.5 }]
-    const answer = await fetch(`${apis.urls.orders}/orders`, { method: 'POST', body: JSON.stringify({ user_id: 999, items }) })
+    const answer = await fetch(`${apis.urls.orders}/orders`, {
+      method: 'POST',
+      headers: JSON_TYPE,
+      body: JSON.stringify({ user_id: 999, items }),
+    })
     expect(answer.status).toBe(404)
     expect(rows('orders.db', 'SELECT id FROM orders WHERE user_id = 999')).toEqual([])
   })
@@ -115,6 +122,7 @@ describe('two APIs in four processes', () => {
   it('a paid order is not charged again', async () => {
     const answer = await fetch(`${apis.urls.orders}/orders/${orderId}/pay`, {
       method: 'POST',
+      headers: JSON_TYPE,
       body: JSON.stringify({ card_token: 'tok_visa' }),
     })
     expect(answer.status).toBe(409)

@@ -31,11 +31,11 @@ describe('npm start', () => {
   it('prints three requests that work, and ends well when it is told to', async () => {
     run()
     await isUp()
-    const users = /curl -d '(.*)' (\S+\/users\/register)/.exec(start.said())
-    const orders = /curl -d '(.*)' (\S+\/orders)\n/.exec(start.said())
+    const users = /curl --json '(.*)' (\S+\/users\/register)/.exec(start.said())
+    const orders = /curl --json '(.*)' (\S+\/orders)\n/.exec(start.said())
     const list = /curl '(\S+)'/.exec(start.said())?.[1] as string
     const post = async ([, body, url]: readonly string[]): Promise<number> =>
-      (await fetch(url as string, { method: 'POST', body: body as string })).status
+      (await fetch(url as string, { method: 'POST', headers: { 'content-type': 'application/json' }, body: body as string })).status
     expect(await post(users as readonly string[])).toBe(201)
     await until('the welcome order', async () => (await (await fetch(list)).text()).includes('welcome') || undefined, { signal })
     expect(await post(orders as readonly string[])).toBe(201)

@@ -48,8 +48,8 @@ function welcome({ users, orders }: TwoApis['urls']): string {
 users-api   ${users}
 orders-api  ${orders}
 
-  curl -d '{"email":"ana@example.com","password":"a long secret"}' ${users}/users/register
-  curl -d '{"user_id":1,"items":[{"sku":"tea","quantity":2,"price":4.5}]}' ${orders}/orders
+  curl --json '{"email":"ana@example.com","password":"a long secret"}' ${users}/users/register
+  curl --json '{"user_id":1,"items":[{"sku":"tea","quantity":2,"price":4.5}]}' ${orders}/orders
   curl '${orders}/orders?user_id=1'
 
 Ctrl-C stops all of it.

@@ -10,7 +10,11 @@ import { type Dialect, int64, type SqlValue } from '../tx/sql-tx.ts'
 export type Kind = 'integer' | 'bigint' | 'number' | 'text' | 'boolean' | 'time' | 'uuid' | 'json'
 
 /** The kinds that fit a value of a row. */
-export type KindOf<Value> = null extends Value ? `${KindOfSome<Exclude<Value, null>>}?` : KindOfSome<Value>
+export type KindOf<Value> = unknown extends Value
+  ? 'json' | 'json?'
+  : null extends Value
+    ? `${KindOfSome<Exclude<Value, null>>}?`
+    : KindOfSome<Value>
 type KindOfSome<Value> = [Value] extends [number]
   ? 'integer' | 'number'
   : [Value] extends [string]
