@@ -20,11 +20,14 @@ import { EVENT } from '../packages/core/src/scope/publishing.ts'
 import { REQUEST } from '../packages/core/src/scope/request.ts'
 import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
+import { JSON_BODY } from '../packages/hono/src/json-body.ts'
+import { MODEL_ROUTES } from '../packages/hono/src/model-routes.ts'
 import { MOUNT } from '../packages/hono/src/mount.ts'
 import { REQUEST_SCOPE } from '../packages/hono/src/request-scope.ts'
 import { SQL_INBOX } from '../packages/sql/src/inbox/inbox.ts'
 import { LEASE, SQL_LEASES } from '../packages/sql/src/lease/lease.ts'
 import { SQL_OUTBOX } from '../packages/sql/src/outbox/outbox.ts'
+import { SQL_REPOSITORY } from '../packages/sql/src/repository/repository.ts'
 import { SCHEDULE } from '../packages/sql/src/schedule/schedule.ts'
 import { SQL_SCHEDULES } from '../packages/sql/src/schedule/schedules.ts'
 import { PGLITE_SESSION, SERVER_SESSION, SQL_SESSION } from '../packages/sql/src/session/options.ts'
@@ -61,6 +64,9 @@ const DECLARED: Readonly<Record<string, Options>> = {
   PRISMA_SESSION,
   SQL_OUTBOX,
   MOUNT,
+  MODEL_ROUTES,
+  JSON_BODY,
+  SQL_REPOSITORY,
   ACTION,
   REQUEST_SCOPE,
 }
