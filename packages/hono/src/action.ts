@@ -40,7 +40,7 @@ export const ACTION: Readonly<Record<keyof ActionOptions, Option>> = {
   body: {
     default: 'none',
     must: schema,
-    text: 'a schema. What does not fit is answered with 422 and the issues, what is no JSON with 400',
+    text: 'a schema. What does not fit is answered with 422 and the issues, what is no JSON with 400, another content-type with 415',
   },
   query: {
     default: 'none',

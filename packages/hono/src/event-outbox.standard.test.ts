@@ -3,6 +3,8 @@ import { type Context, Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { type ActionContext, action } from './action.ts'
 import { freshMessaging, hear } from './fixtures/broker.ts'
+import { NewOrder, type Order, orders } from './fixtures/orders.ts'
+import { ModelViewSet, type PerformContext } from './model-view-set.ts'
 import { mount } from './mount.ts'
 import { ViewSet } from './view-set.ts'
 
@@ -117,6 +119,27 @@ test('outbox: true where no session is open is an error of the call, and so is a
   const other = without.openRequest()
   await expect(other.run(async () => new Reads().get())).rejects.toMatchObject({ code: 'OUTBOX_MISSING' })
   other.discard()
+})
+
+class Orders extends ModelViewSet<Order, NewOrder, string> {
+  static override readonly only = ['create']
+  readonly repository = orders
+  override readonly schema = NewOrder
+
+  @event('order.created', { ...TOPIC, outbox: true })
+  override performCreate(data: NewOrder, context: PerformContext<string>) {
+    return super.performCreate(data, context)
+  }
+}
+
+test('outbox: true on a hook of a ModelViewSet without an outbox is an error of mount too', () => {
+  const { messaging, hono } = app({ outbox: false })
+  expect(() => mount(hono, '/orders', Orders, { messaging })).toThrow(
+    expect.objectContaining({
+      code: 'OUTBOX_MISSING',
+      message: expect.stringMatching(/^@action Orders\.create publishes with outbox: true/),
+    }),
+  )
 })
 
 test('mount begins what works beside requests', () => {

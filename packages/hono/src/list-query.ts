@@ -14,6 +14,9 @@ export interface Listed {
 /** Names in the query that are none of columns. */
 export const RESERVED: readonly string[] = ['limit', 'cursor', 'sort']
 
+/** A list of values is as long as its statement. */
+const MOST_VALUES = 100
+
 type Query = Readonly<Record<string, string | readonly string[]>>
 interface Issue {
   readonly path: readonly string[]
@@ -92,7 +95,9 @@ function whereOf(query: Query, { repository: { columns }, filters }: Listed, ref
       refuse(name, filters.length > 0 ? `there is no such filter, but ${filters.join(', ')}` : 'there are no filters here')
       return []
     }
-    const anyOf = [given].flat().map((text) => columns[name]?.parse(text))
+    const texts = [given].flat()
+    if (texts.length > MOST_VALUES) refuse(name, `at most ${MOST_VALUES} values`)
+    const anyOf = texts.map((text) => columns[name]?.parse(text))
     if (anyOf.includes(undefined)) refuse(name, 'it is no value that this column can have')
     return [{ column: name, anyOf }]
   })

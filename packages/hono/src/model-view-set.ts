@@ -79,8 +79,7 @@ export abstract class ModelViewSet<Row extends object, Data extends object = Par
     const row: Row | Response = await this.performCreate(body, { db, c })
     if (isResponse(row)) return row
     const id: unknown = Reflect.get(row, this.repository.key)
-    const headers = id === undefined ? undefined : { Location: `${c.req.path.replace(/\/$/, '')}/${encodeURIComponent(String(id))}` }
-    return c.json(row, 201, headers)
+    return c.json(row, 201, id === undefined ? undefined : { Location: locationOf(c, id) })
   }
 
   update(c: Context, { db, id, body }: Pick<ActionContext<Db, Partial<Data>>, 'db' | 'id' | 'body'>): Promise<Row> {
@@ -121,6 +120,12 @@ const ACTIONS = {
 
 for (const [name, options] of Object.entries(ACTIONS))
   recordMethod([ModelViewSet.prototype, name, Object.getOwnPropertyDescriptor(ModelViewSet.prototype, name)], 'action', options)
+
+/** Of the row below the path that was asked for. Half a surrogate pair cannot be written in a path. */
+function locationOf(c: Context, id: unknown): string {
+  const { pathname } = new URL(c.req.url)
+  return `${pathname.replace(/\/$/, '')}/${encodeURIComponent(String(id).toWellFormed())}`
+}
 
 function found<Row>(row: Row | undefined, id: string): Row {
   if (row !== undefined) return row

@@ -20,12 +20,17 @@ export interface Compared {
 type Condition = RawBuilder<SqlBool>
 
 const both = (all: readonly Condition[]): Condition => sql`(${sql.join(all, sql` AND `)})`
-const either = (all: readonly Condition[]): Condition => (all.length === 0 ? sql`(1 = 0)` : sql`(${sql.join(all, sql` OR `)})`)
+const either = (all: readonly Condition[]): Condition => sql`(${sql.join(all, sql` OR `)})`
+const NEVER: Condition = sql`(1 = 0)`
 
 export function conditions({ where, order, after }: PageQuery, table: Compared): readonly Condition[] {
-  const filters = where.map(({ column, anyOf }) => either(anyOf.map((value) => same(column, value, table))))
+  const filters = where.map(({ column, anyOf }) => among(column, anyOf, table))
   return after ? [...filters, behind(order, after, table)] : filters
 }
+
+/** A list and no chain of ORs, whose depth SQLite limits to 1,000. */
+const among = (column: string, anyOf: readonly unknown[], { dialect, ref, rules }: Compared): Condition =>
+  anyOf.length === 0 ? NEVER : sql`${ref(column)} IN (${sql.join(anyOf.map((value) => rules(column).into(value, dialect)))})`
 
 export const ordered = (order: PageQuery['order'], { ref }: Compared): RawBuilder<unknown> =>
   sql.join(order.map(({ column, descending }) => (descending ? sql`${ref(column)} DESC` : ref(column))))
@@ -49,7 +54,7 @@ const NULL_IS: Readonly<Record<Dialect, 'largest' | 'smallest'>> = { postgres: '
 function further(column: string, value: unknown, { descending, table }: { descending: boolean; table: Compared }): Condition {
   const { dialect, ref, rules } = table
   const nullsLast = (NULL_IS[dialect] === 'largest') !== descending
-  if (value === null) return nullsLast ? sql`(1 = 0)` : sql`${ref(column)} IS NOT NULL`
+  if (value === null) return nullsLast ? NEVER : sql`${ref(column)} IS NOT NULL`
   const { nullable, into } = rules(column)
   const beyond: Condition = sql`${ref(column)} ${sql.raw(descending ? '<' : '>')} ${into(value, dialect)}`
   return nullable && nullsLast ? sql`(${beyond} OR ${ref(column)} IS NULL)` : beyond

@@ -1,8 +1,10 @@
 import { DatabaseSync } from 'node:sqlite'
+import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { freshDatabase } from '../fixtures/database.ts'
 import { repositorySuite } from '../fixtures/repository-suite.ts'
 import { sqliteSession } from '../session/sqlite.ts'
+import type { PageQuery } from './page.ts'
 import { sqlRepository } from './repository.ts'
 
 describe('a repository over node:sqlite', () => {
@@ -44,5 +46,42 @@ test.each([
 ])('%j is refused', (options, message) => {
   expect(() => sqlRepository(options as never)).toThrow(
     expect.objectContaining({ code: 'OPTION', message: expect.stringMatching(message) }),
+  )
+})
+
+test('the pages of any order are the whole list, whatever is equal or null in it', async () => {
+  const database = new DatabaseSync(':memory:')
+  onTestFinished(() => database.close())
+  database.exec('CREATE TABLE rows (id INTEGER PRIMARY KEY, a INTEGER, b TEXT, c REAL NOT NULL)')
+  const repository = sqlRepository<{ id: number; a: number | null; b: string | null; c: number }>({
+    table: 'rows',
+    columns: { id: 'integer', a: 'integer?', b: 'text?', c: 'number' },
+  })
+  const some = fc.record({
+    a: fc.option(fc.integer({ min: 0, max: 2 })),
+    b: fc.option(fc.constantFrom('', 'a', 'B', 'é')),
+    c: fc.constantFrom(-1.5, 0, 1e-7),
+  })
+  const orders = fc
+    .shuffledSubarray(['a', 'b', 'c'])
+    .chain((columns) =>
+      fc.tuple(...[...columns, 'id'].map((column) => fc.record({ column: fc.constant(column), descending: fc.boolean() }))),
+    )
+  await fc.assert(
+    fc.asyncProperty(fc.array(some, { maxLength: 12 }), orders, fc.integer({ min: 1, max: 4 }), async (rows, order, limit) => {
+      database.exec('DELETE FROM rows')
+      for (const { a, b, c } of rows) database.prepare('INSERT INTO rows (a, b, c) VALUES (?, ?, ?)').run(a, b, c)
+      const all = await repository.list(database, { where: [], order, limit: 100 })
+      const paged: unknown[] = []
+      for (let after: PageQuery['after']; ; ) {
+        const page = await repository.list(database, { where: [], order, limit, ...(after && { after }) })
+        const last = page.at(-1)
+        if (!last) break
+        paged.push(...page)
+        after = order.map(({ column }) => Reflect.get(last, column))
+      }
+      expect(paged).toEqual(all)
+    }),
+    { numRuns: 300 },
   )
 })
