@@ -32,6 +32,10 @@ test('an integer beyond 2^53 in a column of the kind integer is an error, not an
   database.exec(`INSERT INTO parts (id, thing_id) VALUES (9007199254740993, 9007199254740993)`)
   const parts = sqlRepository<{ id: string; thing_id: number }>({ table: 'parts', columns: { id: 'bigint', thing_id: 'integer' } })
   await expect(parts.find(database, '9007199254740993')).rejects.toMatchObject({ code: 'INTEGER_LOST' })
+  // As a number it would be that of its neighbour.
+  database.exec('INSERT INTO parts (id, thing_id) VALUES (9007199254740992, 1)')
+  const numbers = sqlRepository<{ id: number }>({ table: 'parts', columns: { id: 'integer' } })
+  expect(await numbers.find(database, '9007199254740993')).toBeUndefined()
   const exact = sqlRepository<{ id: string; thing_id: string }>({ table: 'parts', columns: { id: 'bigint', thing_id: 'bigint' } })
   expect(await exact.find(database, '9007199254740993')).toEqual({ id: '9007199254740993', thing_id: '9007199254740993' })
 })
