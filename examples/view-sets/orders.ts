@@ -24,7 +24,7 @@ const totalOf = (items: NewOrder['items']): number => items.reduce((sum, { quant
 
 // #region head
 export class OrderViewSet extends ModelViewSet<Order, NewOrder> {
-  static override readonly only = ['list', 'retrieve', 'create', 'createManually', 'destroy']
+  static override readonly only = ['list', 'retrieve', 'create', 'destroy']
   readonly repository = orders
   override readonly schema = NewOrder
   override readonly filters = ['user_id']

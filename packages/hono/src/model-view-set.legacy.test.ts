@@ -163,15 +163,28 @@ describe('with legacy decorators', () => {
       expect(JSON.stringify(answer)).not.toContain('4111')
   })
 
-  test('only names the actions that are routes, of ancestors too', async () => {
+  test('only names the inherited actions that are routes; what a class decorates itself is one', async () => {
     class Catalog extends OrderViewSet {
       static override readonly only = ['list', 'retrieve', 'pay']
+
+      @action()
+      own() {
+        return { own: true }
+      }
     }
-    const { call } = await shop(Catalog)
+    class Special extends Catalog {
+      @action()
+      special() {
+        return { special: true }
+      }
+    }
+    const { call } = await shop(Special)
     const statuses = []
     for (const [method, path] of [
       ['GET', ''],
       ['GET', '/1'],
+      ['GET', '/own'],
+      ['GET', '/special'],
       ['POST', '/1/pay'],
       ['POST', ''],
       ['PUT', '/1'],
@@ -180,7 +193,7 @@ describe('with legacy decorators', () => {
       ['POST', '/twice'],
     ] as const)
       statuses.push((await call(method, path, method === 'GET' ? undefined : { code: 'A1', total: 2 })).status)
-    expect(statuses).toEqual([200, 404, 404, 404, 404, 404, 404, 404])
+    expect(statuses).toEqual([200, 404, 200, 200, 404, 404, 404, 404, 404, 404])
   })
 
   test('emit in a hook, and a hook that answers by itself', async () => {

@@ -38,14 +38,24 @@ export function claim(taken: Map<string, string>, { where, method, path }: Route
   taken.set(place, where)
 }
 
-/** @throws CorebusError ACTIONS for a name in `only` that is none of an action */
+/**
+ * What a class decorates itself is a route; of what it inherits, `only` may say which. @throws CorebusError ACTIONS for a name in it that is none of an action
+ */
 function offeredBy(type: ViewSetClass): ReturnType<typeof actionsOf> {
   const actions = actionsOf(type)
   const { only } = type
   if (only === undefined) return actions
   const unknown = only.filter((name) => !actions.some(({ method }) => method === name))
   if (unknown.length > 0) throw new CorebusError('ACTIONS', `${type.name}.only names ${unknown.join(', ')}, which is no action of it`)
-  return actions.filter(({ method }) => only.includes(method))
+  const inherited = new Set(actionsOf(aboveOnly(type)).map(({ options }) => options))
+  return actions.filter(({ method, options }) => only.includes(method) || !inherited.has(options))
+}
+
+/** The parent of the class that says `only`. */
+function aboveOnly(type: ViewSetClass): Class {
+  let at: object = type
+  while (!Object.hasOwn(at, 'only')) at = Object.getPrototypeOf(at)
+  return Object.getPrototypeOf(at)
 }
 
 /** The nearest class that says `@action` of a method decides; an override without one keeps its ancestor's. */

@@ -13,7 +13,7 @@ import type { Context } from 'hono'
  * mount(app, '/users', UserViewSet)      // POST /users/register
  */
 export abstract class ViewSet {
-  /** The names of the actions that are routes, where not all of them are. */
+  /** The names of the inherited actions that are routes, where not all of them are. What the class itself has under `@action` is one anyway. */
   static readonly only?: readonly string[]
 
   /** The answer to an error that an action, or the commit of its session, has thrown. Undefined leaves it to the app's `onError`. Nothing is committed. */

@@ -18,7 +18,7 @@ type Change = z.infer<typeof Change>
  * request. An answer of 400 and above publishes nothing.
  */
 export class UserViewSet extends ModelViewSet<User, Change, DatabaseSync> {
-  static override readonly only = ['register', 'retrieve', 'partialUpdate']
+  static override readonly only = ['retrieve', 'partialUpdate']
   readonly repository = users
   override readonly changes = Change
 
