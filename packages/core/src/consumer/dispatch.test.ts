@@ -357,6 +357,22 @@ describe('a decoder that has waited too long, or was waiting at a shutdown', () 
   })
 })
 
+describe('a message that timed out, was stopped or was taken from us while its session was opened or its inbox asked', () => {
+  test.each<[string, Partial<Call>, object]>([
+    ['counts as a failure after the time-out', { forbidden: () => 'timed out' }, { kind: 'failed', error: { code: 'HANDLER_TIMEOUT' } }],
+    ['is handed back at a shutdown', {}, { kind: 'unsettled', why: 'handed back' }],
+    ["is not settled when it is somebody else's", { forbidden: () => 'lost' }, { kind: 'unsettled', why: 'lost' }],
+  ])('%s, and its handler does not begin', async (_, call, expected) => {
+    for (const inbox of [undefined, { firstTime: async () => true }]) {
+      const log: string[] = []
+      const spec = messageSpec({ topic: 't' }, () => void log.push('handled'))
+      const given = { session: loggingSession(log), inbox, call: { aborted: true, ...call } }
+      expect((await run(message(json(1)), [spec], given)).verdict).toMatchObject(expected)
+      expect(log).toEqual([expect.stringMatching(/^rollback/)])
+    }
+  })
+})
+
 describe('what is waited for', () => {
   /** As the queries of a builder: nothing is done until somebody waits for it. */
   const lazily = (done: () => void): PromiseLike<void> => ({

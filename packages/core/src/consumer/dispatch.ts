@@ -156,6 +156,7 @@ function inboxKeyOf({ where, inboxKey }: HandlerSpec, input: unknown, { topic, k
 function handle(handling: Handling, opened: Opened | undefined): Now<Verdict> {
   const { call, message, found, scope, options } = handling
   const { plan, input } = found
+  if (opened) mayBegin(call)
   const handler = options.bound.get(plan.spec)
   if (!handler) throw new Error(`${plan.spec.where} was not bound`)
   const context = new Context(call, scope, options, {
@@ -171,6 +172,11 @@ function handle(handling: Handling, opened: Opened | undefined): Now<Verdict> {
     middleware.length === 0 ? handler(input, context) : throughMiddleware(middleware, { handler: plan.spec.where, input, context }, handler)
   // Many handlers return nothing to wait for. Some return what is only done when it is waited for, like the queries of a builder.
   return isThenable(result) ? Promise.resolve(result).then(() => writeOutbox(handling)) : writeOutbox(handling)
+}
+
+/** A session may wait for a connection, and an inbox for the transaction of another copy: by then the message may be somebody else's, or its time over. */
+function mayBegin(call: Call): void {
+  if (call.aborted) throw new Forbidden(call.forbidden() ?? 'timed out')
 }
 
 /** Before the commit. What was lost or has timed out meanwhile, or has not ended, commits nothing. */
