@@ -3,7 +3,7 @@ import type { Capabilities, ConnectionState, Driver, DriverOptions, Message } fr
 import { CorebusError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
 import { memoryAdmin } from './admin.ts'
-import { brokerNamed } from './broker.ts'
+import { type Broker, brokerNamed } from './broker.ts'
 import { members } from './members.ts'
 import { type Joining, join, type MemorySubscription } from './subscription.ts'
 import { type Topic, UNCLAIMED_MESSAGES, UNCLAIMED_MS } from './topic.ts'
@@ -27,8 +27,12 @@ const CAPABILITIES: Capabilities = {
  * A message is kept and handed out as it is, to every group the same object: who changes a body's bytes after publishing changes what
  * handlers see.
  */
-export function memoryDriver({ url, service, prefix, clock }: DriverOptions): Driver {
-  const broker = brokerNamed(nameOf(url))
+export function memoryDriver(options: DriverOptions): Driver {
+  return memoryDriverOn(brokerNamed(nameOf(options.url)), options)
+}
+
+/** The same on a broker that nobody else can name, and that ends with those who have it. */
+export function memoryDriverOn(broker: Broker, { service, prefix, clock }: Omit<DriverOptions, 'url'>): Driver {
   const subscriptions = new Set<MemorySubscription>()
   const tails = new Set<() => void>()
   const topics = new Map<string, Topic>()
