@@ -19,12 +19,12 @@ export class Ledger {
   readonly blocks = new Map<string, { readonly state: 'open' | 'committed' | 'rolled back'; readonly mayBeLost: () => boolean }>()
   readonly #setting: Setting
   readonly #isMarked: (id: string) => boolean
-  readonly #now: () => number
+  readonly now: () => number
 
   constructor({ setting, isMarked, now }: { setting: Setting; isMarked: (id: string) => boolean; now: () => number }) {
     this.#setting = setting
     this.#isMarked = isMarked
-    this.#now = now
+    this.now = now
   }
 
   fault(what: string): void {
@@ -57,8 +57,11 @@ export class Ledger {
     if (!this.copies.some((copy) => copy.id === id)) this.fault(`${id} was confirmed, and the broker does not have it`)
   }
 
-  /** The handler is called. */
-  begins({ headers, attempt, signal }: Pick<HandlerContext, 'headers' | 'attempt' | 'signal'>, member: string): Run {
+  /** The handler is called, and its time passes since its session was there. */
+  begins(
+    { headers, attempt, signal }: Pick<HandlerContext, 'headers' | 'attempt' | 'signal'>,
+    { member, since }: { member: string; since: number },
+  ): Run {
     const copy = this.copyOf({ headers })
     const { handOut } = copy
     const what = this.#name(copy)
@@ -74,7 +77,7 @@ export class Ledger {
       copy,
       handOut,
       signal,
-      beganAt: this.#now(),
+      beganAt: since,
       end: undefined,
       worked: false,
       committed: false,
@@ -111,7 +114,7 @@ export class Ledger {
   /** The handler has ended. */
   ends(run: Run, by: 'worked' | 'failed' | 'rejected' | 'later'): void {
     run.worked = by === 'worked'
-    const heard = told(run, this.#now())
+    const heard = told(run, this.now())
     // A handler that comes to its end in the time that a shutdown gives it has worked.
     run.end = run.worked && heard === 'handed back' ? by : (heard ?? by)
     if (this.#setting.effects !== 'plain') return
@@ -129,7 +132,7 @@ export class Ledger {
   isOver(run: Run, committed: boolean): void {
     run.over = true
     run.committed = committed
-    if (!committed) run.end = told(run, this.#now()) ?? run.end
+    if (!committed) run.end = told(run, this.now()) ?? run.end
   }
 
   effect({ copy: { id } }: Run): void {

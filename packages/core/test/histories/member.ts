@@ -141,7 +141,8 @@ export class Member implements Owner {
   async #handle({ acts }: Data, context: HandlerContext<Tx>): Promise<void> {
     const { ledger, setting } = this.#options
     if (this.isOver) ledger.fault(`${this.name} is ${this.#state} and handles ${context.id}`)
-    const run = ledger.begins(context, this.name)
+    const since = setting.effects === 'plain' ? ledger.now() : context.db.since
+    const run = ledger.begins(context, { member: this.name, since })
     if (setting.effects !== 'plain') context.db.run = run
     const act = actOf(acts, context.attempt, run.copy.runs.length)
     context.emit('done', {}, { topic: 'out', headers: { run: String(run.n) } })

@@ -14,10 +14,13 @@ export const mutations: readonly [RuntimeMutation, ...RuntimeMutation[]] = [
     changes: [
       {
         file: 'consumer/dispatch.ts',
-        find: 'return opens ? inSession(scope, opens, async (db) => askInbox(handling, { db })) : askInbox(handling, undefined)',
-        replace: `if (!opens) return askInbox(handling, undefined)
-  return new Promise((resolve, reject) => {
+        find: `return inSession(scope, opens, async (db) => {
+    call.begins()
+    return askInbox(handling, { db })
+  })`,
+        replace: `return new Promise((resolve, reject) => {
     inSession(scope, opens, async (db) => {
+      call.begins()
       const verdict = await askInbox(handling, { db })
       resolve(verdict)
       return verdict
@@ -110,8 +113,11 @@ export const mutations: readonly [RuntimeMutation, ...RuntimeMutation[]] = [
     shows: /and was taken from it before|of the same key|after it was/,
   },
   {
-    name: 'begin when the session has waited for too long',
-    changes: [{ file: 'consumer/dispatch.ts', find: 'if (opened) mayBegin(call)', replace: '' }],
+    name: 'begin when the session or the inbox was waited for too long',
+    changes: [
+      { file: 'consumer/dispatch.ts', find: 'if (opened) mayBegin(call)', replace: '' },
+      { file: 'consumer/work.ts', find: 'forbid(this)\n    // A session may', replace: '// A session may' },
+    ],
     shows: /and was taken from it before|which is over/,
   },
   {

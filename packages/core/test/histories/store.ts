@@ -8,6 +8,8 @@ import type { Ledger } from './ledger.ts'
 export interface Tx {
   readonly owner: Owner
   run: Run | undefined
+  /** When it was there. */
+  since: number
   /** The number of the copy that it was opened for. */
   readonly copy: string | undefined
   readonly marks: string[]
@@ -29,19 +31,20 @@ export class Store {
   readonly marks = new Set<string>()
   rows: { readonly message: OutboxMessage['message']; relay: string | undefined }[] = []
   readonly #open = new Set<Tx>()
-  readonly #ledger: () => Pick<Ledger, 'commits' | 'isOver' | 'isUncalled'>
+  readonly #ledger: () => Pick<Ledger, 'commits' | 'isOver' | 'isUncalled' | 'now'>
 
-  constructor(ledger: () => Pick<Ledger, 'commits' | 'isOver' | 'isUncalled'>) {
+  constructor(ledger: () => Pick<Ledger, 'commits' | 'isOver' | 'isUncalled' | 'now'>) {
     this.#ledger = ledger
   }
 
   session(owner: Owner): Session<Tx> {
     return async (work) => {
       const copy = currentScope()?.derivesFrom?.headers.copy
-      const tx: Tx = { owner, copy, run: undefined, marks: [], written: [], ended: Promise.withResolvers(), onEnd: undefined }
+      const tx: Tx = { owner, copy, run: undefined, since: 0, marks: [], written: [], ended: Promise.withResolvers(), onEnd: undefined }
       this.#open.add(tx)
       try {
         await owner.turn('begins a transaction')
+        tx.since = this.#ledger().now()
         const result = await work(tx)
         await owner.turn('commits')
         this.#commit(tx)
