@@ -169,4 +169,26 @@ export const mutations: readonly [RuntimeMutation, ...RuntimeMutation[]] = [
     ],
     shows: /is handled as attempt 1, and it is its 2/,
   },
+  {
+    name: 'leave a key standing after its message',
+    changes: [
+      {
+        file: 'consumer/lanes.ts',
+        find: 'if (rest && !this.#stopped) this.#park(job, rest.againAfterMs)\n    else this.#next(job)',
+        replace: 'if (rest && !this.#stopped) this.#park(job, rest.againAfterMs)',
+      },
+    ],
+    shows: /is still waiting/,
+  },
+  {
+    name: 'lose what was recorded where there is an outbox',
+    changes: [
+      {
+        file: 'consumer/dispatch.ts',
+        find: 'return outlet.outbox && scope.recorded.length > 0 ? writeRecorded(scope, scope.recorded, outlet).then(() => OK) : OK',
+        replace: 'if (outlet.outbox) scope.recorded.length = 0\n  return OK',
+      },
+    ],
+    shows: /what follows from m\d was never published/,
+  },
 ]
