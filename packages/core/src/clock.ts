@@ -183,13 +183,16 @@ export async function held<T>(work: () => Promise<T>): Promise<T> {
 /** Keeps the process alive while something it owes is outstanding: a clock's timers alone do not. */
 export class Hold {
   readonly #timer = real.setInterval(() => {}, LONGEST_TIMER_MS)
+  readonly #holds: boolean
 
-  constructor() {
+  /** `clock` is that of what is owed: where it keeps no process alive, nothing that waits on it does. */
+  constructor(clock?: Clock) {
+    this.#holds = clock?.holds ?? true
     this.#timer.unref()
   }
 
   on(): void {
-    this.#timer.ref()
+    if (this.#holds) this.#timer.ref()
   }
 
   off(): void {

@@ -215,4 +215,6 @@ export interface Clock {
   monotonic?(): number
   /** Calls `fn` once after `ms`; the returned function cancels. Does not keep the process alive. */
   after(ms: number, fn: () => void): () => void
+  /** `false`: what is owed to this clock keeps no process alive, as of a test's that is over. Default true. */
+  readonly holds?: boolean
 }

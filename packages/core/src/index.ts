@@ -71,8 +71,8 @@ export {
   type SettleRecord,
   type StateRecord,
 } from './observe/channels.ts'
+export type { Counters } from './observe/counters.ts'
 export type { DeadLetterNotice } from './observe/dead-letter-calls.ts'
-export type { Counters } from './observe/observer.ts'
 export { type ReplayOptions, replayDeadLetters } from './operations/replay.ts'
 export type { Class } from './process/registry.ts'
 export type { HandleMiddleware, HandlerCall, Middleware, PublishMiddleware } from './publish/middleware.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { allSettled, collector, deadLetters, loggingSession, onMemory, quiet, until } from '../test/kit.ts'
-import { VirtualClock } from '../test/virtual-clock.ts'
 import { PublishError, RetryLater } from './errors.ts'
 import type { HandlerContext } from './handlers/handler.ts'
+import { VirtualClock } from './testing/virtual-clock.ts'
 import { defineEvent } from './wire/event-type.ts'
 import { newId } from './wire/id.ts'
 

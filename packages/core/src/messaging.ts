@@ -13,14 +13,14 @@ import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
 import { closeParts } from './instance/close.ts'
 import { type CompanionsHealth, checkWanted } from './instance/companions.ts'
-import { partsOf } from './instance/parts.ts'
+import { type Parts, partsOf } from './instance/parts.ts'
 import { type Registered, Registrations } from './instance/registrations.ts'
-import type { Counters } from './observe/observer.ts'
+import type { Counters } from './observe/counters.ts'
 import { checkOptions } from './options/check.ts'
 import { inFrameAsLoaded } from './process/frame.ts'
 import { registry } from './process/registry.ts'
 import { MIDDLEWARE, type Middleware } from './publish/middleware.ts'
-import { keepGiven } from './scope/given.ts'
+import { type Given, keepGiven, keepGivenOf } from './scope/given.ts'
 import type { Owner, Publishing } from './scope/publishing.ts'
 import type { RequestOptions, RequestScope } from './scope/request.ts'
 import { checkSessionMode, checkWrites, type SessionMode } from './scope/session.ts'
@@ -110,8 +110,31 @@ export function createMessaging<T extends Types = Types, Db = DbOf<T>>(
   })
 }
 
+/** An instance, and what it is made of. */
+export interface Made {
+  readonly messaging: Messaging
+  readonly parts: Parts
+}
+
+/** What stands in the place of every instance that is made once the test kit is imported. */
+export interface TestKit {
+  standIn(options: MessagingOptions, registered: Registered, make: (options: MessagingOptions, registered: Registered) => Made): Messaging
+}
+
+/** The default instance (`ownsEvents`), or one beside it. */
 export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T>>, registered: Registered): Messaging<T> {
-  const parts = partsOf(options as MessagingOptions)
+  const kit = registry.testKit as TestKit | undefined
+  const given = options as MessagingOptions
+  const messaging = kit ? kit.standIn(given, registered, madeOf) : madeOf(given, registered).messaging
+  return messaging as unknown as Messaging<T>
+}
+
+function madeOf(options: MessagingOptions, registered: Registered): Made {
+  const parts = partsOf(options)
+  return { parts, messaging: instanceOn(parts, options, registered) }
+}
+
+function instanceOn<T extends Types>(parts: Parts, options: MessagingOptions<DbOf<T>>, registered: Registered): Messaging<T> {
   const {
     config,
     logger,
@@ -186,6 +209,12 @@ const OWNER = Symbol.for('corebus.owner')
 
 /** The instance as its scopes know it. */
 export const ownerOf = (messaging: object): Owner => (messaging as { readonly [OWNER]: Owner })[OWNER]
+
+/** Makes an object stand for an instance that may be another one each time. */
+export function standsFor(messaging: Messaging, { owner, given }: { owner: () => Owner; given: () => Given }): Messaging {
+  keepGivenOf(messaging, given)
+  return Object.defineProperty(messaging, OWNER, { get: owner })
+}
 
 /** An outbox that cannot do its work makes the instance not ready. */
 function withCompanions(health: Health, companions: CompanionsHealth): Health & CompanionsHealth {

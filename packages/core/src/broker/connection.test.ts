@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { collector } from '../../test/kit.ts'
-import { VirtualClock } from '../../test/virtual-clock.ts'
 import { readConfig } from '../config/config.ts'
 import type { ConnectionState, Driver } from '../driver.ts'
 import { Observer } from '../observe/observer.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Connection } from './connection.ts'
 
 interface Broker {

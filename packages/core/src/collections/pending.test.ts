@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { type Awaited, Pending } from './pending.ts'
 
 const entry = (deadline: number): Awaited => ({ deadline, over: false, previous: undefined, next: undefined })

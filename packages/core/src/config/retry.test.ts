@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { collector, deadLetters, onMemory } from '../../test/kit.ts'
-import { VirtualClock } from '../../test/virtual-clock.ts'
 import { CorebusError } from '../errors.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { declaredDelays, delayMs, exponential, fixed, linear, type RetryOptions, retryPolicy } from './retry.ts'
 
 const S = 1_000

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
 import { type Clock, systemClock } from '../clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Work } from './work.ts'
 

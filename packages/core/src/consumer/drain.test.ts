@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { collector } from '../../test/kit.ts'
-import { VirtualClock } from '../../test/virtual-clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { type Drained, drain } from './drain.ts'
 
 const SHUTDOWN_MS = 25_000

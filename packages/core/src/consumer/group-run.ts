@@ -50,7 +50,7 @@ export class GroupRun {
   readonly #suspects: Suspects
   readonly #decisions: Decisions
   readonly #refusals: Refusals
-  readonly #hold = new Hold()
+  readonly #hold: Hold
   readonly #deadlines: Deadlines
   readonly #state: GroupState
   readonly #subscribed = Promise.withResolvers<Subscription>()
@@ -62,6 +62,7 @@ export class GroupRun {
   constructor(options: GroupRunOptions) {
     this.#options = options
     const { plan, clock, observer } = options
+    this.#hold = new Hold(clock)
     this.#state = new GroupState(plan, observer)
     this.#suspects = new Suspects(options)
     this.#decisions = new Decisions(options)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { type Job, Lanes, type Rest } from './lanes.ts'
 
 interface TestJob extends Job {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Limit } from './limit.ts'
 
 function limitOf({ concurrency = 10, maxUnsettled = 1_000 } = {}): {

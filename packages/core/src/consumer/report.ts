@@ -25,7 +25,7 @@ export function reportHandling(observer: Observer, group: string, work: Work, { 
       observer.handled(message, { ...told, outcome: verdict.kind })
       break
     case 'skipped':
-      observer.skipped(message, { group, event, why: verdict.why })
+      observer.skipped(message, { ...told, why: verdict.why })
       break
     case 'elsewhere':
       break // what follows is told

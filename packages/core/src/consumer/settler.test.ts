@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
 import type { Delivery, Settlement, Subscription } from '../driver.ts'
 import { SettleError } from '../errors.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Settler } from './settler.ts'
 
 function ack(id: string): { settlement: Settlement } {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { insist } from './insist.ts'
 
 const waitMs = (n: number) => 100 * n

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../test/virtual-clock.ts'
 import { PublishError } from '../errors.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { type PendingMessage, PendingMessages, PublishCall, storeOne, type Waiter } from './pending.ts'
 import { SendWindow } from './send-window.ts'
 

@@ -32,6 +32,7 @@ export interface Parts extends Observing, Publishes {
   readonly clock: Clock
   readonly connection: Connection
   readonly handleMiddleware: HandleMiddleware[]
+  readonly defaults: OutgoingDefaults
   readonly owner: Owner
   readonly companions: Companions
   readonly resolve: Resolve
@@ -103,7 +104,7 @@ export function partsOf(options: MessagingOptions): Parts {
   })
   const requests = createRequests({ session, owner, outlet, begin })
   const companions: Companions = new Companions(options, hostOf({ config, logger, session, consumers, outlet, owner }))
-  const made = { config, clock, connection, handleMiddleware, owner, companions, resolve, session, requests, consumers }
+  const made = { config, clock, connection, handleMiddleware, defaults, owner, companions, resolve, session, requests, consumers }
   return { ...observing, ...publishes, ...made }
 }
 

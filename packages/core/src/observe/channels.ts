@@ -4,6 +4,8 @@ import { inFrameOfItsOwn } from '../process/frame.ts'
 /** What every record names: ids and times, never bodies. */
 export interface MessageRecord {
   readonly service: string
+  /** Which instance of the process says so: one id for all that one says. */
+  readonly instance: string
   readonly topic: string
   readonly id: string
   readonly key?: string
@@ -40,6 +42,7 @@ export interface SettleRecord extends MessageRecord {
 }
 export interface StateRecord {
   readonly service: string
+  readonly instance: string
   readonly state: 'connected' | 'blocked' | 'reconnecting' | 'dead' | 'consuming' | 'stopped'
   readonly group?: string
   readonly error?: Error

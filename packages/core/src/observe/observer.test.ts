@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { collector, onMemory, until } from '../../test/kit.ts'
-import { VirtualClock } from '../../test/virtual-clock.ts'
+import { allSettled, collector, onMemory, until } from '../../test/kit.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { CHANNEL } from './channels.ts'
 
 const LEVEL = { debug: 20, info: 30, warn: 40 }
@@ -120,11 +120,14 @@ describe('the diagnostics channels', () => {
       () => told,
     )
     await messaging.close()
-    const message = { service: 'shop', topic: 't', id: 'm', key: 'k', correlationId: 'c' }
+    // One id for all that the instance says.
+    const who = { service: 'shop', instance: (told[0]?.[1] as { readonly instance: string }).instance }
+    const message = { ...who, topic: 't', id: 'm', key: 'k', correlationId: 'c' }
     const handled = { ...message, group: 'g' }
+    expect(who.instance).toMatch(/^[\w-]{36}$/)
     expect(told).toEqual([
-      ['state', { service: 'shop', state: 'connected' }],
-      ['state', { service: 'shop', state: 'consuming', group: 'g' }],
+      ['state', { ...who, state: 'connected' }],
+      ['state', { ...who, state: 'consuming', group: 'g' }],
       ['publish', message],
       ['deliver', { ...handled, unsettledBefore: 0 }],
       ['handle', { ...handled, attempt: 1, durationMs: expect.any(Number), outcome: 'failed', error: new Error('no') }],
@@ -132,9 +135,22 @@ describe('the diagnostics channels', () => {
       ['deliver', { ...handled, unsettledBefore: 0 }],
       ['handle', { ...handled, attempt: 2, durationMs: expect.any(Number), outcome: 'ok' }],
       ['settle', { ...handled, attempt: 2, settlement: 'ack' }],
-      ['state', { service: 'shop', state: 'stopped', group: 'g' }],
+      ['state', { ...who, state: 'stopped', group: 'g' }],
     ])
     expect(JSON.stringify(told)).not.toContain('a secret')
+  })
+
+  test('tell a message that nobody handles', async () => {
+    const told: unknown[] = []
+    const listen = (record: unknown) => void told.push(record)
+    subscribe(CHANNEL.handle, listen)
+    onTestFinished(() => void unsubscribe(CHANNEL.handle, listen))
+    const messaging = onMemory()
+    messaging.on('known', { topic: 't', group: 'g' }, () => undefined)
+    await messaging.start()
+    await messaging.publishEvent('unknown', 1, { topic: 't', id: 'm' })
+    await allSettled(messaging, 't', 'g')
+    expect(told).toEqual([expect.objectContaining({ topic: 't', group: 'g', event: 'unknown', id: 'm', attempt: 1, outcome: 'skipped' })])
   })
 
   test('tell a publish that failed', async () => {

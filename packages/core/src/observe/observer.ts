@@ -3,6 +3,7 @@ import { real } from '../clock.ts'
 import type { Message } from '../driver.ts'
 import { withCauses } from '../errors.ts'
 import { HEADER } from '../wire/headers.ts'
+import { newId } from '../wire/id.ts'
 import {
   type DeliverRecord,
   deliverChannel,
@@ -17,28 +18,9 @@ import {
   stateChannel,
   tell,
 } from './channels.ts'
+import { type Counters, newCounters } from './counters.ts'
 import type { DeadLetterCalls } from './dead-letter-calls.ts'
 import { Strangers } from './strangers.ts'
-
-/**
- * Since the instance was made. `lost`: deliveries taken from us. `stale`: handled, but no longer ours to settle. `withoutId`: foreign
- * messages that an inbox cannot know.
- */
-export interface Counters {
-  published: number
-  publishFailed: number
-  handled: number
-  retried: number
-  dead: number
-  dropped: number
-  skipped: number
-  lost: number
-  stale: number
-  snoozed: number
-  /** Given back for another member of the group, which handles what this one does not. */
-  passedOn: number
-  withoutId: number
-}
 
 const UNSTORABLE_EVERY_MS = 60_000
 /** Whoever publishes may give each message another name. */
@@ -48,25 +30,14 @@ const LONGEST_NAME = 500
 /** Counts, logs and tells the channels: the one place that says what happened to a message. */
 export class Observer {
   readonly logger: Logger
+  /** In every record, so that what several instances of a process say can be told apart. */
+  readonly instance: string = newId()
   readonly #service: string
   #saidUnstorableAt = Number.NEGATIVE_INFINITY
   readonly #saidSkipped = new Set<string>()
   readonly #saidPassedOn = new Set<string>()
   readonly #saidWithoutId = new Set<string>()
-  readonly #counters: Counters = {
-    published: 0,
-    publishFailed: 0,
-    handled: 0,
-    retried: 0,
-    dead: 0,
-    dropped: 0,
-    skipped: 0,
-    lost: 0,
-    stale: 0,
-    snoozed: 0,
-    passedOn: 0,
-    withoutId: 0,
-  }
+  readonly #counters = newCounters()
 
   readonly #onDeadLetter: DeadLetterCalls | undefined
   readonly #strangers: Strangers
@@ -139,8 +110,11 @@ export class Observer {
   }
 
   /** Counted every time, said once per name and process. */
-  skipped(message: Message, { group, event, why }: { group: string; event?: string; why: string }): void {
+  skipped(message: Message, told: Told & { durationMs: number; why: string }): void {
+    const { group, event, durationMs, why } = told
     this.#counters.skipped++
+    if (handleChannel.hasSubscribers)
+      tell(handleChannel, { ...this.#record(message, told), durationMs, outcome: 'skipped' } satisfies HandleRecord)
     const once = `${group}\0${message.topic}\0${event ?? ''}`.slice(0, LONGEST_NAME)
     if (this.#saidSkipped.has(once) || this.#saidSkipped.size > MOST_SAID) return
     this.#saidSkipped.add(once)
@@ -253,7 +227,13 @@ export class Observer {
 
   /** The channel only: what is worth a line, and when, is said where the state is known. */
   state(state: StateRecord['state'], { group, error }: { group?: string; error?: Error } = {}): void {
-    const told: StateRecord = { service: this.#service, state, ...(group !== undefined && { group }), ...(error && { error }) }
+    const told: StateRecord = {
+      service: this.#service,
+      instance: this.instance,
+      state,
+      ...(group !== undefined && { group }),
+      ...(error && { error }),
+    }
     tell(stateChannel, told)
   }
 
@@ -271,6 +251,7 @@ export class Observer {
     const correlationId = message.headers[HEADER.correlation]
     return {
       service: this.#service,
+      instance: this.instance,
       topic: message.topic,
       id: message.id,
       ...(message.key !== undefined && { key: message.key }),
@@ -290,6 +271,6 @@ export interface Told {
 
 /** For a log line, whose service is bound already. */
 function fieldsOf(record: MessageRecord): object {
-  const { service: _, ...fields } = record
+  const { service: _, instance: __, ...fields } = record
   return fields
 }

@@ -31,6 +31,8 @@ export interface Registry {
   /** The options of `wanted` of which a companion runs what is registered. */
   taken?: Set<string> | undefined
   messaging?: unknown
+  /** Stands in for the instances of this process: see `@corebus/core/testing`. */
+  testKit?: unknown
 }
 
 const REGISTRY = Symbol.for('corebus.registry')

@@ -22,6 +22,8 @@ export function createOutlet({ publisher, observer, middleware, outbox }: Outlet
   relay(messages: readonly Message[]): Promise<void>
   /** Resolves when what is on its way in the background is confirmed or has failed. */
   drain(): Promise<void>
+  /** What is on its way in the background. */
+  readonly background: { readonly size: number }
 } {
   const background = new Set<Promise<void>>()
 
@@ -120,7 +122,7 @@ export function createOutlet({ publisher, observer, middleware, outbox }: Outlet
     await Promise.all(background)
   }
 
-  return { publish, publishInBackground, relay, write, drain, outbox }
+  return { publish, publishInBackground, relay, write, drain, outbox, background }
 }
 
 function failuresOf(thrown: unknown, recorded: readonly Leaving[]): readonly PublishFailure[] {

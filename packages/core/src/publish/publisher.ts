@@ -33,9 +33,8 @@ const AT_THE_DEADLINE_MS = 50
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #queues = new Map<string, TopicQueue>()
-  readonly #hold = new Hold()
+  readonly #hold: Hold
   readonly #calls: Pending<Call>
-  /** Messages that wait for their confirm. */
   #pending = 0
   #closed = false
   /** The one that was published to last: it may know why nothing is confirmed. */
@@ -43,6 +42,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#hold = new Hold(options.clock)
     this.#calls = new Pending({ clock: options.clock, onExpired: (calls) => this.#expire(calls) })
   }
 
@@ -62,6 +62,11 @@ export class Publisher {
       this.#calls.add(call)
       for (const message of messages) this.#enqueue(message, call)
     })
+  }
+
+  /** Messages that wait for their confirm. */
+  get pending(): number {
+    return this.#pending
   }
 
   /** Resolves when nothing is pending. What is published after this rejects. */

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { collector, until } from '../../test/kit.ts'
-import { VirtualClock } from '../../test/virtual-clock.ts'
 import type { Driver } from '../driver.ts'
 import { sqliteDriver } from '../drivers/sqlite/driver.ts'
 import { createMessaging } from '../messaging.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { watchUnclaimed } from './unclaimed.ts'
 
 const DAY_MS = 24 * 3_600_000

@@ -15,6 +15,11 @@ export function keepGiven(messaging: object, { session, outbox, inbox, schedules
   Object.defineProperty(messaging, GIVEN, { value: { session, outbox, inbox, schedules } satisfies Given })
 }
 
+/** An object that stands for an instance, whichever it is at the moment, was given what that was given. */
+export function keepGivenOf(messaging: object, given: () => Given): void {
+  Object.defineProperty(messaging, GIVEN, { get: given })
+}
+
 /** What commands of other packages work with. */
 export function givenTo(messaging: object): Given {
   return (messaging as { readonly [GIVEN]?: Given })[GIVEN] ?? {}

@@ -1,6 +1,6 @@
 import type { Channel } from 'amqplib'
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../../test/virtual-clock.ts'
+import { VirtualClock } from '../../testing/virtual-clock.ts'
 import type { Declarer } from './declare.ts'
 import { PlaceReader } from './place-reader.ts'
 

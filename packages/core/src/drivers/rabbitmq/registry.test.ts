@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../../test/virtual-clock.ts'
+import { VirtualClock } from '../../testing/virtual-clock.ts'
 import type { Declarer } from './declare.ts'
 import { type Entry, Registry } from './registry.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../../test/virtual-clock.ts'
+import { VirtualClock } from '../../testing/virtual-clock.ts'
 import { Split } from './split.ts'
 
 class Queue {

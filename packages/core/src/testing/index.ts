@@ -1,0 +1,8 @@
+// Imported first: it puts the process on memory, before any address or login is read.
+import '../process/node-version.ts'
+
+export { type OfGroup, TestApp, type TestAppOptions, testApp, type WebApp } from './app.ts'
+export type { Duration } from './duration.ts'
+export type { Failing } from './failures.ts'
+export type { DeadMessage, HandledMessage, PublishedMessage, RetriedMessage, SkippedMessage, Told } from './history.ts'
+export { VirtualClock } from './virtual-clock.ts'

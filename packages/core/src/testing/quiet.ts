@@ -1,0 +1,145 @@
+import { real } from '../clock.ts'
+import { CorebusError } from '../errors.ts'
+import { type UnderWay, waitingFor } from './waiting-for.ts'
+
+/** Turns of the loop without anything happening, after which nothing will: a publish, a delivery and a settlement take one each. */
+const STILL_TURNS = 3
+/** What is in flight and does not move, with no handler running, waits for the clock. */
+const WAITS_TURNS = 50
+/** After so many turns it is something else that is waited for, and the loop is given time. */
+const BUSY_TURNS = 200
+/** `advance` leaves so much real time to handlers that wait for something real. */
+const TOLERANCE_MS = 20
+/** Messages of one `settled`: no cascade that ends has as many. */
+const MOST_MOVES = 1_000_000
+
+/** What the broker still has for groups of this instance. */
+interface Backlog {
+  readonly now: number
+  readonly delayed: number
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => real.setImmediate(resolve))
+const pause = (): Promise<void> => new Promise((resolve) => real.setTimeout(resolve, 1))
+
+/** Knows when nothing can happen any more: now, or before its clock goes on. */
+export class Quiet {
+  /** How long `settled` waits for something that does not move, in ms of real time. */
+  patienceMs = 1_000
+  readonly #world: UnderWay
+  /** As far as things were when `advance` last gave up waiting for a handler. */
+  #leftAt = -1
+
+  constructor(world: UnderWay) {
+    this.#world = world
+  }
+
+  /**
+   * Resolves when nothing can happen any more, also later: time goes on to whatever is due next.
+   * @throws CorebusError TEST_NOT_SETTLED
+   */
+  async settled(): Promise<void> {
+    const { clock, history } = this.#world
+    const most = history.moves + MOST_MOVES
+    for (;;) {
+      const { now, delayed } = await this.still()
+      if (now === 0 && delayed === 0) return
+      if (history.moves > most) throw this.#never(`more than ${MOST_MOVES} things have happened, and there is no end to them`)
+      if (clock.nextAt === undefined) throw this.#never('messages wait, and nothing is due that could go on with them')
+      this.#fireNext()
+    }
+  }
+
+  /** Lets `ms` pass, with all that is due until then and what follows from it. What waits for something real is not waited for. */
+  async advance(ms: number): Promise<void> {
+    await this.#world.clock.advance(ms, () => this.#tolerant())
+  }
+
+  /** Resolves when `isDone`: time goes on where that is what is waited for. */
+  async until(isDone: () => boolean): Promise<void> {
+    const { history } = this.#world
+    let [seen, since] = [-1, real.now()]
+    for (let turns = 0; !isDone(); turns++) {
+      await (turns > BUSY_TURNS ? pause() : turn())
+      if (history.moves !== seen) [seen, since, turns] = [history.moves, real.now(), 0]
+      else if (turns > WAITS_TURNS && (real.now() - since > this.patienceMs || !this.#isActive())) this.#world.clock.next()
+    }
+  }
+
+  /**
+   * Resolves when nothing happens before time goes on.
+   * @throws CorebusError TEST_NOT_SETTLED when something has not moved for `patienceMs`
+   */
+  async still(): Promise<Backlog> {
+    const backlog = await this.#moveless(this.patienceMs)
+    if (backlog) return backlog
+    throw this.#never(`nothing has moved for ${this.patienceMs} ms`)
+  }
+
+  async #tolerant(): Promise<void> {
+    const { history } = this.#world
+    // It was waited for before, and has not moved since.
+    const withinMs = history.moves === this.#leftAt ? 0 : TOLERANCE_MS
+    if (!(await this.#moveless(withinMs))) this.#leftAt = history.moves
+  }
+
+  async #moveless(withinMs: number): Promise<Backlog | undefined> {
+    const { history } = this.#world
+    let [seen, since] = [-1, real.now()]
+    for (let turns = 0; ; turns++) {
+      await (turns > BUSY_TURNS ? pause() : turn())
+      if (history.moves !== seen) [seen, since, turns] = [history.moves, real.now(), 0]
+      if (turns < STILL_TURNS) continue
+      if (this.#isActive()) {
+        if (real.now() - since > withinMs) return undefined
+        continue
+      }
+      const backlog = await this.#backlog()
+      if (history.moves !== seen || (backlog.now > 0 && turns < WAITS_TURNS)) continue
+      this.#world.dirty = false
+      return backlog
+    }
+  }
+
+  /** Something runs in this process that goes on by itself. */
+  #isActive(): boolean {
+    const { parts } = this.#world.made
+    return (
+      this.#world.running.size > 0 ||
+      parts.requests.open > 0 ||
+      parts.publisher.pending > 0 ||
+      parts.outlet.background.size > 0 ||
+      parts.consumers.health().groups.some(({ running }) => running > 0)
+    )
+  }
+
+  async #backlog(): Promise<Backlog> {
+    const { readers, made } = this.#world
+    let [now, waiting] = [0, 0]
+    if (readers.size === 0) return { now, delayed: waiting }
+    const { admin } = await made.messaging.driver()
+    for (const [topic, groups] of readers)
+      for (const group of groups) {
+        const { ready, inFlight = 0, delayed = 0, members } = await admin.depth(topic, group)
+        // Nobody is there for it.
+        if (members === 0) continue
+        now += ready + inFlight
+        waiting += delayed
+      }
+    return { now, delayed: waiting }
+  }
+
+  /** All that is due at one time. */
+  #fireNext(): void {
+    const { clock } = this.#world
+    const at = clock.nextAt
+    while (clock.nextAt !== undefined && clock.nextAt === at) clock.next()
+  }
+
+  #never(why: string): CorebusError {
+    return new CorebusError(
+      'TEST_NOT_SETTLED',
+      `settled() cannot come: ${why}. ${waitingFor(this.#world)}\nWhat has happened:\n${this.#world.history.timeline.text()}`,
+    )
+  }
+}

@@ -1,0 +1,59 @@
+import type { Driver, Message } from '../driver.ts'
+
+/** What is told of the broker under an instance. */
+export interface Watch {
+  /** The broker has it. */
+  onPublish(message: Message): void
+  /** This instance reads the topics for the group. */
+  onSubscribe(group: string, topics: readonly string[]): void
+  /** Something was handed out or settled. */
+  onMove(): void
+  /** Dead letters were handed back or purged. */
+  onLetters(driver: Driver): Promise<void>
+}
+
+/**
+ * The driver, telling what passes through it. Its members do not know each other: they are those of one process and one version, and what they tell
+ * each other every few seconds would be all that happens while a test lets time pass.
+ */
+export function watched(driver: Driver, watch: Watch): Driver {
+  const { members: _, admin, ...rest } = driver
+  return {
+    ...rest,
+    capabilities: { ...driver.capabilities, members: false },
+    admin: {
+      ...admin,
+      async replay(filter, headers, pace) {
+        const replayed = await admin.replay(filter, headers, pace)
+        await watch.onLetters(driver)
+        return replayed
+      },
+      async purge(filter) {
+        const purged = await admin.purge(filter)
+        await watch.onLetters(driver)
+        return purged
+      },
+    },
+    async publish(messages, options) {
+      await driver.publish(messages, options)
+      for (const message of messages) watch.onPublish(message)
+    },
+    async subscribe(options) {
+      watch.onSubscribe(options.group, options.topics)
+      const subscription = await driver.subscribe({
+        ...options,
+        onDeliveries(deliveries) {
+          watch.onMove()
+          options.onDeliveries(deliveries)
+        },
+      })
+      return {
+        ...subscription,
+        async settle(settlements) {
+          await subscription.settle(settlements)
+          watch.onMove()
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,167 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { loadDriver } from '../broker/load-driver.ts'
+import { real } from '../clock.ts'
+import type { MessagingOptions } from '../config/messaging-options.ts'
+import type { StartOptions } from '../consumer/start-options.ts'
+import { CorebusError } from '../errors.ts'
+import type { Registered } from '../instance/registrations.ts'
+import type { Made } from '../messaging.ts'
+import { CHANNEL, type HandleRecord, type SettleRecord } from '../observe/channels.ts'
+import { registry } from '../process/registry.ts'
+import type { HandlerCall, Middleware } from '../publish/middleware.ts'
+import { Failures } from './failures.ts'
+import { History } from './history.ts'
+import { Quiet } from './quiet.ts'
+import { VirtualClock } from './virtual-clock.ts'
+import type { Running, UnderWay } from './waiting-for.ts'
+import { watched } from './watched.ts'
+
+/** A broker that this world has for itself: see drivers/memory. */
+const OWN_BROKER = 'memory:?own'
+
+/** What says where the broker is, and who may use it. None of it is read. */
+const ADDRESS = ['broker', 'driver', 'url', 'bootstrapServers', 'tls', 'auth', 'client', 'durability'] as const
+
+export interface WorldOptions {
+  /** As the instance was made, with what the test says beside it. */
+  readonly options: MessagingOptions
+  readonly registered: Registered
+  readonly make: (options: MessagingOptions, registered: Registered) => Made
+  readonly middleware: readonly Middleware[]
+  /** Ms since the epoch. */
+  readonly now?: number | undefined
+}
+
+/** One life of an instance under test: a broker, a clock and a history of its own. */
+export class World implements UnderWay {
+  readonly clock: VirtualClock
+  readonly made: Made
+  readonly history: History
+  readonly failures: Failures = new Failures()
+  readonly running: Set<Running> = new Set()
+  readonly readers: Map<string, Set<string>> = new Map()
+  readonly quiet: Quiet
+  dirty = false
+  isClosed = false
+  #starting: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+  readonly #isDefault: boolean
+  readonly #unsubscribe: () => void
+
+  /** @throws CorebusError CONFIG */
+  constructor({ options, registered, make, middleware, now = Date.now() }: WorldOptions) {
+    this.#isDefault = registered.ownsEvents
+    this.clock = new VirtualClock(now)
+    this.history = new History({ now: this.clock.now, formats: () => this.made.parts.config.formats })
+    this.made = make(
+      {
+        ...withoutAddress(options),
+        ...(options.logger || options.logLevel !== undefined || process.env.LOG_LEVEL ? {} : { logLevel: 'silent' as const }),
+        ...(typeof options.topology === 'object'
+          ? { topology: { ...options.topology, mode: 'create' as const } }
+          : { topology: 'create' as const }),
+        clock: this.clock,
+        driver: async (given) => watched(await loadDriver('memory', { ...given, url: OWN_BROKER }), this.#watch()),
+      },
+      registered,
+    )
+    for (const one of middleware) this.made.messaging.use(one)
+    this.quiet = new Quiet(this)
+    this.#unsubscribe = this.#listen()
+  }
+
+  /** Starts the handlers once, whoever asks for it first. Resolves too when there are none. */
+  start(options?: StartOptions): Promise<void> {
+    this.#starting ??= this.#start(options)
+    return this.#starting
+  }
+
+  get isStarted(): boolean {
+    return this.#starting !== undefined
+  }
+
+  async #start(options?: StartOptions): Promise<void> {
+    const { messaging } = this.made
+    // The last of all, so that it sees what handlers see.
+    messaging.use({ handle: (call, next) => this.#called(call, next) })
+    try {
+      await messaging.start(options)
+    } catch (thrown) {
+      if (!(thrown instanceof CorebusError && thrown.code === 'NO_HANDLERS')) throw thrown
+      messaging.begin()
+      await messaging.driver()
+    }
+  }
+
+  async #called(call: HandlerCall, next: () => Promise<unknown>): Promise<unknown> {
+    const running = { call, since: real.now() }
+    this.history.call(call)
+    this.running.add(running)
+    try {
+      this.failures.check(call.handler)
+      return await next()
+    } finally {
+      this.running.delete(running)
+    }
+  }
+
+  /** Closes the instance, letting its time pass where it waits for that. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.isClosed = true
+    this.failures.restore()
+    let closed = false
+    const closing = this.made.messaging.close().finally(() => {
+      closed = true
+    })
+    await this.quiet.until(() => closed)
+    this.#unsubscribe()
+    // What is registered from now on belongs to the next life.
+    if (this.#isDefault) registry.started = false
+    await closing
+  }
+
+  #watch(): Parameters<typeof watched>[1] {
+    return {
+      onPublish: (message) => {
+        this.history.publish(message)
+        if (this.readers.has(message.topic)) this.dirty = true
+      },
+      onSubscribe: (group, topics) => {
+        for (const topic of topics) this.readers.set(topic, (this.readers.get(topic) ?? new Set()).add(group))
+      },
+      onMove: () => {
+        this.history.moves++
+        this.dirty = true
+      },
+      onLetters: async (driver) => {
+        this.dirty = true
+        this.history.deadAreNow((await driver.admin.deadLetters({})).letters)
+      },
+    }
+  }
+
+  #listen(): () => void {
+    const { instance } = this.made.parts.observer
+    const handle = (record: unknown): void => {
+      if ((record as HandleRecord).instance === instance) this.history.handle(record as HandleRecord)
+    }
+    const settle = (record: unknown): void => {
+      if ((record as SettleRecord).instance === instance) this.history.settle(record as SettleRecord)
+    }
+    subscribe(CHANNEL.handle, handle)
+    subscribe(CHANNEL.settle, settle)
+    return () => {
+      unsubscribe(CHANNEL.handle, handle)
+      unsubscribe(CHANNEL.settle, settle)
+    }
+  }
+}
+
+function withoutAddress(options: MessagingOptions): MessagingOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !(ADDRESS as readonly string[]).includes(name)))
+}
