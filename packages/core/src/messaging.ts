@@ -13,6 +13,7 @@ import type { OnEventOptions } from './handlers/specs.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from './handlers/specs.ts'
 import { closeParts } from './instance/close.ts'
 import { type CompanionsHealth, checkWanted } from './instance/companions.ts'
+import { guardOf, observed } from './instance/guard.ts'
 import { type Parts, partsOf } from './instance/parts.ts'
 import { type Registered, Registrations } from './instance/registrations.ts'
 import type { Counters } from './observe/counters.ts'
@@ -41,6 +42,8 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   /** Redacted, for logs and checks. */
   readonly settings: Omit<Config, 'url' | 'auth' | 'tls' | 'client'>
   readonly logger: Logger
+  /** What it is called in the records of the diagnostics channels, among the instances of a process. */
+  readonly instance: string
   readonly counters: Readonly<Counters>
   /** Handles one event, decoded and checked. */
   on<Name extends string, Data = unknown>(
@@ -131,7 +134,12 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
 
 function madeOf(options: MessagingOptions, registered: Registered): Made {
   const parts = partsOf(options)
-  return { parts, messaging: instanceOn(parts, options, registered) }
+  const messaging = instanceOn(parts, options, registered)
+  const { config, connection } = parts
+  // An instance beside the default one was made by a call, which the test can see.
+  if (registered.ownsEvents)
+    connection.guard = guardOf({ config, env: options.env ?? process.env, isObserved: () => observed().has(messaging) })
+  return { parts, messaging }
 }
 
 function instanceOn<T extends Types>(parts: Parts, options: MessagingOptions<DbOf<T>>, registered: Registered): Messaging<T> {
@@ -156,6 +164,7 @@ function instanceOn<T extends Types>(parts: Parts, options: MessagingOptions<DbO
   const messaging: Messaging<T> = {
     settings: settingsOf(config),
     logger,
+    instance: observer.instance,
     counters: observer.counters,
     on: (type: EventType | string, onOptions: OnOptions, handler: unknown) =>
       registrations.add(eventSpec(type, onOptions, handler), consumers.started),

@@ -20,6 +20,8 @@ const loadOurs: NonNullable<ConnectionOptions['load']> = (broker, options) => lo
 
 /** The one broker connection of an instance. It connects when it is first needed, is announced once, and its troubles are said once each way. */
 export class Connection {
+  /** Called with the driver before it connects. What it throws fails the connect. */
+  guard: ((driver: Driver) => void) | undefined
   readonly #with: ConnectionOptions
   readonly #load: NonNullable<ConnectionOptions['load']>
   readonly #lines: ConnectionLines
@@ -62,6 +64,7 @@ export class Connection {
     this.#state = 'connecting'
     this.#lines.announce()
     const driver = await this.#load(config.broker, this.#driverOptions())
+    this.guard?.(driver)
     readyForIds()
     if (this.state() === 'closed') throw closed()
     this.#made = driver

@@ -7,6 +7,7 @@ export type Env = Readonly<Record<string, string | undefined>>
 const VARIABLES: Readonly<Record<string, BrokerName | ''>> = {
   MESSAGING_BROKER: '',
   MESSAGING_DEFAULT_TOPIC: '',
+  MESSAGING_ALLOW_IN_TESTS: '',
   MESSAGING_USERNAME: '',
   MESSAGING_PASSWORD: '',
   MESSAGING_TLS_CA: '',

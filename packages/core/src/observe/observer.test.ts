@@ -121,7 +121,7 @@ describe('the diagnostics channels', () => {
     )
     await messaging.close()
     // One id for all that the instance says.
-    const who = { service: 'shop', instance: (told[0]?.[1] as { readonly instance: string }).instance }
+    const who = { service: 'shop', instance: (told[0]?.[1] as { readonly instance?: string } | undefined)?.instance }
     const message = { ...who, topic: 't', id: 'm', key: 'k', correlationId: 'c' }
     const handled = { ...message, group: 'g' }
     expect(who.instance).toMatch(/^[\w-]{36}$/)

@@ -33,6 +33,8 @@ export interface Registry {
   messaging?: unknown
   /** Stands in for the instances of this process: see `@corebus/core/testing`. */
   testKit?: unknown
+  /** Instances that a test looks at on their real broker. */
+  observed?: WeakSet<object>
 }
 
 const REGISTRY = Symbol.for('corebus.registry')

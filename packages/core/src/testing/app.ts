@@ -35,6 +35,8 @@ export interface TestAppOptions extends Omit<MessagingOptions, Address> {
   readonly start?: StartOptions
   /** How long `settled()` waits for something that does not move, in ms of real time. Default 1,000. */
   readonly patienceMs?: number
+  /** How many messages a cascade may have: `settled()` gives up after so many. Default 100,000. */
+  readonly mostMessages?: number
 }
 
 export interface OfGroup {
@@ -207,8 +209,21 @@ export class TestApp {
  * @throws CorebusError TEST_APP_OPEN while another app has the instance; TEST_KIT_LATE for one that was made before this module was imported; what the
  * start of the instance throws
  */
-export async function testApp({ messaging, hono, now, start, patienceMs, ...options }: TestAppOptions = {}): Promise<TestApp> {
-  const where = callSite() ?? 'another place'
+export function testApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const app = made(options, callSite() ?? 'another place')
+  for (const name of Object.getOwnPropertyNames(TestApp.prototype))
+    if (name !== 'constructor') Object.defineProperty(app, name, { get: () => notAwaited(name) })
+  return app
+}
+
+function notAwaited(name: string): never {
+  throw new CorebusError('TEST_NOT_AWAITED', `app.${name} is asked of the promise of an app: write const app = await testApp()`)
+}
+
+async function made(
+  { messaging, hono, now, start, patienceMs, mostMessages, ...options }: TestAppOptions,
+  where: string,
+): Promise<TestApp> {
   const own = messaging === undefined && options.handlers !== undefined ? createMessaging(options) : messaging
   const standIn = kit.of(own as Messaging | undefined)
   if (standIn.takenBy !== undefined)
@@ -221,6 +236,7 @@ export async function testApp({ messaging, hono, now, start, patienceMs, ...opti
     const said = own === messaging && Object.keys(options).length > 0 ? { options } : {}
     const world = await standIn.take({ ...said, now: now === undefined ? undefined : Number(now) })
     if (patienceMs !== undefined) world.quiet.patienceMs = patienceMs
+    if (mostMessages !== undefined) world.quiet.mostMessages = mostMessages
     await world.start(start)
     return new TestApp(standIn, world, hono)
   } catch (thrown) {

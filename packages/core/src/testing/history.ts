@@ -63,6 +63,7 @@ const keyOf = ({ group, topic, id }: { group?: string | undefined; topic: string
 export class History {
   /** Counts whatever happens: while it stands still, nothing does. */
   moves = 0
+  publishes = 0
   readonly timeline: Timeline = new Timeline()
   readonly #now: () => number
   readonly #formats: () => Formats | undefined
@@ -83,6 +84,7 @@ export class History {
 
   publish(message: Message): void {
     this.moves++
+    this.publishes++
     const { id, topic } = message
     const event = message.event ?? readOf(message, undefined, this.#formats()).event
     this.#messages.set(keyOf({ topic, id }), message)
@@ -92,7 +94,16 @@ export class History {
 
   call(call: HandlerCall): void {
     const key = keyOf(call.context)
+    this.#know(call)
     this.#calls.set(key, [...(this.#calls.get(key) ?? []), call])
+  }
+
+  /** One that somebody else has published is known by what its handler gets. */
+  #know({ input, context: { id, topic, key, headers } }: HandlerCall): void {
+    const place = keyOf({ topic, id })
+    if (this.#messages.has(place)) return
+    const body = new TextEncoder().encode(JSON.stringify(input) ?? '')
+    this.#messages.set(place, { id, topic, headers, body, ...(key !== undefined && { key }) })
   }
 
   handle(record: HandleRecord): void {

@@ -16,6 +16,10 @@ export class Kit implements TestKit {
     return standIn.messaging
   }
 
+  has(messaging: object): StandIn | undefined {
+    return this.#standIns.get(messaging)
+  }
+
   /** @throws CorebusError TEST_KIT_LATE for one that was made before the kit was imported */
   of(messaging: Messaging = defaultMessaging()): StandIn {
     const found = this.#standIns.get(messaging)

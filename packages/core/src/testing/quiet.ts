@@ -10,8 +10,6 @@ const WAITS_TURNS = 50
 const BUSY_TURNS = 200
 /** `advance` leaves so much real time to handlers that wait for something real. */
 const TOLERANCE_MS = 20
-/** Messages of one `settled`: no cascade that ends has as many. */
-const MOST_MOVES = 1_000_000
 
 /** What the broker still has for groups of this instance. */
 interface Backlog {
@@ -26,6 +24,7 @@ const pause = (): Promise<void> => new Promise((resolve) => real.setTimeout(reso
 export class Quiet {
   /** How long `settled` waits for something that does not move, in ms of real time. */
   patienceMs = 1_000
+  mostMessages = 100_000
   readonly #world: UnderWay
   /** As far as things were when `advance` last gave up waiting for a handler. */
   #leftAt = -1
@@ -40,11 +39,10 @@ export class Quiet {
    */
   async settled(): Promise<void> {
     const { clock, history } = this.#world
-    const most = history.moves + MOST_MOVES
+    const most = history.publishes + this.mostMessages
     for (;;) {
-      const { now, delayed } = await this.still()
+      const { now, delayed } = await this.still(most)
       if (now === 0 && delayed === 0) return
-      if (history.moves > most) throw this.#never(`more than ${MOST_MOVES} things have happened, and there is no end to them`)
       if (clock.nextAt === undefined) throw this.#never('messages wait, and nothing is due that could go on with them')
       this.#fireNext()
     }
@@ -70,9 +68,11 @@ export class Quiet {
    * Resolves when nothing happens before time goes on.
    * @throws CorebusError TEST_NOT_SETTLED when something has not moved for `patienceMs`
    */
-  async still(): Promise<Backlog> {
-    const backlog = await this.#moveless(this.patienceMs)
+  async still(most: number = Number.POSITIVE_INFINITY): Promise<Backlog> {
+    const backlog = await this.#moveless(this.patienceMs, most)
     if (backlog) return backlog
+    if (this.#world.history.publishes > most)
+      throw this.#never(`${this.mostMessages} messages were published meanwhile, and there is no end to them (mostMessages)`)
     throw this.#never(`nothing has moved for ${this.patienceMs} ms`)
   }
 
@@ -83,12 +83,13 @@ export class Quiet {
     if (!(await this.#moveless(withinMs))) this.#leftAt = history.moves
   }
 
-  async #moveless(withinMs: number): Promise<Backlog | undefined> {
+  async #moveless(withinMs: number, most = Number.POSITIVE_INFINITY): Promise<Backlog | undefined> {
     const { history } = this.#world
     let [seen, since] = [-1, real.now()]
     for (let turns = 0; ; turns++) {
       await (turns > BUSY_TURNS ? pause() : turn())
       if (history.moves !== seen) [seen, since, turns] = [history.moves, real.now(), 0]
+      if (history.publishes > most) return undefined
       if (turns < STILL_TURNS) continue
       if (this.#isActive()) {
         if (real.now() - since > withinMs) return undefined

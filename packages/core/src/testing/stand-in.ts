@@ -59,13 +59,22 @@ export class StandIn {
     return this.#world
   }
 
+  /** Goes to the broker that it is configured for. */
+  async onItsOwn(): Promise<void> {
+    if (this.#real) return
+    if (this.#world && !this.#world.isClosed) await this.#world.close()
+    this.#real = this.#make(this.#options, this.#registered)
+    for (const one of this.#middleware) this.#real.messaging.use(one)
+  }
+
+  /** The instance that it stands for now. */
+  get behind(): Messaging {
+    return (this.#real ?? this.#world?.made)?.messaging as Messaging
+  }
+
   #begin({ options, now }: Said): World {
     const [registered, make, middleware] = [this.#registered, this.#make, this.#middleware]
     return new World({ options: { ...this.#options, ...options }, registered, make, middleware, now })
-  }
-
-  get #now(): Messaging {
-    return (this.#real ?? this.#world?.made)?.messaging as Messaging
   }
 
   #add(spec: HandlerSpec): void {
@@ -75,13 +84,16 @@ export class StandIn {
   }
 
   #facade(): Messaging {
-    const now = () => this.#now
+    const now = () => this.behind
     const messaging: Messaging = {
       get settings() {
         return now().settings
       },
       get logger() {
         return now().logger
+      },
+      get instance() {
+        return now().instance
       },
       get counters() {
         return now().counters
