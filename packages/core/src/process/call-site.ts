@@ -7,9 +7,12 @@ const INLINE_HELPER = /^\s*at (?:\w+\.)?_+\w*(?:decorate|applydecs|runinitialize
 const OURS_BY_MAP = /@corebus\/core\/(src|dist)\//
 const LINE = /((?:file:\/\/)?[^\s(]+:\d+):\d+\)?$/
 
-/** Where a user called us, for messages: `/app/src/messaging.ts:12`, the first line of the stack outside of this package. */
-export function callSite(): string | undefined {
-  const lines = new Error().stack?.split('\n').slice(2) ?? []
+/**
+ * Where a user called us, for messages: `/app/src/messaging.ts:12`, the first line of the stack outside of this package. `called` was made in the call: an
+ * error costs little until its stack is asked for.
+ */
+export function callSite(called: Error = new Error()): string | undefined {
+  const lines = called.stack?.split('\n').slice(2) ?? []
   const line = lines.find((l) => !isOurs(l))
   // What an import with a query evaluates again is the same file.
   return LINE.exec(line ?? '')?.[1]

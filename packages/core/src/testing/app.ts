@@ -9,7 +9,7 @@ import type { SendOptions } from '../scope/publishing.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { Calls } from './calls.ts'
 import { type Duration, msOf } from './duration.ts'
-import type { Failing } from './failures.ts'
+import { type Failing, isNamed } from './failures.ts'
 import type { DeadMessage, HandledMessage, Of, PublishedMessage, RetriedMessage, SkippedMessage } from './history.ts'
 import { kit } from './kit.ts'
 import type { StandIn } from './stand-in.ts'
@@ -151,6 +151,9 @@ export class TestApp {
 
   /** Makes a handler throw, or a method of an object that handlers use, so many times or until `clear` and `close`. */
   fail(what: Failing, error: unknown, { times = Number.POSITIVE_INFINITY }: { readonly times?: number } = {}): void {
+    const handlers = this.#world.handlers()
+    if (typeof what === 'string' && !handlers.some((handler) => isNamed(handler, what)))
+      throw new CorebusError('OPTION', `app.fail: no handler is called ${JSON.stringify(what)}. There are ${handlers.join(', ') || 'none'}`)
     this.#world.failures.add(what, error, times)
   }
 

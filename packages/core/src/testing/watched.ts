@@ -1,4 +1,4 @@
-import type { Driver, Message } from '../driver.ts'
+import type { DeadLetter, Driver, Message } from '../driver.ts'
 
 /** What is told of the broker under an instance. */
 export interface Watch {
@@ -8,8 +8,8 @@ export interface Watch {
   onSubscribe(group: string, topics: readonly string[]): void
   /** Something was handed out or settled. */
   onMove(): void
-  /** Dead letters were handed back or purged. */
-  onLetters(driver: Driver): Promise<void>
+  /** Dead letters were handed back or purged: these are left. */
+  onLetters(left: readonly DeadLetter[]): void
 }
 
 /**
@@ -25,12 +25,13 @@ export function watched(driver: Driver, watch: Watch): Driver {
       ...admin,
       async replay(filter, headers, pace) {
         const replayed = await admin.replay(filter, headers, pace)
-        await watch.onLetters(driver)
+        watch.onMove()
+        watch.onLetters((await admin.deadLetters({})).letters)
         return replayed
       },
       async purge(filter) {
         const purged = await admin.purge(filter)
-        await watch.onLetters(driver)
+        watch.onLetters((await admin.deadLetters({})).letters)
         return purged
       },
     },

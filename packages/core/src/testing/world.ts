@@ -1,12 +1,16 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Logger } from 'pino'
 import { loadDriver } from '../broker/load-driver.ts'
 import { real } from '../clock.ts'
+import { envValue } from '../config/env.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { StartOptions } from '../consumer/start-options.ts'
+import { handlerSpecs } from '../decorators/registered.ts'
 import { CorebusError } from '../errors.ts'
 import type { Registered } from '../instance/registrations.ts'
 import type { Made } from '../messaging.ts'
 import { CHANNEL, type HandleRecord, type SettleRecord } from '../observe/channels.ts'
+import { createLogger } from '../observe/logger.ts'
 import { registry } from '../process/registry.ts'
 import type { HandlerCall, Middleware } from '../publish/middleware.ts'
 import { Failures } from './failures.ts'
@@ -45,26 +49,17 @@ export class World implements UnderWay {
   isClosed = false
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
-  readonly #isDefault: boolean
+  readonly #registered: Registered
   readonly #unsubscribe: () => void
 
   /** @throws CorebusError CONFIG */
   constructor({ options, registered, make, middleware, now = Date.now() }: WorldOptions) {
-    this.#isDefault = registered.ownsEvents
+    this.#registered = registered
     this.clock = new VirtualClock(now)
     this.history = new History({ now: this.clock.now, formats: () => this.made.parts.config.formats })
-    this.made = make(
-      {
-        ...withoutAddress(options),
-        ...(options.logger || options.logLevel !== undefined || process.env.LOG_LEVEL ? {} : { logLevel: 'silent' as const }),
-        ...(typeof options.topology === 'object'
-          ? { topology: { ...options.topology, mode: 'create' as const } }
-          : { topology: 'create' as const }),
-        clock: this.clock,
-        driver: async (given) => watched(await loadDriver('memory', { ...given, url: OWN_BROKER }), this.#watch()),
-      },
-      registered,
-    )
+    const driver: MessagingOptions['driver'] = async (given) =>
+      watched(await loadDriver('memory', { ...given, url: OWN_BROKER }), this.#watch())
+    this.made = make({ ...onMemory(options), clock: this.clock, driver }, registered)
     for (const one of middleware) this.made.messaging.use(one)
     this.quiet = new Quiet(this)
     this.#unsubscribe = this.#listen()
@@ -105,6 +100,12 @@ export class World implements UnderWay {
     }
   }
 
+  /** As errors name them. */
+  handlers(): readonly string[] {
+    const { classes, functions } = this.#registered
+    return handlerSpecs([...new Set(classes())], functions()).map(({ where }) => where)
+  }
+
   /** Closes the instance, letting its time pass where it waits for that. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -121,7 +122,7 @@ export class World implements UnderWay {
     await this.quiet.until(() => closed)
     this.#unsubscribe()
     // What is registered from now on belongs to the next life.
-    if (this.#isDefault) registry.started = false
+    if (this.#registered.ownsEvents) registry.started = false
     await closing
   }
 
@@ -138,10 +139,7 @@ export class World implements UnderWay {
         this.history.moves++
         this.dirty = true
       },
-      onLetters: async (driver) => {
-        this.dirty = true
-        this.history.deadAreNow((await driver.admin.deadLetters({})).letters)
-      },
+      onLetters: (left) => this.history.deadAreNow(left),
     }
   }
 
@@ -162,6 +160,21 @@ export class World implements UnderWay {
   }
 }
 
-function withoutAddress(options: MessagingOptions): MessagingOptions {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !(ADDRESS as readonly string[]).includes(name)))
+/** The options without what says where the broker is. What is missing there is made, and lines are written where somebody has said so. */
+function onMemory(options: MessagingOptions): MessagingOptions {
+  const { topology, logger, logLevel, env = process.env } = options
+  const rest = Object.fromEntries(Object.entries(options).filter(([name]) => !(ADDRESS as readonly string[]).includes(name)))
+  const isSilent = !logger && logLevel === undefined && envValue(env, 'LOG_LEVEL') === undefined
+  return {
+    ...rest,
+    topology: typeof topology === 'object' ? { ...topology, mode: 'create' } : 'create',
+    ...(isSilent && { logger: silent() }),
+  }
+}
+
+let made: Logger | undefined
+/** One for all: each that is made has a way to the standard output. */
+function silent(): Logger {
+  made ??= createLogger({ level: 'silent', service: 'test' })
+  return made
 }
