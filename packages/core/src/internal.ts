@@ -18,6 +18,7 @@ export {
   texts,
   whole,
 } from './options/option.ts'
+export { testNow } from './process/test-time.ts'
 export { type Wanted, wanted } from './process/wanted.ts'
 export { SESSION_MODE } from './scope/session.ts'
 export { decodeJson } from './wire/envelope.ts'

@@ -70,6 +70,23 @@ export class Companions {
     for (const companion of this.#given) inUse.delete(companion)
   }
 
+  /** One of them has a clock that is not the instance's. */
+  get canCatchUp(): boolean {
+    return this.#attached.some(([, attached]) => attached.catchUp !== undefined)
+  }
+
+  /** What is due is done, by all that have begun. Resolves with how long nothing more will be, in ms; undefined when nothing waits. */
+  async catchUp(): Promise<number | undefined> {
+    if (!this.#begun || this.#closed) return undefined
+    let least: number | undefined
+    // The outbox last: schedules write into it.
+    for (const [, attached] of this.#attached.toReversed()) {
+      const waitMs = await attached.catchUp?.()
+      if (waitMs !== undefined) least = Math.min(waitMs, least ?? waitMs)
+    }
+    return least
+  }
+
   health(): CompanionsHealth {
     return Object.fromEntries(this.#attached.flatMap(([name, attached]) => (attached.health ? [[name, attached.health()]] : [])))
   }

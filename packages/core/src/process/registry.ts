@@ -33,6 +33,8 @@ export interface Registry {
   messaging?: unknown
   /** Stands in for the instances of this process: see `@corebus/core/testing`. */
   testKit?: unknown
+  /** The clock of the app under test that was opened last, while it is open. */
+  testClock?: { now(): number } | undefined
   /** Instances that a test looks at on their real broker. */
   observed?: WeakSet<object>
 }

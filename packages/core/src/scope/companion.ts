@@ -40,6 +40,11 @@ export interface Attached {
   /** Ends what `begin` began, within `withinMs`. What is left unpublished stays in the database. */
   close(withinMs: number): Promise<void>
   health?(): CompanionHealth
+  /**
+   * Does now what is due by the time of a test, `testNow`, and resolves with how long nothing more will be, in ms; undefined when nothing waits. Called by the
+   * test kit alone, whose clock goes on only then. @throws why it cannot be done
+   */
+  catchUp?(): Promise<number | undefined>
 }
 
 /** Something that is given to an instance and works beside it. It is attached once. */

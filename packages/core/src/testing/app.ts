@@ -4,6 +4,7 @@ import { CorebusError } from '../errors.ts'
 import { createMessaging, type Messaging } from '../messaging.ts'
 import { replayDeadLetters } from '../operations/replay.ts'
 import { callSite } from '../process/call-site.ts'
+import { registry } from '../process/registry.ts'
 import { eventMessage, plainMessage } from '../publish/message.ts'
 import type { SendOptions } from '../scope/publishing.ts'
 import type { EventType } from '../wire/event-type.ts'
@@ -181,6 +182,7 @@ export class TestApp {
     } finally {
       await this.#world.close()
       this.#standIn.takenBy = undefined
+      if (registry.testClock === this.clock) registry.testClock = undefined
     }
   }
 
@@ -240,6 +242,7 @@ async function made(
     const world = await standIn.take({ ...said, now: now === undefined ? undefined : Number(now) })
     if (patienceMs !== undefined) world.quiet.patienceMs = patienceMs
     if (mostMessages !== undefined) world.quiet.mostMessages = mostMessages
+    registry.testClock = world.clock
     await world.start(start)
     return new TestApp(standIn, world, hono)
   } catch (thrown) {

@@ -15,6 +15,8 @@ const TOLERANCE_MS = 20
 interface Backlog {
   readonly now: number
   readonly delayed: number
+  /** When the next row of an outbox or run of a schedule is due, on this clock. */
+  readonly laterAt: number
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => real.setImmediate(resolve))
@@ -41,16 +43,20 @@ export class Quiet {
     const { clock, history } = this.#world
     const most = history.publishes + this.mostMessages
     for (;;) {
-      const { now, delayed } = await this.still(most)
+      const { now, delayed, laterAt } = await this.still(most)
       if (now === 0 && delayed === 0) return
       if (clock.nextAt === undefined) throw this.#never('messages wait, and nothing is due that could go on with them')
-      this.#fireNext()
+      this.#goOn(laterAt)
     }
   }
 
   /** Lets `ms` pass, with all that is due until then and what follows from it. What waits for something real is not waited for. */
   async advance(ms: number): Promise<void> {
-    await this.#world.clock.advance(ms, () => this.#tolerant())
+    const { clock } = this.#world
+    const end = clock.now() + ms
+    for (let at = await this.#tolerant(); Math.min(at, clock.nextAt ?? at) <= end; at = await this.#tolerant()) this.#goOn(at)
+    clock.jump(end)
+    await this.#tolerant()
   }
 
   /** Resolves when `isDone`: time goes on where that is what is waited for. */
@@ -76,11 +82,13 @@ export class Quiet {
     throw this.#never(`nothing has moved for ${this.patienceMs} ms`)
   }
 
-  async #tolerant(): Promise<void> {
+  async #tolerant(): Promise<number> {
     const { history } = this.#world
     // It was waited for before, and has not moved since.
     const withinMs = history.moves === this.#leftAt ? 0 : TOLERANCE_MS
-    if (!(await this.#moveless(withinMs))) this.#leftAt = history.moves
+    const backlog = await this.#moveless(withinMs)
+    if (!backlog) this.#leftAt = history.moves
+    return backlog?.laterAt ?? Number.POSITIVE_INFINITY
   }
 
   async #moveless(withinMs: number, most = Number.POSITIVE_INFINITY): Promise<Backlog | undefined> {
@@ -97,8 +105,10 @@ export class Quiet {
       }
       const backlog = await this.#backlog()
       if (history.moves !== seen || (backlog.now > 0 && turns < WAITS_TURNS)) continue
+      const laterAt = await this.#caughtUp()
+      if (history.moves !== seen || this.#isActive()) continue
       this.#world.dirty = false
-      return backlog
+      return { ...backlog, laterAt }
     }
   }
 
@@ -114,7 +124,24 @@ export class Quiet {
     )
   }
 
-  async #backlog(): Promise<Backlog> {
+  /** What is due in a database is done. Resolves with when something is again. */
+  async #caughtUp(): Promise<number> {
+    const { companions } = this.#world.made.parts
+    if (!companions.canCatchUp) return Number.POSITIVE_INFINITY
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const timer = real.setTimeout(
+      () => reject(this.#never(`the outbox or a schedule has not ended for ${this.patienceMs} ms what is due`)),
+      this.patienceMs,
+    )
+    try {
+      const inMs = await Promise.race([companions.catchUp(), late])
+      return this.#world.clock.now() + (inMs ?? Number.POSITIVE_INFINITY)
+    } finally {
+      real.clearTimeout(timer)
+    }
+  }
+
+  async #backlog(): Promise<Omit<Backlog, 'laterAt'>> {
     const { readers, made } = this.#world
     let [now, waiting] = [0, 0]
     if (readers.size === 0) return { now, delayed: waiting }
@@ -130,10 +157,11 @@ export class Quiet {
     return { now, delayed: waiting }
   }
 
-  /** All that is due at one time. */
-  #fireNext(): void {
+  /** To what is due next, here or in a database, which is asked again then. */
+  #goOn(laterAt: number): void {
     const { clock } = this.#world
-    const at = clock.nextAt
+    const at = Math.min(clock.nextAt ?? laterAt, laterAt)
+    clock.jump(at)
     while (clock.nextAt !== undefined && clock.nextAt === at) clock.next()
   }
 

@@ -41,7 +41,7 @@ test('a cascade with five delayed retries waits for no real timer', async () => 
   expect(app.handled('out')).toHaveLength(1)
 })
 
-test('a thousand apps one after another leave nothing behind', async () => {
+test('a thousand apps one after another leave nothing behind', { timeout: 120_000 }, async () => {
   const script = join(import.meta.dirname, 'fixtures/thousand-apps.ts')
   const options = { env: { PATH: process.env.PATH } }
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--import', 'tsx', script], options)

@@ -2,6 +2,7 @@ import type { Sessions } from '@corebus/core'
 import { txOf } from '../tx/begun.ts'
 import { fromLibrary, intoLibrary, type SqlRow, type SqlTx } from '../tx/sql-tx.ts'
 import { keeping } from '../tx/sqlite.ts'
+import { timed } from '../tx/time.ts'
 import type { SqlDatabase } from './database.ts'
 
 /** A connection of node:sqlite or of better-sqlite3, neither of which waits for anything. */
@@ -30,7 +31,7 @@ function reading(db: SqliteConnection): SqlTx {
   const made: SqlTx = {
     dialect: 'sqlite',
     query: async (sql, params = []) => {
-      const rows = prepared(sql).all(...(params.map(intoLibrary) as never[])) as SqlRow[] // each library types both for itself
+      const rows = prepared(timed(sql, 'sqlite')).all(...(params.map(intoLibrary) as never[])) as SqlRow[] // each library types both for itself
       return { rows: rows.map(fromLibrary), affected: rows.length }
     },
   }

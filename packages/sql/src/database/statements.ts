@@ -15,6 +15,9 @@ import {
   sql,
 } from 'kysely'
 import type { Dialect, SqlResult, SqlTx, SqlValue } from '../tx/sql-tx.ts'
+import { NOW } from '../tx/time.ts'
+
+export { NOW } from '../tx/time.ts'
 
 /** `SqlTx` has `?` on every database. */
 class QuestionMarks extends PostgresQueryCompiler {
@@ -50,14 +53,6 @@ const PARTS = {
 export function run(tx: SqlTx, statement: Compilable): Promise<SqlResult> {
   const { sql: text, parameters } = statement.compile()
   return tx.query(text, parameters as readonly SqlValue[])
-}
-
-/** The database's clock, in ms since the epoch. Every comparison with time is made with it: the clocks of processes differ. */
-export const NOW: Readonly<Record<Dialect, string>> = {
-  // SYSDATE is the time of now and not of the statement's begin, and there is none in UTC: in a time zone whose clock is put back, an hour of it comes twice.
-  postgres: 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)',
-  mysql: "((TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) + TIMESTAMPDIFF(MICROSECOND, NOW(3), SYSDATE(3))) DIV 1000)",
-  sqlite: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
 }
 
 /** `NOW`, for the builder. */

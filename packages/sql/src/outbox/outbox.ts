@@ -129,6 +129,7 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
   const feature = outboxFeature(table)
   let work: Work | undefined
   let apart: Error | undefined
+  let isTaken = false
   const attached = (): Work => {
     if (work) return work
     throw new CorebusError('OUTBOX_APART', 'this outbox is not given to an instance: configureMessaging({ outbox })')
@@ -137,9 +138,11 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
     feature,
     required,
     attach(host: Host): Attached {
-      if (work) throw new CorebusError('OUTBOX_APART', 'this outbox is given to two instances: each has a sqlOutbox() of its own')
+      if (isTaken) throw new CorebusError('OUTBOX_APART', 'this outbox is given to two instances: each has a sqlOutbox() of its own')
       const database = databaseFor('sqlOutbox', options.database, host.session)
       work = workOf(database, host, options)
+      isTaken = true
+      apart = undefined
       const isSame = (): Promise<void> => checkSame('sqlOutbox', table, database, host.session)
       return {
         begin() {
@@ -158,7 +161,11 @@ export function sqlOutbox(options: SqlOutboxOptions = {}): SqlOutbox {
           await database.read((tx) => checkSchema(tx, database.where, feature))
           if (relay) await attached().marking.check()
         },
-        close: (withinMs) => attached().relays.stop(withinMs),
+        async close(withinMs) {
+          await attached().relays.stop(withinMs)
+          isTaken = false
+        },
+        catchUp: () => attached().relays.catchUp(),
         health: () => attached().relays.health(),
       }
     },
@@ -203,7 +210,7 @@ interface Work {
 }
 
 /** Who publishes the rows: a relay of this instance, or those of others, who are told. */
-type Relays = Pick<Relay, 'start' | 'signal' | 'expect' | 'stop' | 'health'>
+type Relays = Pick<Relay, 'start' | 'signal' | 'expect' | 'stop' | 'health' | 'catchUp'>
 
 function workOf(database: SqlDatabase, host: Host, options: SqlOutboxOptions): Work {
   const { table = 'outbox', relay = true } = options
@@ -241,5 +248,6 @@ function relaysOfOthers(database: SqlDatabase, { table = 'outbox', pollMs = poll
       await Promise.all([oldest.end(withinMs), atMost(withinMs, told?.close())])
     },
     health: () => oldest.health(),
+    catchUp: async () => undefined,
   }
 }

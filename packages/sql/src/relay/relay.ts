@@ -50,11 +50,22 @@ export interface Pulse {
   readonly waitingMs: number
 }
 
+/** What a round came to. */
+interface Round {
+  readonly found: boolean
+  /** Until something more is due. */
+  readonly inMs: number
+}
+
+const NOTHING: Round = { found: false, inMs: Number.POSITIVE_INFINITY }
+
 /** Publishes the rows of one outbox until it is stopped. */
 export class Relay {
   readonly #options: RelayOptions
   readonly #owner = newOwner()
   readonly #wake = new Wake()
+  /** Who wants to know what the next round comes to. */
+  #asking: PromiseWithResolvers<Round>[] = []
   readonly #line: Line
   readonly #emptying: Emptying
   readonly #away = new AwayTopics()
@@ -92,6 +103,18 @@ export class Relay {
   signal(): void {
     this.#waitMs = this.#firstWaitMs
     this.#wake.signal()
+  }
+
+  /** Relays what is due, and resolves with how long nothing more will be; undefined when nothing waits. @throws why it cannot be relayed */
+  async catchUp(): Promise<number | undefined> {
+    for (;;) {
+      if (!this.#running || this.#stopping.signal.aborted) return undefined
+      const asking = Promise.withResolvers<Round>()
+      this.#asking.push(asking)
+      this.signal()
+      const { found, inMs } = await asking.promise
+      if (!found) return Number.isFinite(inMs) ? Math.max(inMs, 1) : undefined
+    }
   }
 
   /** Something was written that may be committed soon. */
@@ -139,15 +162,20 @@ export class Relay {
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted || this.#wake.signalled) {
       this.#wake.take()
+      const asking = this.#asking.splice(0)
       try {
-        const { found, inMs } = await this.#round()
+        const round = await this.#round()
+        const { found, inMs } = round
         this.#worked()
+        for (const { resolve } of asking) resolve(round)
         if (found) this.#waitMs = this.#firstWaitMs
         else if (!this.#stopping.signal.aborted) await this.#rest(inMs)
       } catch (thrown) {
+        for (const { reject } of asking) reject(thrown)
         await this.#failed(thrown)
       }
     }
+    for (const { resolve } of this.#asking.splice(0)) resolve(NOTHING)
     await this.#line.close()
   }
 
@@ -179,7 +207,7 @@ export class Relay {
     await slept(this.#troubleMs, this.#stopping.signal)
   }
 
-  async #round(): Promise<{ found: boolean; inMs: number }> {
+  async #round(): Promise<Round> {
     const { tables, database } = this.#options
     const transacts = await this.#line.transacts()
     await this.claim(transacts)

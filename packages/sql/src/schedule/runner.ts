@@ -80,6 +80,16 @@ export class Runner {
     await atMost(withinMs * 0.1, ended)
   }
 
+  /** Runs what is due, and resolves with how long nothing more will be; undefined without schedules. */
+  async catchUp(): Promise<number | undefined> {
+    for (;;) {
+      if (!this.#loop || this.#ending.signal.aborted) return undefined
+      const waitMs = await this.#look()
+      if (this.#running.size > 0) await Promise.all(this.#running.values())
+      else if (waitMs > 0) return Number.isFinite(waitMs) ? waitMs : undefined
+    }
+  }
+
   /**
    * Runs one now, under its lease, and plans its next run as after any other. The signal interrupts its function.
    * @throws CorebusError SCHEDULE_RUNS while it runs somewhere
@@ -105,7 +115,7 @@ export class Runner {
   async #run(): Promise<void> {
     while (!this.#ending.signal.aborted) {
       this.#wake = new AbortController()
-      const waitMs = await this.#look()
+      const waitMs = Math.min(this.#options.pollMs, await this.#look())
       await slept(waitMs, AbortSignal.any([this.#wake.signal, this.#ending.signal]), true)
     }
   }
@@ -114,14 +124,14 @@ export class Runner {
   async #look(): Promise<number> {
     const { database, store, table, pollMs } = this.#options
     const schedules = this.#options.schedules()
-    if (schedules.length === 0) return pollMs
+    if (schedules.length === 0) return Number.POSITIVE_INFINITY
     const names = schedules.map(({ name }) => name)
     try {
       const plan = await database.read((tx) => store.plan(tx, names))
       this.#well(DATABASE)
       const waits: number[] = []
       for (const schedule of schedules) if (!this.#ending.signal.aborted) waits.push(await this.#dueIn(schedule, plan))
-      return Math.min(pollMs, ...waits)
+      return Math.min(...waits)
     } catch (thrown) {
       this.#failed(DATABASE, 'the database cannot be asked what is due', orMissing(thrown, table, database.where))
       return pollMs

@@ -90,6 +90,7 @@ export function sqlSchedules(options: SqlSchedulesOptions = {}): SqlSchedules {
           return runner.end(withinMs)
         },
         health: () => ({ trouble: runner.trouble }),
+        catchUp: () => runner.catchUp(),
       }
     },
   }

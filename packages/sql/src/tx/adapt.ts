@@ -7,6 +7,7 @@ import { pg } from './pg.ts'
 import { calls, type LibraryTx, property, type Recogniser, type TxState } from './recogniser.ts'
 import { DIALECTS, type Dialect, fromLibrary, intoLibrary, type SqlTx, type SqlValue, type StatementOptions } from './sql-tx.ts'
 import { betterSqlite3, nodeSqlite } from './sqlite.ts'
+import { timed } from './time.ts'
 
 const CONNECTIONS = {
   'node:sqlite': nodeSqlite,
@@ -88,11 +89,13 @@ function queries(library: LibraryTx, { what, dialect, begun }: { what: string; d
   return async (sql: string, params: readonly SqlValue[] = [], options?: StatementOptions) => {
     const state = library.state()
     refuse(state, what)
+    const text = timed(sql, dialect)
     try {
       // Each time: it may have ended since, and what is written then would be committed by itself.
       if (state === 'unknown' && !begun) await ASK[dialect](library)
       // Not awaited before it is begun: a library that does not wait has run it by then, inside of a transaction that does not wait either.
-      const { rows, affected } = await library.run(sql, params.map(intoLibrary), dialect, options)
+      // The text with the time of a test is not run again.
+      const { rows, affected } = await library.run(text, params.map(intoLibrary), dialect, text === sql ? options : undefined)
       return { rows: rows.map(fromLibrary), affected }
     } catch (error) {
       throw translated(error, what)
