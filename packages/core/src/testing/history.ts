@@ -5,6 +5,7 @@ import type { EventType } from '../wire/event-type.ts'
 import type { Formats } from '../wire/topic-formats.ts'
 import { type Read, readOf } from './read.ts'
 import { Timeline } from './timeline.ts'
+import { Unnamed } from './unnamed.ts'
 
 /** What is known of a message wherever it is told of. */
 export interface Told {
@@ -68,6 +69,7 @@ export class History {
   readonly #now: () => number
   readonly #formats: () => Formats | undefined
   readonly #messages = new Map<string, Message>()
+  readonly #unnamed = new Unnamed()
   #published: Kept<PublishedMessage>[] = []
   #handled: (Kept<HandledMessage> & { readonly input: unknown })[] = []
   #skipped: Kept<SkippedMessage>[] = []
@@ -87,7 +89,8 @@ export class History {
     this.publishes++
     const { id, topic } = message
     const event = message.event ?? readOf(message, undefined, this.#formats()).event
-    this.#messages.set(keyOf({ topic, id }), message)
+    if (id === '') this.#unnamed.add(message, event)
+    else this.#messages.set(keyOf({ topic, id }), message)
     this.#published.push({ id, topic, ...(event !== undefined && { event }), at: this.#now(), message })
     this.#note('published', { topic, id, event })
   }
@@ -112,6 +115,7 @@ export class History {
     const call = this.#calls.get(key)?.shift()
     if (this.#calls.get(key)?.length === 0) this.#calls.delete(key)
     const { group = '', attempt = 1, outcome, error } = record
+    if (record.id === '' && attempt === 1) this.#unnamed.next(record)
     const kept = { ...this.#told(record), group, attempt }
     if (outcome === 'ok' && call) this.#handled.push({ ...kept, handler: call.handler, input: call.input })
     else if (outcome === 'skipped') this.#skipped.push(kept)
@@ -172,8 +176,10 @@ export class History {
     this.timeline.clear()
   }
 
-  #told({ id, topic, event }: HandleRecord | SettleRecord): Pick<Told, 'id' | 'topic' | 'event' | 'at'> & { readonly message: Message } {
-    const message = this.#messages.get(keyOf({ topic, id })) ?? { id, topic, headers: {}, body: new Uint8Array() }
+  #told(record: HandleRecord | SettleRecord): Pick<Told, 'id' | 'topic' | 'event' | 'at'> & { readonly message: Message } {
+    const { id, topic, event } = record
+    const known = id === '' ? this.#unnamed.of(record) : this.#messages.get(keyOf({ topic, id }))
+    const message = known ?? { id, topic, headers: {}, body: new Uint8Array() }
     return { id, topic, ...(event !== undefined && { event }), at: this.#now(), message }
   }
 

@@ -1,0 +1,4 @@
+import { configureMessaging } from '@corebus/core'
+import './orders.ts'
+
+export const messaging = configureMessaging({ broker: 'sqlite', url: 'messages.db', service: 'shop' })
