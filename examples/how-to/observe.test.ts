@@ -8,7 +8,12 @@ import { expect, test } from 'vitest'
 import { UserCreated } from './events.ts'
 
 test('a user is welcomed, on a broker that keeps what it has', async () => {
-  const messaging = createMessaging({ broker: 'sqlite', url: join(tmpdir(), `${randomUUID()}.db`), service: 'orders-api', logLevel: 'warn' })
+  const messaging = createMessaging({
+    broker: 'sqlite',
+    url: join(tmpdir(), `${randomUUID()}.db`),
+    service: 'orders-api',
+    logLevel: 'warn',
+  })
   messaging.on(UserCreated, { group: 'orders' }, () => undefined)
   using spy = await observe(messaging)
   await messaging.start()

@@ -53,6 +53,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'watermill',
   ],
   '@corebus/core/events': ['CorebusError', 'codec', 'defineEvent', 'newId'],
+  '@corebus/core/testing': ['TestApp', 'VirtualClock', 'observe', 'testApp'],
   '@corebus/core/internal': [
     'SESSION_MODE',
     'awaitsCompanion',
@@ -69,6 +70,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'objectsOf',
     'oneOf',
     'takesWanted',
+    'testNow',
     'text',
     'texts',
     'wanted',

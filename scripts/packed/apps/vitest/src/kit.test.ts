@@ -1,7 +1,7 @@
 // #region test
 import { testApp } from '@corebus/core/testing'
 import './messaging.ts'
-import { expect, vi, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { UserCreated } from './orders.ts'
 
 test('an order that failed is tried again a minute later, and nobody waits for that', async () => {
