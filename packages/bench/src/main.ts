@@ -19,11 +19,12 @@ import { room as redisRoom } from './redis/room.ts'
 import { runtime } from './runtime.ts'
 import { backlog, consume, publish } from './sqlite.ts'
 import { startUp } from './start-up.ts'
+import { testKit } from './test-kit.ts'
 
 const HELP = `Measures Corebus against bare libraries and peers: every round runs every contestant once, medians count.
 
   npm run bench                       everything (about 30 minutes)
-  npm run bench -- runtime sqlite     some of it: start-up, runtime, sqlite, backlog, latency,
+  npm run bench -- runtime sqlite     some of it: start-up, test-kit, runtime, sqlite, backlog, latency,
                                       rabbitmq, rabbitmq-latency, kafka, kafka-latency, redis, redis-latency,
                                       outbox, outbox-latency, outbox-held, outbox-backlog
   npm run bench -- start-up --before ../corebus-before
@@ -69,6 +70,7 @@ const suites: Record<string, () => Promise<readonly Comparison[]>> = {
 /** Single messages, and a process at rest. */
 const measurements: Record<string, () => Promise<object>> = {
   'start-up': async () => startUp(values.before),
+  'test-kit': async () => testKit(),
   latency: inFile,
   'rabbitmq-latency': async () => {
     const url = await urlOf('rabbitmq')

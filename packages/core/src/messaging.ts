@@ -121,8 +121,11 @@ export interface Made {
 
 /** What stands in the place of every instance that is made once the test kit is imported. */
 export interface TestKit {
-  standIn(options: MessagingOptions, registered: Registered, make: (options: MessagingOptions, registered: Registered) => Made): Messaging
+  standIn(options: MessagingOptions, registered: Registered, make: Make): Messaging
 }
+
+/** Makes an instance, whose jitter is by `random`. */
+export type Make = (options: MessagingOptions, registered: Registered, random?: () => number) => Made
 
 /** The default instance (`ownsEvents`), or one beside it. */
 export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T>>, registered: Registered): Messaging<T> {
@@ -132,8 +135,8 @@ export function createInstance<T extends Types>(options: MessagingOptions<DbOf<T
   return messaging as unknown as Messaging<T>
 }
 
-function madeOf(options: MessagingOptions, registered: Registered): Made {
-  const parts = partsOf(options)
+function madeOf(options: MessagingOptions, registered: Registered, random: () => number = Math.random): Made {
+  const parts = partsOf(options, random)
   const messaging = instanceOn(parts, options, registered)
   const { config, connection } = parts
   // An instance beside the default one was made by a call, which the test can see.

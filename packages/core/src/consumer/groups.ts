@@ -26,6 +26,7 @@ import type { StartOptions } from './start-options.ts'
 export interface GroupsOptions {
   readonly config: Config
   readonly clock: Clock
+  readonly random: () => number
   readonly connection: Connection
   readonly observer: Observer
   readonly logger: Logger
@@ -120,7 +121,7 @@ export class Groups {
   }
 
   #run(plan: GroupPlan): GroupRun {
-    const { clock, observer, config, options, handleMiddleware, handlersLogger, owner, outlet } = this.#with
+    const { clock, random, observer, config, options, handleMiddleware, handlersLogger, owner, outlet } = this.#with
     const { session, inbox } = options
     const { service, version } = config
     const { members: notes } = this.#driver
@@ -133,7 +134,7 @@ export class Groups {
       plan,
       driver: this.#driver,
       clock,
-      random: Math.random,
+      random,
       observer,
       crashLimit: config.crashLimit,
       abortGraceMs: config.abortGraceMs,

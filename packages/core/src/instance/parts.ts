@@ -57,7 +57,7 @@ interface Publishes {
 }
 
 /** @throws CorebusError CONFIG that lists every mistake of options and environment */
-export function partsOf(options: MessagingOptions): Parts {
+export function partsOf(options: MessagingOptions, random: () => number): Parts {
   const config = readConfig(options)
   const clock = options.clock ?? systemClock
   const observing = observingFor(options, config, clock)
@@ -91,6 +91,7 @@ export function partsOf(options: MessagingOptions): Parts {
   const consumers = new Consumers({
     config,
     clock,
+    random,
     connection,
     observer,
     logger,

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { storeInMemory } from '../../test/stores.ts'
+import { exponential } from '../config/retry.ts'
 import { consumer, onEvent } from '../decorators/consumer.ts'
 import { cloudEvents } from '../envelopes/index.ts'
 import { RetryLater } from '../errors.ts'
@@ -248,4 +249,33 @@ test('a timeline has at most 30 lines, the first and the last of them', async ()
     expect.stringContaining('171 more'),
     expect.stringContaining('handled     a message of t by g (m-99)'),
   ])
+})
+
+test('a seed decides in which order groups get their messages, and how much later than asked they are tried again', async () => {
+  const run = async (seed?: number) => {
+    const order: string[] = []
+    const register = (on: Messaging) => {
+      for (const group of ['a', 'b', 'c'])
+        on.handle(
+          { topic: 't', group, backoff: exponential({ firstMs: 1_000, jitter: 0.5 }), maxRetries: 1 },
+          async (n: number, { attempt, key }) => {
+            order.push(`${group}${n}${key}`)
+            if (attempt === 1 && n === 0) throw new Error('again')
+          },
+        )
+    }
+    await using app = await testApp({ messaging: shop(register), ...(seed !== undefined && { seed }) })
+    for (let n = 0; n < 4; n++) {
+      await app.publish('t', n, { key: 'k' })
+      // Each is handed out by itself.
+      await app.settled()
+    }
+    return { order, waits: app.retries().map(({ afterMs }) => afterMs) }
+  }
+  const [once, again, other, none] = [await run(7), await run(7), await run(8), await run()]
+  expect(again).toEqual(once)
+  expect(other.order).not.toEqual(once.order)
+  expect(other.waits).not.toEqual(once.waits)
+  expect(other.order.toSorted()).toEqual(once.order.toSorted())
+  expect(none).toEqual(await run())
 })

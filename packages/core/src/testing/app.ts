@@ -32,6 +32,11 @@ export interface TestAppOptions extends Omit<MessagingOptions, Address> {
   readonly hono?: WebApp
   /** Where the clock begins, as a time in ms since the epoch or a Date. Default: now. */
   readonly now?: number | Date
+  /**
+   * Groups get their messages in an order that it decides, the same for the same number, instead of the order in which they were published; the order of
+   * a key is kept. Jitter of retries is the same for each number too. Default: as published.
+   */
+  readonly seed?: number
   /** Which of the handlers run. Default: all that `start()` starts. */
   readonly start?: StartOptions
   /** How long `settled()` waits for something that does not move, in ms of real time. Default 1,000. */
@@ -226,7 +231,7 @@ function notAwaited(name: string): never {
 }
 
 async function made(
-  { messaging, hono, now, start, patienceMs, mostMessages, ...options }: TestAppOptions,
+  { messaging, hono, now, seed, start, patienceMs, mostMessages, ...options }: TestAppOptions,
   where: string,
 ): Promise<TestApp> {
   const own = messaging === undefined && options.handlers !== undefined ? createMessaging(options) : messaging
@@ -239,7 +244,7 @@ async function made(
   standIn.takenBy = where
   try {
     const said = own === messaging && Object.keys(options).length > 0 ? { options } : {}
-    const world = await standIn.take({ ...said, now: now === undefined ? undefined : Number(now) })
+    const world = await standIn.take({ ...said, now: now === undefined ? undefined : Number(now), seed })
     if (patienceMs !== undefined) world.quiet.patienceMs = patienceMs
     if (mostMessages !== undefined) world.quiet.mostMessages = mostMessages
     registry.testClock = world.clock

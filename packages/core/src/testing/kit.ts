@@ -2,7 +2,7 @@ import type { MessagingOptions } from '../config/messaging-options.ts'
 import { defaultMessaging } from '../default.ts'
 import { CorebusError } from '../errors.ts'
 import type { Registered } from '../instance/registrations.ts'
-import type { Made, Messaging, TestKit } from '../messaging.ts'
+import type { Make, Messaging, TestKit } from '../messaging.ts'
 import { registry } from '../process/registry.ts'
 import { StandIn } from './stand-in.ts'
 
@@ -10,7 +10,7 @@ import { StandIn } from './stand-in.ts'
 export class Kit implements TestKit {
   readonly #standIns = new WeakMap<object, StandIn>()
 
-  standIn(options: MessagingOptions, registered: Registered, make: (options: MessagingOptions, registered: Registered) => Made): Messaging {
+  standIn(options: MessagingOptions, registered: Registered, make: Make): Messaging {
     const standIn = new StandIn(options, registered, make)
     this.#standIns.set(standIn.messaging, standIn)
     return standIn.messaging

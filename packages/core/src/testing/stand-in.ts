@@ -3,19 +3,18 @@ import { CorebusError } from '../errors.ts'
 import type { HandlerFunction, HandlerSpec } from '../handlers/handler.ts'
 import { eventSpec, type FunctionOptions, type MessageFunction, type MessageHandlerOptions, messageSpec } from '../handlers/specs.ts'
 import type { Registered } from '../instance/registrations.ts'
-import { type Made, type Messaging, type OnOptions, ownerOf, standsFor } from '../messaging.ts'
+import { type Made, type Make, type Messaging, type OnOptions, ownerOf, standsFor } from '../messaging.ts'
 import { callSite } from '../process/call-site.ts'
 import type { Middleware } from '../publish/middleware.ts'
 import { givenTo } from '../scope/given.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { World } from './world.ts'
 
-type Make = (options: MessagingOptions, registered: Registered) => Made
-
 /** What a test says beside what the instance was made with. */
 export interface Said {
   readonly options?: MessagingOptions
   readonly now?: number | undefined
+  readonly seed?: number | undefined
 }
 
 /**
@@ -51,7 +50,7 @@ export class StandIn {
   /** Its next life: the one that was begun when it was made, if that will do. */
   async take(said: Said): Promise<World> {
     const begun = this.#world
-    const asItIs = begun && !begun.isClosed && said.options === undefined && said.now === undefined
+    const asItIs = begun && !begun.isClosed && Object.values(said).every((one) => one === undefined)
     if (asItIs) return begun
     if (begun && !begun.isClosed) await begun.close()
     this.#world = this.#begin(said)
@@ -72,9 +71,9 @@ export class StandIn {
     return (this.#real ?? this.#world?.made)?.messaging as Messaging
   }
 
-  #begin({ options, now }: Said): World {
+  #begin({ options, now, seed }: Said): World {
     const [registered, make, middleware] = [this.#registered, this.#make, this.#middleware]
-    return new World({ options: { ...this.#options, ...options }, registered, make, middleware, now })
+    return new World({ options: { ...this.#options, ...options }, registered, make, middleware, now, seed })
   }
 
   #add(spec: HandlerSpec): void {

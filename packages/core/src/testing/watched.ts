@@ -13,10 +13,10 @@ export interface Watch {
 }
 
 /**
- * The driver, telling what passes through it. Its members do not know each other: they are those of one process and one version, and what they tell
+ * The driver, telling what passes through it, and with `pace` handing out to each group at another time than to others. Its members do not know each other: they are those of one process and one version, and what they tell
  * each other every few seconds would be all that happens while a test lets time pass.
  */
-export function watched(driver: Driver, watch: Watch): Driver {
+export function watched(driver: Driver, watch: Watch, pace?: () => Promise<void>): Driver {
   const { members: _, admin, ...rest } = driver
   return {
     ...rest,
@@ -41,15 +41,21 @@ export function watched(driver: Driver, watch: Watch): Driver {
     },
     async subscribe(options) {
       watch.onSubscribe(options.group, options.topics)
+      let paced = Promise.resolve()
       const subscription = await driver.subscribe({
         ...options,
         onDeliveries(deliveries) {
           watch.onMove()
-          options.onDeliveries(deliveries)
+          if (pace) paced = paced.then(pace).then(() => options.onDeliveries(deliveries))
+          else options.onDeliveries(deliveries)
         },
       })
       return {
         ...subscription,
+        async stop() {
+          await subscription.stop()
+          await paced
+        },
         async settle(settlements) {
           await subscription.settle(settlements)
           watch.onMove()

@@ -1,5 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
+// Every test starts handlers: what does is loaded with the kit, and not while the first app waits for it.
+import '../consumer/groups.ts'
 import { loadDriver } from '../broker/load-driver.ts'
 import { real } from '../clock.ts'
 import { envValue } from '../config/env.ts'
@@ -8,11 +10,12 @@ import type { StartOptions } from '../consumer/start-options.ts'
 import { handlerSpecs } from '../decorators/registered.ts'
 import { CorebusError } from '../errors.ts'
 import type { Registered } from '../instance/registrations.ts'
-import type { Made } from '../messaging.ts'
+import type { Made, Make } from '../messaging.ts'
 import { CHANNEL, type HandleRecord, type SettleRecord } from '../observe/channels.ts'
 import { createLogger } from '../observe/logger.ts'
 import { registry } from '../process/registry.ts'
 import type { HandlerCall, Middleware } from '../publish/middleware.ts'
+import { randomOf } from './conformance/chaos/random.ts'
 import { Failures } from './failures.ts'
 import { History } from './history.ts'
 import { Quiet } from './quiet.ts'
@@ -23,6 +26,9 @@ import { watched } from './watched.ts'
 /** A broker that this world has for itself: see drivers/memory. */
 const OWN_BROKER = 'memory:?own'
 
+/** Less than what is taken for standing still. */
+const MOST_TURNS = 10
+
 /** What says where the broker is, and who may use it. None of it is read. */
 const ADDRESS = ['broker', 'driver', 'url', 'bootstrapServers', 'tls', 'auth', 'client', 'durability'] as const
 
@@ -30,10 +36,11 @@ export interface WorldOptions {
   /** As the instance was made, with what the test says beside it. */
   readonly options: MessagingOptions
   readonly registered: Registered
-  readonly make: (options: MessagingOptions, registered: Registered) => Made
+  readonly make: Make
   readonly middleware: readonly Middleware[]
   /** Ms since the epoch. */
   readonly now?: number | undefined
+  readonly seed?: number | undefined
 }
 
 /** One life of an instance under test: a broker, a clock and a history of its own. */
@@ -53,13 +60,15 @@ export class World implements UnderWay {
   readonly #unsubscribe: () => void
 
   /** @throws CorebusError CONFIG */
-  constructor({ options, registered, make, middleware, now = Date.now() }: WorldOptions) {
+  constructor({ options, registered, make, middleware, seed, now = Date.now() }: WorldOptions) {
     this.#registered = registered
     this.clock = new VirtualClock(now)
     this.history = new History({ now: this.clock.now, formats: () => this.made.parts.config.formats })
+    const random = randomOf(seed ?? 1)
+    const pace = seed === undefined ? undefined : () => turns(Math.floor(random() * MOST_TURNS))
     const driver: MessagingOptions['driver'] = async (given) =>
-      watched(await loadDriver('memory', { ...given, url: OWN_BROKER }), this.#watch())
-    this.made = make({ ...onMemory(options), clock: this.clock, driver }, registered)
+      watched(await loadDriver('memory', { ...given, url: OWN_BROKER }), this.#watch(), pace)
+    this.made = make({ ...onMemory(options), clock: this.clock, driver }, registered, random)
     for (const one of middleware) this.made.messaging.use(one)
     this.quiet = new Quiet(this)
     this.#unsubscribe = this.#listen()
@@ -158,6 +167,10 @@ export class World implements UnderWay {
       unsubscribe(CHANNEL.settle, settle)
     }
   }
+}
+
+async function turns(n: number): Promise<void> {
+  for (let turn = 0; turn < n; turn++) await new Promise<void>((resolve) => real.setImmediate(resolve))
 }
 
 /** The options without what says where the broker is. What is missing there is made, and lines are written where somebody has said so. */
