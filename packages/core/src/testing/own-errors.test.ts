@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defaultMessaging, on, publishEvent } from '../default.ts'
 import { createMessaging } from '../messaging.ts'
@@ -82,10 +85,32 @@ test('a handler that never ends is named by settled within a second or so, with 
 })
 
 test('a real timer inside of a handler is guessed', async () => {
-  handler = () => new Promise((resolve) => setTimeout(resolve, 60_000).unref().ref())
+  // More than the test runner opens and ends meanwhile.
+  const timers: NodeJS.Timeout[] = []
+  onTestFinished(() => timers.forEach(clearTimeout))
+  handler = () =>
+    new Promise((resolve) => {
+      for (let n = 0; n < 5; n++) timers.push(setTimeout(resolve, 60_000))
+    })
   await using app = await testApp({ patienceMs: 50 })
   await app.publish(Placed, { id: 1 })
-  await expect(app.settled()).rejects.toThrow(/Time that a handler waits for itself is real time.*a real timer/)
+  await expect(app.settled()).rejects.toThrow(
+    /Time that a handler waits for itself is real time.*opened since the app began: a real timer\)/,
+  )
+})
+
+test('a real socket inside of a handler is guessed', async () => {
+  const server = createServer(() => undefined).listen(0)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const asking = new AbortController()
+  handler = async () => {
+    await fetch(`http://localhost:${(server.address() as AddressInfo).port}`, { signal: asking.signal }).catch(() => undefined)
+  }
+  await using app = await testApp({ patienceMs: 300 })
+  await app.publish(Placed, { id: 1 })
+  await expect(app.settled()).rejects.toThrow(/opened since the app began: .*a real socket/)
+  asking.abort()
 })
 
 test('a handler that takes real time is waited for as long as something moves', async () => {

@@ -1,6 +1,6 @@
 import { real } from '../clock.ts'
 import { CorebusError } from '../errors.ts'
-import { type UnderWay, waitingFor } from './waiting-for.ts'
+import { leastOf, resources, type UnderWay, waitingFor } from './waiting-for.ts'
 
 /** Turns of the loop without anything happening, after which nothing will: a publish, a delivery and a settlement take one each. */
 const STILL_TURNS = 3
@@ -42,6 +42,7 @@ export class Quiet {
   async settled(): Promise<void> {
     const { clock, history } = this.#world
     const most = history.publishes + this.mostMessages
+    this.#world.openBefore = leastOf(this.#world.openBefore, resources())
     for (;;) {
       const { now, delayed, laterAt } = await this.still(most)
       if (now === 0 && delayed === 0) return

@@ -17,6 +17,8 @@ export interface UnderWay {
   readonly clock: VirtualClock
   readonly history: History
   readonly running: ReadonlySet<Running>
+  /** What was open in the process before: the least that was seen. */
+  openBefore: Resources
   /** The groups that read each topic. */
   readonly readers: ReadonlyMap<string, ReadonlySet<string>>
   /** Something was published or handed out since everything was last seen to be over. */
@@ -34,7 +36,7 @@ const RESOURCES: readonly [RegExp, string][] = [
 ]
 
 /** What nothing moves without, in words, with a guess of what it waits for itself. */
-export function waitingFor({ running, made: { parts } }: Pick<UnderWay, 'running' | 'made'>): string {
+export function waitingFor({ running, openBefore, made: { parts } }: Pick<UnderWay, 'running' | 'openBefore' | 'made'>): string {
   const now = real.now()
   const handlers = [...running].map(
     ({ call: { handler, context }, since }) =>
@@ -54,15 +56,30 @@ export function waitingFor({ running, made: { parts } }: Pick<UnderWay, 'running
   const what = [...handlers, ...others, ...rest]
   const named = what.slice(0, MOST_NAMED).join('; ')
   const more = what.length > MOST_NAMED ? ` and ${what.length - MOST_NAMED} more` : ''
-  return what.length === 0 ? 'No handler runs.' : `It waits: ${named}${more}. ${guess()}`
+  return what.length === 0 ? 'No handler runs.' : `It waits: ${named}${more}. ${guess(openBefore)}`
 }
 
-function guess(): string {
-  const kinds = process.getActiveResourcesInfo()
+/** What keeps the process from its end, and is more than before: `process.getActiveResourcesInfo` counts no timer that is unref'd. */
+function guess(before: Resources): string {
+  const now = resources()
+  const kinds = [...now].flatMap(([kind, count]) => (count > (before.get(kind) ?? 0) ? [kind] : []))
   const found = RESOURCES.filter(([kind]) => kinds.some((one) => kind.test(one))).map(([, name]) => name)
   const open =
     found.length === 0
-      ? 'nothing real is open in this process: perhaps a promise that nobody resolves'
-      : `open in this process: ${found.join(', ')}`
+      ? 'nothing real has been opened: perhaps a promise that nobody resolves'
+      : `opened since the app began: ${found.join(', ')}`
   return `Time that a handler waits for itself is real time, which this clock does not move (${open}). Fake it, inject it, or give settled() longer: testApp({ patienceMs })`
+}
+
+/** Of two looks the least of each kind: what others open for a moment, such as a test runner, is in one of them. */
+export const leastOf = (one: Resources, other: Resources): Resources =>
+  new Map([...one].map(([kind, count]) => [kind, Math.min(count, other.get(kind) ?? 0)]))
+
+export type Resources = ReadonlyMap<string, number>
+
+/** What is open in this process, by kind. */
+export function resources(): Resources {
+  const counts = new Map<string, number>()
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  return counts
 }

@@ -8,7 +8,6 @@ import { envValue } from '../config/env.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
 import type { StartOptions } from '../consumer/start-options.ts'
 import { handlerSpecs } from '../decorators/registered.ts'
-import { CorebusError } from '../errors.ts'
 import type { Registered } from '../instance/registrations.ts'
 import type { Made, Make } from '../messaging.ts'
 import { CHANNEL, type HandleRecord, type SettleRecord } from '../observe/channels.ts'
@@ -20,7 +19,7 @@ import { Failures } from './failures.ts'
 import { History } from './history.ts'
 import { Quiet } from './quiet.ts'
 import { VirtualClock } from './virtual-clock.ts'
-import type { Running, UnderWay } from './waiting-for.ts'
+import { type Resources, type Running, resources, type UnderWay } from './waiting-for.ts'
 import { watched } from './watched.ts'
 
 /** A broker that this world has for itself: see drivers/memory. */
@@ -51,6 +50,7 @@ export class World implements UnderWay {
   readonly failures: Failures = new Failures()
   readonly running: Set<Running> = new Set()
   readonly readers: Map<string, Set<string>> = new Map()
+  openBefore: Resources = resources()
   readonly quiet: Quiet
   dirty = false
   isClosed = false
@@ -91,7 +91,8 @@ export class World implements UnderWay {
     try {
       await messaging.start(options)
     } catch (thrown) {
-      if (!(thrown instanceof CorebusError && thrown.code === 'NO_HANDLERS')) throw thrown
+      // Of any copy of the package. A service may only publish.
+      if ((thrown as { readonly code?: unknown }).code !== 'NO_HANDLERS') throw thrown
       messaging.begin()
       await messaging.driver()
     }
