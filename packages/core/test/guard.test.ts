@@ -1,11 +1,13 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
-const index = join(import.meta.dirname, '../src/index.ts')
-const testing = join(import.meta.dirname, '../src/testing/index.ts')
+// Built, so that processes need compile nothing.
+const index = join(import.meta.dirname, '../dist/index.js')
+const testing = join(import.meta.dirname, '../dist/testing/index.js')
 
 let folder: string
 beforeEach(() => {
@@ -78,11 +80,20 @@ await messaging.close()
 console.log('outcome: ' + outcome)
 `
 
-const run = (args: readonly string[], env: NodeJS.ProcessEnv = process.env) =>
-  spawnSync(process.execPath, ['--import', 'tsx', ...args], { encoding: 'utf8', env, cwd: import.meta.dirname })
+/** What a process says, whatever it ends with. */
+async function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ readonly stdout: string; readonly code: number }> {
+  const options = { env, cwd: import.meta.dirname }
+  return promisify(execFile)(process.execPath, args, options).then(
+    ({ stdout }) => ({ stdout, code: 0 }),
+    ({ stdout, code }: { readonly stdout: string; readonly code: number }) => ({ stdout, code }),
+  )
+}
 
-test('a service that a test spawns is not refused, whatever it inherits', () => {
-  const service = join(folder, 'service.ts')
+test('a service that a test spawns is not refused, whatever it inherits', { timeout: 120_000 }, async () => {
+  const service = join(folder, 'service.mjs')
   writeFileSync(service, publishes(join(folder, 'spawned.db')))
   const inherited = {
     ...process.env,
@@ -92,37 +103,39 @@ test('a service that a test spawns is not refused, whatever it inherits', () => 
     NODE_TEST_CONTEXT: 'child-v8',
     NODE_ENV: 'test',
   }
-  expect(run([service], inherited).stdout).toBe('outcome: published\n')
+  expect((await run([service], inherited)).stdout).toBe('outcome: published\n')
 })
 
-test('node:test is known, by its command and without it; what its tests spawn is not refused', () => {
-  const service = join(folder, 'service.ts')
+test.each([
+  ['by its command', ['--test']],
+  ['without it', []],
+  ['in one process for all files', ['--test', '--test-isolation=none']],
+])('node:test is known, %s; what its tests spawn is not refused', { timeout: 120_000 }, async (_, args) => {
+  const service = join(folder, 'service.mjs')
   writeFileSync(service, publishes(join(folder, 'spawned.db')))
-  const file = join(folder, 'own.test.ts')
+  const file = join(folder, 'own.test.mjs')
   writeFileSync(
     file,
     `import { test } from 'node:test'
 import { spawnSync } from 'node:child_process'
 ${publishes(join(folder, 'tested.db'))}
 test('spawns', () => {
-  const { stdout } = spawnSync(process.execPath, ['--import', 'tsx', ${JSON.stringify(service)}], { encoding: 'utf8', cwd: ${JSON.stringify(import.meta.dirname)} })
+  const { stdout } = spawnSync(process.execPath, [${JSON.stringify(service)}], { encoding: 'utf8', cwd: ${JSON.stringify(import.meta.dirname)} })
   console.log('child ' + stdout)
 })
 `,
   )
-  for (const args of [['--test', file], [file], ['--test', '--test-isolation=none', file]]) {
-    const { stdout } = run(args)
-    expect(stdout).toContain('outcome: message')
-    expect(stdout).toContain('this is a test (node:test)')
-    expect(stdout).toContain('child outcome: published')
-  }
+  const { stdout } = await run([...args, file])
+  expect(stdout).toContain('outcome: message')
+  expect(stdout).toContain('this is a test (node:test)')
+  expect(stdout).toContain('child outcome: published')
   expect(existsSync(join(folder, 'tested.db'))).toBe(false)
 })
 
-test('node:test tests a service with the kit, and its process ends by itself', () => {
-  const file = join(folder, 'kit.test.ts')
+test('node:test tests a service with the kit, and its process ends by itself', { timeout: 120_000 }, async () => {
+  const file = join(folder, 'kit.test.mjs')
   writeFileSync(
-    join(folder, 'messaging.ts'),
+    join(folder, 'messaging.mjs'),
     `
 import { configureMessaging, emit, on } from ${JSON.stringify(index)}
 configureMessaging({ broker: 'kafka', url: 'nowhere:9092', service: 's', auth: { username: 'u', password: 'p' }, retryDelayMs: 1_800_000 })
@@ -138,7 +151,7 @@ on('a', { topic: 'as', group: 'g' }, () => {
     `import assert from 'node:assert/strict'
 import { test, mock } from 'node:test'
 import { testApp } from ${JSON.stringify(testing)}
-import './messaging.ts'
+import './messaging.mjs'
 test('a cascade', async () => {
   mock.timers.enable()
   const app = await testApp()
@@ -149,7 +162,7 @@ test('a cascade', async () => {
 })
 `,
   )
-  const { stdout, status } = run(['--test', file])
+  const { stdout, code } = await run(['--test', file])
   expect(stdout).toContain('pass 1')
-  expect(status).toBe(0)
+  expect(code).toBe(0)
 })
