@@ -1,5 +1,6 @@
 import { CorebusError } from '../errors.ts'
 import type { HandlerSpec } from '../handlers/handler.ts'
+import type { Handling } from './group-run.ts'
 import type { Groups, GroupsOptions } from './groups.ts'
 import type { Health } from './health.ts'
 import type { StartOptions } from './start-options.ts'
@@ -90,6 +91,11 @@ export class Consumers {
         .map(({ group }) => `group ${group} has settled nothing for more than ${stalledMs} ms (stalledMs)`),
     ]
     return { live: notLive.length === 0, ready: notLive.length === 0 && notReady.length === 0, reasons: [...notLive, ...notReady], groups }
+  }
+
+  /** How each group of this process handles, for the test kit. */
+  handling(): readonly Handling[] {
+    return this.#groups?.handling() ?? []
   }
 
   async drain(): Promise<void> {

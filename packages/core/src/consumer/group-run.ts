@@ -21,13 +21,17 @@ import { Settler } from './settler.ts'
 import { Suspects } from './suspects.ts'
 import { Work } from './work.ts'
 
-export interface GroupRunOptions {
+/** How a group handles. */
+export interface Handling {
   readonly plan: GroupPlan
+  readonly dispatch: DispatchOptions
+}
+
+export interface GroupRunOptions extends Handling {
   readonly driver: Driver
   readonly clock: Clock
   readonly random: () => number
   readonly observer: Observer
-  readonly dispatch: DispatchOptions
   readonly crashLimit: number
   readonly abortGraceMs: number
   readonly members: Members | undefined
@@ -130,6 +134,10 @@ export class GroupRun {
   #tellLimit(): void {
     const beside = this.#lanes.held + this.#refusals.unstorable
     this.#subscription?.limit(Math.min(this.#limit.current + beside, this.#options.plan.maxUnsettled))
+  }
+
+  get handling(): Handling {
+    return this.#options
   }
 
   health(): GroupHealth {

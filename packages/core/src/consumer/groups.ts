@@ -16,7 +16,7 @@ import type { HandleMiddleware } from '../publish/middleware.ts'
 import type { Owner } from '../scope/publishing.ts'
 import type { Outlet } from '../scope/scope.ts'
 import { drain } from './drain.ts'
-import { GroupRun } from './group-run.ts'
+import { GroupRun, type Handling } from './group-run.ts'
 import type { GroupHealth } from './health.ts'
 import { Members } from './members.ts'
 import { Minute } from './minute.ts'
@@ -192,6 +192,10 @@ export class Groups {
   /** Which handler cannot be stopped any more, in words. */
   get stuck(): string | undefined {
     return this.#stuck
+  }
+
+  handling(): readonly Handling[] {
+    return this.#runs.map((run) => run.handling)
   }
 
   health(): readonly GroupHealth[] {

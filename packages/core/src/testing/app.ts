@@ -45,6 +45,11 @@ export interface TestAppOptions extends Omit<MessagingOptions, Address> {
   readonly mostMessages?: number
 }
 
+const worlds = new WeakMap<TestApp, World>()
+
+/** What an app is made of, for the rest of the kit. */
+export const worldOf = (app: TestApp): World => worlds.get(app) as World
+
 export interface OfGroup {
   readonly group?: string
 }
@@ -62,6 +67,7 @@ export class TestApp {
     this.messaging = standIn.messaging
     this.#standIn = standIn
     this.#world = world
+    worlds.set(this, world)
     this.#web = web
   }
 

@@ -13,7 +13,7 @@ import type { Made, Make } from '../messaging.ts'
 import { CHANNEL, type HandleRecord, type SettleRecord } from '../observe/channels.ts'
 import { createLogger } from '../observe/logger.ts'
 import { registry } from '../process/registry.ts'
-import type { HandlerCall, Middleware } from '../publish/middleware.ts'
+import type { HandleMiddleware, HandlerCall, Middleware } from '../publish/middleware.ts'
 import { randomOf } from './conformance/chaos/random.ts'
 import { Failures } from './failures.ts'
 import { History } from './history.ts'
@@ -87,7 +87,7 @@ export class World implements UnderWay {
   async #start(options?: StartOptions): Promise<void> {
     const { messaging } = this.made
     // The last of all, so that it sees what handlers see.
-    messaging.use({ handle: (call, next) => this.#called(call, next) })
+    messaging.use({ handle: this.watching })
     try {
       await messaging.start(options)
     } catch (thrown) {
@@ -97,6 +97,9 @@ export class World implements UnderWay {
       await messaging.driver()
     }
   }
+
+  /** The middleware that sees every call. */
+  readonly watching: HandleMiddleware = (call, next) => this.#called(call, next)
 
   async #called(call: HandlerCall, next: () => Promise<unknown>): Promise<unknown> {
     const running = { call, since: real.now() }

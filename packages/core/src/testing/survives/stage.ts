@@ -1,0 +1,123 @@
+import { real } from '../../clock.ts'
+import type { DispatchOptions } from '../../consumer/dispatch.ts'
+import type { Verdict } from '../../consumer/outcome.ts'
+import type { Message } from '../../driver.ts'
+import type { Database } from './database.ts'
+import type { Rows } from './rows.ts'
+import { inRun, Run } from './run.ts'
+import { deliver, type Subject } from './subject.ts'
+import { Told } from './told.ts'
+import { Turns } from './turns.ts'
+
+export interface StageOptions {
+  readonly subject: Subject
+  readonly dispatch: DispatchOptions
+  readonly database: Database | undefined
+  /** The rows that each history begins with. */
+  readonly beginning: Rows | undefined
+  readonly waits: Set<string>
+  readonly patienceMs: number
+  /** What a dead process leaves behind in databases of its own is rolled back. */
+  readonly rollBack: () => void
+}
+
+/** So often is a message delivered that is not handled: what fails once is retried. */
+const ATTEMPTS = 3
+
+/** Where one history is played: messages are delivered to one handler, as its process would get them. */
+export class Stage {
+  readonly told: Told = new Told()
+  /** The first run of the history. */
+  first: Run | undefined
+  /** Why the message was not handled in the end. */
+  failed: string | undefined
+  error: Error | undefined
+  readonly #options: StageOptions
+
+  constructor(options: StageOptions) {
+    this.#options = options
+  }
+
+  /** Delivers a message until it is handled. */
+  async deliver(message: Message, { again = false }: { readonly again?: boolean } = {}): Promise<void> {
+    await this.#untilHandled(message, { again })
+  }
+
+  /** Delivers a message to a process that dies after its call of this number. */
+  async deliverAndDie(message: Message, dieAfter: number): Promise<void> {
+    const { database, beginning } = this.#options
+    const run = this.#run({ dieAfter })
+    await this.#handled(message, run, { attempt: 1, again: false })
+    if (run.dead && database && beginning && !run.hasCommitted) await database.rewind(beginning)
+  }
+
+  /** Delivers a message to two processes, whose calls take turns. */
+  async deliverTwiceAtOnce(message: Message, seed: number): Promise<void> {
+    const turns = new Turns(seed)
+    await Promise.all([this.#untilHandled(message, { turns }), this.#untilHandled(message, { turns, again: true })])
+  }
+
+  async #untilHandled(message: Message, { again = false, turns }: { readonly again?: boolean; readonly turns?: Turns }): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const verdict = await this.#handled(message, this.#run({ turns }), { attempt, again })
+      const error = verdict ? errorOf(verdict) : new Error('it does not end')
+      if (!error) return
+      if (attempt < ATTEMPTS && verdict?.kind !== 'hopeless' && verdict) continue
+      this.error ??= error
+      this.failed ??= verdict ? `it fails: ${error.message}` : error.message
+      return
+    }
+  }
+
+  #run(options: { readonly dieAfter?: number; readonly turns?: Turns | undefined }): Run {
+    const run = new Run({ ...options, told: this.told, waits: this.#options.waits })
+    this.first ??= run
+    return run
+  }
+
+  /** Undefined for a run that is dead: it died, or did not end in time. */
+  async #handled(
+    message: Message,
+    run: Run,
+    { attempt, again }: { readonly attempt: number; readonly again: boolean },
+  ): Promise<Verdict | undefined> {
+    const { subject, dispatch, patienceMs, rollBack } = this.#options
+    const dispatched = inRun(run, () => deliver(subject, dispatch, { message, again, attempt }))
+    const stopWatching = whenItStands(run, patienceMs, () => run.kill('nothing more came of it'))
+    const ended = await Promise.race([dispatched, run.death])
+    stopWatching()
+    if (!run.dead) return ended?.verdict
+    await Promise.allSettled(run.sessions)
+    rollBack()
+    return undefined
+  }
+}
+
+function errorOf(verdict: Verdict): Error | undefined {
+  switch (verdict.kind) {
+    case 'ok':
+    case 'duplicate':
+    case 'skipped':
+      return undefined
+    case 'failed':
+    case 'hopeless':
+    case 'later':
+    case 'elsewhere':
+      return verdict.error
+    case 'unsettled':
+      return new Error(verdict.why)
+  }
+}
+
+/** Tells when the run has made no call, and got no answer to one, for so long. Returns what ends the watch. */
+function whenItStands(run: Run, withinMs: number, stands: () => void): () => void {
+  let seen = run.moves
+  const look = (): void => {
+    const hasMoved = run.moves !== seen
+    seen = run.moves
+    if (hasMoved) timer = real.setTimeout(look, withinMs)
+    else stands()
+  }
+  let timer = real.setTimeout(look, withinMs)
+  return () => real.clearTimeout(timer)
+}
