@@ -43,6 +43,7 @@ function watched(session: Session<unknown>, { commits }: { readonly commits: boo
       if (run.dead) return never()
       throw thrown
     } finally {
+      written.end()
       run.sessions.delete(opened)
     }
   }

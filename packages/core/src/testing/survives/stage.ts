@@ -32,6 +32,7 @@ export class Stage {
   /** Why the message was not handled in the end. */
   failed: string | undefined
   error: Error | undefined
+  readonly #delivered = new Set<Message>()
   readonly #options: StageOptions
 
   constructor(options: StageOptions) {
@@ -39,27 +40,27 @@ export class Stage {
   }
 
   /** Delivers a message until it is handled. */
-  async deliver(message: Message, { again = false }: { readonly again?: boolean } = {}): Promise<void> {
-    await this.#untilHandled(message, { again })
+  async deliver(message: Message): Promise<void> {
+    await this.#untilHandled(message)
   }
 
   /** Delivers a message to a process that dies after its call of this number. */
   async deliverAndDie(message: Message, dieAfter: number): Promise<void> {
     const { database, beginning } = this.#options
     const run = this.#run({ dieAfter })
-    await this.#handled(message, run, { attempt: 1, again: false })
+    await this.#handled(message, run, 1)
     if (run.dead && database && beginning && !run.hasCommitted) await database.rewind(beginning)
   }
 
-  /** Delivers a message to two processes, whose calls take turns. */
-  async deliverTwiceAtOnce(message: Message, seed: number): Promise<void> {
+  /** Delivers messages to a process each, whose calls take turns. */
+  async deliverAtOnce(messages: readonly Message[], seed: number): Promise<void> {
     const turns = new Turns(seed)
-    await Promise.all([this.#untilHandled(message, { turns }), this.#untilHandled(message, { turns, again: true })])
+    await Promise.all(messages.map((message) => this.#untilHandled(message, turns)))
   }
 
-  async #untilHandled(message: Message, { again = false, turns }: { readonly again?: boolean; readonly turns?: Turns }): Promise<void> {
+  async #untilHandled(message: Message, turns?: Turns): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const verdict = await this.#handled(message, this.#run({ turns }), { attempt, again })
+      const verdict = await this.#handled(message, this.#run({ turns }), attempt)
       const error = verdict ? errorOf(verdict) : new Error('it does not end')
       if (!error) return
       if (attempt < ATTEMPTS && verdict?.kind !== 'hopeless' && verdict) continue
@@ -76,13 +77,11 @@ export class Stage {
   }
 
   /** Undefined for a run that is dead: it died, or did not end in time. */
-  async #handled(
-    message: Message,
-    run: Run,
-    { attempt, again }: { readonly attempt: number; readonly again: boolean },
-  ): Promise<Verdict | undefined> {
+  async #handled(message: Message, run: Run, attempt: number): Promise<Verdict | undefined> {
     const { subject, dispatch, patienceMs, rollBack } = this.#options
-    const dispatched = inRun(run, () => deliver(subject, dispatch, { message, again, attempt }))
+    const again = this.#delivered.has(message)
+    this.#delivered.add(message)
+    const dispatched = inRun(run, () => deliver(subject, dispatch, { message, attempt, again }))
     const stopWatching = whenItStands(run, patienceMs, () => run.kill('nothing more came of it'))
     const ended = await Promise.race([dispatched, run.death])
     stopWatching()

@@ -11,6 +11,8 @@ export interface Written {
   /** The session has begun, perhaps not for the first time: what an earlier try wrote was rolled back. */
   begin(db: unknown): void
   commit(): void
+  /** It has ended, one way or the other. */
+  end(): void
 }
 
 export interface Called {
@@ -37,14 +39,18 @@ export class Told {
 
   openSession(): Written {
     const open = { db: undefined as unknown, messages: [] as readonly OutboxMessage[] }
-    this.#open.add(open)
     return {
-      begin(db) {
+      begin: (db) => {
         open.db = db
         open.messages = []
+        // Behind the others: one connection is given to session after session, and an earlier one may just have committed.
+        this.#open.delete(open)
+        this.#open.add(open)
+      },
+      end: () => {
+        this.#open.delete(open)
       },
       commit: () => {
-        this.#open.delete(open)
         for (const one of open.messages) this.publish(one)
       },
     }
@@ -52,7 +58,7 @@ export class Told {
 
   /** Into the outbox: in the transaction of a session that is open, or in one that nobody here knows. */
   write(db: unknown, messages: readonly OutboxMessage[]): void {
-    const open = [...this.#open].find((one) => one.db === db)
+    const open = [...this.#open].findLast((one) => one.db === db)
     if (open) open.messages = [...open.messages, ...messages]
     else for (const one of messages) this.publish(one)
   }

@@ -6,7 +6,7 @@ import { readOf } from '../read.ts'
 import type { World } from '../world.ts'
 import { companionTables, databaseOf } from './database.ts'
 import { asDatabase, openedAs } from './handed-out.ts'
-import { histories, inOrder, once } from './histories.ts'
+import { type Course, histories, inTurn } from './histories.ts'
 import type { Messages } from './messages.ts'
 import type { SurvivesOptions } from './options.ts'
 import { Replaced, watchOutside } from './outside.ts'
@@ -42,7 +42,7 @@ export async function beginTrial(world: World, options: SurvivesOptions): Promis
     if (beginning) await database?.putBack(beginning)
     await reset?.()
   }
-  const end = async (): Promise<void> => {
+  const endTrial = async (): Promise<void> => {
     endWatch()
     replaced.restore()
     await putBack()
@@ -53,13 +53,13 @@ export async function beginTrial(world: World, options: SurvivesOptions): Promis
     watchPublishing({ driver: await messaging.driver(), outlet: parts.outlet, outbox: parts.outlet.outbox }, telling, replaced)
     watchOutside(outside, replaced)
   } catch (thrown) {
-    await end()
+    await endTrial()
     throw thrown
   }
   if (parts.session && !database && !snapshot)
     unseen.add('the rows of its database, which is on a server or of a library that is not known: give survives a snapshot and a reset')
 
-  const play = async (subject: Subject, course: (stage: Stage) => Promise<void>, waits: Set<string>): Promise<Played> => {
+  const play = async (subject: Subject, course: Course, waits: Set<string>): Promise<Played> => {
     await putBack()
     const dispatch = dispatchOf(subject.handling.dispatch, session, world)
     const patienceMs = world.quiet.patienceMs
@@ -79,37 +79,41 @@ export async function beginTrial(world: World, options: SurvivesOptions): Promis
   const of = async (subject: Subject, messages: Messages): Promise<readonly string[]> => {
     const { where } = subject.handler.spec
     const waits = new Set<string>()
-    const clean = await play(subject, once(messages), waits)
+    const { message, newer } = messages
+    const clean = await play(subject, inTurn(message), waits)
     mustBeClean(where, clean.stage)
-    const again = await play(subject, once(messages), waits)
+    const again = await play(subject, inTurn(message), waits)
     mustBeClean(where, again.stage)
     for (const name of unsteady(clean.state, again.state)) {
       comparing.ignored.add(name)
       unseen.add(`${name} of ${where}: it is another one each time, also when nothing is done to the handler`)
     }
     for (const one of await unseenBy(subject, clean.stage, { outside, resolve: parts.resolve })) unseen.add(one)
-    const likes: Record<'once' | 'in order', EndState> = {
-      once: (await play(subject, once(messages), waits)).state,
-      'in order': (await play(subject, inOrder(messages), waits)).state,
-    }
-    const { calls = [] } = clean.stage.first ?? {}
-    const keepsOrder = subject.handling.plan.ordering === 'key'
+    const end = async (course: Course): Promise<EndState> => (await play(subject, course, waits)).state
+    const [first, ordered, reversed] = [await end(inTurn(message)), await end(inTurn(message, newer)), await end(inTurn(newer, message))]
+    const likes = { once: [first], 'in order': [ordered], 'in either order': [ordered, reversed] }
     const all = histories({
-      clean: { calls, waits: waits.size > 0 },
       messages,
-      keepsOrder,
-      seeds: Array.from({ length: seeds }, (_, i) => seed + i),
+      calls: clean.stage.first?.calls ?? [],
+      keepsOrder: subject.handling.plan.ordering === 'key',
+      // Runs that wait for nothing cannot come between each other.
+      seeds: Array.from({ length: waits.size > 0 ? seeds : 1 }, (_, i) => seed + i),
     })
-    const findings = new Map<string, string>()
-    for (const { name, like, play: course } of all) {
-      const found = differences(likes[like], (await play(subject, course, waits)).state).join(', ')
-      // Of the orders of two runs at once the first that shows something says it.
-      const kind = name.replace(/\(seed .*\)/, '')
-      if (found !== '' && !findings.has(`${kind}${found}`)) findings.set(`${kind}${found}`, `${name}: ${found}`)
+    const findings: string[] = []
+    const found = new Set<string>()
+    for (const { name, kind, like, unless, play: course } of all) {
+      if (unless && found.has(unless)) continue
+      const got = await end(course)
+      const differ = likes[like].map((wanted) => differences(wanted, got).join(', '))
+      const [difference = ''] = differ
+      // Of the orders of two at once the first that shows something says it.
+      if (differ.some((one) => one === '') || (kind.endsWith('at once') && found.has(kind))) continue
+      found.add(kind)
+      findings.push(`${name}: ${difference}`)
     }
-    return [...findings.values()]
+    return findings
   }
-  return { unseen, of, end }
+  return { unseen, of, end: endTrial }
 }
 
 interface Played {
