@@ -36,6 +36,7 @@ export class Run {
   readonly death: Promise<void>
   /** Its sessions that are open: they are rolled back when it dies. */
   readonly sessions: Set<Promise<unknown>> = new Set()
+  /** One of its sessions has. */
   hasCommitted = false
   readonly #options: RunOptions
   readonly #die: () => void
@@ -58,7 +59,7 @@ export class Run {
    */
   call<T>(name: string, perform: () => T, effect?: () => void): T {
     const { turns, waits } = this.#options
-    if (this.dead) return this.#refuse(name)
+    if (this.dead) return waits.has(name) ? (never() as T) : this.refuse() // it has been seen to return a promise
     this.calls.push(name)
     this.moves++
     const at = this.calls.length
@@ -66,9 +67,15 @@ export class Run {
     return this.#perform({ name, at, effect }, perform)
   }
 
-  /** Throws, or waits for ever: the run is dead. */
-  #refuse<T>(name: string): T {
-    if (this.#options.waits.has(name)) return never() as T
+  /** The commit of a session, which is a call too. */
+  async committed(): Promise<void> {
+    this.hasCommitted = true
+    this.call('the commit', () => undefined)
+    await this.#options.turns?.next()
+  }
+
+  /** @throws Killed */
+  refuse(): never {
     throw new Killed(this.#diedAfter)
   }
 
@@ -79,7 +86,7 @@ export class Run {
       return this.#waited(call, result) as T
     }
     call.effect?.()
-    if (this.#diesAfter(call)) throw new Killed(this.#diedAfter)
+    if (this.#diesAfter(call)) this.refuse()
     return result
   }
 
