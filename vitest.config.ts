@@ -8,7 +8,8 @@ const decorators = {
   name: 'decorators',
   enforce: 'pre' as const,
   async transform(code: string, id: string) {
-    const mode = /\.(standard|legacy)\.test(-fixture)?\.ts$/.exec(id)?.[1] ?? (/\/examples\/two-apis\/.*\.ts$/.test(id) ? 'standard' : undefined)
+    const mode =
+      /\.(standard|legacy)\.test(-fixture)?\.ts$/.exec(id)?.[1] ?? (/\/examples\/two-apis\/.*\.ts$/.test(id) ? 'standard' : undefined)
     if (!mode) return undefined
     const tsconfigRaw = { compilerOptions: { experimentalDecorators: mode === 'legacy', target: 'es2022' } }
     const { code: out, map } = await transform(code, { loader: 'ts', sourcefile: id, sourcemap: true, target: 'es2022', tsconfigRaw })

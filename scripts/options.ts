@@ -18,6 +18,7 @@ import type { Option, Options } from '../packages/core/src/options/option.ts'
 import { MIDDLEWARE } from '../packages/core/src/publish/middleware.ts'
 import { EVENT } from '../packages/core/src/scope/publishing.ts'
 import { REQUEST } from '../packages/core/src/scope/request.ts'
+import { SURVIVES } from '../packages/core/src/testing/survives/options.ts'
 import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
 import { JSON_BODY } from '../packages/hono/src/json-body.ts'
@@ -63,6 +64,7 @@ const DECLARED: Readonly<Record<string, Options>> = {
   SQL_SESSION,
   PRISMA_SESSION,
   SQL_OUTBOX,
+  SURVIVES,
   MOUNT,
   MODEL_ROUTES,
   JSON_BODY,

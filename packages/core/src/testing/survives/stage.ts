@@ -32,6 +32,8 @@ export class Stage {
   /** Why the message was not handled in the end. */
   failed: string | undefined
   error: Error | undefined
+  /** The inbox knew a message. */
+  skipped = false
   readonly #delivered = new Set<Message>()
   readonly #options: StageOptions
 
@@ -61,6 +63,7 @@ export class Stage {
   async #untilHandled(message: Message, turns?: Turns): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const verdict = await this.#handled(message, this.#run({ turns }), attempt)
+      this.skipped ||= verdict?.kind === 'duplicate'
       const error = verdict ? errorOf(verdict) : new Error('it does not end')
       if (!error) return
       if (attempt < ATTEMPTS && verdict?.kind !== 'hopeless' && verdict) continue

@@ -1,7 +1,8 @@
+import { checkOptions } from '../../options/check.ts'
 import type { EventType } from '../../wire/event-type.ts'
 import { type TestApp, worldOf } from '../app.ts'
 import { messagesOf } from './messages.ts'
-import type { SurvivesOptions } from './options.ts'
+import { SURVIVES, type SurvivesOptions } from './options.ts'
 import { subjectsOf } from './subject.ts'
 import { beginTrial } from './trial.ts'
 import { print } from './unseen.ts'
@@ -27,6 +28,7 @@ export async function survives<Name extends string, Data = unknown>(
   payload: NoInfer<Data>,
   options: SurvivesOptions = {},
 ): Promise<Findings> {
+  checkOptions('survives', options, SURVIVES)
   await app.settled()
   const world = worldOf(app)
   const { consumers, defaults } = world.made.parts

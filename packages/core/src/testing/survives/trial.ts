@@ -135,7 +135,12 @@ function dispatchOf(options: DispatchOptions, session: DispatchOptions['session'
 }
 
 /** @throws CorebusError TEST_NOT_CLEAN */
-function mustBeClean(where: string, { failed, error }: Stage): void {
+function mustBeClean(where: string, { failed, error, skipped }: Stage): void {
+  if (skipped)
+    throw new CorebusError(
+      'TEST_NOT_CLEAN',
+      `survives cannot say anything of ${where}: the inbox knows the message from the run before. Empty its table in reset`,
+    )
   if (failed === undefined) return
   throw new CorebusError(
     'TEST_NOT_CLEAN',
