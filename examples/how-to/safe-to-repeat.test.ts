@@ -41,5 +41,7 @@ test('each fault is found', async () => {
 
 test.each(['totals-once', 'charges-once', 'bills-once', 'checks-once', 'states-newest'])('nothing is found in %s', async (group) => {
   await using app = await testApp()
-  expect(await survives(app, OrderPaid, paid, { group, outside, newer: { id: 1, amount: 25 } })).toEqual([])
+  expect(
+    await survives(app, OrderPaid, paid, { group, outside, ...(group === 'states-newest' && { newer: { id: 1, amount: 25 } }) }),
+  ).toEqual([])
 })

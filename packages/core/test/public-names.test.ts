@@ -53,7 +53,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'watermill',
   ],
   '@corebus/core/events': ['CorebusError', 'codec', 'defineEvent', 'newId'],
-  '@corebus/core/testing': ['observe', 'testApp'],
+  '@corebus/core/testing': ['observe', 'survives', 'testApp'],
   '@corebus/core/internal': [
     'SESSION_MODE',
     'awaitsCompanion',

@@ -105,6 +105,14 @@ const CORRECT: Readonly<Record<string, Correct>> = {
       }),
     configured: { inbox },
   },
+  'rows that are numbered as they come, of whatever order': {
+    handler: ({ messaging }) =>
+      messaging.on(OrderPaid, {}, ({ data: { id, amount } }, { db }) => {
+        db.prepare('INSERT INTO payments (order_id, amount) VALUES (?, ?)').run(id, amount)
+      }),
+    options: () => ({ newer: { id: 1, amount: 25 } }),
+    configured: { inbox },
+  },
   'a row that is deleted': {
     handler: ({ messaging }) =>
       messaging.on(OrderPaid, {}, ({ data: { id } }, { db }) => {

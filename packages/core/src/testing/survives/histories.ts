@@ -13,8 +13,8 @@ export interface History {
   readonly play: Course
   /** What it should come to: as if the message had come once, or it and a newer one in their order, or in either. */
   readonly like: 'once' | 'in order' | 'in either order'
-  /** What is found in histories of that kind need not be said again of this one. */
-  readonly unless?: Kind
+  /** What is found in histories of these kinds need not be said again of this one. */
+  readonly unless?: readonly Kind[]
 }
 
 /** Delivers messages one after another, each until it is handled. */
@@ -51,7 +51,7 @@ export function histories({ messages: { message, newer }, calls, keepsOrder, see
     kind: 'twice at once',
     name: `delivered twice at once (seed ${seed})`,
     like: 'once',
-    unless: 'twice',
+    unless: ['twice'],
     play: (stage) => stage.deliverAtOnce([message, message], seed),
   })
   const twice: History = { kind: 'twice', name: 'delivered twice', like: 'once', play: inTurn(message, message) }
@@ -63,7 +63,7 @@ function besideANewerOne({ message, newer }: Messages, seeds: readonly number[])
     kind: 'both at once',
     name: `delivered at once with a newer one of its key (seed ${seed})`,
     like: 'in either order',
-    unless: 'overtaken',
+    unless: ['overtaken', 'twice at once'],
     play: (stage) => stage.deliverAtOnce([message, newer], seed),
   })
   return [
@@ -72,7 +72,7 @@ function besideANewerOne({ message, newer }: Messages, seeds: readonly number[])
       kind: 'late',
       name: 'delivered again after a newer one of its key',
       like: 'in order',
-      unless: 'twice',
+      unless: ['twice'],
       play: inTurn(message, newer, message),
     },
     ...seeds.map(atOnce),

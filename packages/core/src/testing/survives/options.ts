@@ -55,7 +55,7 @@ export const SURVIVES: Readonly<Record<keyof SurvivesOptions, Option>> = {
   snapshot: {
     default: 'the rows of the sessions, on SQLite and PGlite',
     must: callable,
-    text: 'reads what cannot be read by itself, as a value or as lists by name: `async () => ({ orders: await rowsOf('orders') })`',
+    text: 'reads what cannot be read by itself, as a value or as lists by name: `async () => ({ orders: await allOrders() })`',
   },
   reset: {
     default: 'none',

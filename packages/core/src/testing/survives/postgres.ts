@@ -1,8 +1,10 @@
 import { type Dialect, isSame, type Query, quoted, type Table, withoutMarks } from './rows.ts'
 
 /** Columns that are generated follow from the others. */
-const COLUMNS = `SELECT n.nspname AS "schema", c.relname AS "table", a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS "type"
+const COLUMNS = `SELECT n.nspname AS "schema", c.relname AS "table", a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS "type",
+    (a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%')::int AS "numbered"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
     AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY 1, 2, a.attnum`
 
@@ -11,6 +13,7 @@ const SEQUENCES = `SELECT schemaname AS "schema", sequencename AS "name", coales
 interface Column {
   readonly name: string
   readonly type: string
+  readonly isNumbered: boolean
 }
 
 /** PostgreSQL in the process: a server is not ours to empty. */
@@ -44,15 +47,22 @@ function insert(name: string, columns: readonly Column[], row: readonly string[]
 async function columnsOf(query: Query): Promise<ReadonlyMap<string, readonly Column[]>> {
   const all = await query(COLUMNS)
   const grouped = Map.groupBy(all, (row) => nameOf(row.schema, row.table))
-  return new Map([...grouped].map(([name, rows]) => [name, rows.map(({ column, type }) => ({ name: String(column), type: String(type) }))]))
+  return new Map([...grouped].map(([name, rows]) => [name, rows.map(columnOf)]))
 }
+
+const columnOf = ({ column, type, numbered }: Readonly<Record<string, unknown>>): Column => ({
+  name: String(column),
+  type: String(type),
+  isNumbered: Number(numbered) === 1,
+})
 
 async function tableOf(query: Query, name: string, columns: readonly Column[]): Promise<Table> {
   const rows = await query(
     `SELECT ${columns.map((column, i) => `${quoted(column.name)}::text AS c${i}`).join(', ')} FROM ${placeOf(name)} ORDER BY ctid`,
   )
   const literal = (value: unknown): string => (value === null ? 'NULL' : text(String(value)))
-  return { columns: columns.map((column) => column.name), rows: rows.map((row) => columns.map((_, i) => literal(row[`c${i}`]))) }
+  const numbered = columns.filter(({ isNumbered }) => isNumbered).map(({ name: column }) => column)
+  return { columns: columns.map((column) => column.name), numbered, rows: rows.map((row) => columns.map((_, i) => literal(row[`c${i}`]))) }
 }
 
 async function sequencesOf(query: Query): Promise<ReadonlyMap<string, string>> {

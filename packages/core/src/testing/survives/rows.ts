@@ -1,6 +1,8 @@
 /** A table at a moment: its columns, and each row as the literals of its values, in the order the database has them. */
 export interface Table {
   readonly columns: readonly string[]
+  /** Those that the database fills with the next number, where nobody says another. */
+  readonly numbered: readonly string[]
   readonly rows: readonly (readonly string[])[]
 }
 

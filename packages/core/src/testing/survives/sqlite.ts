@@ -29,9 +29,12 @@ export const sqlite: Dialect = {
 
 async function tableOf(query: Query, table: string): Promise<Table> {
   // Generated columns (2 and 3) cannot be written, and follow from the others.
-  const columns = named(await query(`SELECT name FROM pragma_table_xinfo(${text(table)}) WHERE hidden = 0 ORDER BY cid`), 'name')
+  const all = await query(`SELECT name, upper(type) AS type, pk FROM pragma_table_xinfo(${text(table)}) WHERE hidden = 0 ORDER BY cid`)
+  const columns = named(all, 'name')
+  const keys = all.filter(({ pk }) => Number(pk) > 0)
+  const numbered = keys.length === 1 && keys[0]?.type === 'INTEGER' ? named(keys, 'name') : []
   const rows = await query(`SELECT ${columns.map((name, i) => `quote(${quoted(name)}) AS c${i}`).join(', ')} FROM ${quoted(table)}`)
-  return { columns, rows: rows.map((row) => columns.map((_, i) => String(row[`c${i}`]))) }
+  return { columns, numbered, rows: rows.map((row) => columns.map((_, i) => String(row[`c${i}`]))) }
 }
 
 async function sequencesOf(query: Query): Promise<ReadonlyMap<string, string>> {

@@ -3,9 +3,17 @@ import { briefly, fieldsOf, type Item } from './item.ts'
 import type { Rows } from './rows.ts'
 import type { Told } from './told.ts'
 
-/** What there is at the end of a history, by name: the rows of each table, the calls of each method, the messages of each event or topic. */
+/** The rows of a table, the calls of a method, the messages of an event or topic. */
+interface Thing {
+  readonly name: string
+  readonly items: readonly Item[]
+}
+
+/** What there is at the end of a history. A table and a topic may have one name, and are two things. */
 export interface EndState {
-  readonly things: ReadonlyMap<string, readonly Item[]>
+  readonly things: ReadonlyMap<string, Thing>
+  /** Columns whose numbers are given in the order of coming. */
+  readonly numbered: ReadonlySet<string>
   /** Why the message was not handled in the end. */
   readonly failed: string | undefined
 }
@@ -27,21 +35,25 @@ export interface Comparing {
 }
 
 export function endState({ told, rows, snapshot, failed, read }: Seen, { ignored, idempotent }: Comparing): EndState {
-  const things = new Map<string, Item[]>()
-  const add = (name: string, item: Item): void => {
-    if (!ignored.has(name)) things.set(name, [...(things.get(name) ?? []), without(item, name, ignored)])
+  const things = new Map<string, Thing>()
+  const add = (kind: 'row' | 'call' | 'message', name: string, value: unknown): void => {
+    if (ignored.has(name)) return
+    const item = without(value instanceof Map ? value : fieldsOf(value), name, ignored)
+    const { items = [] } = things.get(`${kind} ${name}`) ?? {}
+    const isKnown = idempotent.has(name) && items.some((one) => keyOf(one) === keyOf(item))
+    if (!isKnown) things.set(`${kind} ${name}`, { name, items: [...items, item] })
   }
-  for (const [name, table] of rows?.tables ?? [])
-    for (const row of table.rows) add(name, new Map(table.columns.map((column, i) => [column, unquoted(row[i] ?? '')])))
-  for (const [name, items] of ofSnapshot(snapshot)) for (const item of items) add(name, fieldsOf(item))
-  const calls = onceFor(told.calls)
-  for (const { name, args } of calls) add(name, fieldsOf(args.length === 1 ? args[0] : { ...args }))
+  const tables = [...(rows?.tables ?? [])]
+  for (const [name, table] of tables)
+    for (const row of table.rows) add('row', name, new Map(table.columns.map((column, i) => [column, unquoted(row[i] ?? '')])))
+  for (const [name, items] of ofSnapshot(snapshot)) for (const item of items) add('row', name, item)
+  for (const { name, args } of onceFor(told.calls)) add('call', name, args.length === 1 ? args[0] : { ...args })
   for (const one of told.published.values()) {
     const { name, data } = read(one)
-    add(name, fieldsOf(data))
+    add('message', name, data)
   }
-  for (const name of idempotent) things.set(name, distinct(things.get(name) ?? []))
-  return { things, failed }
+  const numbered = new Set(tables.flatMap(([name, table]) => table.numbered.map((column) => `${name}.${column}`)))
+  return { things, numbered, failed }
 }
 
 /** A snapshot of named lists has each of them compared by itself. */
@@ -57,15 +69,35 @@ function without(item: Item, name: string, ignored: ReadonlySet<string>): Item {
   return new Map([...item].filter(([field]) => !ignored.has(`${name}.${field}`)))
 }
 
-const distinct = (items: readonly Item[]): Item[] => [...new Map(items.map((item) => [keyOf(item), item])).values()]
 const keyOf = (item: Item): string => JSON.stringify([...item])
 const unquoted = (literal: string): string => (literal.startsWith("'") ? literal.slice(1, -1).replaceAll("''", "'") : literal)
 
 /** What differs of a history, each in a few words: `payments 2 instead of 1`, `accounts.balance 20 instead of 10`. */
-export function differences(clean: EndState, other: EndState): readonly string[] {
-  const names = [...new Set([...clean.things.keys(), ...other.things.keys()])]
-  const found = names.flatMap((name) => differs(name, clean.things.get(name) ?? [], other.things.get(name) ?? []))
+export function differences(
+  clean: EndState,
+  other: EndState,
+  { besideNumbers = false }: { readonly besideNumbers?: boolean } = {},
+): readonly string[] {
+  const ignored = besideNumbers ? new Set([...clean.numbered, ...other.numbered]) : NONE
+  const found = bothOf(clean, other).flatMap(({ name, wanted, got }) =>
+    differs(
+      name,
+      wanted.map((item) => without(item, name, ignored)),
+      got.map((item) => without(item, name, ignored)),
+    ),
+  )
   return other.failed === undefined ? found : [...found, other.failed]
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** What either of them has. */
+function bothOf(
+  one: EndState,
+  other: EndState,
+): readonly { readonly name: string; readonly wanted: readonly Item[]; readonly got: readonly Item[] }[] {
+  const all = new Map([...one.things, ...other.things])
+  return [...all].map(([key, { name }]) => ({ name, wanted: one.things.get(key)?.items ?? [], got: other.things.get(key)?.items ?? [] }))
 }
 
 function differs(name: string, wanted: readonly Item[], got: readonly Item[]): readonly string[] {
@@ -91,11 +123,9 @@ function left(items: readonly Item[], others: readonly Item[]): readonly Item[] 
 
 /** What is another one each time, though nothing was done to the handler: an id that it makes, a time. */
 export function unsteady(one: EndState, other: EndState): readonly string[] {
-  const names = [...new Set([...one.things.keys(), ...other.things.keys()])]
-  return names.flatMap((name) => {
-    const [a, b] = [one.things.get(name) ?? [], other.things.get(name) ?? []]
-    if (a.length !== b.length) return [name]
-    const fields = a.flatMap((item, i) => [...item].filter(([field, value]) => b[i]?.get(field) !== value).map(([field]) => field))
+  return bothOf(one, other).flatMap(({ name, wanted, got }) => {
+    if (wanted.length !== got.length) return [name]
+    const fields = wanted.flatMap((item, i) => [...item].filter(([field, value]) => got[i]?.get(field) !== value).map(([field]) => field))
     return [...new Set(fields)].map((field) => `${name}.${field}`)
   })
 }

@@ -102,9 +102,9 @@ export async function beginTrial(world: World, options: SurvivesOptions): Promis
     const findings: string[] = []
     const found = new Set<string>()
     for (const { name, kind, like, unless, play: course } of all) {
-      if (unless && found.has(unless)) continue
+      if (unless?.some((one) => found.has(one))) continue
       const got = await end(course)
-      const differ = likes[like].map((wanted) => differences(wanted, got).join(', '))
+      const differ = likes[like].map((wanted) => differences(wanted, got, { besideNumbers: like !== 'once' }).join(', '))
       const [difference = ''] = differ
       // Of the orders of two at once the first that shows something says it.
       if (differ.some((one) => one === '') || (kind.endsWith('at once') && found.has(kind))) continue

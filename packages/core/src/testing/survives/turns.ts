@@ -1,4 +1,5 @@
 import { real } from '../../clock.ts'
+import { randomOf } from '../conformance/chaos/random.ts'
 
 /** So many turns of the loop, and whoever can come to its turn has come. */
 const STILL_TURNS = 5
@@ -29,17 +30,5 @@ export class Turns {
       goOn?.()
     }
     this.#isGivingTurns = false
-  }
-}
-
-/** Mulberry32: from 0 to below 1, the same for the same seed. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 }
