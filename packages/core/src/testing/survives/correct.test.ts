@@ -98,8 +98,9 @@ const CORRECT: Readonly<Record<string, Correct>> = {
     options: () => ({ idempotent: ['order-states'] }),
   },
   'a handler that fails before it succeeds': {
-    handler: ({ messaging }) =>
-      messaging.on(OrderPaid, {}, ({ data: { id, amount } }, { db, attempt }) => {
+    handler: ({ messaging, gateway }) =>
+      messaging.on(OrderPaid, {}, async ({ data: { id, amount } }, { db, attempt }) => {
+        await gateway.charge({ amount, idempotencyKey: `order-${id}` })
         db.prepare('UPDATE accounts SET balance = balance + ? WHERE id = ?').run(amount, id)
         if (attempt === 1) throw new RetryLater(1_000)
       }),

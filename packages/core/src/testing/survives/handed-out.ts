@@ -11,6 +11,14 @@ interface Named {
 /** What runs statements, of node:sqlite, better-sqlite3, PGlite, pg and mysql2. */
 const RUNS: ReadonlySet<string> = new Set(['query', 'exec', 'execute', 'sql', 'run', 'get', 'all', 'iterate', 'values', 'raw'])
 
+/** By which the objects of those libraries are known. */
+const RUNS_STATEMENTS = [
+  ['prepare', 'exec'],
+  ['query', 'exec'],
+  ['query', 'execute'],
+  ['query', 'connect'],
+]
+
 const originals = new WeakMap<object, object>()
 
 /** What a handler was given for it, as the session opened it. */
@@ -21,8 +29,7 @@ export const openedAs = (db: unknown): unknown => (isObject(db) ? (originals.get
  * run in a session is committed together, so that the end of the session stands for all of it.
  */
 export function asDatabase<Db>(db: Db, { name, original = () => undefined }: Named = { name: 'db' }): Db | undefined {
-  if (!isObject(db) || !((isMethod(db, 'exec') && (isMethod(db, 'prepare') || isMethod(db, 'query'))) || isMethod(db, 'escapeIdentifier')))
-    return undefined
+  if (!isObject(db) || !RUNS_STATEMENTS.some((methods) => methods.every((one) => isMethod(db, one)))) return undefined
   const proxy = new Proxy(db, {
     get(target, key) {
       const value: unknown = (typeof key === 'string' && original(key)) || Reflect.get(target, key, target)
@@ -55,13 +62,14 @@ function statement(name: string, sql: readonly unknown[], prepared: object): obj
 function calling(name: string, [sql]: readonly unknown[], perform: () => unknown): unknown {
   const run = currentRun()
   const what = briefly(sql)
-  if (!run || (FRAME.test(what) && !run.dead) || ENDS.test(what)) return perform()
+  if (!run || ENDS.test(what) || (FRAMES.test(what) && !run.dead)) return perform()
   return run.call(`${name}: ${what}`, perform)
 }
 
-/** What begins and ends transactions, which is no effect by itself. A dead run commits nothing, and what it has open may be rolled back. */
-const FRAME = /^(begin|start|commit|end|savepoint|release|pragma)\b/i
-const ENDS = /^rollback\b/i
+/** What begins and commits transactions is no effect by itself. A dead run does neither. */
+const FRAMES = /^(begin|start|commit|end|savepoint)\b/i
+/** What a dead run has open is rolled back, and its connection is one that goes on. */
+const ENDS = /^(rollback|release|pragma)\b/i
 
 const MOST_WORDS = 3
 

@@ -27,7 +27,7 @@ export interface RunOptions {
 
 /** One handling of a message, as the code of the handler goes through it, until its end or its death. */
 export class Run {
-  /** The names of its calls, in the order they were made. */
+  /** The names of its calls, in the order they were made. The commit of a session is one. */
   readonly calls: string[] = []
   dead = false
   /** Counts its calls, made and answered: while it stands still, the run waits for something else. */

@@ -27,18 +27,22 @@ const ATTEMPTS = 3
 /** Where one history is played: messages are delivered to one handler, as its process would get them. */
 export class Stage {
   readonly told: Told = new Told()
-  /** The first run of the history. */
-  first: Run | undefined
   /** Why the message was not handled in the end. */
   failed: string | undefined
   error: Error | undefined
   /** The inbox knew a message. */
   skipped = false
+  readonly #runs: Run[] = []
   readonly #delivered = new Set<Message>()
   readonly #options: StageOptions
 
   constructor(options: StageOptions) {
     this.#options = options
+  }
+
+  /** The names of the calls of all runs, one run after the other. */
+  get calls(): readonly string[] {
+    return this.#runs.flatMap(({ calls }) => calls)
   }
 
   /** Delivers a message until it is handled. */
@@ -49,8 +53,13 @@ export class Stage {
   /** Delivers a message to a process that dies after its call of this number. */
   async deliverAndDie(message: Message, dieAfter: number): Promise<void> {
     const { database, beginning } = this.#options
-    const run = this.#run({ dieAfter })
-    await this.#handled(message, run, 1)
+    let run = this.#run({ dieAfter })
+    let verdict = await this.#handled(message, run, 1)
+    // The attempts that it takes are numbered as one.
+    for (let attempt = 2; verdict && errorOf(verdict) && attempt <= ATTEMPTS; attempt++) {
+      run = this.#run({ dieAfter: dieAfter - this.calls.length })
+      verdict = await this.#handled(message, run, attempt)
+    }
     if (run.dead && database && beginning && !run.hasCommitted) await database.rewind(beginning)
   }
 
@@ -75,7 +84,7 @@ export class Stage {
 
   #run(options: { readonly dieAfter?: number; readonly turns?: Turns | undefined }): Run {
     const run = new Run({ ...options, told: this.told, waits: this.#options.waits })
-    this.first ??= run
+    this.#runs.push(run)
     return run
   }
 

@@ -86,7 +86,8 @@ export function differences(
       got.map((item) => without(item, name, ignored)),
     ),
   )
-  return other.failed === undefined ? found : [...found, other.failed]
+  // What fails the one as the other is no difference.
+  return other.failed === undefined || clean.failed !== undefined ? found : [...found, other.failed]
 }
 
 const NONE: ReadonlySet<string> = new Set()

@@ -164,6 +164,66 @@ test('it says once what it could not see: requests, fields of the instance, a ha
   }
 })
 
+test('a later attempt is killed too', async () => {
+  const findings = await tried(
+    ({ messaging, gateway }) =>
+      messaging.on(OrderPaid, {}, async ({ data: { amount } }, { attempt }) => {
+        if (attempt === 1) throw new Error('not yet')
+        await gateway.charge({ amount })
+      }),
+    undefined,
+    { inbox },
+  )
+  expect(findings).toEqual(['killed after call 1 of 2 (gateway.charge), delivered again: gateway.charge 2 instead of 1'])
+})
+
+test('a connection of the module that also reads for sessions is as it was when its run is dead', async () => {
+  const database = new DatabaseSync(':memory:')
+  database.exec('CREATE TABLE payments (id INTEGER)')
+  const write = sessionOn(database)
+  const messaging = createMessaging({
+    service: 'shop',
+    session: {
+      write,
+      read: (work) =>
+        write(async (db) => {
+          db.exec('PRAGMA query_only = ON')
+          try {
+            return await work(db)
+          } finally {
+            db.exec('PRAGMA query_only = OFF')
+          }
+        }),
+    },
+  })
+  messaging.on(OrderPaid, { session: 'read' }, async (_, { db }) => {
+    db.prepare('SELECT * FROM payments').all()
+    await turn()
+  })
+  messaging.on(OrderPaid, { session: false, group: 'by-hand' }, async ({ data: { id } }) => {
+    database.exec('BEGIN')
+    database.prepare('INSERT INTO payments VALUES (?)').run(id)
+    database.exec('COMMIT')
+  })
+  await using app = await testApp({ messaging })
+  expect(await survives(app, OrderPaid, paid, { outside: { database }, group: 'shop' })).toEqual([])
+  expect(await survives(app, OrderPaid, paid, { outside: { database }, group: 'by-hand' })).toEqual([
+    'delivered twice: payments 2 instead of 1',
+  ])
+  database.exec('INSERT INTO payments VALUES (1)')
+  expect(database.isTransaction).toBe(false)
+})
+
+test('one trial at a time has an app', async () => {
+  const messaging = createMessaging({ service: 'shop' })
+  messaging.on(OrderPaid, {}, () => undefined)
+  await using app = await testApp({ messaging })
+  const first = survives(app, OrderPaid, paid)
+  await expect(survives(app, OrderPaid, paid)).rejects.toThrow(/survives\(\) at .*survives.test.ts:\d+ is not over/)
+  expect(await first).toEqual([])
+  expect(await survives(app, OrderPaid, paid)).toEqual([])
+})
+
 test('a handler that never ends in a history is told', async () => {
   let calls = 0
   const findings = await tried(

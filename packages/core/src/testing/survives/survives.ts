@@ -1,11 +1,17 @@
+import { CorebusError } from '../../errors.ts'
 import { checkOptions } from '../../options/check.ts'
+import { callSite } from '../../process/call-site.ts'
 import type { EventType } from '../../wire/event-type.ts'
 import { type TestApp, worldOf } from '../app.ts'
+import type { World } from '../world.ts'
 import { messagesOf } from './messages.ts'
 import { SURVIVES, type SurvivesOptions } from './options.ts'
 import { subjectsOf } from './subject.ts'
 import { beginTrial } from './trial.ts'
 import { print } from './unseen.ts'
+
+/** Apps whose handlers are being tried, and the line that does it. */
+const tried = new WeakMap<object, string>()
 
 /** Sentences, each with what was done to the handler and what came of it. Empty for a handler that is safe to repeat, as far as was seen. */
 export interface Findings extends ReadonlyArray<string> {
@@ -29,11 +35,26 @@ export async function survives<Name extends string, Data = unknown>(
   options: SurvivesOptions = {},
 ): Promise<Findings> {
   checkOptions('survives', options, SURVIVES)
-  await app.settled()
   const world = worldOf(app)
+  const where = tried.get(world)
+  if (where !== undefined)
+    throw new CorebusError(
+      'TEST_NOT_AWAITED',
+      `survives() at ${where} is not over, and was called again with its app: write await survives(...)`,
+    )
+  tried.set(world, callSite() ?? 'another place')
+  try {
+    await app.settled()
+    return await findingsIn(world, what as EventType | string, payload, options)
+  } finally {
+    tried.delete(world)
+  }
+}
+
+async function findingsIn(world: World, what: EventType | string, payload: unknown, options: SurvivesOptions): Promise<Findings> {
   const { consumers, defaults } = world.made.parts
-  const messages = messagesOf(what as EventType | string, payload, options, defaults)
-  const subjects = subjectsOf(consumers.handling(), what as EventType | string, messages.message.topic, options)
+  const messages = messagesOf(what, payload, options, defaults)
+  const subjects = subjectsOf(consumers.handling(), what, messages.message.topic, options)
   const trial = await beginTrial(world, options)
   try {
     const findings: string[] = []

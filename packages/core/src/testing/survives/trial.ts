@@ -6,7 +6,7 @@ import { readOf } from '../read.ts'
 import type { World } from '../world.ts'
 import { companionTables, databaseOf } from './database.ts'
 import { asDatabase, openedAs } from './handed-out.ts'
-import { type Course, histories, inTurn } from './histories.ts'
+import { type Course, type History, histories, inTurn } from './histories.ts'
 import type { Messages } from './messages.ts'
 import type { SurvivesOptions } from './options.ts'
 import { Replaced, watchOutside } from './outside.ts'
@@ -94,26 +94,35 @@ export async function beginTrial(world: World, options: SurvivesOptions): Promis
     const likes = { once: [first], 'in order': [ordered], 'in either order': [ordered, reversed] }
     const all = histories({
       messages,
-      calls: clean.stage.first?.calls ?? [],
+      calls: clean.stage.calls,
       keepsOrder: subject.handling.plan.ordering === 'key',
       // Runs that wait for nothing cannot come between each other.
       seeds: Array.from({ length: waits.size > 0 ? seeds : 1 }, (_, i) => seed + i),
     })
-    const findings: string[] = []
-    const found = new Set<string>()
-    for (const { name, kind, like, unless, play: course } of all) {
-      if (unless?.some((one) => found.has(one))) continue
-      const got = await end(course)
-      const differ = likes[like].map((wanted) => differences(wanted, got, { besideNumbers: like !== 'once' }).join(', '))
-      const [difference = ''] = differ
-      // Of the orders of two at once the first that shows something says it.
-      if (differ.some((one) => one === '') || (kind.endsWith('at once') && found.has(kind))) continue
-      found.add(kind)
-      findings.push(`${name}: ${difference}`)
-    }
-    return findings
+    return findingsOf(all, likes, end)
   }
   return { unseen, of, end: endTrial }
+}
+
+/** Plays the histories, and says of each that does not come to what it is to be like how it differs. */
+async function findingsOf(
+  all: readonly History[],
+  likes: Readonly<Record<History['like'], readonly EndState[]>>,
+  end: (course: Course) => Promise<EndState>,
+): Promise<readonly string[]> {
+  const findings: string[] = []
+  const found = new Set<string>()
+  for (const { name, kind, like, unless, play } of all) {
+    // Of the orders of two at once the first that shows something says it.
+    if (unless?.some((one) => found.has(one)) || (kind.endsWith('at once') && found.has(kind))) continue
+    const got = await end(play)
+    const differ = likes[like].map((wanted) => differences(wanted, got, { besideNumbers: like !== 'once' }))
+    const [difference = []] = differ
+    if (differ.some((one) => one.length === 0)) continue
+    found.add(kind)
+    findings.push(`${name}: ${difference.join(', ')}`)
+  }
+  return findings
 }
 
 interface Played {
@@ -159,7 +168,7 @@ function rollBack(outside: Readonly<Record<string, object>>): void {
 
 async function unseenBy(
   { handler: { spec } }: Subject,
-  { told, first }: Stage,
+  { told, calls }: Stage,
   { outside, resolve }: { readonly outside: Readonly<Record<string, object>>; readonly resolve: Parameters<HandlerSpec['bind']>[0] },
 ): Promise<readonly string[]> {
   let instance: object | undefined
@@ -173,8 +182,6 @@ async function unseenBy(
   )
   const others = unnamed(instance, Object.values(outside)).map((name) => `what ${spec.where} does by ${name}: name it in outside`)
   const nothing =
-    first?.calls.length === 0
-      ? [`any call of ${spec.where}: it used no database of a session, no object of outside, and published nothing`]
-      : []
+    calls.length === 0 ? [`any call of ${spec.where}: it used no database of a session, no object of outside, and published nothing`] : []
   return [...requests, ...others, ...nothing]
 }
