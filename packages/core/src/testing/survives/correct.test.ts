@@ -114,6 +114,21 @@ const CORRECT: Readonly<Record<string, Correct>> = {
     options: () => ({ newer: { id: 1, amount: 25 } }),
     configured: { inbox },
   },
+  'a charge that its provider refuses to make again': {
+    handler: ({ messaging, gateway }) =>
+      messaging.on(OrderPaid, { session: false }, async ({ data: { id, amount } }) => {
+        await gateway.chargeOnce(`order-${id}`, amount).catch(() => undefined)
+      }),
+  },
+  'an error for the next message of a key': {
+    handler: ({ messaging }) =>
+      messaging.on(OrderPaid, {}, ({ data: { id } }, { db }) => {
+        db.prepare('INSERT INTO accounts VALUES (?, 0)').run(id + 1)
+      }),
+    // The mark of whichever came first.
+    options: () => ({ ignore: ['marks'] }),
+    configured: { inbox },
+  },
   'a row that is deleted': {
     handler: ({ messaging }) =>
       messaging.on(OrderPaid, {}, ({ data: { id } }, { db }) => {

@@ -38,7 +38,6 @@ function watched(session: Session<unknown>, { commits }: { readonly commits: boo
       if (commits) await run.committed()
       return result
     } finally {
-      written.end()
       run.sessions.delete(opened)
     }
   }

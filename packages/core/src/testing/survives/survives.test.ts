@@ -164,6 +164,19 @@ test('it says once what it could not see: requests, fields of the instance, a ha
   }
 })
 
+test('what a call does in turn, and what the runtime does by itself, are no calls of the handler', async () => {
+  const findings = await tried(
+    ({ messaging, gateway, mails }) =>
+      messaging.on(OrderPaid, {}, async ({ data: { id, amount } }) => {
+        await gateway.chargeOnce(`order-${id}`, amount).catch(() => undefined)
+        mails.send(id)
+      }),
+    ({ database, gateway, mails }) => ({ outside: { database, gateway, mails } }),
+    { inbox },
+  )
+  expect(findings).toEqual(['killed after call 2 of 3 (mails.send), delivered again: mails.send 2 instead of 1'])
+})
+
 test('a later attempt is killed too', async () => {
   const findings = await tried(
     ({ messaging, gateway }) =>

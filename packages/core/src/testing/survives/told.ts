@@ -11,8 +11,6 @@ export interface Written {
   /** The session has begun, perhaps not for the first time: what an earlier try wrote was rolled back. */
   begin(db: unknown): void
   commit(): void
-  /** It has ended, one way or the other. */
-  end(): void
 }
 
 export interface Called {
@@ -46,9 +44,6 @@ export class Told {
         // Behind the others: one connection is given to session after session, and an earlier one may just have committed.
         this.#open.delete(open)
         this.#open.add(open)
-      },
-      end: () => {
-        this.#open.delete(open)
       },
       commit: () => {
         for (const one of open.messages) this.publish(one)
