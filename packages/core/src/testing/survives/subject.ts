@@ -59,6 +59,11 @@ export async function deliver(
 ): Promise<Dispatched> {
   const { signal } = new AbortController()
   const delivery = { message, unsettledBefore: again ? 1 : 0, receipt: undefined }
-  const call: Call = { delivery, message, attempt, signal, aborted: false, blockedMs: 0, forbidden: () => undefined }
+  const call: Call = {
+    ...{ delivery, message, attempt, signal, aborted: false, blockedMs: 0, waiting: false },
+    // Its time never ends.
+    begins: () => undefined,
+    forbidden: () => undefined,
+  }
   return dispatch(call, topic, { ...options, group: handling.plan.group })
 }
