@@ -28,3 +28,9 @@ export async function loadDriver(broker: BrokerName, options: DriverOptions): Pr
     }
   }
 }
+
+/** A memory broker that nobody else can name, and that ends with its driver. */
+export async function loadMemoryOfOwn(options: Omit<DriverOptions, 'url'>): Promise<Driver> {
+  const [{ Broker }, { memoryDriverOn }] = await Promise.all([import('../drivers/memory/broker.ts'), import('../drivers/memory/driver.ts')])
+  return memoryDriverOn(new Broker(), options)
+}

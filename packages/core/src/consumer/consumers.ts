@@ -1,6 +1,6 @@
 import { CorebusError } from '../errors.ts'
 import type { HandlerSpec } from '../handlers/handler.ts'
-import type { Handling } from './group-run.ts'
+import type { Handling } from './group-run-options.ts'
 import type { Groups, GroupsOptions } from './groups.ts'
 import type { Health } from './health.ts'
 import type { StartOptions } from './start-options.ts'

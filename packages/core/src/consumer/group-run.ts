@@ -1,44 +1,23 @@
-import { type Clock, Hold, monotonic, real, runtimeOf, sleep } from '../clock.ts'
+import { Hold, monotonic, real, runtimeOf, sleep } from '../clock.ts'
 import { Bag } from '../collections/bag.ts'
 import { LinkedList } from '../collections/linked-list.ts'
-import type { Delivery, Driver, Message, Subscription, SubscriptionState } from '../driver.ts'
+import type { Delivery, Subscription, SubscriptionState } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
-import { type GroupPlan, subscriptionOf } from '../handlers/plan.ts'
-import type { Observer } from '../observe/observer.ts'
+import { subscriptionOf } from '../handlers/plan.ts'
 import { inFrameAsLoaded } from '../process/frame.ts'
 import { Deadlines } from './deadlines.ts'
 import { crashed, Decisions } from './decisions.ts'
-import { type Dispatched, type DispatchOptions, dispatch } from './dispatch.ts'
+import { type Dispatched, dispatch } from './dispatch.ts'
+import type { GroupRunOptions, Handling } from './group-run-options.ts'
 import { GroupState } from './group-state.ts'
 import { type GroupHealth, healthOf } from './health.ts'
 import { Lanes, type Rest } from './lanes.ts'
 import { Limit } from './limit.ts'
-import type { Members } from './members.ts'
-import type { Minute } from './minute.ts'
 import { Refusals } from './refusals.ts'
 import { reportHandling, reportOutcome, reportStop, reportTrouble } from './report.ts'
 import { Settler } from './settler.ts'
 import { Suspects } from './suspects.ts'
 import { Work } from './work.ts'
-
-/** How a group handles. */
-export interface Handling {
-  readonly plan: GroupPlan
-  readonly dispatch: DispatchOptions
-}
-
-export interface GroupRunOptions extends Handling {
-  readonly driver: Driver
-  readonly clock: Clock
-  readonly random: () => number
-  readonly observer: Observer
-  readonly crashLimit: number
-  readonly abortGraceMs: number
-  readonly members: Members | undefined
-  readonly minute: Minute
-  /** A handler ran past its time-out and the grace after it. JavaScript cannot stop it. */
-  readonly onStuck: (where: string, message: Message) => void
-}
 
 const TICK_MS = 250
 

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
 // Every test starts handlers: what does is loaded with the kit, and not while the first app waits for it.
 import '../consumer/groups.ts'
-import { loadDriver } from '../broker/load-driver.ts'
+import { loadMemoryOfOwn } from '../broker/load-driver.ts'
 import { real } from '../clock.ts'
 import { envValue } from '../config/env.ts'
 import type { MessagingOptions } from '../config/messaging-options.ts'
@@ -21,9 +21,6 @@ import { Quiet } from './quiet.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { type Resources, type Running, resources, type UnderWay } from './waiting-for.ts'
 import { watched } from './watched.ts'
-
-/** A broker that this world has for itself: see drivers/memory. */
-const OWN_BROKER = 'memory:?own'
 
 /** Less than what is taken for standing still. */
 const MOST_TURNS = 10
@@ -66,8 +63,7 @@ export class World implements UnderWay {
     this.history = new History({ now: this.clock.now, formats: () => this.made.parts.config.formats })
     const random = randomOf(seed ?? 1)
     const pace = seed === undefined ? undefined : () => turns(Math.floor(random() * MOST_TURNS))
-    const driver: MessagingOptions['driver'] = async (given) =>
-      watched(await loadDriver('memory', { ...given, url: OWN_BROKER }), this.#watch(), pace)
+    const driver: MessagingOptions['driver'] = async (given) => watched(await loadMemoryOfOwn(given), this.#watch(), pace)
     this.made = make({ ...onMemory(options), clock: this.clock, driver }, registered, random)
     for (const one of middleware) this.made.messaging.use(one)
     this.quiet = new Quiet(this)

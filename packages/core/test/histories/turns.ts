@@ -1,5 +1,5 @@
 import type { Scheduler } from 'fast-check'
-import { VirtualClock } from '../virtual-clock.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /** What a history needs of fast-check's scheduler: it says what of all that is under way comes to its end next. */
 export type Turns = Pick<Scheduler, 'schedule' | 'count' | 'waitNext' | 'report'>

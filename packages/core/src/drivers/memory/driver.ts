@@ -3,14 +3,11 @@ import type { Capabilities, ConnectionState, Driver, DriverOptions, Message } fr
 import { CorebusError, noneTaken, PublishError, type PublishFailure } from '../../errors.ts'
 import { resolvePlace } from '../names.ts'
 import { memoryAdmin } from './admin.ts'
-import { Broker, brokerNamed } from './broker.ts'
+import { type Broker, brokerNamed } from './broker.ts'
 import { members } from './members.ts'
 import { type Joining, join, type MemorySubscription } from './subscription.ts'
 import { type Topic, UNCLAIMED_MESSAGES, UNCLAIMED_MS } from './topic.ts'
 import { ensureTopology } from './topology.ts'
-
-/** The address of a broker that one driver has for itself, and that ends with it: as many as are wanted, and none is left. */
-const OWN = 'memory:?own'
 
 const CAPABILITIES: Capabilities = {
   durable: false,
@@ -31,7 +28,7 @@ const CAPABILITIES: Capabilities = {
  * handlers see.
  */
 export function memoryDriver(options: DriverOptions): Driver {
-  return memoryDriverOn(options.url === OWN ? new Broker() : brokerNamed(nameOf(options.url)), options)
+  return memoryDriverOn(brokerNamed(nameOf(options.url)), options)
 }
 
 /** The same on a broker that nobody else can name, and that ends with those who have it. */

@@ -1,6 +1,6 @@
 import type { Call } from '../../consumer/context.ts'
 import { type Dispatched, type DispatchOptions, dispatch } from '../../consumer/dispatch.ts'
-import type { Handling } from '../../consumer/group-run.ts'
+import type { Handling } from '../../consumer/group-run-options.ts'
 import type { Message } from '../../driver.ts'
 import { CorebusError } from '../../errors.ts'
 import { type HandlerPlan, handlersOf, type TopicPlan } from '../../handlers/plan.ts'
