@@ -80,6 +80,21 @@ describe.skipIf(!installed || !url)('the tables of an outbox on PostgreSQL', () 
     expect(await count(database, table)).toBe(19_000)
   })
 
+  test('are looked at without compiling the statement, which took a second or more', async () => {
+    const { database } = await place()
+    const table = freshTable()
+    await attached(database, { table, relay: false })
+    const tables = tablesOf(table)
+    const compiled = (work: (tx: SqlTx) => Promise<unknown>): Promise<boolean> =>
+      database.transaction(async (tx) => {
+        await work(tx)
+        const { rows } = await tx.query(`EXPLAIN (ANALYZE, FORMAT JSON) SELECT part, back FROM ${tables.parts} WHERE part <> 99`)
+        return JSON.stringify(rows).includes('JIT')
+      })
+    expect(await compiled((tx) => look(tx, tables))).toBe(false)
+    expect(await compiled((tx) => lockParts(tx, tables, [0, 1], { most: 2 }))).toBe(false)
+  })
+
   test('are not emptied while a row in them waits for a relay', async () => {
     const { pool, database } = await place()
     const table = freshTable()
