@@ -48,7 +48,7 @@ export class Member implements Owner {
       service: 'test',
       env: {},
       logger,
-      clock: { now: clock.now, after: (ms, fn) => clock.after(ms, () => this.#state !== 'dead' && fn()) },
+      clock: { holds: clock.holds, now: clock.now, after: (ms, fn) => clock.after(ms, () => this.#state !== 'dead' && fn()) },
       driver: (given) => {
         this.#link = new Link({ member: this, broker, clock, ledger }, given)
         return this.#link.driver
