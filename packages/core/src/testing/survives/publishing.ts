@@ -31,7 +31,6 @@ export function watchPublishing(
   replaced.method(outlet, 'publishInBackground', (publish) => (recorded) => (currentRun()?.dead ? Promise.resolve() : publish(recorded)))
   if (!outbox) return
   replaced.method(outbox, 'write', () => async (db, messages) => telling.told.write(openedAs(db), messages as readonly OutboxMessage[]))
-  if (outbox.committed) replaced.method(outbox, 'committed', () => () => undefined)
   if (outbox.cancel) replaced.method(outbox, 'cancel', () => async (_, id) => telling.told.cancel(id as string))
 }
 
