@@ -1,0 +1,17 @@
+import { messaging } from '../messaging.ts'
+import { orderCanceled } from './event/order-events.ts'
+import { findOrder, saveOrder } from './repository/orders.ts'
+
+export interface ExpireOrder {
+  readonly id: number
+}
+
+/** Of an order that is paid or canceled nothing becomes. */
+export async function expireOrder({ id }: ExpireOrder): Promise<void> {
+  await messaging.session(async (db) => {
+    const order = await findOrder(db, id)
+    if (!order.expire(new Date().toISOString())) return
+    await saveOrder(db, order)
+    orderCanceled(order)
+  })
+}

@@ -1,0 +1,52 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
+import { createPool } from 'mysql2'
+import pg from 'pg'
+import type { DatabaseAddress } from '../settings/settings.ts'
+import { NodeSqliteDialect } from './node-sqlite.ts'
+
+const BUSY_TIMEOUT_MS = 5_000
+const POOL = 20
+
+/** The Kysely that writes and one that reads, which on SQLite is a connection of its own: who reads waits for nobody who writes. */
+export interface Connections<Tables> {
+  readonly write: Kysely<Tables>
+  readonly read: Kysely<Tables>
+  close(): Promise<void>
+}
+
+export function connect<Tables>(address: DatabaseAddress): Connections<Tables> {
+  switch (address.kind) {
+    case 'sqlite': {
+      mkdirSync(dirname(address.file), { recursive: true })
+      const write = sqlite<Tables>(address.file)
+      const read = sqlite<Tables>(address.file)
+      return { write, read, close: async () => void (await Promise.all([write.destroy(), read.destroy()])) }
+    }
+    case 'mysql':
+      return shared(
+        new Kysely<Tables>({
+          dialect: new MysqlDialect({
+            pool: createPool({ uri: address.url, connectionLimit: POOL, charset: 'utf8mb4_bin', supportBigNumbers: true }),
+          }),
+        }),
+      )
+    case 'postgres': {
+      const pool = new pg.Pool({ connectionString: address.url, max: POOL })
+      // A connection that is lost fails the statement that needs it; without a listener it would end the process.
+      pool.on('connect', (client) => client.on('error', () => undefined))
+      pool.on('error', () => undefined)
+      return shared(new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }))
+    }
+  }
+}
+
+function sqlite<Tables>(file: string): Kysely<Tables> {
+  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+  database.exec('PRAGMA journal_mode = WAL')
+  return new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) })
+}
+
+const shared = <Tables>(db: Kysely<Tables>): Connections<Tables> => ({ write: db, read: db, close: () => db.destroy() })

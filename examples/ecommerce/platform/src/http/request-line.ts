@@ -1,0 +1,13 @@
+import type { MiddlewareHandler } from 'hono'
+
+/** One line a request, when it has been answered. Of its body nothing is logged. `logged` of the context adds fields, such as a user's id. */
+export function requestLine(logger: { info(fields: object, text: string): void }): MiddlewareHandler {
+  return async (c, next) => {
+    const begunAt = performance.now()
+    await next()
+    const ms = Math.round(performance.now() - begunAt)
+    const { method, path } = c.req
+    const { status } = c.res
+    logger.info({ method, path, status, ms, requestId: c.get('requestId'), ...c.get('logged') }, `${method} ${path} ${status} in ${ms} ms`)
+  }
+}

@@ -1,0 +1,6 @@
+import { openWriteDatabase, readSettings, sequence } from '@ecommerce/platform'
+import { migrations, type Tables } from './tables.ts'
+
+export const settings = readSettings('user-service', { port: 8081 })
+export const database = await openWriteDatabase<Tables>(settings, migrations)
+export const nextId = sequence(database.session, 'users')
