@@ -14,18 +14,23 @@ const OF_PATH: readonly (readonly [string, ServiceName])[] = [
   ['/api/v1/orders', 'order-service'],
 ]
 
+/** @throws Error for a path that none of them has */
+export function serviceOf(path: string): ServiceName {
+  const service = OF_PATH.find(([begin]) => path.startsWith(begin))?.[1]
+  if (!service) throw new Error(`no service has ${path}`)
+  return service
+}
+
 export type Ask = (method: string, path: string, body?: unknown) => Promise<Answer>
 
 /** Asks the service that has the path. A body that is text is sent as it is. */
 export function client(system: Pick<System, 'url'>): Ask {
   return async (method, path, body) => {
-    const service = OF_PATH.find(([begin]) => path.startsWith(begin))?.[1]
-    if (!service) throw new Error(`no service has ${path}`)
     const sent =
       body === undefined
         ? {}
         : { headers: { 'content-type': 'application/json' }, body: typeof body === 'string' ? body : JSON.stringify(body) }
-    const response = await fetch(`${system.url(service)}${path}`, { method, ...sent })
+    const response = await fetch(`${system.url(serviceOf(path))}${path}`, { method, ...sent })
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
   }

@@ -29,6 +29,8 @@ export interface TimelineOptions {
   readonly write?: (text: string) => void
   readonly colours?: boolean
   readonly columns?: number
+  /** For the names of services. */
+  readonly nameColumns?: number
   readonly now?: () => number
 }
 
@@ -58,13 +60,14 @@ export function timeline({
   write = (text) => void process.stdout.write(text),
   colours = process.stdout.isTTY && process.stdout.hasColors(),
   columns = 120,
+  nameColumns = 10,
   now = performance.now.bind(performance),
 }: TimelineOptions = {}): Timeline {
   const startedAt = now()
 
   function tell(service: string, kind: Kind, what: string): void {
     const seconds = ((now() - startedAt) / 1_000).toFixed(2).padStart(6)
-    const head = `${service.padEnd(10)} ${seconds} s  `
+    const head = `${service.padEnd(nameColumns)} ${seconds} s  `
     const text = what.replace(/[\r\n\t]+/g, ' ')
     const room = columns - head.length - KIND_COLUMNS
     const fitting = text.length > room ? `${text.slice(0, room - 1)}…` : text

@@ -1,0 +1,85 @@
+import { type Ask, becomes, client, serviceOf } from './client.ts'
+import type { System } from './system.ts'
+
+export interface Stage {
+  readonly system: System
+  /** As in ORDER_EXPIRES_AFTER. */
+  readonly expiresAfterMs: number
+  tell(who: string, kind: 'step' | 'answered' | 'row' | 'stopped', what: string): void
+}
+
+/** Purchases and their failures. Every step is checked; one that does not happen is an error. */
+export async function tellStory({ system, tell, expiresAfterMs }: Stage): Promise<void> {
+  const asks = client(system)
+  const ask: Ask = async (method, path, body) => {
+    const answer = await asks(method, path, body)
+    tell(serviceOf(path), 'answered', `${method} ${path} ${answer.status} ${JSON.stringify(answer.body ?? '')}`)
+    return answer
+  }
+  const sees = async (path: string, wanted: Record<string, unknown>): Promise<void> => {
+    const row = await becomes(asks, path, wanted)
+    tell(serviceOf(path), 'row', `${path} is ${JSON.stringify(row)}`)
+  }
+  const create = async (path: string, body: unknown): Promise<string> => {
+    const { status, headers } = await ask('POST', path, body)
+    check(status === 201, `${path} answers 201`)
+    return headers.get('location') ?? ''
+  }
+  const place = (user: string, product: string, quantity: number): Promise<string> =>
+    create('/api/v1/orders', { user_id: idIn(user), items: [{ product_id: idIn(product), quantity }] })
+  const answers = async (status: number, path: string): Promise<void> => {
+    check((await ask('POST', path)).status === status, `${path} answers ${status}`)
+  }
+
+  tell('demo', 'step', 'a user and two products, of one of which there is one piece')
+  const user = await create('/api/v1/users', { name: 'João Silva', email: 'joao@exemplo.com' })
+  const shirt = await create('/api/v1/products', { name: 'Camiseta Básica', price: 59.9, stock: 100 })
+  const notebook = await create('/api/v1/products', { name: 'Notebook Dell', price: 3_500, stock: 1 })
+
+  tell('demo', 'step', 'an order that is paid: pay waits until product-service has reserved the stock')
+  const first = await place(user, shirt, 2)
+  await answers(204, `${first}/pay`)
+  await sees(first, { status: 'PAID', total: 119.8 })
+  await sees(shirt, { stock: 98 })
+  await answers(409, `${first}/cancel`)
+
+  tell('demo', 'step', 'an order that is canceled gives its piece back')
+  const canceled = await place(user, notebook, 1)
+  await sees(canceled, { status: 'RESERVED' })
+  await sees(notebook, { stock: 0 })
+  await answers(204, `${canceled}/cancel`)
+  await sees(canceled, { status: 'CANCELED', reason: 'user' })
+  await sees(notebook, { stock: 1 })
+
+  tell('demo', 'step', 'two orders for the last piece: one has it, and the other runs out of stock')
+  const both = await Promise.all([place(user, notebook, 1), place(user, notebook, 1)])
+  const payments = await Promise.all(both.map((order) => ask('POST', `${order}/pay`)))
+  check(payments.filter(({ status }) => status === 204).length === 1, 'one of them is paid')
+  const loser = payments[0]?.status === 204 ? both[1] : both[0]
+  await sees(loser, { status: 'CANCELED', reason: 'out_of_stock' })
+
+  tell('demo', 'step', `an order that nobody pays expires after ${expiresAfterMs / 1_000} s, and gives its pieces back`)
+  const forgotten = await place(user, shirt, 3)
+  await sees(shirt, { stock: 95 })
+  await sees(forgotten, { status: 'CANCELED', reason: 'expired' })
+  await sees(shirt, { stock: 98 })
+
+  tell('demo', 'step', "product-service's consumer is killed: what it should hear waits for it")
+  const left = await place(user, shirt, 7)
+  await sees(left, { status: 'RESERVED' })
+  await system.kill('product-service consumer')
+  tell('product-service', 'stopped', 'kill -9 to its consumer')
+  await answers(204, `${left}/cancel`)
+  await sees(shirt, { stock: 91 })
+  await system.start('product-service consumer')
+  await sees(shirt, { stock: 98 })
+  const last = await place(user, shirt, 1)
+  await answers(204, `${last}/pay`)
+  await sees(shirt, { stock: 97 })
+}
+
+const idIn = (location: string): number => Number(location.split('/').at(-1))
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(`this should be so and is not: ${what}`)
+}

@@ -1,0 +1,3 @@
+import { runDemo } from '../examples/ecommerce/demo/main.ts'
+
+process.exitCode = await runDemo()
