@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { readDuration, readSettings, SettingsError } from './settings.ts'
 
@@ -42,6 +44,19 @@ describe('settings', () => {
         KAFKA_BOOTSTRAP_SERVERS: 'kafka:9092',
         OUTBOX_POLL_INTERVAL: '1s',
       },
+    })
+  })
+
+  it.each(['user-service', 'product-service', 'order-service'])('.env.example of %s is right, with what it leaves out too', (service) => {
+    const text = readFileSync(new URL(`../../../${service}/.env.example`, import.meta.url), 'utf8')
+    const here = readSettings(service, { port: 1, env: parseEnv(text) })
+    expect(here).toMatchObject({ env: 'development', database: { kind: 'sqlite' } })
+    expect(here.port).not.toBe(1)
+    const all = parseEnv(text.replaceAll(/^#(?=\w+=)/gm, ''))
+    expect(readSettings(service, { port: 1, env: { ...all, POSTGRES_DSN: '' } }).database.kind).toBe('mysql')
+    expect(readSettings(service, { port: 1, env: { ...all, MYSQL_DSN: '' } })).toMatchObject({
+      database: { kind: 'postgres' },
+      messagingEnv: { KAFKA_BOOTSTRAP_SERVERS: 'localhost:9092' },
     })
   })
 
