@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import { type Env, envValue } from '../config/env.ts'
 import type { Driver } from '../driver.ts'
 import { CorebusError } from '../errors.ts'
+import { isHosted } from '../process/hosted.ts'
 import { registry } from '../process/registry.ts'
 import { testRunner } from '../process/test-runner.ts'
 
@@ -18,7 +19,8 @@ export interface GuardOptions {
  */
 export function guardOf({ config: { where, why }, env, isObserved }: GuardOptions): (driver: Driver) => void {
   return ({ name, capabilities }) => {
-    if (!capabilities.durable || isObserved() || envValue(env, 'MESSAGING_ALLOW_IN_TESTS')?.trim() === '1') return
+    // A process of `core consumer` is a service, also where its code has imported node:test for the timers.
+    if (!capabilities.durable || isHosted() || isObserved() || envValue(env, 'MESSAGING_ALLOW_IN_TESTS')?.trim() === '1') return
     const runner = testRunner()
     if (runner === undefined) return
     throw new CorebusError(
