@@ -12,6 +12,7 @@ import {
   typeormSession,
 } from '@corebus/sql'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { hostOf } from '../src/fixtures/host.ts'
 import type { Outside } from './databases.ts'
 import { openMysql, openPg } from './pools.ts'
 
@@ -161,7 +162,7 @@ describe.skipIf(!installed || !pgUrl)('what fails of an outbox', () => {
   /** The tables are not there. */
   async function errorOf(write: (outbox: ReturnType<typeof sqlOutbox>) => Promise<unknown>): Promise<unknown> {
     const outbox = sqlOutbox({ database: await openPg(pgUrl ?? ''), table: 'not_there' })
-    outbox.attach?.({ session: undefined } as never)
+    outbox.attach?.(hostOf(undefined))
     return write(outbox).catch((thrown: unknown) => thrown)
   }
 
@@ -189,7 +190,7 @@ describe.skipIf(!installed || !mysqlUrl)('on MariaDB', () => {
     const database = await openMysql(mysqlUrl ?? '')
     const outbox = sqlOutbox({ database, table: 'packets' })
     await migrate(database, [outbox.feature])
-    outbox.attach?.({ session: undefined } as never)
+    outbox.attach?.(hostOf(undefined))
     const message = { id: '1', topic: 'orders', headers: {}, body: Buffer.alloc(15_900_000, "'") }
     await expect(outbox.write(undefined, [{ message }])).rejects.toMatchObject({
       code: 'OUTBOX_TOO_LARGE',
