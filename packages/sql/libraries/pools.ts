@@ -9,13 +9,14 @@ export async function openPg(url: string, options: { readonly application_name?:
   const pool = new pg.Pool({ connectionString: url, ...options })
   // What is lost while it lies idle.
   pool.on('error', () => {})
-  onTestFinished(() => pool.end())
+  // Its line may be gone by then.
+  onTestFinished(() => pool.end().catch(() => undefined))
   return ofPgPool(pool, 'a PostgreSQL of the tests')
 }
 
 export async function openMysql(url: string): Promise<SqlDatabase> {
   const { default: mysql } = await import('mysql2/promise')
   const pool = mysql.createPool(url)
-  onTestFinished(() => pool.end())
+  onTestFinished(() => pool.end().catch(() => undefined))
   return ofMysqlPool(pool, 'a MariaDB of the tests')
 }
