@@ -88,6 +88,17 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
+      // Document stores and the journals of projections, on the servers that its setup finds or starts.
+      {
+        test: {
+          ...shared,
+          testTimeout: 120_000 * patience,
+          name: 'cqrs-libraries',
+          include: ['packages/cqrs/libraries/*.libraries.test.ts'],
+          globalSetup: ['packages/cqrs/libraries/setup.ts'],
+          maxWorkers: 1,
+        },
+      },
     ],
   },
 })

@@ -111,7 +111,7 @@ export async function packAll(folder: string): Promise<{ tarballs: Tarballs; con
   }
 }
 
-export const PUBLISHED = ['core', 'sql', 'hono', 'conformance']
+export const PUBLISHED = ['core', 'sql', 'cqrs', 'hono', 'conformance']
 
 /** No setting of this repository reaches an app: only the machine's own, and the pinned Node first on the PATH. */
 export function strangersEnv(): NodeJS.ProcessEnv {

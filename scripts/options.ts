@@ -20,6 +20,9 @@ import { EVENT } from '../packages/core/src/scope/publishing.ts'
 import { REQUEST } from '../packages/core/src/scope/request.ts'
 import { SURVIVES } from '../packages/core/src/testing/survives/options.ts'
 import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
+import { COLLECTION } from '../packages/cqrs/src/documents/collection.ts'
+import { PROJECTION } from '../packages/cqrs/src/projection/projection.ts'
+import { PROJECTIONS } from '../packages/cqrs/src/projection/projections.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
 import { JSON_BODY } from '../packages/hono/src/json-body.ts'
 import { MODEL_ROUTES } from '../packages/hono/src/model-routes.ts'
@@ -57,6 +60,9 @@ const DECLARED: Readonly<Record<string, Options>> = {
   SQL_INBOX,
   SQL_SCHEDULES,
   SCHEDULE,
+  COLLECTION,
+  PROJECTION,
+  PROJECTIONS,
   SQL_LEASES,
   LEASE,
   PGLITE_SESSION,

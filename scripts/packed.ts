@@ -132,10 +132,10 @@ check('a driver of their own runs the conformance suite, which kills processes o
   if (stdout.match(/^held: /gm)?.length !== 2) throw new Error(stdout)
 })
 check('a CommonJS service runs it too, by require', async () => {
-  const source = `const { createMessaging, defineEvent } = require('@corebus/core'); const { sqliteSession } = require('@corebus/sql'); const { mount } = require('@corebus/hono')
-    process.stdout.write([createMessaging, defineEvent, sqliteSession, mount].map((one) => typeof one).join())`
+  const source = `const { createMessaging, defineEvent } = require('@corebus/core'); const { sqliteSession } = require('@corebus/sql'); const { mount } = require('@corebus/hono'); const { projection } = require('@corebus/cqrs')
+    process.stdout.write([createMessaging, defineEvent, sqliteSession, mount, projection].map((one) => typeof one).join())`
   const { stdout } = await run(process.execPath, ['--input-type=commonjs', '-e', source], { cwd: folder, env })
-  if (stdout !== 'function,function,function,function') throw new Error(stdout)
+  if (stdout !== 'function,function,function,function,function') throw new Error(stdout)
 })
 check('the core command runs', async () => {
   const { stdout } = await run(bin('core'), ['--help'], { cwd: folder, env })

@@ -23,7 +23,7 @@ test('the page of errors has every code that is thrown, and no other', () => {
   // A driver that nobody can choose yet throws nothing.
   const loaded = matches(textOf('packages/core/src/broker/load-driver.ts'), /import\('\.\.\/drivers\/(\w+)\/driver\.ts'\)/g)
   expect(loaded).toContain('sqlite')
-  const files = globSync('packages/{core,hono,sql}/src/**/*.ts', { cwd: root }).filter((file) => {
+  const files = globSync('packages/{core,cqrs,hono,sql}/src/**/*.ts', { cwd: root }).filter((file) => {
     const driver = /\/drivers\/(\w+)\//.exec(file)?.[1]
     return !/\.(test|test-d)\.ts$|\/(testing\/conformance|fixtures)\//.test(file) && (driver === undefined || loaded.includes(driver))
   })

@@ -20,5 +20,7 @@ export {
 } from './options/option.ts'
 export { testNow } from './process/test-time.ts'
 export { type Wanted, wanted } from './process/wanted.ts'
+export { givenTo } from './scope/given.ts'
 export { SESSION_MODE } from './scope/session.ts'
-export { decodeJson } from './wire/envelope.ts'
+export { decodeJson, isEnvelope } from './wire/envelope.ts'
+export { changedByJson } from './wire/plain.ts'

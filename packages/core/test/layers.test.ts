@@ -88,6 +88,10 @@ const RULES: readonly [rule: string, broken: (one: Import) => boolean][] = [
     ({ from, to }) =>
       ['hono', 'sql', 'conformance'].includes(packageOf(from) ?? '') && to.startsWith('@corebus/') && !/^@corebus\/core(\/|$)/.test(to),
   ],
+  [
+    'cqrs knows core and sql alone',
+    ({ from, to }) => packageOf(from) === 'cqrs' && to.startsWith('@corebus/') && !/^@corebus\/(core|sql)(\/|$)/.test(to),
+  ],
   ['a relative import names its file', ({ to }) => inRepository(to) && !to.endsWith('.ts') && !to.startsWith('packages/core/lazy/')],
 ]
 

@@ -57,6 +57,8 @@ const MISTAKES = new Set([
   'TX_DIALECT',
   'INBOX_KEEP',
   'SCHEDULE',
+  'PROJECTION',
+  'REBUILD_SOURCE',
 ])
 
 export function exitCodeOf(error: unknown): number {

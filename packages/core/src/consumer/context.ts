@@ -109,6 +109,10 @@ export class Context implements HandlerContext {
     return key && ownBytes(key)
   }
 
+  get rawBody(): Uint8Array {
+    return ownBytes(this.#call.message.body)
+  }
+
   get properties(): Properties | undefined {
     return this.#received.properties
   }

@@ -193,11 +193,12 @@ test('a handler sees the bytes of the key, the properties and the routing key, a
   expect(asked).toEqual(['looked-at'])
 })
 
-test('where the broker has none of it a handler sees the bytes of its key alone', async () => {
+test('where the broker has none of it a handler sees the bytes of its key and its body alone', async () => {
   const messaging = onMemory()
   const seen: unknown[] = []
-  messaging.handle({ topic: 't', group: 'g' }, (_: unknown, { rawKey, properties, routingKey }) => {
-    seen.push([textOf(rawKey), properties, routingKey])
+  messaging.handle({ topic: 't', group: 'g' }, (_: unknown, { rawKey, rawBody, properties, routingKey }) => {
+    seen.push([textOf(rawKey), textOf(rawBody), properties, routingKey])
+    rawBody.fill(0) // a copy of its own
   })
   await messaging.start()
   await messaging.getProducer().send('t', 1, { key: 'k' })
@@ -207,7 +208,7 @@ test('where the broker has none of it a handler sees the bytes of its key alone'
     () => seen,
   )
   expect(seen).toEqual([
-    ['k', undefined, undefined],
-    [undefined, undefined, undefined],
+    ['k', '1', undefined, undefined],
+    [undefined, '2', undefined, undefined],
   ])
 })

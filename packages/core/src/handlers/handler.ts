@@ -35,6 +35,8 @@ export interface HandlerContext<Db = unknown> {
   readonly headers: Message['headers']
   /** The bytes of the key, which `key` shows as text. */
   readonly rawKey: Uint8Array | undefined
+  /** The bytes of the body as they came, for who keeps messages. A copy: read it once. */
+  readonly rawBody: Uint8Array
   /** What AMQP has beside headers: `type`, `correlationId`, `replyTo`, `appId` and others. Undefined on other brokers. */
   readonly properties: Properties | undefined
   /** As it was published, on a broker with exchanges, also for a retry. Undefined on other brokers. */

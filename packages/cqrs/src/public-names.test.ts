@@ -1,0 +1,9 @@
+import { expect, test } from 'vitest'
+
+/** What the door gives at run time. A name that is taken away breaks somebody; one that is added is promised. */
+const NAMES = ['collection', 'mongoDocuments', 'projection', 'projections', 'sqlDocuments']
+
+test('@corebus/cqrs gives these names and no others', async () => {
+  const given: object = await import('@corebus/cqrs')
+  expect(Object.keys(given).sort()).toEqual(NAMES)
+})
