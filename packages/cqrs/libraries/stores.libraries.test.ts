@@ -37,12 +37,20 @@ describe.skipIf(!open || !mongo)('on MongoDB', () => {
 
   describe.skipIf(!mariadb)('with a journal in MariaDB', () => {
     const sessions = during(() => open!.openMariadb(mariadb ?? ''))
-    projectionsSuite('MariaDB and MongoDB', async () => ({ sessions: sessions(), documents: documents() }), { runs: 4 })
+    projectionsSuite('MariaDB and MongoDB', async () => ({ sessions: sessions(), documents: documents() }), {
+      runs: 4,
+      orders: 60,
+      everyMs: 10,
+    })
   })
 
   describe.skipIf(!postgres)('with a journal in PostgreSQL', () => {
     const sessions = during(() => open!.openPostgres(postgres ?? ''))
-    projectionsSuite('PostgreSQL and MongoDB', async () => ({ sessions: sessions(), documents: documents() }), { runs: 4 })
+    projectionsSuite('PostgreSQL and MongoDB', async () => ({ sessions: sessions(), documents: documents() }), {
+      runs: 4,
+      orders: 60,
+      everyMs: 10,
+    })
   })
 })
 

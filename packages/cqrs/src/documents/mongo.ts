@@ -63,6 +63,7 @@ export function mongoDocuments(db: MongoDb): DocumentStore {
 }
 
 function documentsIn(db: MongoDb): Documents {
+  const inLine = lines()
   const read = async ({ name }: Place, id: string): Promise<Kept | undefined> =>
     ((await db.collection(name).findOne({ _id: id })) as Kept | null) ?? undefined // written below
   return {
@@ -70,13 +71,15 @@ function documentsIn(db: MongoDb): Documents {
       const kept = await read(place, id)
       return kept && stateOf(kept)
     },
-    async change(place, id, change) {
-      for (;;) {
-        const before = await read(place, id)
-        const after = change(before ? stateOf(before) : EMPTY)
-        if (!after) return false
-        if (await written(db.collection(place.name), id, { before, after, place })) return true
-      }
+    change(place, id, change) {
+      return inLine(`${place.name} ${id}`, async () => {
+        for (;;) {
+          const before = await read(place, id)
+          const after = change(before ? stateOf(before) : EMPTY)
+          if (!after) return false
+          if (await written(db.collection(place.name), id, { before, after, place })) return true
+        }
+      })
     },
     async find({ name }, plan) {
       const order = plan.order.map(({ path, down }) => [path, down ? -1 : 1] as const)
@@ -88,6 +91,24 @@ function documentsIn(db: MongoDb): Documents {
         .toArray()
       return (found as readonly Kept[]).map((kept): Found => ({ id: kept._id, fields: fieldsOf(kept) })) // written below
     },
+  }
+}
+
+/**
+ * Runs what has one key one after another. Who writes a document that another one in this process is writing would be refused and begin again; and there are
+ * servers that speak MongoDB's language and do not compare and write in one step.
+ */
+function lines(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>()
+  return (key, work) => {
+    const before = last.get(key) ?? Promise.resolve()
+    const own = before.then(work, work)
+    last.set(key, own)
+    const leave = (): void => {
+      if (last.get(key) === own) last.delete(key)
+    }
+    own.then(leave, leave)
+    return own
   }
 }
 

@@ -131,18 +131,18 @@ class Rebuild {
     })
   }
 
-  /** Until few are left. */
+  /** Until few are left; or not fewer than in the round before, since events come faster than they are handled again: then consumers have to wait. */
   async #fill(generation: Generation): Promise<void> {
     const { database } = this.#workings
-    for (;;) {
+    for (let before = Number.POSITIVE_INFINITY, handled = 0; ; before = handled) {
       const until = await this.#stored()
-      let handled = 0
+      handled = 0
       for (let at = this.#at; at.position < until; this.#tell(at)) {
         const from = at
         at = await database.transaction((tx) => this.#part(tx, generation, from, until))
         handled += at.done - from.done
       }
-      if (handled <= FEW) return
+      if (handled <= FEW || handled >= before) return
     }
   }
 
