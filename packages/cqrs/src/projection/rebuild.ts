@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { CorebusError } from '@corebus/core'
 import type { SqlTx } from '@corebus/sql'
 import { type Fetched, fetchFromBroker } from './from-broker.ts'
@@ -141,6 +142,8 @@ class Rebuild {
         const from = at
         at = await database.transaction((tx) => this.#part(tx, generation, from, until))
         handled += at.done - from.done
+        // SQLite answers without a wait: nobody else in this process, nor the renewal of the lease, would have a turn.
+        await turn()
       }
       if (handled <= FEW || handled >= before) return
     }
