@@ -5,11 +5,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type SqlSessions, sqliteSession } from '@corebus/sql'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
-import type { DocumentStore } from '../src/documents/store.ts'
 import { type Projected, projected } from '../src/fixtures/projected.ts'
 import { OrderCreated, type Published, published } from '../src/fixtures/shop.ts'
 
-const { postgres, mariadb, mongo } = inject('stores')
+const { postgres } = inject('stores')
 const open = inject('clientsInstalled') ? await import('./open.ts') : undefined
 
 /** COREBUS_ORDERS=100000 is the large one, which is run by hand. */
@@ -20,9 +19,9 @@ const EVERY_MS = 10
 const created = (id: number): Published =>
   published(OrderCreated, { id, user_id: id % USERS, total: id, at: `2026-12-01T${id}` } as { id: number })
 
-async function rebuilt(sessions: SqlSessions<unknown>, documents?: DocumentStore): Promise<void> {
+async function rebuilt(sessions: SqlSessions<unknown>): Promise<void> {
   const table = `r${process.pid}`
-  const shown = await projected(sessions, { table, migrated: false, ...(documents && { documents }) })
+  const shown = await projected(sessions, { table, migrated: false })
   for (const collection of ['orders', 'users']) for (let n = 1; n < 12; n++) await shown.workings.store.drop(`${collection}__${n}`)
   await shown.views.migrate()
   const filledFrom = performance.now()
@@ -55,7 +54,7 @@ async function rebuilt(sessions: SqlSessions<unknown>, documents?: DocumentStore
   const [done] = await Promise.all([rebuilding(), arriving(), reading()])
   expect(await shown.workings.store.count(`orders__${done.generation}`)).toBe(next)
   console.log(
-    `${sessions.database.dialect}${documents ? ' and MongoDB' : ''}: ${ORDERS} orders handled in ${(filledMs / 1_000).toFixed(1)} s, rebuilt in ${(done.ms / 1_000).toFixed(1)} s with ${next - ORDERS} arriving; consumers held ${done.heldMs.toFixed(1)} ms, longest read ${longestReadMs.toFixed(0)} ms`,
+    `${sessions.database.dialect}: ${ORDERS} orders handled in ${(filledMs / 1_000).toFixed(1)} s, rebuilt in ${(done.ms / 1_000).toFixed(1)} s with ${next - ORDERS} arriving; consumers held ${done.heldMs.toFixed(1)} ms, longest read ${longestReadMs.toFixed(0)} ms`,
   )
 }
 
@@ -83,14 +82,5 @@ describe(`a rebuild of ${ORDERS} orders while others arrive ends with all of the
     const sessions = await open!.openPostgres(postgres ?? '')
     onTestFinished(() => sessions.close())
     await rebuilt(sessions.value)
-  })
-
-  test.skipIf(!open || !mongo || !mariadb)('on MariaDB and MongoDB', async () => {
-    const [sessions, documents] = [await open!.openMariadb(mariadb ?? ''), await open!.openMongo(mongo ?? '')]
-    onTestFinished(async () => {
-      await sessions.close()
-      await documents.close()
-    })
-    await rebuilt(sessions.value, documents.value)
   })
 })

@@ -6,7 +6,7 @@ import { projectionsSuite } from '../src/fixtures/projections-suite.ts'
 import { type StoreUnderTest, storeSuite } from '../src/fixtures/store-suite.ts'
 import type { Opened } from './open.ts'
 
-const { postgres, mariadb, mongo } = inject('stores')
+const { postgres, mongo } = inject('stores')
 const open = inject('clientsInstalled') ? await import('./open.ts') : undefined
 
 /** Opened before the tests of a block and closed behind them. */
@@ -34,24 +34,6 @@ describe.skipIf(!open)('on PGlite', () => {
 describe.skipIf(!open || !mongo)('on MongoDB', () => {
   const documents = during(() => open!.openMongo(mongo ?? ''))
   storeSuite('MongoDB', async () => ({ store: documents(), in: (work) => work(documents().documents(undefined as never)) }), { runs: 20 })
-
-  describe.skipIf(!mariadb)('with a journal in MariaDB', () => {
-    const sessions = during(() => open!.openMariadb(mariadb ?? ''))
-    projectionsSuite('MariaDB and MongoDB', async () => ({ sessions: sessions(), documents: documents() }), {
-      runs: 4,
-      orders: 60,
-      everyMs: 10,
-    })
-  })
-
-  describe.skipIf(!postgres)('with a journal in PostgreSQL', () => {
-    const sessions = during(() => open!.openPostgres(postgres ?? ''))
-    projectionsSuite('PostgreSQL and MongoDB', async () => ({ sessions: sessions(), documents: documents() }), {
-      runs: 4,
-      orders: 60,
-      everyMs: 10,
-    })
-  })
 })
 
 function inSessions({ database, write }: SqlSessions<unknown>): StoreUnderTest {
