@@ -15,7 +15,7 @@ const of = (...items: readonly object[]) => ({ user_id: 1, items })
 
 type Row = readonly [what: string, request: string, body: unknown, status: number, code: string, issueAt?: string]
 
-/** What is refused, by whom it does not matter: a body is an object, or the text that is sent. */
+/** The requests that are refused, by whom it does not matter: a body is an object, or the text that is sent. */
 const REFUSED: readonly Row[] = [
   // Bodies, as the middleware and the schemas of all services see them.
   ['no body', `POST ${USERS}`, undefined, 422, 'invalid'],

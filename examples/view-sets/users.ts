@@ -34,7 +34,7 @@ const Registration = z.object({ email: z.email(), password: z.string().min(8).ma
 type Registration = z.infer<typeof Registration>
 
 export class UserViewSet extends ModelViewSet<User, Registration> {
-  /** Of the six: users come by `register` alone, so there is no POST /users. */
+  /** The actions that are offered, out of six: users come by `register` alone, so there is no POST /users. */
   static override readonly only = ['list', 'retrieve', 'partialUpdate', 'destroy']
   readonly repository = users
   override readonly changes = z.object({ email: z.email() }).partial()

@@ -17,7 +17,7 @@ export async function runDemo(): Promise<number> {
   const signal = abortOnSignal()
   const folder = await mkdtemp(join(tmpdir(), 'corebus-ecommerce-'))
   const putAway = (): void => rmSync(folder, { recursive: true, force: true })
-  // For the ways out that run no `finally`.
+  // This listener is for the ways out that run no `finally`.
   process.on('exit', putAway)
   const { tell, line } = timeline({ nameColumns: 15, columns: 140 })
   let place: MeetingPlace | undefined

@@ -12,11 +12,11 @@ export const PROCESSES = [...SERVICES, 'product-service consumer', 'order-servic
 export type ProcessName = (typeof PROCESSES)[number]
 
 export interface BootOptions {
-  /** Where the broker and the databases are; added to this process's own environment. */
+  /** The addresses of the broker and the databases; added to this process's own environment. */
   readonly env: NodeJS.ProcessEnv
   /** Default: all. */
   readonly processes?: readonly ProcessName[]
-  /** By service. Default: the operating system chooses. */
+  /** The ports of the services. Default: the operating system chooses. */
   readonly ports?: Partial<Record<ServiceName, number>>
   readonly onLine?: (line: Line) => void
   /** Aborts what waits, with its reason. */

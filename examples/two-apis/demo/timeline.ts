@@ -29,7 +29,7 @@ export interface TimelineOptions {
   readonly write?: (text: string) => void
   readonly colours?: boolean
   readonly columns?: number
-  /** For the names of services. */
+  /** The width of the names of services. */
   readonly nameColumns?: number
   readonly now?: () => number
 }

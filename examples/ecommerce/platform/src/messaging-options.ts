@@ -7,7 +7,7 @@ import type { Settings } from './settings/settings.ts'
 /** 1, 2, 4, 8 and 16 s, then `<topic>.dlq`. */
 const RETRIES = { maxRetries: 5, backoff: exponential({ firstMs: 1_000, maxMs: 16_000 }), deadLetter: { name: '{topic}.dlq' } } as const
 
-/** What every service configures: rows and events in one transaction, messages handled once, the seed's retries. Makes the tables where they are missing. */
+/** Returns what every service configures: rows and events in one transaction, messages handled once, the seed's retries. Makes missing tables. */
 export async function messagingOptions<Tables>(
   settings: Settings,
   { session, close }: WriteDatabase<Tables>,

@@ -1,7 +1,7 @@
 /** Why a command was not carried out. The routes know which status it is. */
 export type RefusalCode = 'not_found' | 'unknown_user' | 'email_taken' | 'already_paid' | 'already_canceled' | 'not_reserved'
 
-/** What a rule of the domain does not allow. */
+/** The error for what a rule of the domain does not allow. */
 export class Refused extends Error {
   override readonly name = 'Refused'
   readonly code: RefusalCode

@@ -16,7 +16,7 @@ export interface ProductRow {
   readonly name: string
   /** Cents. */
   readonly price: Big
-  /** What can be sold: neither reserved nor sold. */
+  /** The number of pieces that can be sold: neither reserved nor sold. */
   readonly stock: Big
   readonly version: number
   readonly created_at: string

@@ -7,7 +7,7 @@ import { switchGateway } from './payment-gateway.ts'
 
 const Switch = z.object({ available: z.boolean() })
 
-/** For administrators: takes the payment gateway out of order, and back. */
+/** The route for administrators that takes the payment gateway out of order, and back. */
 export const gatewayRoutes = (token: string) =>
   new Hono().put('/', bearerAuth({ token }), jsonBody(Switch), requestScope(messaging), (c) => {
     const { available } = c.req.valid('json')

@@ -11,7 +11,7 @@ const ana = { id: 1, email: 'ana@example.com' }
 const payment = { order_id: 1, user_id: 1, amount: 39 }
 const order = { order_id: 1, user_id: 1, total: 39, items_count: 3, status: 'open' }
 
-/** What the handlers begin with. */
+/** The rows that the handlers begin with. */
 database.exec(`
   INSERT INTO customers VALUES (1, 'ana@old.example.com', '2026-01-01T00:00:00.000Z');
   INSERT INTO orders (id, user_id, total, items_count) VALUES (1, 1, 39, 3);

@@ -9,7 +9,7 @@ const { database } = await import('./database.ts')
 const order = { id: 1, user_id: 1, total: 39 }
 const payment = { order_id: 1, user_id: 1, amount: 39 }
 
-/** What the handlers begin with. */
+/** The row that the handlers begin with. */
 database.exec("INSERT INTO users (id, email, password) VALUES (1, 'ana@example.com', '')")
 
 describe('with the inbox, as the service is configured', () => {

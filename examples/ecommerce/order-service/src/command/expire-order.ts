@@ -6,7 +6,7 @@ export interface ExpireOrder {
   readonly id: number
 }
 
-/** Of an order that is paid or canceled nothing becomes. */
+/** Cancels an order whose time is over. Nothing becomes of one that is paid or canceled. */
 export async function expireOrder({ id }: ExpireOrder): Promise<void> {
   await messaging.session(async (db) => {
     const order = await findOrder(db, id)

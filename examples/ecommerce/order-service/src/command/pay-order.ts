@@ -5,7 +5,7 @@ import { orderPaid } from './event/order-events.ts'
 import { expiryEnds } from './event/order-expiry.ts'
 import { findOrder, saveOrder } from './repository/orders.ts'
 
-/** So long may the reservation of an order that was just placed take. */
+/** The longest that the reservation of an order that was just placed may take. */
 const LONGEST_WAIT_MS = 2_000
 
 export interface PayOrder {

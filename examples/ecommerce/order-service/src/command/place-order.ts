@@ -6,7 +6,7 @@ import { expiryBegins } from './event/order-expiry.ts'
 import { isCustomer } from './repository/customers.ts'
 import { insertOrder } from './repository/orders.ts'
 
-/** So long may a user who was just created take to be known here. */
+/** The longest that a user who was just created may take to be known here. */
 const LONGEST_WAIT_MS = 2_000
 
 export interface PlaceOrder {

@@ -7,7 +7,7 @@ import { expireOrder } from '../command/expire-order.ts'
 import { giveUpOrder } from '../command/give-up-order.ts'
 import { rememberUser } from '../command/remember-user.ts'
 
-/** What others say of an order, and its own clock. */
+/** The handlers of what others say of an order, and of its own clock. */
 @consumer('order-service')
 export class SagaEvents {
   @onEvent(UserCreated)

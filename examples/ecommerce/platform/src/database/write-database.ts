@@ -7,12 +7,12 @@ import { sequences } from './sequence.ts'
 
 export interface WriteDatabase<Tables> {
   readonly session: SqlSessions<Transaction<Tables>>
-  /** For queries, which change nothing and stand in no transaction. */
+  /** The database for queries, which change nothing and stand in no transaction. */
   readonly read: Kysely<Tables>
   close(): Promise<void>
 }
 
-/** By name, in the order of their names. */
+/** The migrations by name, which run in the order of their names. */
 export type Migrations = Readonly<Record<string, Migration>>
 
 /**

@@ -34,7 +34,7 @@ export function fail(c: Context, status: ContentfulStatusCode, { code, message, 
   return c.json({ error: { code, message, issues } }, status)
 }
 
-/** What of the domain's refusals a client hears. The others are 409. */
+/** The statuses by which a client hears of the domain's refusals. The others are 409. */
 const STATUSES: Partial<Record<RefusalCode, ContentfulStatusCode>> = { not_found: 404, unknown_user: 422 }
 const RETRY_AFTER_S: Partial<Record<RefusalCode, number>> = { not_reserved: 1 }
 
@@ -67,7 +67,7 @@ interface Checked {
   readonly error?: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] }
 }
 
-/** What does not fit its schema: 422 and what is wrong. An id in the path that cannot be one is that of nothing. */
+/** Answers what does not fit its schema with 422 and what is wrong. An id in the path that cannot be one is that of nothing: 404. */
 export function answerIssues({ target, success, error }: Checked, c: Context): Response | undefined {
   if (success) return undefined
   if (target === 'param') return fail(c, 404, { code: 'not_found', message: `there is nothing at ${c.req.path}` })

@@ -42,7 +42,7 @@ export const text = (most: number) =>
 
 const LARGEST_PRICE = 9_999_999.99
 
-/** With two decimals at most: 59.9 is 5990 cents. */
+/** A price with two decimals at most: 59.9 is 5990 cents. */
 export const Price = z
   .number()
   .min(0)

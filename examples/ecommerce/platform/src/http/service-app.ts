@@ -18,8 +18,8 @@ export interface ServiceEnv {
 export type ServiceApp = OpenAPIHono<ServiceEnv>
 
 /**
- * What every service's API has before its first route: request id, one log line a request, one shape of error, a limit for bodies, health and
- * `/openapi.json`. A request opens no session by itself: commands do, so that nothing is written, or waited for, on behalf of what is refused.
+ * Makes an app with what every service's API has before its first route: request id, one log line a request, one shape of error, a limit for bodies, health
+ * and `/openapi.json`. A request opens no session by itself: commands do, so that nothing is written, or waited for, on behalf of what is refused.
  */
 export function serviceApp(service: string, messaging: Messaging): ServiceApp {
   const app: ServiceApp = new OpenAPIHono<ServiceEnv>({ defaultHook: answerIssues as never })

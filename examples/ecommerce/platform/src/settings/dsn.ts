@@ -21,7 +21,7 @@ export function postgresUrl(dsn: string): string {
   return urlOf(dsn, ['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/database')
 }
 
-/** Of several hosts too, which URL does not know. @throws WrongValue */
+/** Checks an address of MongoDB, which may name several hosts: URL does not know those. @throws WrongValue */
 export function mongoUri(uri: string): string {
   if (!/^mongodb(\+srv)?:\/\/[^/?]+/.test(uri)) throw new WrongValue('is no address like mongodb://user:password@host:27017/database')
   return uri

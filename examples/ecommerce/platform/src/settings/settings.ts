@@ -7,11 +7,11 @@ export interface Settings {
   readonly service: string
   readonly env: 'development' | 'test' | 'production'
   readonly port: number
-  /** Where this service writes. */
+  /** The database that this service writes into. */
   readonly database: DatabaseAddress
-  /** Where the read model is, for the service that has one. */
+  /** The address of the read model, for the service that has one. */
   readonly mongoUri: string | undefined
-  /** What the SDK reads, with this example's names for the same things put in. */
+  /** The environment that the SDK reads, with this example's names for the same things put in. */
   readonly messagingEnv: NodeJS.ProcessEnv
 }
 
@@ -24,7 +24,7 @@ export type Env = NodeJS.ProcessEnv
 
 const DATA = fileURLToPath(new URL('../../../../../.core/ecommerce', import.meta.url))
 
-/** What is wrong with the environment, all of it at once. */
+/** The error that says what is wrong with the environment, all of it at once. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError'
 }

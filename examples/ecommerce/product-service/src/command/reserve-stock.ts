@@ -10,7 +10,7 @@ export interface ReserveStock {
   readonly items: readonly Item[]
 }
 
-/** Of an order that is known here already nothing happens: it comes again, or was canceled before it came. */
+/** Reserves the stock for an order. Nothing happens for one that is known here already: it comes again, or was canceled before it came. */
 export async function reserveStock({ orderId, items }: ReserveStock): Promise<void> {
   await messaging.session(async (db) => {
     if (await findReservation(db, orderId)) return

@@ -26,7 +26,7 @@ export interface Reserved {
   readonly at: string
 }
 
-/** What product-service says contradicts what was decided here: no code can know which is right. */
+/** The error for a statement of product-service that contradicts what was decided here: no code can know which is right. */
 export class Contradiction extends Error {
   override readonly name = 'Contradiction'
 }
@@ -50,7 +50,7 @@ export class Order {
     return this.#state
   }
 
-  /** Also a canceled order learns its prices, which may come behind its cancellation: nothing else becomes of it. */
+  /** Reserves the order at these prices. A canceled order learns its prices too, which may come behind its cancellation: nothing else becomes of it. */
   reserve({ prices, total, at }: Reserved): void {
     const items = this.#state.items.map((item) => ({ ...item, price: prices.get(item.productId) ?? item.price }))
     const priced = { ...this.#state, items, total }
@@ -65,7 +65,7 @@ export class Order {
     this.#state = { ...this.#state, status: 'PAID', updatedAt: at }
   }
 
-  /** By its user. @throws Refused already_paid, already_canceled */
+  /** Cancels the order for its user. @throws Refused already_paid, already_canceled */
   cancel(at: string): void {
     this.#refuseFinal()
     this.#end('user', at)

@@ -5,7 +5,7 @@ import { expiresAfterMs } from '../../database.ts'
 import { messaging } from '../../messaging.ts'
 import type { Order } from '../domain/order.ts'
 
-/** What this service tells itself: no contract with others. */
+/** The event that this service sends to itself: it is no contract with others. */
 export const OrderExpiryDue = defineEvent('order.expiry-due', z.object({ id: Id }), { topic: 'order.expiry-due', key: 'id' })
 export type OrderExpiryDue = EventOf<typeof OrderExpiryDue>
 

@@ -3,7 +3,7 @@ export interface ProductState {
   readonly name: string
   /** Cents. */
   readonly price: number
-  /** What can be sold: neither reserved nor sold. Never negative. */
+  /** The number of pieces that can be sold: neither reserved nor sold. Never negative. */
   readonly stock: number
   /** Begins at 1 and grows with every change. */
   readonly version: number

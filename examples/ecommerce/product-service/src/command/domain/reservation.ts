@@ -11,12 +11,12 @@ export interface Item {
   readonly quantity: number
 }
 
-/** What the order-service has decided and what is here contradict each other: no code can know which is right. */
+/** The error for a contradiction between what order-service has decided and what is here: no code can know which is right. */
 export class Contradiction extends Error {
   override readonly name = 'Contradiction'
 }
 
-/** What is put aside for an order: all of its items, or none. */
+/** The items that are put aside for an order: all of them, or none. */
 export class Reservation {
   readonly orderId: number
   readonly items: readonly Item[]

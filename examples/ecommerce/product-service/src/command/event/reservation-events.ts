@@ -3,7 +3,7 @@ import { OrderCanceled, StockReserved } from '@ecommerce/contracts'
 import type { Product } from '../domain/product.ts'
 import type { Reservation } from '../domain/reservation.ts'
 
-/** What became of an order here: its items with their names and prices of now, or that there was not enough. */
+/** Tells what became of an order here: its items with their names and prices of now, or that there was not enough. */
 export function reservationMade({ orderId, status, items, updatedAt }: Reservation, products: ReadonlyMap<number, Product>): void {
   if (status === 'refused') return void emit(OrderCanceled, { id: orderId, reason: 'out_of_stock', canceled_at: updatedAt })
   const priced = items.flatMap(({ productId, quantity }) => {
