@@ -9,7 +9,7 @@ interface Took {
   readonly cascadeMs: number
 }
 
-/** What tests cost with the test kit, in ms; medians of processes of their own. */
+/** Measures what tests cost with the test kit, in ms; medians of processes of their own. */
 export function testKit(): object {
   const runs = Array.from({ length: TIMES }, () => {
     const said = execFileSync(process.execPath, [join(import.meta.dirname, 'starts/test-kit.js')], { encoding: 'utf8' })

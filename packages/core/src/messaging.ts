@@ -42,7 +42,7 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   /** Redacted, for logs and checks. */
   readonly settings: Omit<Config, 'url' | 'auth' | 'tls' | 'client'>
   readonly logger: Logger
-  /** What it is called in the records of the diagnostics channels, among the instances of a process. */
+  /** The name that it has in the records of the diagnostics channels, among the instances of a process. */
   readonly instance: string
   readonly counters: Readonly<Counters>
   /** Handles one event, decoded and checked. */
@@ -119,7 +119,7 @@ export interface Made {
   readonly parts: Parts
 }
 
-/** What stands in the place of every instance that is made once the test kit is imported. */
+/** The test kit, which puts a stand-in in the place of every instance that is made once it is imported. */
 export interface TestKit {
   standIn(options: MessagingOptions, registered: Registered, make: Make): Messaging
 }

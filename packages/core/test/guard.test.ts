@@ -80,7 +80,7 @@ await messaging.close()
 console.log('outcome: ' + outcome)
 `
 
-/** What a process says, whatever it ends with. */
+/** Runs a process and resolves with what it says, whatever it ends with. */
 async function run(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,

@@ -7,7 +7,7 @@ import { kept } from './kept.ts'
 const run = promisify(execFile)
 const PROGRAMS = ['go', '/usr/local/go/bin/go', '/opt/homebrew/bin/go']
 const LEAST = [1, 22]
-/** Where the machine has none. A toolchain is a module, and comes from where modules come from. */
+/** The toolchain for a machine that has no Go. It is a module, and comes from where modules come from. */
 const VERSION = 'v0.0.1-go1.26.8'
 const DOWNLOAD_MS = 10 * 60_000
 

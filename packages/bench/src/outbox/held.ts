@@ -15,7 +15,7 @@ const LOOKUP_EVERY_MS = 20
 export interface Minute {
   readonly beside: 'nothing' | 'a transaction that stays open'
   readonly rowsPerSecond: number
-  /** What another connection waits for one row by its key. */
+  /** The time that another connection waits for one row by its key. */
   readonly lookupMs: number
   /** Rows that are deleted and cannot be removed yet, and what the tables hold. */
   readonly dead: number

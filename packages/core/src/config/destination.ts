@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 const NAMES_SHOWN = 8
 
 /**
- * Where the messages of an instance go, in words: the kind of broker, its virtual host, number or file, the prefix, and a hash of the names of topics.
+ * Says in words where the messages of an instance go: the kind of broker, its virtual host, number or file, the prefix, and a hash of the names of topics.
  * Two processes of one service say the same, so neither hosts, which they may reach under different names, nor secrets are in it.
  */
 export function destinationOf({ broker, url, prefix, names }: Pick<Config, 'broker' | 'url' | 'prefix' | 'names'>): string {
@@ -23,7 +23,7 @@ function placeOn(broker: Config['broker'], url: string): string {
     case 'rabbitmq':
     case 'redis': {
       const path = URL.parse(url)?.pathname.slice(1) ?? ''
-      // Without a number Redis has 0. Without a virtual host amqplib takes the one that is called /.
+      // Redis has number 0 where none is said, and amqplib takes the virtual host that is called /.
       return path === '' || path === '0' || path === '%2F' || path === '%2f' ? '' : ` ${path}`
     }
     case 'sqlite':

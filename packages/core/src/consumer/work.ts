@@ -99,7 +99,7 @@ export class Work implements Job, Call, Counts, Linked, Indexed, Decided {
   }
 
   begins(): void {
-    // What has timed out in its line does nothing for a session that rolls back.
+    // A call that has timed out in its line does nothing for a session that rolls back.
     forbid(this)
     // A session may run its work again, and that is not its first turn.
     if (!this.waiting) return

@@ -75,7 +75,7 @@ export class Companions {
     return this.#attached.some(([, attached]) => attached.catchUp !== undefined)
   }
 
-  /** What is due is done, by all that have begun. Resolves with how long nothing more will be, in ms; undefined when nothing waits. */
+  /** Runs everything that is due in the companions that have begun. Resolves with the ms until something is due again; undefined when nothing waits. */
   async catchUp(): Promise<number | undefined> {
     if (!this.#begun || this.#closed) return undefined
     let least: number | undefined

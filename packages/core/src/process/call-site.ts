@@ -8,8 +8,8 @@ const OURS_BY_MAP = /@corebus\/core\/(src|dist)\//
 const LINE = /((?:file:\/\/)?[^\s(]+:\d+):\d+\)?$/
 
 /**
- * Where a user called us, for messages: `/app/src/messaging.ts:12`, the first line of the stack outside of this package. `called` was made in the call: an
- * error costs little until its stack is asked for.
+ * Returns where a user called us, for messages: `/app/src/messaging.ts:12`, the first line of the stack outside of this package. `called` was made in the
+ * call: an error costs little until its stack is asked for.
  */
 export function callSite(called: Error = new Error()): string | undefined {
   const lines = called.stack?.split('\n').slice(2) ?? []

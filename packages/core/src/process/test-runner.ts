@@ -6,7 +6,7 @@ export function testRunner(): string | undefined {
   const marks = globalThis as { readonly __vitest_worker__?: unknown; readonly [JEST]?: unknown }
   if (marks.__vitest_worker__ !== undefined) return 'Vitest'
   if (marks[JEST] !== undefined) return 'Jest'
-  // What Node has loaded of itself, which types do not know. node:test is loaded by nobody but tests.
+  // `moduleLoadList` is what Node has loaded of itself, and types do not know it. node:test is loaded by nobody but tests.
   const { moduleLoadList = [] } = process as { readonly moduleLoadList?: readonly string[] }
   return moduleLoadList.includes('NativeModule internal/test_runner/harness') ? 'node:test' : undefined
 }

@@ -22,7 +22,7 @@ export function createOutlet({ publisher, observer, middleware, outbox }: Outlet
   relay(messages: readonly Message[]): Promise<void>
   /** Resolves when what is on its way in the background is confirmed or has failed. */
   drain(): Promise<void>
-  /** What is on its way in the background. */
+  /** The publishes that are on their way in the background. */
   readonly background: { readonly size: number }
 } {
   const background = new Set<Promise<void>>()

@@ -5,7 +5,7 @@ import type { Message } from '../driver.ts'
 export interface Host {
   /** `source` of its events, and the default name of what its companions own. */
   readonly service: string
-  /** Where its messages go, in words that all processes of a service say alike: the broker's kind and the names on it, without hosts and secrets. */
+  /** The place where its messages go, in words that all processes of a service say alike: the broker's kind and the names on it, without hosts and secrets. */
   readonly destination: string
   readonly logger: Logger
   /** As it was configured: a companion that knows the maker of the sessions needs no database of its own. */

@@ -24,13 +24,13 @@ export interface WebApp {
 
 type Address = 'broker' | 'driver' | 'url' | 'bootstrapServers' | 'tls' | 'auth' | 'client' | 'durability' | 'clock'
 
-/** What a test says beside what the instance was made with. Options of the instance that are given here stand in the place of its own. */
+/** The options of a test, beside what the instance was made with. Options of the instance that are given here stand in the place of its own. */
 export interface TestAppOptions extends Omit<MessagingOptions, Address> {
   /** Default: the default instance, as `configureMessaging` or the first use makes it; with `handlers` one of their own. */
   readonly messaging?: Messaging<never> | Messaging
-  /** What `app.request` asks. */
+  /** The web app that `app.request` asks. */
   readonly hono?: WebApp
-  /** Where the clock begins, as a time in ms since the epoch or a Date. Default: now. */
+  /** The time at which the clock begins, in ms since the epoch or as a Date. Default: now. */
   readonly now?: number | Date
   /**
    * Groups get their messages in an order that it decides, the same for the same number, instead of the order in which they were published; the order of
@@ -47,7 +47,7 @@ export interface TestAppOptions extends Omit<MessagingOptions, Address> {
 
 const worlds = new WeakMap<TestApp, World>()
 
-/** What an app is made of, for the rest of the kit. */
+/** Returns what an app is made of, for the rest of the kit. */
 export const worldOf = (app: TestApp): World => worlds.get(app) as World
 
 export interface OfGroup {
@@ -123,13 +123,13 @@ export class TestApp {
     return this.#during('advance', () => this.#world.quiet.advance(msOf(duration)))
   }
 
-  /** What was published, by anyone, since the app began or was cleared: of an event, or to a topic. */
+  /** Returns what was published, by anyone, since the app began or was cleared: of an event, or to a topic. */
   published<Data = unknown>(of?: EventType<string, Data> | string): readonly (PublishedMessage & { readonly data: Data })[] {
     this.#calls.check('published')
     return this.#world.history.published(of as Of) as never
   }
 
-  /** What was handled well. */
+  /** Returns what was handled well. */
   handled<Data = unknown>(
     of?: EventType<string, Data> | string,
     { group }: OfGroup = {},
@@ -138,19 +138,19 @@ export class TestApp {
     return this.#world.history.handled(of as Of, group) as never
   }
 
-  /** What came to a group in which nobody handles it. */
+  /** Returns what came to a group in which nobody handles it. */
   skipped(of?: EventType | string, { group }: OfGroup = {}): readonly SkippedMessage[] {
     this.#over('skipped')
     return this.#world.history.skipped(of, group)
   }
 
-  /** What was put off to be tried again: after a failure, or as `RetryLater` asked for. */
+  /** Returns what was put off to be tried again: after a failure, or as `RetryLater` asked for. */
   retries(of?: EventType | string, { group }: OfGroup = {}): readonly RetriedMessage[] {
     this.#over('retries')
     return this.#world.history.retries(of, group)
   }
 
-  /** What is among the dead letters, with the error that each has there for. */
+  /** Returns what is among the dead letters, with the error that each is there for. */
   deadLetters(of?: EventType | string, { group }: OfGroup = {}): readonly DeadMessage[] {
     this.#over('deadLetters')
     return this.#world.history.dead(of, group)
@@ -178,7 +178,7 @@ export class TestApp {
     })
   }
 
-  /** What has happened, in at most 30 lines. */
+  /** Returns what has happened, in at most 30 lines. */
   timeline(): string {
     return this.#world.history.timeline.text()
   }
@@ -208,7 +208,7 @@ export class TestApp {
     })
   }
 
-  /** What has come of a message is known when it has. */
+  /** Throws while messages are on their way, since what has come of a message is known when it has. */
   #over(name: string): void {
     this.#calls.check(name)
     if (this.#world.dirty && !this.#world.isClosed)

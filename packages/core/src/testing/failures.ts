@@ -9,7 +9,7 @@ interface Rule {
   left: number
 }
 
-/** What is to throw, and how often yet. */
+/** The failures that a test asked for: what is to throw, and how often yet. */
 export class Failures {
   #rules: Rule[] = []
   readonly #restore: (() => void)[] = []
@@ -46,7 +46,7 @@ function failingMethod([object, method]: Exclude<Failing, string>, error: unknow
   function failing(this: unknown, ...args: unknown[]): unknown {
     if (left <= 0) return (original as (...given: unknown[]) => unknown).apply(this, args)
     left--
-    // What is asynchronous rejects, as its callers expect.
+    // A method that is asynchronous rejects, as its callers expect.
     if ((original as () => unknown).constructor.name === 'AsyncFunction') return Promise.reject(error)
     throw error
   }

@@ -7,14 +7,14 @@ import { type Read, readOf } from './read.ts'
 import { Timeline } from './timeline.ts'
 import { Unnamed } from './unnamed.ts'
 
-/** What is known of a message wherever it is told of. */
+/** The part of a message that is known wherever it is told of. */
 export interface Told {
   readonly id: string
   readonly topic: string
   readonly key?: string
   /** The event's name, where it is one. */
   readonly event?: string
-  /** Of an event its data, as its handlers get it where the query names its type; of any other message its body. */
+  /** The data of an event, as its handlers get it where the query names its type; the body of any other message. */
   readonly data: unknown
   readonly headers: Readonly<Record<string, string>>
   /** On the app's clock, ms since the epoch. */
@@ -41,7 +41,7 @@ export interface RetriedMessage extends Told {
   /** The attempt that failed. */
   readonly attempt: number
   readonly afterMs: number
-  /** What the handler threw, or `RetryLater`. */
+  /** The error that the handler threw, or `RetryLater`. */
   readonly error: Error
 }
 
@@ -60,7 +60,7 @@ type Kept<T extends Told> = Omit<T, 'data' | 'headers' | 'key'> & { readonly mes
 
 const keyOf = ({ group, topic, id }: { group?: string | undefined; topic: string; id: string }): string => `${group ?? ''}\0${topic}\0${id}`
 
-/** What has happened in one life of an instance: written down as it is told, and asked by tests. */
+/** The record of what has happened in one life of an instance: written down as it is told, and asked by tests. */
 export class History {
   /** Counts whatever happens: while it stands still, nothing does. */
   moves = 0
@@ -136,7 +136,7 @@ export class History {
     else if (settlement !== 'ack') this.#note(settlement === 'drop' ? 'dropped' : 'dead letter', record, `${reason}: ${error.message}`)
   }
 
-  /** What is left of the dead letters once some were handed back or purged. */
+  /** Keeps the dead letters that are left once some were handed back or purged. */
   deadAreNow(letters: readonly DeadLetter[]): void {
     this.moves++
     const left = new Set(letters.map(({ group, message: { topic, id } }) => keyOf({ group, topic, id })))

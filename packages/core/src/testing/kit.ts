@@ -6,7 +6,7 @@ import type { Make, Messaging, TestKit } from '../messaging.ts'
 import { registry } from '../process/registry.ts'
 import { StandIn } from './stand-in.ts'
 
-/** What stands in for the instances of this process, from the import of the kit on. */
+/** The stand-ins for the instances of this process, from the import of the kit on. */
 export class Kit implements TestKit {
   readonly #standIns = new WeakMap<object, StandIn>()
 

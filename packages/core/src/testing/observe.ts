@@ -18,7 +18,10 @@ export interface SeenOptions {
   readonly timeoutMs?: number
 }
 
-/** What an instance on a real broker does, as tests wait for it. Each call asks for what has happened since `observe`, or happens until its deadline. */
+/**
+ * A view of what an instance on a real broker does, as tests wait for it. Each call asks for what has happened since `observe`, or happens until its
+ * deadline.
+ */
 export interface Spy {
   /** @throws CorebusError TEST_NOT_SEEN at the deadline, with what was seen instead */
   handled<Data = unknown>(
@@ -38,7 +41,7 @@ export interface Spy {
     data?: Wanted<NoInfer<Data>>,
     options?: SeenOptions,
   ): Promise<DeadMessage>
-  /** What was seen so far, in at most 30 lines. */
+  /** Returns what was seen so far, in at most 30 lines. */
   timeline(): string
   /** Looks no longer. */
   close(): void

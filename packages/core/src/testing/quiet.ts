@@ -4,14 +4,14 @@ import { leastOf, resources, type UnderWay, waitingFor } from './waiting-for.ts'
 
 /** Turns of the loop without anything happening, after which nothing will: a publish, a delivery and a settlement take one each. */
 const STILL_TURNS = 3
-/** What is in flight and does not move, with no handler running, waits for the clock. */
+/** Turns of the loop after which messages in flight that do not move, with no handler running, are taken to wait for the clock. */
 const WAITS_TURNS = 50
 /** After so many turns it is something else that is waited for, and the loop is given time. */
 const BUSY_TURNS = 200
 /** `advance` leaves so much real time to handlers that wait for something real. */
 const TOLERANCE_MS = 20
 
-/** What the broker still has for groups of this instance. */
+/** The messages that the broker still has for groups of this instance. */
 interface Backlog {
   readonly now: number
   readonly delayed: number
@@ -125,7 +125,7 @@ export class Quiet {
     )
   }
 
-  /** What is due in a database is done. Resolves with when something is again. */
+  /** Lets companions do what is due in a database. Resolves with the time at which something is due again. */
   async #caughtUp(): Promise<number> {
     const { companions } = this.#world.made.parts
     if (!companions.canCatchUp) return Number.POSITIVE_INFINITY

@@ -10,7 +10,7 @@ import { givenTo } from '../scope/given.ts'
 import type { EventType } from '../wire/event-type.ts'
 import { World } from './world.ts'
 
-/** What a test says beside what the instance was made with. */
+/** The options of a test, beside what the instance was made with. */
 export interface Said {
   readonly options?: MessagingOptions
   readonly now?: number | undefined
@@ -18,8 +18,8 @@ export interface Said {
 }
 
 /**
- * What code holds of an instance in a process under test: the same object through all its lives, of which each app has one. Handlers and middleware
- * that are registered here belong to every life from then on.
+ * The object that code holds of an instance in a process under test: the same one through all lives of the instance, of which each app has one. Handlers and
+ * middleware that are registered here belong to every life from then on.
  */
 export class StandIn {
   readonly messaging: Messaging

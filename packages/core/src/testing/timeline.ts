@@ -8,7 +8,7 @@ interface Told {
   readonly group?: string
 }
 
-/** What happened, a line each: the first and the last of them, so that a test's failure shows how it began and where it stands. */
+/** A line for each thing that happened: the first and the last of them are kept, so that a test's failure shows how it began and where it stands. */
 export class Timeline {
   #began: number | undefined
   readonly #first: string[] = []

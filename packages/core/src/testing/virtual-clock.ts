@@ -11,7 +11,7 @@ const TURNS = 20
 
 /** Time that stands still until it is told to go on. */
 export class VirtualClock implements Clock {
-  /** What waits on this clock is over when its test is, so it keeps no process alive. */
+  /** A timer on this clock keeps no process alive: what waits on it is over when its test is. */
   readonly holds = false
   /** The next one last. Of those that are due together the first that was asked for comes first. */
   readonly #timers: Timer[] = []
@@ -67,7 +67,7 @@ export class VirtualClock implements Clock {
     this.jump(end)
   }
 
-  /** Where a timer of this time goes: before all that are due no later. */
+  /** Returns where a timer of this time goes: before all that are due no later. */
   #place(at: number): number {
     let [from, to] = [0, this.#timers.length]
     while (from < to) {

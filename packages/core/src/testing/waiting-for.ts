@@ -11,13 +11,13 @@ export interface Running {
   readonly since: number
 }
 
-/** What is under way in an instance under test. */
+/** The things that are under way in an instance under test. */
 export interface UnderWay {
   readonly made: Made
   readonly clock: VirtualClock
   readonly history: History
   readonly running: ReadonlySet<Running>
-  /** What was open in the process before: the least that was seen. */
+  /** The resources that were open in the process before: the least that was seen. */
   openBefore: Resources
   /** The groups that read each topic. */
   readonly readers: ReadonlyMap<string, ReadonlySet<string>>
@@ -26,7 +26,7 @@ export interface UnderWay {
 }
 
 const MOST_NAMED = 5
-/** What Node calls what keeps a process from its end, and what people call it. */
+/** The resources that keep a process from its end: what Node calls them, and what people do. */
 const RESOURCES: readonly [RegExp, string][] = [
   [/^Timeout$/, 'a real timer'],
   [/^(TCP|TLS|Pipe)|Socket|GetAddrInfo|HTTP/i, 'a real socket'],
@@ -35,7 +35,7 @@ const RESOURCES: readonly [RegExp, string][] = [
   [/^(MessagePort|Worker)/, 'a worker'],
 ]
 
-/** What nothing moves without, in words, with a guess of what it waits for itself. */
+/** Says in words what nothing moves without, with a guess of what that waits for itself. */
 export function waitingFor({ running, openBefore, made: { parts } }: Pick<UnderWay, 'running' | 'openBefore' | 'made'>): string {
   const now = real.now()
   const handlers = [...running].map(
@@ -59,7 +59,7 @@ export function waitingFor({ running, openBefore, made: { parts } }: Pick<UnderW
   return what.length === 0 ? 'No handler runs.' : `It waits: ${named}${more}. ${guess(openBefore)}`
 }
 
-/** What keeps the process from its end, and is more than before: `process.getActiveResourcesInfo` counts no timer that is unref'd. */
+/** Returns a guess: what keeps the process from its end, and is more than before. `process.getActiveResourcesInfo` counts no timer that is unref'd. */
 function guess(before: Resources): string {
   const now = resources()
   const kinds = [...now].flatMap(([kind, count]) => (count > (before.get(kind) ?? 0) ? [kind] : []))
@@ -71,13 +71,13 @@ function guess(before: Resources): string {
   return `Time that a handler waits for itself is real time, which this clock does not move (${open}). Fake it, inject it, or give settled() longer: testApp({ patienceMs })`
 }
 
-/** Of two looks the least of each kind: what others open for a moment, such as a test runner, is in one of them. */
+/** Returns the least of each kind of two looks: what others open for a moment, such as a test runner, is in one of them. */
 export const leastOf = (one: Resources, other: Resources): Resources =>
   new Map([...one].map(([kind, count]) => [kind, Math.min(count, other.get(kind) ?? 0)]))
 
 export type Resources = ReadonlyMap<string, number>
 
-/** What is open in this process, by kind. */
+/** Counts what is open in this process, by kind. */
 export function resources(): Resources {
   const counts = new Map<string, number>()
   for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1)

@@ -1,6 +1,6 @@
 import type { DeadLetter, Driver, Message } from '../driver.ts'
 
-/** What is told of the broker under an instance. */
+/** The listener that is told of the broker under an instance. */
 export interface Watch {
   /** The broker has it. */
   onPublish(message: Message): void

@@ -25,7 +25,7 @@ import { watched } from './watched.ts'
 /** Less than what is taken for standing still. */
 const MOST_TURNS = 10
 
-/** What says where the broker is, and who may use it. None of it is read. */
+/** The options that say where the broker is, and who may use it. None of them is read. */
 const ADDRESS = ['broker', 'driver', 'url', 'bootstrapServers', 'tls', 'auth', 'client', 'durability'] as const
 
 export interface WorldOptions {
@@ -87,7 +87,7 @@ export class World implements UnderWay {
     try {
       await messaging.start(options)
     } catch (thrown) {
-      // Of any copy of the package. A service may only publish.
+      // The error may be of any copy of the package, so its code is what is compared. A service may only publish.
       if ((thrown as { readonly code?: unknown }).code !== 'NO_HANDLERS') throw thrown
       messaging.begin()
       await messaging.driver()
@@ -130,7 +130,7 @@ export class World implements UnderWay {
     })
     await this.quiet.until(() => closed)
     this.#unsubscribe()
-    // What is registered from now on belongs to the next life.
+    // A handler that is registered from now on belongs to the next life.
     if (this.#registered.ownsEvents) registry.started = false
     await closing
   }

@@ -6,7 +6,7 @@ import type { Owner } from './store.ts'
 
 export interface LinkOptions {
   readonly member: Owner
-  /** Of the broker: it goes on when a member is dead. */
+  /** The broker's clock: it goes on when a member is dead. */
   readonly clock: Clock
   /** All members of a history share it. */
   readonly broker: Broker
@@ -23,7 +23,7 @@ export class Link {
   readonly #given: DriverOptions
   #inner: Driver
   readonly #held = new Map<unknown, Delivery>()
-  /** What each subscription does when the connection is lost. */
+  /** The callbacks of the subscriptions for a connection that is lost. */
   readonly #losing = new Set<() => void>()
 
   constructor(options: LinkOptions, given: DriverOptions) {
@@ -144,7 +144,7 @@ export class Link {
     }
   }
 
-  /** What was taken from the member meanwhile is skipped, by the memory driver as well. */
+  /** Tells the ledger what is settled. A delivery that was taken from the member meanwhile is skipped, by the memory driver as well. */
   #settled(settlements: readonly Settlement[]): void {
     for (const settlement of settlements) if (this.#held.delete(settlement.delivery.receipt)) this.#options.ledger.settles(settlement)
   }

@@ -37,7 +37,7 @@ export interface Run {
 /** `handed back`: stopped by the shutdown. `perhaps late`: so too, but it ran on for as long as a time-out. */
 export type End = 'worked' | 'failed' | 'rejected' | 'later' | 'late' | 'lost' | 'handed back' | 'perhaps late'
 
-/** What its signal has told a handler by now. */
+/** Returns what its signal has told a handler by now. */
 export function told({ signal, beganAt }: Run, now: number): End | undefined {
   switch (codeOf(signal)) {
     case 'HANDLER_TIMEOUT':

@@ -100,7 +100,7 @@ export class World {
     await follow()
   }
 
-  /** What is under way ends, and time passes, until nothing is left. */
+  /** Lets what is under way end, and time pass, until nothing is left. */
   async goOn(): Promise<void> {
     for (let second = 0; second < MOST_SECONDS && this.ledger.faults.length === 0; second++) {
       while (this.#turns.count() > 0) await this.turn()
@@ -133,7 +133,7 @@ export class World {
 
 /** A step, where it makes sense when its turn has come. */
 export interface Command {
-  /** For whoever prints it. */
+  /** Returns the text for whoever prints it. */
   toString(): string
   check(world: World): boolean | Promise<boolean>
   run(world: World, same: World): Promise<void>
@@ -157,7 +157,7 @@ export async function play(setting: Setting, turns: Turns, commands: Iterable<Co
   const steps: Step[] = []
   await world.start()
   for (const command of commands) {
-    // Also one that makes no sense when its turn comes: it has had a turn.
+    // A step that makes no sense when its turn comes is kept too: it has had a turn.
     steps.push(JSON.parse(String(command)))
     let isTurn = false
     void turns.schedule(Promise.resolve(), 'step').then(() => {

@@ -4,14 +4,14 @@ import { HEADER } from '../../src/wire/headers.ts'
 import { type Copy, hasFailed, mayHaveWorked, type Run, told } from './copy.ts'
 import { CRASH_LIMIT, MAX_RETRIES, RETRY_MS, type Setting } from './setting.ts'
 
-/** What has really happened, beside the runtime: each step is held against what is promised, and the first that breaks a promise is a fault. */
+/** A record of what has really happened, beside the runtime: each step is held against what is promised, and the first that breaks a promise is a fault. */
 export class Ledger {
   readonly faults: string[] = []
   readonly copies: Copy[] = []
   readonly runs: Run[] = []
-  /** By id, how often its effect is there. */
+  /** The number of times that the effect of a message is there, by its id. */
   readonly effects = new Map<string, number>()
-  /** What was published of a run, by its number: the ids. */
+  /** The ids that were published of a run, by its number. */
   readonly published = new Map<number, string[]>()
   /** The id of what follows from a message. */
   readonly #follows = new Map<string, string>()
@@ -148,7 +148,7 @@ export class Ledger {
     if (this.#setting.effects === 'inbox' && times > 1) this.fault(`the effect of ${run.copy.id} is there ${times} times`)
   }
 
-  /** What a run recorded is on the broker. */
+  /** Notes that what a run recorded is on the broker. */
   follows(n: number, id: string): void {
     const run = this.runs[n] as Run
     if (!this.#isOk(run))
@@ -241,7 +241,7 @@ export class Ledger {
         left.push(`what follows from ${id} was never published`)
     }
     for (const [id, { state, mayBeLost }] of this.blocks) {
-      // Without an outbox what a session has recorded is lost with its process.
+      // A session's records are lost with its process where there is no outbox.
       const isKept = this.#setting.effects === 'inbox' || !mayBeLost()
       if (state === 'committed' && isKept && !this.copies.some((copy) => copy.id === id))
         left.push(`${id} was never published, and its session has committed`)

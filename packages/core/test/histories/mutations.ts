@@ -4,7 +4,7 @@ import type { Change } from '../../src/testing/conformance/chaos/mutation.ts'
 export interface RuntimeMutation {
   readonly name: string
   readonly changes: readonly Change[]
-  /** What is said of the first promise that is broken. */
+  /** A pattern of what is said of the first promise that is broken. */
   readonly shows: RegExp
 }
 

@@ -27,7 +27,7 @@ export async function search({ seed, histories }: { readonly seed: number; reado
   })
   const { failed, numRuns, errorInstance } = await fc.check(all, { seed, numRuns: histories })
   if (!failed) return undefined
-  // Not of a history, but of what plays it.
+  // The error is not one of a history, but of what plays it.
   if (!last) throw errorInstance
   return { ...(await shorter(last)), after: numRuns }
 }
@@ -41,7 +41,7 @@ export async function replay(made: Setting, steps: readonly Step[], order: reado
   )
 }
 
-/** With as little of its order as it takes: most faults need none, or only how it begins. */
+/** Shortens the order to as little as it takes: most faults need none, or only how it begins. */
 async function shorter(found: Omit<Found, 'after'>): Promise<Omit<Found, 'after'>> {
   const faultWith = async (order: readonly number[]): Promise<string | undefined> => {
     try {

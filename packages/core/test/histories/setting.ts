@@ -6,7 +6,7 @@ export interface Setting {
   readonly concurrency: number
 }
 
-/** What the handler does with a message, by its attempt: what is not said works. */
+/** An act of the handler with a message, one for each attempt: an attempt for which none is said works. */
 export type Act =
   | 'works'
   | 'fails'

@@ -1,7 +1,7 @@
 import type { Scheduler } from 'fast-check'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
-/** What a history needs of fast-check's scheduler: it says what of all that is under way comes to its end next. */
+/** The part of fast-check's scheduler that a history needs: it says what of all that is under way comes to its end next. */
 export type Turns = Pick<Scheduler, 'schedule' | 'count' | 'waitNext' | 'report'>
 
 /** A run loop's worth of what a settlement or a publish sets in motion: the driver hands out after I/O, and so does the settler. */

@@ -23,7 +23,7 @@ interface Prepares {
   exec(sql: string): unknown
 }
 
-/** What lies in a table of the sql package: the first table of each of its parts. */
+/** The table in which the sql package keeps the first table of each of its parts. */
 const PARTS = 'corebus_schema'
 
 /** Tables of ours: what an inbox, an outbox, leases and schedules keep is no effect of a handler. */
@@ -36,7 +36,7 @@ export function companionTables(rows: Rows | undefined): readonly string[] {
   return names.map(([name]) => name).filter(isOurs)
 }
 
-/** What an outbox has beside its first table. */
+/** The endings of the tables that an outbox has beside its first one. */
 const OF_PARTS = /^(delayed|dead|parts|\d)$/
 const lastOf = (name: string): string => name.split('.').at(-1) ?? ''
 
@@ -77,7 +77,7 @@ function transactionsOf(session: Session<unknown> | Sessions<unknown>): InTransa
     )
 }
 
-/** Both libraries for SQLite: one of them lets only statements that return rows be asked for them. */
+/** Returns queries for both libraries for SQLite: one of them lets only statements that return rows be asked for them. */
 function asked(db: Prepares): Query {
   return async (sql) => {
     if (/^\s*SELECT/i.test(sql)) return db.prepare(sql).all() as Record<string, unknown>[]

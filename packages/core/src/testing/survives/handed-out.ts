@@ -8,10 +8,10 @@ interface Named {
   readonly original?: (name: string) => Method | undefined
 }
 
-/** What runs statements, of node:sqlite, better-sqlite3, PGlite, pg and mysql2. */
+/** The names of the methods that run statements, in node:sqlite, better-sqlite3, PGlite, pg and mysql2. */
 const RUNS: ReadonlySet<string> = new Set(['query', 'exec', 'execute', 'sql', 'run', 'get', 'all', 'iterate', 'values', 'raw'])
 
-/** By which the objects of those libraries are known. */
+/** The methods by which the objects of those libraries are known. */
 const RUNS_STATEMENTS = [
   ['prepare', 'exec'],
   ['query', 'exec'],
@@ -21,7 +21,7 @@ const RUNS_STATEMENTS = [
 
 const originals = new WeakMap<object, object>()
 
-/** What a handler was given for it, as the session opened it. */
+/** Returns the database object as the session opened it, for the one that a handler was given in its place. */
 export const openedAs = (db: unknown): unknown => (isObject(db) ? (originals.get(db) ?? db) : db)
 
 /**
@@ -66,9 +66,9 @@ function calling(name: string, [sql]: readonly unknown[], perform: () => unknown
   return run.call(`${name}: ${what}`, perform)
 }
 
-/** What begins and commits transactions is no effect by itself. A dead run does neither. */
+/** The statements that begin and commit transactions, which are no effect by themselves. A dead run runs none of them. */
 const FRAMES = /^(begin|start|commit|end|savepoint)\b/i
-/** What a dead run has open is rolled back, and its connection is one that goes on. */
+/** The statements that a dead run still runs: what it has open is rolled back, and its connection is one that goes on. */
 const ENDS = /^(rollback|release|pragma)\b/i
 
 const MOST_WORDS = 3

@@ -11,9 +11,9 @@ export interface History {
   readonly kind: Kind
   readonly name: string
   readonly play: Course
-  /** What it should come to: as if the message had come once, or it and a newer one in their order, or in either. */
+  /** The end that it should come to: as if the message had come once, or it and a newer one in their order, or in either. */
   readonly like: 'once' | 'in order' | 'in either order'
-  /** What is found in histories of these kinds need not be said again of this one. */
+  /** The kinds of histories whose findings need not be said again of this one. */
   readonly unless?: readonly Kind[]
 }
 
@@ -34,7 +34,7 @@ export interface HistoriesOptions {
   readonly seeds: readonly number[]
 }
 
-/** What can happen to a message that a broker delivers at least once. */
+/** Returns what can happen to a message that a broker delivers at least once. */
 export function histories({ messages: { message, newer }, calls, keepsOrder, seeds }: HistoriesOptions): readonly History[] {
   const killed = calls.map(
     (call, i): History => ({

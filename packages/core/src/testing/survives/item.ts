@@ -18,7 +18,7 @@ function textOf(value: unknown): string {
       JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? String(one) : isData(one) ? one : undefined)) ?? String(value)
     )
   } catch {
-    // What goes round in a circle is no content that could be compared.
+    // A value that goes round in a circle is no content that could be compared.
     return Object.prototype.toString.call(value)
   }
 }

@@ -12,7 +12,7 @@ export interface Messages {
   readonly newer: Message
 }
 
-/** So much later was the newer one published: more than the second that many databases count in. */
+/** The time by which the newer message was published later: more than the second that many databases count in. */
 const LATER_MS = 2_000
 
 /** @throws CorebusError for what cannot be published, and OPTION for a newer one of another key */

@@ -1,10 +1,10 @@
 import { callable, must, type Option, text, texts, whole } from '../../options/option.ts'
 
-/** What `survives` is told beside the handler's message. */
+/** The options of `survives`, beside the handler's message. */
 export interface SurvivesOptions {
   /**
-   * What the handler calls beside its session's `db`, by the names that findings have: objects with methods, or a class, which stands for its instances.
-   * The methods are replaced while `survives` runs, and put back.
+   * The objects that the handler calls beside its session's `db`, by the names that findings have: objects with methods, or a class, which stands for its
+   * instances. The methods are replaced while `survives` runs, and put back.
    */
   readonly outside?: Readonly<Record<string, object>>
   /** Only the handlers of this group. Default: every handler of the message. */
@@ -21,7 +21,10 @@ export interface SurvivesOptions {
   readonly snapshot?: () => unknown
   /** Brings what `survives` cannot put back to its beginning, before each history. The table of an inbox is part of that. */
   readonly reset?: () => unknown
-  /** What is not compared: tables, columns (`orders.created_at`), methods that only read (`gateway.find`), fields of events (`order.created.at`). */
+  /**
+   * The names that are not compared: tables, columns (`orders.created_at`), methods that only read (`gateway.find`), fields of events
+   * (`order.created.at`).
+   */
   readonly ignore?: readonly string[]
   /** Methods, events and topics that do no harm when they have the same content twice. A call with an idempotency key is known without this. */
   readonly idempotent?: readonly string[]

@@ -4,7 +4,7 @@ import { currentRun } from './run.ts'
 
 type Method = (...args: unknown[]) => unknown
 
-/** What stands in the place of methods for a while. */
+/** The methods that something else stands in the place of for a while. */
 export class Replaced {
   readonly #restore: (() => void)[] = []
 

@@ -6,7 +6,7 @@ import type { Replaced } from './outside.ts'
 import { currentRun } from './run.ts'
 import type { Told } from './told.ts'
 
-/** What a history is told: whichever is under way. */
+/** The holder of the record of the history that is under way, whichever that is. */
 export interface Telling {
   readonly told: Told
 }

@@ -15,7 +15,7 @@ export interface Rows {
 /** Runs a statement and returns its rows. */
 export type Query = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>
 
-/** What a database can be asked for, inside of one of its transactions. */
+/** The operations that a database is asked for, inside of one of its transactions. */
 export interface Dialect {
   read(query: Query): Promise<Rows>
   /** Puts the tables that differ back as they were. */
@@ -27,7 +27,7 @@ export interface Dialect {
 /** Some libraries take a question mark for the place of a parameter, wherever it stands. */
 export const withoutMarks = (literal: string, character: string): string => literal.replaceAll('?', `'||${character}(63)||'`)
 
-/** What was put into the database with a table's name. */
+/** Returns one column of rows as text: the names of tables, for example. */
 export const named = (rows: readonly Readonly<Record<string, unknown>>[], column: string): readonly string[] =>
   rows.map((row) => String(row[column]))
 

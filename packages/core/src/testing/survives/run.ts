@@ -11,17 +11,17 @@ export class Killed extends Error {
   }
 }
 
-/** What a dead process still waits for. */
+/** Returns what a dead process still waits for: a promise that never settles. */
 export const never = (): Promise<never> => new Promise(() => {})
 
 export interface RunOptions {
   /** After which of its calls it dies, counted from 1. Undefined: it lives. */
   readonly dieAfter?: number | undefined
-  /** Where what it does is told. */
+  /** The record of what it does. */
   readonly told: Told
   /** The names of calls that have been seen to wait. */
   readonly waits: Set<string>
-  /** Of runs that go on at once: who goes on next. */
+  /** The turns of runs that go on at once, which say who goes on next. */
   readonly turns?: Turns | undefined
 }
 
@@ -134,5 +134,5 @@ export function currentRun(): Run | undefined {
 }
 
 export const inRun = <T>(run: Run, work: () => T): T => storage.run({ run, inCall: false }, work)
-/** What the runtime does for a run by itself: no call of the handler. */
+/** Runs what the runtime does for a run by itself: no call of the handler. */
 export const inside = <T>(run: Run, work: () => T): T => storage.run({ run, inCall: true }, work)

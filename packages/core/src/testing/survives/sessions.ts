@@ -6,8 +6,8 @@ import { currentRun } from './run.ts'
 type Given = Session<unknown> | Sessions<unknown>
 
 /**
- * The sessions of the instance, for runs that may die: one that dies is rolled back, and its commit is a call to the outside, after which it may die too.
- * What has opened the session of a dead run gets an error, since what counts the sessions that are open is part of a process that goes on.
+ * Watches the sessions of the instance, for runs that may die: one that dies is rolled back, and its commit is a call to the outside, after which it may die
+ * too. Code that has opened the session of a dead run gets an error, since what counts the sessions that are open is part of a process that goes on.
  * Sessions are replaced where they lie, so that whoever opens one meets it; a function cannot be, and is given to handlers alone.
  */
 export function watchSessions(session: Given | undefined, replaced: Replaced): Given | undefined {

@@ -42,7 +42,7 @@ async function sequencesOf(query: Query): Promise<ReadonlyMap<string, string>> {
   return new Map((await query('SELECT name, seq FROM sqlite_sequence')).map(({ name, seq }) => [String(name), String(seq)]))
 }
 
-/** Of tables that others refer to, those come first whose rows nobody needs any more. */
+/** Empties the tables. Those that others refer to come as soon as nobody needs their rows any more. */
 async function emptied(query: Query, tables: readonly string[]): Promise<void> {
   let left = tables
   for (;;) {

@@ -17,14 +17,14 @@ export interface StageOptions {
   readonly beginning: Rows | undefined
   readonly waits: Set<string>
   readonly patienceMs: number
-  /** What a dead process leaves behind in databases of its own is rolled back. */
+  /** Rolls back what a dead process leaves behind in databases of its own. */
   readonly rollBack: () => void
 }
 
-/** So often is a message delivered that is not handled: what fails once is retried. */
+/** The number of times that a message is delivered at most until it is handled: what fails once is retried. */
 const ATTEMPTS = 3
 
-/** Where one history is played: messages are delivered to one handler, as its process would get them. */
+/** The place where one history is played: messages are delivered to one handler, as its process would get them. */
 export class Stage {
   readonly told: Told = new Told()
   /** Why the message was not handled in the end. */

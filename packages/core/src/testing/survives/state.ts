@@ -9,7 +9,7 @@ interface Thing {
   readonly items: readonly Item[]
 }
 
-/** What there is at the end of a history. A table and a topic may have one name, and are two things. */
+/** The state of things at the end of a history. A table and a topic may have one name, and are two things. */
 export interface EndState {
   readonly things: ReadonlyMap<string, Thing>
   /** Columns whose numbers are given in the order of coming. */
@@ -23,14 +23,14 @@ export interface Seen {
   readonly rows: Rows | undefined
   readonly snapshot: unknown
   readonly failed: string | undefined
-  /** What is published, as it is read by who gets it. */
+  /** Reads what is published as whoever gets it does. */
   readonly read: (message: Told['published'] extends Map<string, infer P> ? P : never) => { readonly name: string; readonly data: unknown }
 }
 
 export interface Comparing {
   /** Tables of our own, and what else is not compared: `orders`, `orders.created_at`, `gateway.find`. */
   readonly ignored: ReadonlySet<string>
-  /** What may be done twice with the same content. */
+  /** The names of what may be done twice with the same content. */
   readonly idempotent: ReadonlySet<string>
 }
 
@@ -72,7 +72,7 @@ function without(item: Item, name: string, ignored: ReadonlySet<string>): Item {
 const keyOf = (item: Item): string => JSON.stringify([...item])
 const unquoted = (literal: string): string => (literal.startsWith("'") ? literal.slice(1, -1).replaceAll("''", "'") : literal)
 
-/** What differs of a history, each in a few words: `payments 2 instead of 1`, `accounts.balance 20 instead of 10`. */
+/** Returns how a history differs, each time in a few words: `payments 2 instead of 1`, `accounts.balance 20 instead of 10`. */
 export function differences(
   clean: EndState,
   other: EndState,
@@ -86,13 +86,13 @@ export function differences(
       got.map((item) => without(item, name, ignored)),
     ),
   )
-  // What fails the one as the other is no difference.
+  // A failure of the one as of the other is no difference.
   return other.failed === undefined || clean.failed !== undefined ? found : [...found, other.failed]
 }
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** What either of them has. */
+/** Returns each thing that either of them has, with its items in both. */
 function bothOf(
   one: EndState,
   other: EndState,
@@ -122,7 +122,7 @@ function left(items: readonly Item[], others: readonly Item[]): readonly Item[] 
   })
 }
 
-/** What is another one each time, though nothing was done to the handler: an id that it makes, a time. */
+/** Returns the names of what is another one each time, though nothing was done to the handler: an id that it makes, a time. */
 export function unsteady(one: EndState, other: EndState): readonly string[] {
   return bothOf(one, other).flatMap(({ name, wanted, got }) => {
     if (wanted.length !== got.length) return [name]

@@ -15,7 +15,7 @@ const tried = new WeakMap<object, string>()
 
 /** Sentences, each with what was done to the handler and what came of it. Empty for a handler that is safe to repeat, as far as was seen. */
 export interface Findings extends ReadonlyArray<string> {
-  /** What could not be seen. It is said on stderr too, once in a process. */
+  /** The things that could not be seen. They are said on stderr too, once in a process. */
   readonly unseen: readonly string[]
 }
 

@@ -6,7 +6,7 @@ export interface Published {
   readonly due?: OutboxMessage['due']
 }
 
-/** What a session writes into the outbox: it leaves with the commit. */
+/** The messages that a session writes into the outbox, which leave with the commit. */
 export interface Written {
   /** The session has begun, perhaps not for the first time: what an earlier try wrote was rolled back. */
   begin(db: unknown): void
@@ -18,10 +18,10 @@ export interface Called {
   readonly args: readonly unknown[]
 }
 
-/** What the runs of one history did to the world, but for its rows. */
+/** The effects that the runs of one history had on the world, but for its rows. */
 export class Told {
   readonly calls: Called[] = []
-  /** By id: who receives a message twice under one id knows it. */
+  /** The messages by id: who receives one twice under one id knows it. */
   readonly published: Map<string, Published> = new Map()
   /** Requests that went out past everything that is watched. */
   readonly requests: Set<string> = new Set()

@@ -113,7 +113,7 @@ async function findingsOf(
   const findings: string[] = []
   const found = new Set<string>()
   for (const { name, kind, like, unless, play } of all) {
-    // Of the orders of two at once the first that shows something says it.
+    // The first order of two at once that shows something says it for the others.
     if (unless?.some((one) => found.has(one)) || (kind.endsWith('at once') && found.has(kind))) continue
     const got = await end(play)
     const differ = likes[like].map((wanted) => differences(wanted, got, { besideNumbers: like !== 'once' }))

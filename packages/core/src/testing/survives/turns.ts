@@ -1,7 +1,7 @@
 import { real } from '../../clock.ts'
 import { randomOf } from '../conformance/chaos/random.ts'
 
-/** So many turns of the loop, and whoever can come to its turn has come. */
+/** Turns of the loop after which whoever can come to its turn has come. */
 const STILL_TURNS = 5
 
 /** Lets the calls of runs that go on at once go on one by one, in an order that a seed decides. */

@@ -35,7 +35,7 @@ export function watchRequests(): () => void {
   }
 }
 
-/** What lies open in the instance that a handler is a method of, has methods of its own, and was not named. */
+/** Returns what lies open in the instance that a handler is a method of, has methods of its own, and was not named. */
 export function unnamed(instance: object | undefined, outside: readonly object[]): readonly string[] {
   if (!instance) return []
   const isNamed = (one: object): boolean =>
