@@ -6,7 +6,7 @@ import pg from 'pg'
 import { mongoDocuments } from '../src/documents/mongo.ts'
 import type { DocumentStore } from '../src/documents/store.ts'
 
-/** What a file of tests has open, and ends with. */
+/** A thing that a file of tests has open until its end. */
 export interface Opened<T> {
   readonly value: T
   close(): Promise<void>

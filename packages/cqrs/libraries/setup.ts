@@ -7,7 +7,7 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the servers of document stores and journals are; one that cannot be had here is missing. */
+    /** The addresses of the servers of document stores and journals; one that cannot be had here is missing. */
     readonly stores: { readonly postgres?: string; readonly mariadb?: string; readonly mongo?: string }
     readonly clientsInstalled: boolean
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-/** What the door gives at run time. A name that is taken away breaks somebody; one that is added is promised. */
+/** The names that the door gives at run time. One that is taken away breaks somebody; one that is added is promised. */
 const NAMES = ['collection', 'mongoDocuments', 'projection', 'projections', 'sqlDocuments']
 
 test('@corebus/cqrs gives these names and no others', async () => {

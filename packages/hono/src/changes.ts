@@ -1,6 +1,6 @@
 import type { Schema } from '@corebus/core'
 
-/** What zod has, and what is asked for by what it can do. */
+/** A schema that can be made partial, as zod's can: it is known by what it can do. */
 interface Partly {
   partial(): Schema<unknown>
 }

@@ -30,7 +30,7 @@ function listIn(cursor: string): readonly unknown[] {
     const list: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
     return Array.isArray(list) ? list : []
   } catch {
-    // What is no JSON is no cursor.
+    // A text that is no JSON is no cursor.
     return []
   }
 }

@@ -141,7 +141,7 @@ const chunked = (text: string): ReadableStream =>
     },
   })
 
-/** Of an app with the limits that are given: the status for a body of so many bytes, with and without its length. */
+/** Returns the statuses of an app with the limits that are given, for a body of so many bytes, with and without its length. */
 async function statuses(bytes: number, limits: { around?: number; maxBodyBytes?: number }): Promise<readonly number[]> {
   const app = new Hono()
   if (limits.around !== undefined) app.use(bodyLimit({ maxSize: limits.around }))

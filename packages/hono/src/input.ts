@@ -36,7 +36,7 @@ export async function limited(c: Context, maxBodyBytes: number): Promise<Respons
   return (await limit(c, async () => {})) ?? undefined
 }
 
-/** Also what is no UTF-8 is no JSON. An own `__proto__` is removed, as in messages. */
+/** Reads and checks the body of a request. What is no UTF-8 is no JSON either. An own `__proto__` is removed, as in messages. */
 export async function bodyOf(c: Context, schema: Schema): Promise<Checked> {
   const bytes = new Uint8Array(await c.req.arrayBuffer())
   if (bytes.length === 0) return { refused: c.json({ error: 'the request has no body: send JSON' }, 400) }

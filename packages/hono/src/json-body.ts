@@ -4,14 +4,14 @@ import type { MiddlewareHandler, TypedResponse } from 'hono'
 import { bodyOf, limited, MAX_BODY_BYTES } from './input.ts'
 import { MOUNT } from './mount.ts'
 
-/** What a schema takes. */
+/** The type of what a schema takes. */
 export type InputOf<S extends Schema> = S extends { readonly '~standard': { readonly types?: { readonly input: infer In } | undefined } }
   ? In
   : never
-/** What a schema gives. */
+/** The type of what a schema gives. */
 export type OutputOf<S extends Schema> = S extends Schema<infer Out> ? Out : never
 
-/** What is answered to a request that does not fit. */
+/** The answer to a request that does not fit. */
 export interface Refused {
   error: string
   issues?: { path: (string | number)[]; message: string }[]
@@ -25,8 +25,9 @@ export interface JsonBodyOptions {
 export const JSON_BODY: Readonly<Record<keyof JsonBodyOptions, Option>> = { maxBodyBytes: MOUNT.maxBodyBytes }
 
 /**
- * What `@action({ body })` does, for a plain route: the body is `c.req.valid('json')`, and typed for `hc`. What does not fit is answered with 422 and the
- * issues, what is no JSON with 400, another content-type with 415, too much with 413. Put it before `requestScope`: then nothing is opened for what is refused.
+ * Does for a plain route what `@action({ body })` does: the body is `c.req.valid('json')`, and typed for `hc`. What does not fit is answered with 422 and
+ * the issues, what is no JSON with 400, another content-type with 415, too much with 413. Put it before `requestScope`: then nothing is opened for what is
+ * refused.
  * @example
  * app.post('/users', jsonBody(NewUser), (c) => c.json(register(c.var.db, c.req.valid('json')), 201))
  */

@@ -2,7 +2,7 @@ import type { Schema } from '@corebus/core'
 import { rowAt } from './cursor.ts'
 import type { Column, RowQuery } from './repository.ts'
 
-/** What of a model decides about its pages. */
+/** The part of a model that decides about its pages. */
 export interface Listed {
   readonly repository: { readonly key: string; readonly columns: Readonly<Record<string, Column>> }
   readonly filters: readonly string[]
@@ -65,7 +65,7 @@ function orderOf(text: string | undefined, { repository: { key }, sorts }: Liste
   }
   if (new Set(asked.map(({ column }) => column)).size < asked.length) refuse('sort', 'a column may be named once')
   const byKey = asked.findIndex(({ column }) => column === key)
-  // What comes behind the key decides nothing.
+  // A column behind the key decides nothing.
   return byKey >= 0 ? asked.slice(0, byKey + 1) : [...asked, { column: key, descending: asked.at(-1)?.descending ?? false }]
 }
 

@@ -31,7 +31,7 @@ const users: SqlRepository<User, Partial<User & { password: string }>> = sqlRepo
   writeOnly: { password: 'text' },
 })
 
-// What is given for a table fits the interface of its rows.
+// The columns that are given for a table fit the interface of its rows.
 // @ts-expect-error email is missing
 sqlRepository<User>({ table: 'users', columns: { id: 'integer', nickname: 'text?' } })
 // @ts-expect-error a number is no text
@@ -103,7 +103,7 @@ export async function calls(): Promise<void> {
   else (await answer.json()).error satisfies string
 }
 
-// What is no route has no types either.
+// A route that is left out has no types either.
 export const reading = hc<ReturnType<typeof read>>('http://localhost')
 const read = () => new Hono().route('/users', modelRoutes({ repository: users, only: ['list', 'retrieve'], messaging }))
 sure<Equal<keyof typeof reading.users & `$${string}`, '$get' | '$url' | '$path'>>()

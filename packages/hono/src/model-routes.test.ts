@@ -99,7 +99,7 @@ const SQL = `1; DROP TABLE orders; --`
 const encoded = encodeURIComponent
 
 type Sent = readonly [method: string, path: string, status: number, body?: unknown, headers?: Record<string, string>]
-/** What strangers send, and what each is answered. Nothing of it may be a 500. */
+/** The requests that strangers send, and what each is answered. Nothing of it may be a 500. */
 const HOSTILE: readonly Sent[] = [
   // Ids
   ['GET', '/0', 404],

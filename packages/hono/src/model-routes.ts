@@ -11,7 +11,7 @@ import type { RequestMessaging } from './request-scope.ts'
 
 export type ModelAction = 'list' | 'retrieve' | 'create' | 'update' | 'partialUpdate' | 'destroy'
 
-/** What a ModelViewSet has, as options. A hook that is left out writes with the repository. */
+/** The options of a model's routes: what a ModelViewSet has. A hook that is left out writes with the repository. */
 export interface ModelRoutesOptions<Row extends object, S extends Schema, Db, Only extends ModelAction>
   extends Omit<MountOptions, 'resolve' | 'messaging'> {
   // biome-ignore lint/suspicious/noExplicitAny: as in ModelViewSet

@@ -12,7 +12,7 @@ export interface Page<Row> {
   readonly next: string | null
 }
 
-/** What `performCreate`, `performUpdate` and `performDestroy` receive beside the data. */
+/** The context that `performCreate`, `performUpdate` and `performDestroy` receive beside the data. */
 export interface PerformContext<Db = unknown> {
   /** The open session of the request: committed when it has answered, rolled back when it throws or answers 400 and above. */
   readonly db: Db
@@ -36,9 +36,9 @@ export interface PerformContext<Db = unknown> {
 export abstract class ModelViewSet<Row extends object, Data extends object = Partial<Row>, Db = unknown> extends ViewSet {
   // biome-ignore lint/suspicious/noExplicitAny: what is inserted may be more than what clients send, and `insert` is given what performCreate makes of it
   abstract readonly repository: Repository<Row, any, Db>
-  /** What a body of POST and PUT must fit. */
+  /** The schema that a body of POST and PUT must fit. */
   readonly schema?: Schema<Data>
-  /** What a body of PATCH must fit. Default: `schema.partial()`, where the schema has it, as zod's objects do; its defaults are not for changes. */
+  /** The schema that a body of PATCH must fit. Default: `schema.partial()`, where the schema has it, as zod's objects do; its defaults are not for changes. */
   readonly changes?: Schema<Partial<Data>>
   /** Columns that a list can be filtered by: `?status=open&status=paid`. */
   readonly filters: readonly string[] = []
@@ -121,7 +121,7 @@ const ACTIONS = {
 for (const [name, options] of Object.entries(ACTIONS))
   recordMethod([ModelViewSet.prototype, name, Object.getOwnPropertyDescriptor(ModelViewSet.prototype, name)], 'action', options)
 
-/** Of the row below the path that was asked for. Half a surrogate pair cannot be written in a path. */
+/** Returns the path of the row, below the path that was asked for. Half a surrogate pair cannot be written in a path. */
 function locationOf(c: Context, id: unknown): string {
   const { pathname } = new URL(c.req.url)
   return `${pathname.replace(/\/$/, '')}/${encodeURIComponent(String(id).toWellFormed())}`

@@ -17,7 +17,7 @@ type Model = ModelViewSet<object, object>
 type Checks = Pick<ActionOptions, 'body' | 'query'>
 
 /**
- * What the requests of a model's routes must fit, by action. An action of the class's own, under `@action`, says it itself.
+ * Returns what the requests of a model's routes must fit, by action. An action of the class's own, under `@action`, says it itself.
  * @throws CorebusError MODEL for what the class offers and cannot do
  */
 export function modelChecks(model: Model, routes: readonly Route[]): Readonly<Record<string, Checks>> {

@@ -1,4 +1,4 @@
-/** What a ModelViewSet needs of a table: `sqlRepository` of @corebus/sql has it for every library that is known there, and any object of your own may. */
+/** The part of a table that a ModelViewSet needs: `sqlRepository` of @corebus/sql has it for every library known there, and any object of your own may. */
 export interface Repository<Row extends object, New = Partial<Row>, Db = unknown> {
   /** The column whose value is the `:id` of a path. It is unique and never null. */
   readonly key: string
@@ -32,7 +32,7 @@ export interface RowQuery {
   readonly where: readonly { readonly column: string; readonly anyOf: readonly unknown[] }[]
   /** The last one is the key, so that no two rows are equal. */
   readonly order: readonly { readonly column: string; readonly descending: boolean }[]
-  /** What the last row of the page before has in the columns of `order`: the page begins behind it. */
+  /** The values of the last row of the page before, in the columns of `order`: the page begins behind it. */
   readonly after?: readonly unknown[]
   readonly limit: number
 }

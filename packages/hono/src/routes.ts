@@ -39,7 +39,8 @@ export function claim(taken: Map<string, string>, { where, method, path }: Route
 }
 
 /**
- * What a class decorates itself is a route; of what it inherits, `only` may say which. @throws CorebusError ACTIONS for a name in it that is none of an action
+ * Returns the actions that a class offers. What it decorates itself is a route; of what it inherits, `only` may say which.
+ * @throws CorebusError ACTIONS for a name in it that is none of an action
  */
 function offeredBy(type: ViewSetClass): ReturnType<typeof actionsOf> {
   const actions = actionsOf(type)

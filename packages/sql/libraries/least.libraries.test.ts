@@ -127,7 +127,7 @@ describe.skipIf(!installed || !pgUrl)('with as little as possible, on PostgreSQL
       return database.read(work)
     }
     const { outbox, begin, health, lines } = await attached({ ...database, read }, { table, migrated: true, relay: false, pollMs: 1 })
-    // What it may not read it asks for once: whose outbox it is, and how old the oldest row is.
+    // The outbox asks once for what it may not read: whose it is, and how old the oldest row is.
     const before = asked
     begin()
     await until(() => asked === before + 2)

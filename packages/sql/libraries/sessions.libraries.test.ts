@@ -288,7 +288,7 @@ function suite({ library, database, open, sqlite }: SessionCase): void {
     }
     await expect.poll(look, { timeout: 25_000 }).toBe(1)
     await look()
-    // Where the machine stands still the second one may be late too.
+    // The second one may be late too where the machine stands still.
     expect(ran).toBeGreaterThan(1)
     expect([...seen]).toEqual([ran])
   })

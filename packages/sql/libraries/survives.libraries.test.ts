@@ -20,7 +20,7 @@ describe.each(cases?.SESSION_CASES.filter(({ database }) => URLS[database] !== u
     const db = await outside(one.database, URLS[one.database] ?? '', one.sqlite)
     const opened = await one.open(db.at)
     let writes: Writes | undefined
-    // What the library hands out, as a service has it.
+    // This session hands out what the library does, as a service has it.
     const write: Opened['write'] = (work) =>
       opened.write((given) => {
         writes = given

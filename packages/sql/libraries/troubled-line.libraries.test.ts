@@ -34,7 +34,7 @@ type Open<Db> = (url: string) => Promise<Sessions<Db>>
 
 async function openPg(url: string): Promise<Sessions<pg.PoolClient>> {
   const { default: driver } = await import('pg')
-  // Without it whoever uses a line that is gone without a word waits for ever.
+  // A user of a line that is gone without a word waits for ever without this time-out.
   const pool = new driver.Pool({ connectionString: url, query_timeout: 2_000 })
   pool.on('error', () => {})
   onTestFinished(() => void pool.end().catch(() => undefined))
@@ -79,7 +79,7 @@ const LINES: Readonly<Record<string, (proxy: ChaosProxy) => Promise<void>>> = {
   },
 }
 
-/** What becomes of a line that is lost for longer than a lease lasts, and how it comes back. */
+/** The ways to lose a line for longer than a lease lasts, and how it comes back. */
 const LOSSES: Readonly<Record<string, { lose(proxy: ChaosProxy): Promise<void>; heal(proxy: ChaosProxy): Promise<void> }>> = {
   cut: {
     async lose(proxy) {
@@ -190,7 +190,7 @@ function suite<Db>(url: string, open: Open<Db>): void {
     const table = freshTable()
     await migrate(straight.sessions, [inboxFeature(table)])
     const said: (string | undefined)[] = []
-    // Both are in the pool, and swallow what is asked of them.
+    // Two connections are in the pool now, and swallow what is asked of them.
     await Promise.all([1, 2].map(() => sessions.database.read((tx) => tx.query('SELECT 1 AS one'))))
     proxy.vanish()
     const trouble = (error: Error | undefined): void => void said.push(error && (error as { code?: string }).code)

@@ -1,4 +1,4 @@
-// What the other packages of Corebus need of this one and users do not: no promise is made about it.
+// The parts of this package that the other packages of Corebus need and users do not: no promise is made about them.
 
 export { type Commanded, commandedBy, forCommands } from './database/commanded.ts'
 export { DATABASE, databaseFor } from './database/for.ts'

@@ -44,12 +44,12 @@ export interface Writes<T> extends Reads<Partial<T>> {
   remove(id: DocumentId, at: At): Promise<boolean>
 }
 
-/** What readers see: documents that have all of the fields that they must have. */
+/** Returns what readers see: documents that have all of the fields that they must have. */
 export function readsOf<T>(collection: string, place: Place, documents: Documents): Reads<T> {
   return reading<T>({ collection, place, documents, shown: SHOWN.everybody, lock: false })
 }
 
-/** What handlers work with. They see a document as soon as something is known of it, and keep what they get until their transaction ends. */
+/** Returns what handlers work with. They see a document as soon as something is known of it, and keep what they get until their transaction ends. */
 export function writesOf<T extends object>(
   collection: string,
   place: Place,

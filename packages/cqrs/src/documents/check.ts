@@ -5,7 +5,7 @@ import { holds } from './query.ts'
 import type { Fields } from './state.ts'
 
 const NAME = /^[^_$.][^.]*$/
-/** What JSON can write and PostgreSQL cannot keep: the character 0, and halves of a pair. */
+/** The characters that JSON can write and PostgreSQL cannot keep: the character 0, and halves of a pair. */
 const UNKEPT = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i
 
 /** The fields as they are kept, without those that are undefined. @throws CorebusError DOCUMENT for what cannot be kept as it is */

@@ -3,7 +3,7 @@ import { checkOptions, must, type Option } from '@corebus/core/internal'
 
 export type FieldType = 'text' | 'number' | 'boolean'
 
-/** What a store knows of a collection. Plain data: it is kept with the documents that were written by it. */
+/** The description of a collection that a store knows. It is plain data: it is kept with the documents that were written by it. */
 export interface Shape {
   readonly fields: Readonly<Record<string, FieldType>>
   readonly indexes: readonly (readonly string[])[]
@@ -11,9 +11,9 @@ export interface Shape {
 }
 
 export interface CollectionOptions<T extends object> {
-  /** What documents are found and sorted by: the paths of fields, such as `status` or `user.id`, and what they hold beside null. */
+  /** The paths of the fields that documents are found and sorted by, such as `status` or `user.id`, and what they hold beside null. */
   readonly fields?: Readonly<Record<string, FieldType>>
-  /** Of those, what `find` is to be fast with: one path, or several that are asked for together. */
+  /** The paths among `fields` that `find` is to be fast with: one, or several that are asked for together. */
   readonly indexes?: readonly (string | readonly string[])[]
   /** A document is shown to readers when it has all of these, whatever they hold: until then events are missing that tell of it. */
   readonly required?: readonly (keyof T & string)[]
@@ -73,7 +73,7 @@ export function collection<T extends object = Record<string, unknown>>(options: 
   return { shape: { fields, indexes: lists, required } }
 }
 
-/** What is at a path of a document; undefined where there is nothing. */
+/** Returns what is at a path of a document; undefined where there is nothing. */
 export function at(fields: object, path: string): unknown {
   return path.split('.').reduce<unknown>((value, name) => {
     return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined

@@ -2,7 +2,7 @@ import type { Order, Plan, Test, Value } from './query.ts'
 
 type Filter = Readonly<Record<string, unknown>>
 
-/** What every server that speaks MongoDB's language knows: comparisons, `$in`, `$and` and `$or`. A field that is missing is null to all of them. */
+/** Translates a plan into what every server that speaks MongoDB's language knows: comparisons, `$in`, `$and`, `$or`. A missing field is null to all. */
 export function filterOf({ any, order, behind, shown }: Plan): Filter {
   const parts = [
     { '_corebus.shown': { $gte: shown } },

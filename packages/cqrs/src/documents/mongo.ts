@@ -4,7 +4,7 @@ import { filterOf } from './mongo-query.ts'
 import { EMPTY, type Fields, SHOWN, type State, shownTo } from './state.ts'
 import type { DocumentStore, Documents, Found, Place } from './store.ts'
 
-/** What is used of a collection of the official driver. */
+/** The part of the official driver's collection that is used. */
 export interface MongoCollection {
   findOne(filter: object): Promise<object | null>
   find(filter: object): {
@@ -17,7 +17,7 @@ export interface MongoCollection {
   drop(): Promise<unknown>
 }
 
-/** What is used of a database of the official driver: `client.db('shop')` of `mongodb`. */
+/** The part of the official driver's database that is used: `client.db('shop')` of `mongodb`. */
 export interface MongoDb {
   readonly databaseName: string
   collection(name: string): MongoCollection

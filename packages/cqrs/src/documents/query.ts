@@ -4,7 +4,7 @@ import { SHOWN } from './state.ts'
 
 export type Value = string | number | boolean | null
 
-/** What a field must hold: a value (`null` is also nothing at all), or all of these. Greater and less compare texts byte by byte. */
+/** The condition that a field must fit: a value (`null` is also nothing at all), or all of these. Greater and less compare texts byte by byte. */
 export type Condition =
   | Value
   | {
@@ -53,7 +53,7 @@ export interface Plan {
   readonly any: readonly (readonly Test[])[]
   readonly order: readonly Order[]
   readonly limit: number
-  /** What the last document of the page before holds, by `order`. */
+  /** The values that the last document of the page before holds, by `order`. */
   readonly behind: readonly Value[] | undefined
   /** The least that `shownTo` may say. */
   readonly shown: number
@@ -135,7 +135,7 @@ function declared(collection: string, shape: Shape, path: string): FieldType {
 
 const wrong = (collection: string, why: string): CorebusError => new CorebusError('QUERY', `find in ${collection}: ${why}`)
 
-/** Where a page ends: what its last document holds, by the order. */
+/** Returns the cursor for the end of a page: what its last document holds, by the order. */
 export function cursorOf(order: readonly Order[], values: readonly Value[]): string {
   return Buffer.from(JSON.stringify([sortOf(order), ...values])).toString('base64url')
 }

@@ -10,7 +10,7 @@ interface Part {
 const TRUE: Part = { sql: '1 = 1', params: [] }
 const FALSE: Part = { sql: '1 = 0', params: [] }
 
-/** What follows `WHERE _shown >= ...`: the filters, and what lies behind the page before. */
+/** Returns what follows `WHERE _shown >= ...`: the filters, and what lies behind the page before. */
 export function filterOf({ any, order, behind }: Plan): Part {
   const filter = either(any.map((tests) => both(tests.map(testOf))))
   const rest = behind === undefined ? TRUE : behindOf(order, behind)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Change, changed, EMPTY, type State } from './state.ts'
 
-/** What a service may tell of a document: of each revision one thing, to `put` and `remove` the whole, to `merge` each field. */
+/** The changes that a service may tell of a document. Each revision says one thing: of the whole to `put` and `remove`, of each field to `merge`. */
 const history = fc
   .record({
     whole: fc.uniqueArray(
@@ -22,7 +22,7 @@ const history = fc
   })
   .map(({ whole, parts }): readonly Change[] => {
     const puts = whole.map(({ revision, fields }): Change => (fields ? { kind: 'put', fields, revision } : { kind: 'remove', revision }))
-    // Of one field and revision one value, whether the whole says it or a part.
+    // A field has one value in one revision, whether the whole says it or a part.
     const value = (name: string, revision: number, own: number): number =>
       whole.find((one) => one.revision === revision)?.fields?.[name] ?? own
     return [

@@ -1,14 +1,14 @@
-/** What a document says. Field names are those of its top level. */
+/** The content of a document. Field names are those of its top level. */
 export type Fields = Readonly<Record<string, unknown>>
 
 /** A document as it is kept: what it says, and which revision each part of that is from. */
 export interface State {
   readonly fields: Fields
-  /** Of the last `put` or `remove`; 0 before the first. */
+  /** The revision of the last `put` or `remove`; 0 before the first. */
   readonly base: number
   /** The last of those was a `remove`: nobody is shown the document until a later `put`. */
   readonly removed: boolean
-  /** Of the fields that a `merge` set, where that is later than `base`. */
+  /** The revisions of the fields that a `merge` set, where those are later than `base`. */
   readonly revisions: Readonly<Record<string, number>>
 }
 

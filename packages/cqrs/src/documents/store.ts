@@ -28,9 +28,9 @@ export interface Documents {
   find(place: Place, plan: Plan): Promise<readonly Found[]>
 }
 
-/** Where read models are kept. */
+/** A store in which read models are kept. */
 export interface DocumentStore {
-  /** Where it is, without secrets, for messages to people. */
+  /** The place where it is, without secrets, for messages to people. */
   readonly where: string
   /** Its documents are written in the transaction that they are opened with. Else each is written by itself, and what was read is looked at again. */
   readonly transactional: boolean

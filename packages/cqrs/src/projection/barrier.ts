@@ -5,10 +5,10 @@ import { quoted } from '@corebus/sql/internal'
 import { JOURNAL_ROW, type Tables } from './tables.ts'
 
 /**
- * What stands between those who write the journal and who rebuilds from it. Numbers of rows are given when rows are written, and transactions commit in
- * another order: behind a number that was read, a smaller one may still come. So who handles an event passes the barrier before it writes, in any number
- * at once; who has closed it knows that all that has a number is committed, and that nobody writes into documents that are about to be replaced. Both
- * hold it until their transaction ends.
+ * The barrier between those who write the journal and who rebuilds from it. Numbers of rows are given when rows are written, and transactions commit in
+ * another order: behind a number that was read, a smaller one may still come. So who handles an event passes the barrier before it writes, in any number at
+ * once; who has closed it knows that all that has a number is committed, and that nobody writes into documents that are about to be replaced. Both hold it
+ * until their transaction ends.
  */
 export interface Barrier {
   pass(tx: SqlTx): Promise<void>

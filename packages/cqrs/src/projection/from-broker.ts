@@ -9,7 +9,7 @@ const LIMIT = 1_000
 const PART = 500
 const LOOK_EVERY_MS = 100
 
-/** What was read, and what of it the journal did not have. */
+/** The number of messages that were read, and of those that the journal did not have. */
 export interface Fetched {
   read: number
   added: number
@@ -71,7 +71,7 @@ interface ReadingOptions extends FetchOptions {
   readonly group: string
 }
 
-/** What was handed out and is not in the journal yet. */
+/** A reading of the broker: it holds what was handed out and is not in the journal yet. */
 class Reading {
   readonly #workings: Workings
   readonly #driver: Driver

@@ -10,13 +10,13 @@ export type Shapes = Readonly<Record<string, Shape>>
 /** One set of collections of a projection. A rebuild fills the next one, and readers change over to it. */
 export interface Generation {
   readonly number: number
-  /** Of the projection, when it was begun. */
+  /** The projection's version when the generation was begun. */
   readonly version: number
   /** The collections by their names, as they were made. */
   readonly places: Readonly<Record<string, Place>>
 }
 
-/** Where a projection stands, as the database knows it. */
+/** The state of a projection, as the database knows it. */
 export interface Standing {
   readonly name: string
   readonly active: Generation | undefined
@@ -29,11 +29,14 @@ export interface Standing {
 export const placesOf = (shapes: Shapes, number: number): Generation['places'] =>
   Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { name: `${name}__${number}`, shape }]))
 
-/** What is known of each projection: which collections readers are shown, and which are being filled. Each in a transaction that its caller opens. */
+/**
+ * The table of what is known of each projection: which collections readers are shown, and which are being filled. Each method works in a transaction that
+ * its caller opens.
+ */
 export class Generations {
   readonly #table: string
   readonly #dialect: Dialect
-  /** By the text of the row: it is read with every query, and seldom another. */
+  /** The generations by the text of their row: it is read with every query, and is seldom another. */
   readonly #read = new Map<string, Generation>()
 
   constructor(dialect: Dialect, { projections }: Tables) {

@@ -10,9 +10,9 @@ import type { Projection, ProjectionContext } from './projection.ts'
 import { orMissing, type Workings } from './workings.ts'
 
 /**
- * What `messaging.on` calls for an event of a projection: in one session the event is written into the journal, and the handler changes documents. Where
- * those are tables beside the journal, all of it commits together. Elsewhere they are written before the journal commits: a crash in between repeats the
- * event, which changes nothing then.
+ * Makes what `messaging.on` calls for an event of a projection: in one session the event is written into the journal, and the handler changes documents. All
+ * of it commits together where those are tables beside the journal. Elsewhere documents are written before the journal commits: a crash in between repeats
+ * the event, which changes nothing then.
  */
 export function handlerOf(
   projection: Projection,

@@ -102,7 +102,7 @@ function envelopeIn(body: Uint8Array): { name: string; data: unknown; timestamp:
     const envelope = decodeJson(body)
     return isEnvelope(envelope) ? envelope : undefined
   } catch {
-    // Not ours: then it is kept as it was read.
+    // A body that is not ours is kept as it was read.
     return undefined
   }
 }

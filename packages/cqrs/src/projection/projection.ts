@@ -6,12 +6,12 @@ import type { Collection } from '../documents/collection.ts'
 // biome-ignore lint/suspicious/noExplicitAny: any collection, whatever its documents
 export type Collections = Readonly<Record<string, Collection<any>>>
 
-/** What the documents of a collection are. */
+/** The type of the documents of a collection. */
 export type DocumentOf<C> = C extends Collection<infer T> ? T : never
 
 export type WritesOf<C extends Collections> = { readonly [Name in keyof C]: Writes<DocumentOf<C[Name]>> }
 
-/** What a projection's handler gets beside its event. What it does beside its documents is done again with each rebuild: ask `replay`. */
+/** The context that a projection's handler gets beside its event. What it does beside its documents is done again with each rebuild: ask `replay`. */
 export interface ProjectionContext<C extends Collections = Collections> {
   /** The collections of the projection: while it is rebuilt, those that are being filled. */
   readonly docs: WritesOf<C>
@@ -27,7 +27,7 @@ export interface ProjectionContext<C extends Collections = Collections> {
 }
 
 export interface ProjectionOptions<Events extends readonly EventType[], C extends Collections> {
-  /** What it is made from. */
+  /** The events that it is made from. */
   readonly events: Events
   /** Its documents. No other projection may have a collection of the same name. */
   readonly collections: C

@@ -16,9 +16,9 @@ import { projectionsFeature, tablesOf } from './tables.ts'
 import { keepWorkings, named, shapesOf, type Workings, workingsOf } from './workings.ts'
 
 export interface ProjectionsOptions {
-  /** Where the journal is. Default: the database of the instance's `session`. */
+  /** The database that the journal is in. Default: the database of the instance's `session`. */
   readonly database?: DatabaseLike
-  /** Where the documents are. Default: beside the journal, on SQLite and PostgreSQL. */
+  /** The store that the documents are in. Default: beside the journal, on SQLite and PostgreSQL. */
   readonly documents?: DocumentStore
   /** Default `projections`. */
   readonly table?: string
@@ -42,7 +42,7 @@ export interface Projections {
   readonly feature: Feature
   /** Makes their tables and the first collections, where they are missing. Safe to call in every process at every start. */
   migrate(): Promise<void>
-  /** What readers see of a projection's collections. */
+  /** Returns what readers see of a projection's collections. */
   of<C extends Collections>(projection: Projection<C>): ReadsOf<C>
   /** Fills a second set of collections from the journal, and changes over to it. @throws CorebusError REBUILD_RUNS, REBUILD_LOST, REBUILD_FAILED */
   rebuild(name: string, options?: RebuildOptions): Promise<Rebuilt>
@@ -110,7 +110,7 @@ function checkAll(all: readonly Projection[], before: readonly Workings[]): void
   }
 }
 
-/** Not in the handler's transaction: making a table ends it on some databases. */
+/** Makes the collections that are missing. It is not in the handler's transaction: making a table ends that on some databases. */
 async function make(
   projection: Projection,
   { database, store, generations }: Pick<Workings, 'database' | 'store' | 'generations'>,

@@ -6,7 +6,7 @@ import { orMissing, type Workings } from './workings.ts'
 
 type AnyReads = Reads<object>
 
-/** What readers see: the collections that the database says are shown now, each time that they ask. */
+/** Returns what readers see: the collections that the database says are shown now, each time that they ask. */
 export function readsOfProjection(projection: Projection, workings: Workings): Readonly<Record<string, AnyReads>> {
   return Object.fromEntries(
     Object.keys(projection.collections).map((name) => [

@@ -35,7 +35,7 @@ export interface Rebuilt {
 
 /** Events of one transaction. On SQLite handlers wait for it. */
 const PART = 200
-/** What is left is so little that handlers may wait for it. */
+/** The number of events left that is small enough for handlers to wait for them. */
 const FEW = 200
 const LEASE_MS = 30_000
 
@@ -206,7 +206,7 @@ class Rebuild {
     return { events: at.done, generation: generation.number, heldMs }
   }
 
-  /** What cannot be dropped now is dropped by the next run. */
+  /** Gives the generation up. What cannot be dropped now is dropped by the next run. */
   async #abandon(generation: Generation): Promise<void> {
     const { database, generations, store } = this.#workings
     try {

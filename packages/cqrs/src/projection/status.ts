@@ -3,12 +3,12 @@ import type { Standing } from './generations.ts'
 import type { Projection } from './projection.ts'
 import type { Workings } from './workings.ts'
 
-/** Where a projection stands, for people and their scripts. */
+/** The state of a projection, for people and their scripts. */
 export interface ProjectionStatus {
   readonly name: string
-  /** Of the code; null for a projection that the code does not have any more. */
+  /** The version in the code; null for a projection that the code does not have any more. */
   readonly version: number | null
-  /** Of the code that made what readers are shown; null before the first event. */
+  /** The version of the code that made what readers are shown; null before the first event. */
   readonly builtVersion: number | null
   readonly state: 'current' | 'stale' | 'rebuilding' | 'empty' | 'unknown'
   readonly generation: number | null
@@ -18,7 +18,7 @@ export interface ProjectionStatus {
   readonly documents: Readonly<Record<string, number>>
 }
 
-/** Of all projections of the code, and of those that the database knows beside them. */
+/** Returns the state of all projections of the code, and of those that the database knows beside them. */
 export async function statusOf({ database, generations, store, leases, all }: Workings): Promise<readonly ProjectionStatus[]> {
   // A rebuild that was killed has left its mark, and nobody has its lease.
   const left = leaseStore(database.dialect, leases.feature.name)

@@ -54,7 +54,7 @@ export function projectionsFeature(table: string): Feature {
       return [
         `CREATE TABLE IF NOT EXISTS ${projections} (name ${key} NOT NULL PRIMARY KEY, version integer, active integer, shapes ${long}, building integer, done bigint, total bigint, built bigint, latest integer NOT NULL, leftover ${long})${end}`,
         `${known[0]} INTO ${projections} (name, latest) VALUES ('${JOURNAL_ROW}', 0)${known[1]}`,
-        // Of two events of one id one would be lost: ids are kept as they are, or as their hash.
+        // One of two events with one tid would be lost: ids are kept as they are, or as their hash.
         `CREATE TABLE IF NOT EXISTS ${journal} (seq ${seq}, tid ${key} NOT NULL, topic ${text} NOT NULL, id ${text} NOT NULL, name ${text} NOT NULL, akey ${long}, headers ${long} NOT NULL, body ${bytes} NOT NULL, at bigint NOT NULL, UNIQUE (tid))${end}`,
         ...leaseFeature(tables.leases).ddl(dialect),
       ]

@@ -7,7 +7,7 @@ import type { Generations, Shapes } from './generations.ts'
 import type { Journal } from './journal.ts'
 import type { Projection } from './projection.ts'
 
-/** What projections work with. */
+/** The parts that projections work with. */
 export interface Workings {
   readonly database: SqlDatabase
   readonly store: DocumentStore

@@ -1,2 +1,2 @@
-// What the commands of other packages of Corebus need of this one: no promise is made about it.
+// The parts of this package that the commands of other packages of Corebus need: no promise is made about them.
 export { told, withEntryOptions } from './parts.ts'

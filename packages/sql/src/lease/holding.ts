@@ -35,7 +35,7 @@ export async function whileHeld<T>(
   { database: given, store, held, ttlMs, takenAt }: HoldingOptions,
   work: (holding: Holding) => Promise<T> | T,
 ): Promise<T> {
-  // So that the next renewal is sent, by another connection, while there is time.
+  // A renewal that is not answered ends in time for the next one to be sent, by another connection.
   const database = answering(given, ttlMs / RENEWALS)
   const lost = new AbortController()
   const ended = new AbortController()

@@ -32,7 +32,7 @@ export interface Marking {
   claim(transacts: Transacts): Promise<void>
   /** Says where what is written into it goes, where others publish it to somewhere else. */
   tell(): Promise<void>
-  /** What it is marked with. Undefined before its first relay. */
+  /** Resolves with what it is marked with. Undefined before its first relay. */
   read(): Promise<Mark | undefined>
   /** Marks it, whoever it was of. */
   takeOver(): Promise<void>

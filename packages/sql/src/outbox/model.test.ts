@@ -84,7 +84,7 @@ interface Delayed extends Row {
   readonly due: number
 }
 
-/** What the statements are for, as lists of a program. */
+/** A model of what the statements are for, as lists of a program. */
 class Model {
   delayed: readonly Delayed[] = []
   /** In the order in which they got their places. */

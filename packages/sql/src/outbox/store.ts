@@ -56,7 +56,7 @@ export interface OutboxPaging {
 
 export interface OutboxPage {
   readonly entries: readonly OutboxEntry[]
-  /** Where the next page begins. Undefined when there is none. */
+  /** The place where the next page begins. Undefined when there is none. */
   readonly next?: string
 }
 

@@ -50,7 +50,7 @@ export interface Pulse {
   readonly waitingMs: number
 }
 
-/** What a round came to. */
+/** The result of a round. */
 interface Round {
   readonly found: boolean
   /** Until something more is due. */

@@ -3,9 +3,9 @@ import { type RawBuilder, sql } from 'kysely'
 import { type Dialect, int64, type SqlValue } from '../tx/sql-tx.ts'
 
 /**
- * What a column holds, in the row and in the database. `integer`: a number up to 2^53. `bigint`: text of a whole number up to 2^63. `number`: of up to 15
- * digits (`double precision`, `numeric`). `time`: text such as `2026-12-01T12:00:00.000Z` (`timestamptz`, in MySQL a `datetime` in UTC, in SQLite text).
- * `json`: whatever JSON holds (`jsonb`, `json`, text). A `?` behind it: it may be null.
+ * The kind of what a column holds, in the row and in the database. `integer`: a number up to 2^53. `bigint`: text of a whole number up to 2^63. `number`: of
+ * up to 15 digits (`double precision`, `numeric`). `time`: text such as `2026-12-01T12:00:00.000Z` (`timestamptz`, in MySQL a `datetime` in UTC, in SQLite
+ * text). `json`: whatever JSON holds (`jsonb`, `json`, text). A `?` behind it: it may be null.
  */
 export type Kind = 'integer' | 'bigint' | 'number' | 'text' | 'boolean' | 'time' | 'uuid' | 'json'
 
@@ -29,7 +29,7 @@ export interface ColumnRules {
   parse(text: string): SqlValue | undefined
   /** The parameter that a value is written and compared as. */
   into(value: unknown, dialect: Dialect): RawBuilder<unknown>
-  /** What is selected. */
+  /** Returns what is selected for the column. */
   read(column: string, dialect: Dialect): RawBuilder<unknown>
   /** The value in the row, of what was selected. */
   from(value: unknown): unknown

@@ -10,7 +10,7 @@ export interface PageQuery {
   readonly limit: number
 }
 
-/** What is known of the table whose columns are compared. */
+/** The facts of the table whose columns are compared. */
 export interface Compared {
   readonly dialect: Dialect
   ref(column: string): RawBuilder<unknown>
@@ -48,7 +48,7 @@ function same(column: string, value: unknown, { dialect, ref, rules }: Compared)
   return value === null ? sql`${ref(column)} IS NULL` : sql`${ref(column)} = ${rules(column).into(value, dialect)}`
 }
 
-/** Where a null stands in an order: each database has its own way, and an index of a column is in that order. */
+/** The place of a null in an order: each database has its own way, and an index of a column is in that order. */
 const NULL_IS: Readonly<Record<Dialect, 'largest' | 'smallest'>> = { postgres: 'largest', mysql: 'smallest', sqlite: 'smallest' }
 
 function further(column: string, value: unknown, { descending, table }: { descending: boolean; table: Compared }): Condition {

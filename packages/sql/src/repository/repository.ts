@@ -128,7 +128,7 @@ const comparedIn = ({ table, rules }: Rows, { dialect }: SqlTx): Compared => ({
   ref: (column) => sql.ref(`${table}.${column}`),
 })
 
-/** By number: libraries and plugins rename columns, and a column may be called like something that every object has. */
+/** Selects columns by number: libraries and plugins rename columns, and a column may be called like something that every object has. */
 const selected = ({ read }: Rows, { dialect }: SqlTx): RawBuilder<unknown> =>
   sql.join(Object.entries(read).map(([name, rules], n) => sql`${rules.read(name, dialect)} AS ${sql.ref(`c${n}`)}`))
 

@@ -1,7 +1,7 @@
 import { isConflict } from '../tx/database-errors.ts'
 import { calls, property } from '../tx/recogniser.ts'
 
-/** What the statements of one transaction go through: an object that nobody else uses before the transaction is over, and its methods that run them. */
+/** The object that the statements of one transaction go through, and its methods that run them. Nobody else uses it before the transaction is over. */
 export interface Statements {
   readonly on: object
   readonly methods: readonly string[]
@@ -34,7 +34,7 @@ export async function unlessSwallowed<T>({ on, methods }: Statements, work: () =
     if (conflict) throw conflict.error
     return result
   } finally {
-    // What the library does with the connection from now on is its own.
+    // The library may do what it wants with the connection from now on.
     for (const [name, own] of before) {
       if (own) Object.defineProperty(on, name, own)
       else Reflect.deleteProperty(on, name)
@@ -51,7 +51,7 @@ interface Provides {
   provideConnection<T>(consumer: (connection: unknown) => Promise<T>): Promise<T>
 }
 
-/** Of a transaction of Kysely: its connection, which it gives to what builds queries in other ways too. */
+/** Returns the statements of a Kysely transaction's connection, which the transaction gives to what builds queries in other ways too. */
 export async function kyselyStatements(tx: unknown): Promise<Statements | undefined> {
   if (typeof tx !== 'object' || tx === null || !calls(tx, 'getExecutor')) return undefined
   const executor = (tx as { getExecutor(): Provides }).getExecutor()

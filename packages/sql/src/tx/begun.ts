@@ -14,7 +14,7 @@ export async function withBegun<Tx extends object, T>(tx: Tx, sql: SqlTx, work: 
   }
 }
 
-/** What a session opened, or a transaction of the user's own, as a `SqlTx`, of that database where it is said. @throws what `adapt` throws */
+/** Returns what a session opened, or a transaction of the user's own, as a `SqlTx`, of that database where it is said. @throws what `adapt` throws */
 export function txOf(db: unknown, dialect?: Dialect): SqlTx {
   return openAs(db, dialect) ?? adapt(db, { ...(dialect && { dialect }) })
 }
