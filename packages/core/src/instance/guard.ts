@@ -19,7 +19,7 @@ export interface GuardOptions {
  */
 export function guardOf({ config: { where, why }, env, isObserved }: GuardOptions): (driver: Driver) => void {
   return ({ name, capabilities }) => {
-    // A process of `core consumer` is a service, also where its code has imported node:test for the timers.
+    // A process that the command runs is a service, also where its code has imported node:test for the timers.
     if (!capabilities.durable || isHosted() || isObserved() || envValue(env, 'MESSAGING_ALLOW_IN_TESTS')?.trim() === '1') return
     const runner = testRunner()
     if (runner === undefined) return
