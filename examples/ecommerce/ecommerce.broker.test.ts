@@ -6,7 +6,7 @@ import { racesOn } from './fixtures/races.ts'
 
 const EXPIRES_AFTER_MS = 8_000
 
-/** One database for all three services, as the seed has it: each has its own history of migrations, and the outbox is everybody's. */
+/** The three services share one database, as in the seed: each has its own history of migrations, and the outbox is everybody's. */
 for (const [name, variable, start] of [
   ['rabbitmq', 'POSTGRES_DSN', startPostgres],
   ['kafka', 'MYSQL_DSN', startMariadb],

@@ -7,6 +7,7 @@ export { type Kafka, type KafkaOptions, startKafka, startKafkaCluster } from './
 export { kafkaJars } from './kafka-jars.ts'
 export { kept } from './kept.ts'
 export type { Broker, BrokerName } from './kind.ts'
+export { installLibraries, type LibrariesOptions } from './libraries.ts'
 export { type MariadbOptions, startMariadb } from './mariadb.ts'
 export { missing } from './missing.ts'
 export { ended, Owned, signal } from './owned.ts'

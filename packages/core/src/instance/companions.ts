@@ -70,7 +70,7 @@ export class Companions {
     for (const companion of this.#given) inUse.delete(companion)
   }
 
-  /** One of them has a clock that is not the instance's. */
+  /** Whether a companion goes by a clock that is not the instance's, such as its database's. */
   get canCatchUp(): boolean {
     return this.#attached.some(([, attached]) => attached.catchUp !== undefined)
   }

@@ -120,7 +120,7 @@ describe('the diagnostics channels', () => {
       () => told,
     )
     await messaging.close()
-    // One id for all that the instance says.
+    // The instance says everything under one id.
     const who = { service: 'shop', instance: (told[0]?.[1] as { readonly instance?: string } | undefined)?.instance }
     const message = { ...who, topic: 't', id: 'm', key: 'k', correlationId: 'c' }
     const handled = { ...message, group: 'g' }

@@ -101,7 +101,7 @@ export class History {
     this.#calls.set(key, [...(this.#calls.get(key) ?? []), call])
   }
 
-  /** One that somebody else has published is known by what its handler gets. */
+  /** Notes a message that was published outside of this instance, which is known only by what its handler gets. */
   #know({ input, context: { id, topic, key, headers } }: HandlerCall): void {
     const place = keyOf({ topic, id })
     if (this.#messages.has(place)) return

@@ -33,7 +33,7 @@ export class Kit implements TestKit {
   }
 }
 
-/** One for all copies of the package, and for all times that a test runner evaluates it. */
+/** The kit is one for all copies of the package, and for all times that a test runner evaluates it. */
 registry.testKit ??= new Kit()
 
 export const kit: Kit = registry.testKit as Kit

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 
-/** One line a request, when it has been answered. Of its body nothing is logged. `logged` of the context adds fields, such as a user's id. */
+/** Logs one line a request, when it has been answered, and nothing of its body. `logged` of the context adds fields, such as a user's id. */
 export function requestLine(logger: { info(fields: object, text: string): void }): MiddlewareHandler {
   return async (c, next) => {
     const begunAt = performance.now()

@@ -7,7 +7,7 @@ interface Fault {
   readonly handler: (shop: Shop) => void
   readonly options?: (shop: Shop) => SurvivesOptions
   readonly configured?: Configured
-  /** One of the findings. */
+  /** The sentence that must be among the findings. */
   readonly finding: string
 }
 

@@ -33,5 +33,5 @@ export class User {
   }
 }
 
-/** One mailbox, however it is written: the unique index then means the same on every database. */
+/** The address in lower case, so that the unique index means the same on every database. */
 const normalised = (email: string): string => email.toLowerCase()
