@@ -1,6 +1,11 @@
-import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
+
+const folder = mkdtempSync(join(tmpdir(), 'observe-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
 // #region observe
 import { createMessaging } from '@corebus/core'
 import { observe } from '@corebus/core/testing'
@@ -10,7 +15,7 @@ import { UserCreated } from './events.ts'
 test('a user is welcomed, on a broker that keeps what it has', async () => {
   const messaging = createMessaging({
     broker: 'sqlite',
-    url: join(tmpdir(), `${randomUUID()}.db`),
+    url: join(folder, 'messages.db'),
     service: 'orders-api',
     logLevel: 'warn',
   })
