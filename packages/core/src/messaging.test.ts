@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { allSettled, collector, deadLetters, loggingSession, onMemory, quiet, until } from '../test/kit.ts'
+import type { Driver } from './driver.ts'
+import { memoryDriver } from './drivers/memory/driver.ts'
 import { PublishError, RetryLater } from './errors.ts'
 import type { HandlerContext } from './handlers/handler.ts'
 import { VirtualClock } from './testing/virtual-clock.ts'
@@ -605,11 +607,12 @@ describe('a handler that takes too long', () => {
 })
 
 describe('health', () => {
-  test('is ready when it consumes, and not before or after', async () => {
+  test('is ready when it consumes, and not while it starts or after', async () => {
     const messaging = onMemory()
     messaging.handle({ topic: 't', group: 'g' }, () => undefined)
-    expect(messaging.health()).toMatchObject({ live: true, ready: false, reasons: ['broker idle'], groups: [] })
-    await messaging.start()
+    const started = messaging.start()
+    expect(messaging.health()).toMatchObject({ live: true, ready: false, reasons: [expect.any(String), 'starting'], groups: [] })
+    await started
     expect(messaging.health()).toEqual({
       live: true,
       ready: true,
@@ -618,6 +621,29 @@ describe('health', () => {
     })
     await messaging.close()
     expect(messaging.health()).toMatchObject({ live: true, ready: false })
+  })
+
+  test('is ready where nothing has needed the broker yet', () => {
+    expect(onMemory().health()).toMatchObject({ live: true, ready: true, reasons: [] })
+  })
+
+  test('is not ready once a publish has found no broker, and becomes it without another publish', async () => {
+    let away = true
+    const messaging = onMemory({
+      broker: undefined,
+      driver: (options) => {
+        const driver = memoryDriver(options)
+        const connect = driver.connect.bind(driver)
+        return Object.assign(driver, {
+          connect: (tell: Parameters<Driver['connect']>[0]) => (away ? Promise.reject(new Error('refused')) : connect(tell)),
+        })
+      },
+    })
+    await expect(messaging.getProducer().send('t', 1)).rejects.toThrow('refused')
+    expect(messaging.health()).toMatchObject({ live: true, ready: false, reasons: ['broker unreachable'] })
+    away = false
+    await expect.poll(() => messaging.health().ready).toBe(true)
+    await messaging.close()
   })
 
   test('is not ready when nothing was settled for longer than stalledMs', async () => {

@@ -30,8 +30,11 @@ test('/livez and /readyz say how each subscription does, and are never kept by a
   ])
 })
 
-test('an instance that has not started is live, and not ready', async () => {
-  const app = new Hono().route('/status', health(freshMessaging())) as never
+test('an instance that is closed is live, and not ready', async () => {
+  const messaging = freshMessaging()
+  const app = new Hono().route('/status', health(messaging)) as never
+  expect(await asked(app, '/status/readyz')).toMatchObject({ status: 200 })
+  await messaging.close()
   expect((await asked(app, '/status/livez')).status).toBe(200)
   expect(await asked(app, '/status/readyz')).toMatchObject({ status: 503, body: { ready: false, reasons: [expect.any(String)] } })
 })

@@ -64,7 +64,7 @@ describe('a connection', () => {
   test('that failed is closed, and tried anew by the next use; it is announced once', async () => {
     const { connection, log, lines } = connectionTo({ connects: [() => Promise.reject(new Error('refused'))] })
     await expect(connection.driver()).rejects.toThrow('refused')
-    expect(connection.state()).toBe('idle')
+    expect(connection.state()).toBe('unreachable')
     await connection.driver()
     expect(log).toEqual(['load', 'connect', 'close', 'load', 'connect'])
     expect(lines).toHaveLength(1)

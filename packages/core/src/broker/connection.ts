@@ -9,7 +9,8 @@ import { readyForIds } from '../wire/id.ts'
 import { ConnectionLines, type LinesOptions, whatAnswersAt } from './connection-lines.ts'
 import { loadDriver } from './load-driver.ts'
 
-export type State = ConnectionState['kind'] | 'idle' | 'connecting' | 'closed'
+/** `idle`: nobody has asked for it yet. `unreachable`: the first connection failed, and the next use tries anew. */
+export type State = ConnectionState['kind'] | 'idle' | 'connecting' | 'unreachable' | 'closed'
 
 export interface ConnectionOptions extends LinesOptions {
   readonly load?: (broker: Config['broker'], options: DriverOptions) => Driver | Promise<Driver>
@@ -53,10 +54,15 @@ export class Connection {
     this.#connecting ??= held(() => inFrameAsLoaded(() => this.#connect())).catch((error: unknown) => {
       this.#connecting = undefined
       if (this.#state === 'closed') throw closed()
-      this.#state = 'idle'
+      this.#state = 'unreachable'
       throw error
     })
     return this.#connecting
+  }
+
+  /** Tries a first connection that failed once more, so that whoever is sent no requests until it is ready does not wait for one. */
+  tryAgain(): void {
+    if (this.#state === 'unreachable') this.driver().catch(() => undefined) // the state says it
   }
 
   async #connect(): Promise<Driver> {

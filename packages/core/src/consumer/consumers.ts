@@ -74,6 +74,7 @@ export class Consumers {
     const groups = this.#groups?.health() ?? []
     const stuck = this.#groups?.stuck
     const connection = this.#with.connection.state()
+    this.#with.connection.tryAgain()
     const { stalledMs } = this.#with.config
     const dead = groups.filter((group) => group.state === 'dead')
     const notLive = [
@@ -82,7 +83,8 @@ export class Consumers {
       ...(connection === 'dead' ? ['the broker connection cannot be used any more'] : []),
     ]
     const notReady = [
-      ...(connection === 'connected' ? [] : [`broker ${connection}`]),
+      // A process that has had nothing to publish, such as one that answers reads, is not kept from its work.
+      ...(connection === 'connected' || connection === 'idle' ? [] : [`broker ${connection}`]),
       ...(this.started && !this.#groups ? ['starting'] : []),
       ...groups.filter(({ state }) => state !== 'consuming' && state !== 'dead').map(({ group, state }) => `group ${group} is ${state}`),
       ...groups.flatMap(({ group, unstorable }) => unstorable.map((what) => `group ${group} cannot settle ${what}`)),
