@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { ServiceName, System } from './system.ts'
 
 export interface Answer {
@@ -12,6 +13,7 @@ const OF_PATH: readonly (readonly [string, ServiceName])[] = [
   ['/api/v1/users', 'user-service'],
   ['/api/v1/products', 'product-service'],
   ['/api/v1/orders', 'order-service'],
+  ['/q/', 'query-service'],
 ]
 
 /** @throws Error for a path that none of them has */
@@ -38,6 +40,9 @@ export function client(system: Pick<System, 'url'>): Ask {
 
 const LOOK_EVERY_MS = 20
 
+const partOf = (body: Answer['body'], wanted: object): unknown =>
+  Object.fromEntries(Object.keys(wanted).map((field) => [field, body?.[field]]))
+
 /** Looks at a resource until it is as wanted. @throws Error that says how it was instead. */
 export async function becomes(
   ask: Ask,
@@ -48,7 +53,7 @@ export async function becomes(
   const deadline = performance.now() + limitMs
   for (;;) {
     const { body } = await ask('GET', path)
-    if (Object.entries(wanted).every(([field, value]) => body?.[field] === value)) return body
+    if (isDeepStrictEqual(partOf(body, wanted), wanted)) return body
     if (performance.now() > deadline) throw new Error(`${path} did not become ${JSON.stringify(wanted)}: ${JSON.stringify(body)}`)
     await sleep(LOOK_EVERY_MS)
   }

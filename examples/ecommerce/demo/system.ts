@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { type Child, type CommandResult, type Line, launch, run } from '../../two-apis/demo/child.ts'
 import { until } from '../../two-apis/demo/until.ts'
 
-export const SERVICES = ['user-service', 'product-service', 'order-service'] as const
+export const SERVICES = ['user-service', 'product-service', 'order-service', 'query-service'] as const
 export type ServiceName = (typeof SERVICES)[number]
 
 /** user-service hears of nothing, so it has no consumer. */
-export const PROCESSES = [...SERVICES, 'product-service consumer', 'order-service consumer'] as const
+export const PROCESSES = [...SERVICES, 'product-service consumer', 'order-service consumer', 'query-service consumer'] as const
 export type ProcessName = (typeof PROCESSES)[number]
 
 export interface BootOptions {

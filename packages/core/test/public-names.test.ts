@@ -55,6 +55,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@corebus/core/events': ['CorebusError', 'codec', 'defineEvent', 'newId'],
   '@corebus/core/testing': ['observe', 'survives', 'testApp'],
   '@corebus/core/internal': [
+    'HEADER',
     'SESSION_MODE',
     'awaitsCompanion',
     'callable',

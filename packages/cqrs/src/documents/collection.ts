@@ -59,7 +59,7 @@ export const COLLECTION: Readonly<Record<keyof CollectionOptions<object>, Option
 
 /**
  * Describes the documents of one kind.
- * @throws CorebusError OPTION; PROJECTION for an index of a field that is not declared
+ * @throws CorebusError OPTION; PROJECTION for an index of a field that is not declared, and for two fields that differ in case alone
  * @example
  * const orders = collection<OrderView>({ fields: { user_id: 'number', status: 'text' }, indexes: [['user_id', 'status']], required: ['user_id'] })
  */
@@ -70,6 +70,10 @@ export function collection<T extends object = Record<string, unknown>>(options: 
   const unknown = lists.flat().find((path) => !Object.hasOwn(fields, path))
   if (unknown !== undefined)
     throw new CorebusError('PROJECTION', `an index has the field ${unknown}, which is not declared: say fields: { '${unknown}': 'text' }`)
+  const [one, other] =
+    Object.values(Object.groupBy(Object.keys(fields), (path) => path.toLowerCase())).find((same) => same && same.length > 1) ?? []
+  // SQLite's columns are the same in any case.
+  if (other !== undefined) throw new CorebusError('PROJECTION', `the fields ${one} and ${other} differ in case alone: rename one of them`)
   return { shape: { fields, indexes: lists, required } }
 }
 

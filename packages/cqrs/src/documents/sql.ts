@@ -133,12 +133,13 @@ function documentsIn(tx: SqlTx, dialect: DocumentDialect, statements: Statements
     },
     async find(place, plan) {
       const filter = filterOf(plan)
+      // No field begins with _, so ORDER BY means no column of the result by its name.
       const { rows } = await tx.query(
-        `SELECT _id AS id, CAST(_doc AS text) AS doc FROM ${quote(place.name)} WHERE _shown >= ${plan.shown}${filter.sql} ORDER BY ${orderBy(plan.order, dialect)} LIMIT ${plan.limit + 1}`,
+        `SELECT _id AS _id, CAST(_doc AS text) AS _text FROM ${quote(place.name)} WHERE _shown >= ${plan.shown}${filter.sql} ORDER BY ${orderBy(plan.order, dialect)} LIMIT ${plan.limit + 1}`,
         filter.params,
         REPEATED,
       )
-      return rows.map(({ id, doc }): Found => ({ id: String(id), fields: JSON.parse(String(doc)) }))
+      return rows.map(({ _id, _text }): Found => ({ id: String(_id), fields: JSON.parse(String(_text)) }))
     },
   }
 }

@@ -1,4 +1,5 @@
 import { CorebusError, type Event, type EventType, type HandlerContext } from '@corebus/core'
+import { HEADER } from '@corebus/core/internal'
 import type { SqlTx } from '@corebus/sql'
 import { txOf } from '@corebus/sql/internal'
 import { writesOf } from '../documents/access.ts'
@@ -70,7 +71,18 @@ export async function changeDocuments(projection: Projection, { store }: Pick<Wo
   const call = async (documents: Documents): Promise<void> => {
     const docs = docsOf(projection, generation, documents, { lock: !replay })
     const { logger, signal } = context
-    const given: ProjectionContext = { docs: docs as ProjectionContext['docs'], replay, topic, key, id, headers, logger, signal }
+    const correlationId = headers[HEADER.correlation] ?? id
+    const given: ProjectionContext = {
+      docs: docs as ProjectionContext['docs'],
+      replay,
+      topic,
+      key,
+      id,
+      correlationId,
+      headers,
+      logger,
+      signal,
+    }
     await projection.handle(event as never, given as never) // `projection` has checked the types of both against each other
   }
   const documents = store.documents(tx)

@@ -20,6 +20,8 @@ export interface ProjectionContext<C extends Collections = Collections> {
   readonly topic: string
   readonly key: string | undefined
   readonly id: string
+  /** Leads to what the event came of, such as a request, also while the projection is rebuilt. The event's own id where nothing is known of that. */
+  readonly correlationId: string
   readonly headers: HandlerContext['headers']
   readonly logger: HandlerContext['logger']
   /** Aborts when the handler is to stop. */

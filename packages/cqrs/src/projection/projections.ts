@@ -1,5 +1,5 @@
 import { CorebusError, type Messaging } from '@corebus/core'
-import { checkOptions, givenTo, having, type Option } from '@corebus/core/internal'
+import { checkOptions, flag, givenTo, having, type Option } from '@corebus/core/internal'
 import { type DatabaseLike, type Feature, migrate, sqlLeases } from '@corebus/sql'
 import { DATABASE, databaseFor, tableOption } from '@corebus/sql/internal'
 import type { Reads } from '../documents/access.ts'
@@ -22,6 +22,8 @@ export interface ProjectionsOptions {
   readonly documents?: DocumentStore
   /** Default `projections`. */
   readonly table?: string
+  /** True in a process that answers reads and handles no events: nothing is registered, so nothing waits for `start`. Default false. */
+  readonly readOnly?: boolean
 }
 
 export const PROJECTIONS: Readonly<Record<keyof ProjectionsOptions, Option>> = {
@@ -32,6 +34,11 @@ export const PROJECTIONS: Readonly<Record<keyof ProjectionsOptions, Option>> = {
     text: 'where the documents are: `mongoDocuments(client.db("shop"))`',
   },
   table: tableOption('projections'),
+  readOnly: {
+    default: 'false',
+    must: flag,
+    text: 'true in a process that answers reads and handles no events: nothing is registered, so nothing waits for `start`',
+  },
 }
 
 export type ReadsOf<C extends Collections> = { readonly [Name in keyof C]: Reads<DocumentOf<C[Name]>> }
@@ -50,7 +57,7 @@ export interface Projections {
 
 /**
  * Runs projections: each of their events is handled in a session of the instance, in which it is also written into the journal. Call it before `start`;
- * a process that only reads calls it and starts nothing.
+ * a process that only reads calls it with `readOnly`.
  * @throws CorebusError OPTION, SQL_DATABASE, PROJECTION; STARTED
  * @example
  * export const views = projections(messaging, [orders])
@@ -62,9 +69,9 @@ export function projections<Db>(
   options: ProjectionsOptions = {},
 ): Projections {
   checkOptions('projections', options, PROJECTIONS)
-  const { table = 'projections' } = options
+  const { table = 'projections', readOnly = false } = options
   const database = databaseFor('projections', options.database, givenTo(messaging).session)
-  checkAll(all, workingsOf(messaging))
+  checkAll(all, readOnly ? [] : workingsOf(messaging))
   const tables = tablesOf(table)
   const store = options.documents ?? sqlDocuments(database)
   const feature = projectionsFeature(table)
@@ -81,10 +88,7 @@ export function projections<Db>(
     messaging: messaging as unknown as Messaging,
     ...made((projection) => make(projection, { database, store, generations })),
   }
-  keepWorkings(messaging, workings)
-  for (const projection of all)
-    for (const type of projection.events)
-      messaging.on(type, { ...projection.on, group: projection.group, session: 'manual' }, handlerOf(projection, type, workings) as never) // of any data
+  if (!readOnly) register(messaging, workings)
   return {
     feature,
     async migrate() {
@@ -94,6 +98,13 @@ export function projections<Db>(
     of: (projection) => readsOfProjection(named(all, projection.name), workings) as never, // made by the names of its collections
     rebuild: (name, rebuilding = {}) => rebuild(named(all, name), workings, rebuilding),
   }
+}
+
+function register<Db>(messaging: Messaging<{ db: Db }>, workings: Workings): void {
+  keepWorkings(messaging, workings)
+  for (const projection of workings.all)
+    for (const type of projection.events)
+      messaging.on(type, { ...projection.on, group: projection.group, session: 'manual' }, handlerOf(projection, type, workings) as never) // of any data
 }
 
 /** @throws CorebusError PROJECTION for two of one name, or of which each would write the other's documents */
