@@ -1,7 +1,7 @@
 // The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, chaos, and every
-// suite on a machine that is busy with something else, the apps outside of the repository, the example with its processes killed, and outbox and
+// suite on a machine that is busy with something else, the apps outside of the repository, the examples with their processes killed, and outbox and
 // inbox on every database with every broker. What came out is kept in docs/soak/.
-// Usage: npm run soak [-- row parallel long chaos load apps kills sql-chaos] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
+// Usage: npm run soak [-- row parallel long chaos load apps kills sql-chaos ecommerce] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { SOAK_SEEDS } from '../packages/core/src/testing/conformance/chaos.ts'
 import { appsOn } from './soak/apps.ts'
 import { chaosOn } from './soak/chaos.ts'
+import { ecommerceOn } from './soak/ecommerce.ts'
 import { killsOn } from './soak/kills.ts'
 import { busy, PATIENCE } from './soak/load.ts'
 import { sqlChaosOn } from './soak/sql-chaos.ts'
@@ -141,6 +142,13 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
       return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
     },
   },
+  ecommerce: {
+    title: 'the e-commerce under load, processes killed 25 times among 5,000 orders, on every broker with a database',
+    async run() {
+      const lines = await ecommerceOn({ seeds, ...(only !== undefined && { only }), onLine: ({ text }) => console.log(text) })
+      return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
+    },
+  },
   'sql-chaos': {
     title: 'outbox and inbox: a minute of chaos on each database with each broker, and with each safeguard taken out',
     async run() {
@@ -184,10 +192,10 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
 }
 /** Those that need no server. */
 const USUAL = ['row', 'parallel', 'long']
-const TELLS_AS_IT_GOES = ['row', 'chaos', 'load', 'apps', 'kills', 'sql-chaos']
-const HAS_NO_TIMES = ['apps', 'chaos', 'sql-chaos']
-const HAS_SEEDS = ['chaos', 'kills', 'sql-chaos']
-const NO_CONFORMANCE = ['chaos', 'load', 'apps', 'kills', 'sql-chaos']
+const TELLS_AS_IT_GOES = ['row', 'chaos', 'load', 'apps', 'kills', 'sql-chaos', 'ecommerce']
+const HAS_NO_TIMES = ['apps', 'chaos', 'sql-chaos', 'ecommerce']
+const HAS_SEEDS = ['chaos', 'kills', 'sql-chaos', 'ecommerce']
+const NO_CONFORMANCE = ['chaos', 'load', 'apps', 'kills', 'sql-chaos', 'ecommerce']
 
 function doneWith(runs: readonly Run[]): Done {
   return { lines: runs.map(line), failed: runs.reduce((sum, run) => sum + run.failed, 0) }

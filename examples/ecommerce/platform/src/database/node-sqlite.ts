@@ -19,18 +19,31 @@ class Adapter extends SqliteAdapter {
   }
 }
 
+/** Compiling takes longer than most statements do, and a service has few different ones. */
+const MOST_PREPARED = 200
+
 function kyselys(database: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, SqliteStatement>()
   return {
-    prepare(sql): SqliteStatement {
-      const statement = database.prepare(sql)
-      const values = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[] // what Kysely was given by its caller
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...values(parameters)),
-        run: (parameters) => statement.run(...values(parameters)),
-        iterate: (parameters) => statement.iterate(...values(parameters)) as IterableIterator<unknown>, // Node types it for its own iterator helpers
-      }
+    prepare(sql) {
+      const known = prepared.get(sql)
+      if (known) return known
+      const made = statementOf(database, sql)
+      if (prepared.size < MOST_PREPARED) prepared.set(sql, made)
+      return made
     },
     close: () => database.close(),
+  }
+}
+
+function statementOf(database: DatabaseSync, sql: string): SqliteStatement {
+  const statement = database.prepare(sql)
+  const values = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[] // what Kysely was given by its caller
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...values(parameters)),
+    run: (parameters) => statement.run(...values(parameters)),
+    // Somebody else may run the statement while rows are taken from an iterator, which has one of its own for that.
+    iterate: (parameters) => database.prepare(sql).iterate(...values(parameters)) as IterableIterator<unknown>, // Node types it for its own iterator helpers
   }
 }
