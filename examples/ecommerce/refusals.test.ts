@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { becomes } from './demo/client.ts'
-import { bootSystem, type System } from './demo/system.ts'
+import { bootSystem, SERVICES, type ServiceName, type System } from './demo/system.ts'
 import { embedded } from './fixtures/folder.ts'
 import { type Shop, shop } from './fixtures/shop.ts'
 
@@ -74,7 +74,7 @@ const REFUSED: readonly Row[] = [
   ['a payment of an order that is unknown', `POST ${ORDERS}/999/pay`, undefined, 404, 'not_found'],
   ['a cancellation of an order that is unknown', `POST ${ORDERS}/999/cancel`, undefined, 404, 'not_found'],
   // Ids in paths, and queries.
-  ...[USERS, PRODUCTS, ORDERS].flatMap((path): readonly Row[] => [
+  ...[USERS, PRODUCTS, ORDERS, '/q/users', '/q/products', '/q/orders'].flatMap((path): readonly Row[] => [
     ['an id that is unknown', `GET ${path}/999`, undefined, 404, 'not_found'],
     ['id 0', `GET ${path}/0`, undefined, 404, 'not_found'],
     ['a negative id', `GET ${path}/-1`, undefined, 404, 'not_found'],
@@ -94,6 +94,9 @@ const REFUSED: readonly Row[] = [
   ]),
   ['a status that is none', `GET ${ORDERS}?status=paid`, undefined, 422, 'invalid', 'status'],
   ['orders of user 0', `GET ${ORDERS}?user_id=0`, undefined, 422, 'invalid', 'user_id'],
+  ['a status that is none, in the read model', 'GET /q/orders?status=DELIVERED', undefined, 422, 'invalid', 'status'],
+  ['orders of no number, in the read model', 'GET /q/orders?user_id=me', undefined, 422, 'invalid', 'user_id'],
+  ['an order that is sent to the read model', 'POST /q/orders', of(item), 404, 'no_route'],
 ]
 
 describe('what does not fit', () => {
@@ -105,7 +108,7 @@ describe('what does not fit', () => {
     const place = await embedded()
     remove = place.remove
     // Nobody reserves stock: orders stay PENDING.
-    system = await bootSystem({ env: place.env, processes: ['user-service', 'product-service', 'order-service', 'order-service consumer'] })
+    system = await bootSystem({ env: place.env, processes: [...SERVICES, 'order-service consumer'] })
     on = shop(system)
     await on.user()
     await on.user()
@@ -194,13 +197,17 @@ describe('what does not fit', () => {
       'user-service': [USERS, `${USERS}/{id}`],
       'product-service': [PRODUCTS, `${PRODUCTS}/{id}`],
       'order-service': [ORDERS, `${ORDERS}/{id}`, `${ORDERS}/{id}/pay`, `${ORDERS}/{id}/cancel`],
-    } as const
+      'query-service': ['orders', 'products', 'users'].flatMap((what) => [`/q/${what}`, `/q/${what}/{id}`]),
+    } as const satisfies Record<ServiceName, readonly string[]>
     for (const [service, described] of Object.entries(paths)) {
       const url = system.url(service as keyof typeof paths)
       const document = (await (await fetch(`${url}/openapi.json`)).json()) as { openapi: string; paths: object }
       expect(Object.keys(document.paths).toSorted(), service).toEqual([...described].toSorted())
       expect(document.openapi).toBe('3.1.0')
-      for (const probe of ['livez', 'readyz']) expect((await fetch(`${url}/${probe}`)).status, probe).toBe(200)
+      for (const probe of ['livez', 'readyz']) {
+        const answer = await fetch(`${url}/${probe}`)
+        expect([answer.status, await answer.json()], `${service} ${probe}`).toMatchObject([200, { reasons: [] }])
+      }
     }
   })
 })

@@ -1,4 +1,4 @@
 // The entry of `npx corebus consumer`: it only registers handlers.
 import { keepViews } from './projection/views.ts'
 
-await keepViews()
+keepViews()

@@ -4,11 +4,14 @@ import { messaging } from '../messaging.ts'
 import { shop } from './shop.ts'
 
 const store = documents && { documents }
+const reading = projections(messaging, [shop], { ...store, readOnly: true })
+// Whoever starts first makes the tables, so that answers are empty, and no errors, until the first event has come.
+await reading.migrate()
 
 /** What readers see. */
-export const views = projections(messaging, [shop], { ...store, readOnly: true }).of(shop)
+export const views = reading.of(shop)
 
-/** Registers the handlers that keep it up to date, and makes its tables. */
-export async function keepViews(): Promise<void> {
-  await projections(messaging, [shop], { ...store }).migrate()
+/** Registers the handlers that keep it up to date. */
+export function keepViews(): void {
+  projections(messaging, [shop], { ...store })
 }
