@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { booted, PATIENCE_MS } from './fixtures/booted.ts'
 import { rowsOf } from './fixtures/rows.ts'
+import { differences } from './load/differences.ts'
 import { runLoad } from './load/run.ts'
 
 const SEED = 7
@@ -22,6 +23,10 @@ describe('five hundred orders while processes are killed', () => {
     const least = stocks.map(({ body }) => JSON.parse(Buffer.from(body as Uint8Array).toString()).data.stock)
     expect(least.length).toBeGreaterThan(500)
     expect(Math.min(...least)).toBeGreaterThanOrEqual(0)
+    // A read model that is made anew from the journal is the same one.
+    const rebuilt = await at.system.core('query-service', 'projections', 'rebuild', 'shop', '--json')
+    expect(JSON.parse(rebuilt.output)).toMatchObject({ generation: 2 })
+    expect(await differences(at.on.ask)).toEqual([])
     const { output } = await at.system.core('order-service', 'dlq', 'list', '--json')
     expect(JSON.parse(output)).toEqual({ letters: [] })
     expect(await at.system.stop()).toEqual([])
