@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util'
 import { type BrokerName, broker, kafkaJars, startKafka } from '@corebus/testbed'
 import { builds } from './builds/builds.ts'
 import type { Room } from './corebus.ts'
-import { ecommerce } from './ecommerce.ts'
 import { type Bare, firstMessage } from './first-message.ts'
 import { comparisons as kafka } from './kafka/comparisons.ts'
 import * as onKafka from './kafka/latency.ts'
@@ -27,7 +26,7 @@ const HELP = `Measures Corebus against bare libraries and peers: every round run
   npm run bench                       everything (about 30 minutes)
   npm run bench -- runtime sqlite     some of it: start-up, test-kit, runtime, sqlite, backlog, latency,
                                       rabbitmq, rabbitmq-latency, kafka, kafka-latency, redis, redis-latency,
-                                      outbox, outbox-latency, outbox-held, outbox-backlog, ecommerce
+                                      outbox, outbox-latency, outbox-held, outbox-backlog
   npm run bench -- start-up --before ../corebus-before
                                       beside another checkout, installed and built
   npm run bench -- kafka --match '12 partitions: publish'
@@ -87,7 +86,6 @@ const measurements: Record<string, () => Promise<object>> = {
   },
   'outbox-latency': async () => outbox.waits(await outbox.places()),
   'outbox-held': async () => outbox.held(await outbox.places()),
-  ecommerce,
   'outbox-backlog': async () => outbox.backlogs(await outbox.places()),
 }
 

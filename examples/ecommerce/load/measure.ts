@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { client } from '../../../examples/ecommerce/demo/client.ts'
-import { bootSystem, type System } from '../../../examples/ecommerce/demo/system.ts'
-import { embedded } from '../../../examples/ecommerce/fixtures/folder.ts'
-import { shop } from '../../../examples/ecommerce/fixtures/shop.ts'
-import { insist } from '../../../examples/ecommerce/load/customers.ts'
-import { median, quantile } from './measure.ts'
+import { client } from '../demo/client.ts'
+import { bootSystem, type System } from '../demo/system.ts'
+import { embedded } from '../fixtures/folder.ts'
+import { shop } from '../fixtures/shop.ts'
+import { insist } from './customers.ts'
 
 const ROUNDS = 3
 const CONNECTIONS = 32
@@ -15,7 +14,7 @@ const LOOK_EVERY_MS = 5
 const MOST_DELAY_P99_MS = 100
 
 /** Measures the e-commerce example on the embedded broker and SQLite: orders that are placed and paid as fast as it can, and how far its read model is behind. */
-export async function ecommerce(): Promise<object> {
+export async function measured(): Promise<object> {
   const place = await embedded({ LOG_LEVEL: 'info' })
   const system = await bootSystem({ env: place.env })
   try {
@@ -94,3 +93,7 @@ async function delayOf(system: System, goods: Goods, nth: number): Promise<numbe
   while ((await ask('GET', `/q/orders/${body.id}`)).status !== 200) await sleep(LOOK_EVERY_MS)
   return performance.now() - startedAt
 }
+
+const quantile = (values: readonly number[], q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.ceil(q * values.length) - 1] ?? Number.NaN
+const median = (values: readonly number[]): number => quantile(values, 0.5)
