@@ -2,14 +2,15 @@ import { transform } from 'esbuild'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-// The file's name says which decorators it is written with, whatever the nearest tsconfig says; the two APIs are written with standard ones. Vite 8
-// compiles none of those; esbuild compiles both.
+// The file's name says which decorators it is written with, whatever the nearest tsconfig says; the two APIs and the e-commerce system are written with
+// standard ones. Vite 8 compiles none of those; esbuild compiles both.
 const decorators = {
   name: 'decorators',
   enforce: 'pre' as const,
   async transform(code: string, id: string) {
     const mode =
-      /\.(standard|legacy)\.test(-fixture)?\.ts$/.exec(id)?.[1] ?? (/\/examples\/two-apis\/.*\.ts$/.test(id) ? 'standard' : undefined)
+      /\.(standard|legacy)\.test(-fixture)?\.ts$/.exec(id)?.[1] ??
+      (/\/examples\/(two-apis|ecommerce)\/.*\.ts$/.test(id) ? 'standard' : undefined)
     if (!mode) return undefined
     const tsconfigRaw = { compilerOptions: { experimentalDecorators: mode === 'legacy', target: 'es2022' } }
     const { code: out, map } = await transform(code, { loader: 'ts', sourcefile: id, sourcemap: true, target: 'es2022', tsconfigRaw })

@@ -187,6 +187,15 @@ test('sessions, middleware and the outbox of the service are its own; what the t
   expect(app.published(Billed)).toMatchObject([{ data: { id: 1 } }])
 })
 
+test('a pool that onClose closes stays open for the next app where the test leaves onClose out', async () => {
+  let closed = 0
+  const messaging = shop((one) => one.on(Placed, {}, () => undefined), { onClose: () => void closed++ })
+  await (await testApp({ messaging, onClose: undefined })).close()
+  expect(closed).toBe(0)
+  await (await testApp({ messaging })).close()
+  expect(closed).toBe(1)
+})
+
 test('several instances have an app each at once, and know nothing of each other', async () => {
   const apps = await Promise.all(
     [1, 2, 3].map((n) => testApp({ messaging: shop((on) => on.on(Placed, { group: 'g' }, () => undefined)), now: n })),

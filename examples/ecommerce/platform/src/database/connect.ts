@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
 import { createPool } from 'mysql2'
 import pg from 'pg'
-import type { DatabaseAddress } from '../settings/settings.ts'
+import { type DatabaseAddress, IN_MEMORY } from '../settings/settings.ts'
 import { NodeSqliteDialect } from './node-sqlite.ts'
 
 const BUSY_TIMEOUT_MS = 5_000
@@ -20,6 +20,7 @@ export interface Connections<Tables> {
 export function connect<Tables>(address: DatabaseAddress): Connections<Tables> {
   switch (address.kind) {
     case 'sqlite': {
+      if (address.file === IN_MEMORY) return inMemory()
       mkdirSync(dirname(address.file), { recursive: true })
       const write = sqlite<Tables>(address.file)
       const read = sqlite<Tables>(address.file)
@@ -41,6 +42,12 @@ export function connect<Tables>(address: DatabaseAddress): Connections<Tables> {
       return shared(new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }))
     }
   }
+}
+
+/** A second connection would be a second database. It is not closed: apps of tests follow one another on it, and it ends with the process. */
+function inMemory<Tables>(): Connections<Tables> {
+  const db = sqlite<Tables>(IN_MEMORY)
+  return { write: db, read: db, close: async () => undefined }
 }
 
 function sqlite<Tables>(file: string): Kysely<Tables> {

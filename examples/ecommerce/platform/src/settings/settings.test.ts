@@ -85,6 +85,10 @@ describe('settings', () => {
     )
   })
 
+  it('a database in memory is named by ECOMMERCE_DATA, for tests', () => {
+    expect(settings({ ECOMMERCE_DATA: ':memory:' }).database).toEqual({ kind: 'sqlite', file: ':memory:' })
+  })
+
   it('a PostgreSQL is named by POSTGRES_DSN', () => {
     const url = 'postgres://shop@localhost:5432/shop'
     expect(settings({ POSTGRES_DSN: url }).database).toEqual({ kind: 'postgres', url })

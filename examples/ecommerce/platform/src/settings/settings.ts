@@ -22,6 +22,9 @@ export type DatabaseAddress =
 
 export type Env = NodeJS.ProcessEnv
 
+/** The value of ECOMMERCE_DATA for a database that ends with its process: for tests. */
+export const IN_MEMORY = ':memory:'
+
 const DATA = fileURLToPath(new URL('../../../../../.core/ecommerce', import.meta.url))
 
 /** The error that says what is wrong with the environment, all of it at once. */
@@ -80,7 +83,8 @@ export function readDuration(name: string, fallbackMs: number, env: Env = proces
 type Read = <T>(name: string, fallback: T, parse: (text: string) => T) => T
 
 function databaseOf(service: string, env: Env, read: Read): DatabaseAddress {
-  const file: DatabaseAddress = { kind: 'sqlite', file: join(env.ECOMMERCE_DATA || DATA, `${service}.db`) }
+  const folder = env.ECOMMERCE_DATA || DATA
+  const file: DatabaseAddress = { kind: 'sqlite', file: folder === IN_MEMORY ? IN_MEMORY : join(folder, `${service}.db`) }
   const mysql = read<DatabaseAddress>('MYSQL_DSN', file, (text) => ({ kind: 'mysql', url: mysqlUrl(text) }))
   return read('POSTGRES_DSN', mysql, (text) => ({ kind: 'postgres', url: postgresUrl(text) }))
 }
