@@ -70,6 +70,15 @@ describe('one id leads from POST /api/v1/orders through the services', () => {
           .poll(() => linesOf(name).filter((text) => text.startsWith(begin)), { timeout: PATIENCE_MS, message: `${name}: ${begin}` })
           .toHaveLength(1)
     expect(linesOf('user-service')).toEqual([])
+    const done = at.system.lines.find(
+      ({ from, text }) => from === 'product-service consumer' && text.includes(`order.created ${id} is done`),
+    )
+    expect(JSON.parse(done?.text ?? '{}')).toMatchObject({
+      service: 'product-service',
+      eventId: expect.any(String),
+      userId,
+      correlationId: PURCHASE,
+    })
 
     const row = (): unknown =>
       rowsOf(at.folder, 'query-service', "SELECT _doc ->> '$.correlation_id' AS correlation FROM orders__1 WHERE id = ?", id)[0]

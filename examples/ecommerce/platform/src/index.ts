@@ -1,6 +1,7 @@
 export { forUpdate } from './database/row-lock.ts'
 export { addSequence, sequence } from './database/sequence.ts'
 export { type Migrations, openWriteDatabase, type WriteDatabase } from './database/write-database.ts'
+export { eventLine } from './event-line.ts'
 export { IdPath, IdQuery, PageQuery, Price, page, pageOf, Quantity, Stock, text } from './http/inputs.ts'
 export { serve } from './http/serve.ts'
 export { CREATED, DONE, failures, found, jsonBody, type ServiceApp, serviceApp } from './http/service-app.ts'
