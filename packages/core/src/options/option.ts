@@ -137,5 +137,6 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(redactUrl(value).slice(0, 60))
   if (value === null || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'undefined') return String(value)
-  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 }

@@ -1,4 +1,4 @@
-import { callable, must, type Option, text, texts, whole } from '../../options/option.ts'
+import { callable, isText, must, type Option, text, whole } from '../../options/option.ts'
 
 /** The options of `survives`, beside the handler's message. */
 export interface SurvivesOptions {
@@ -36,6 +36,9 @@ export interface SurvivesOptions {
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
+/** Any number of names: none of them is what is meant where a test decides by itself. */
+const names = must('an array of names', (value) => Array.isArray(value) && value.every(isText))
+
 export const SURVIVES: Readonly<Record<keyof SurvivesOptions, Option>> = {
   outside: {
     default: 'none',
@@ -67,12 +70,12 @@ export const SURVIVES: Readonly<Record<keyof SurvivesOptions, Option>> = {
   },
   ignore: {
     default: 'none',
-    must: texts,
+    must: names,
     text: 'what is not compared: tables (`log`), columns (`orders.created_at`), methods that only read (`gateway.find`), fields of events (`order.created.at`)',
   },
   idempotent: {
     default: 'none',
-    must: texts,
+    must: names,
     text: 'methods, events and topics that do no harm when they have the same content twice. A call with an idempotency key in its arguments is known without this',
   },
   seeds: { default: 5, must: whole(1, 1_000), text: 'in how many orders the calls of two runs at once are tried' },
