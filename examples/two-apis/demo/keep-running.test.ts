@@ -3,8 +3,15 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { meetingPlace } from './broker.ts'
 import { type Played, play, scriptPath } from './fixtures/play.ts'
+import { ROOT } from './keep-running.ts'
 import { until } from './until.ts'
+
+it('npm start keeps its messages where `npx corebus topics` looks for them', async () => {
+  const place = await meetingPlace({}, ROOT, () => undefined)
+  expect(place.env).toEqual({ MESSAGING_BROKER: 'sqlite', SQLITE_PATH: join(import.meta.dirname, '../../../.core/messages.db') })
+})
 
 describe('npm start', () => {
   const { signal } = new AbortController()

@@ -6,8 +6,8 @@ import { abortOnSignal } from './signals.ts'
 import { timeline } from './timeline.ts'
 import { bootTwoApis, type TwoApis } from './two-apis.ts'
 
-/** Everything it keeps is in `.core/` at the root of the repository: the same place where the services themselves look for it. */
-const STATE = join(dirname(fileURLToPath(import.meta.url)), '../../../.core')
+/** The root of the repository. Everything is kept in its `.core/`: the same place where the services and `npx corebus` themselves look for it. */
+export const ROOT: string = join(dirname(fileURLToPath(import.meta.url)), '../../..')
 
 /** Until a signal: exit code 0 when all of them have ended well. When one dies by itself the rest is stopped: exit code 1. */
 export async function keepRunning(env: NodeJS.ProcessEnv): Promise<number> {
@@ -18,7 +18,7 @@ export async function keepRunning(env: NodeJS.ProcessEnv): Promise<number> {
   let apis: TwoApis | undefined
   let code = 0
   try {
-    place = await meetingPlace(env, STATE, (what) => tell('start', 'says', what))
+    place = await meetingPlace(env, ROOT, (what) => tell('start', 'says', what))
     asked.throwIfAborted()
     apis = await bootTwoApis({ env: { ADMIN_TOKEN: 'admin', ...env, ...place.env }, ports, onLine: line, signal: asked })
     console.log(welcome(apis.urls))
