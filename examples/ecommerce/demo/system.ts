@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Child, type CommandResult, type Line, launch, run } from '../../two-apis/demo/child.ts'
+import { type CommandResult, type Line, run } from '../../two-apis/demo/child.ts'
 import { until } from '../../two-apis/demo/until.ts'
+import { coreCommand, folderOf, lastWords, launchService, type ServiceProcess, serviceNameOf, stopAll, works } from './service-process.ts'
 
 export const SERVICES = ['user-service', 'product-service', 'order-service', 'query-service'] as const
 export type ServiceName = (typeof SERVICES)[number]
@@ -40,16 +38,11 @@ export interface System {
   stop(): Promise<readonly string[]>
 }
 
-interface Running {
-  readonly child: Child
-  port?: number
-  consumes?: true
+interface Running extends ServiceProcess {
   killed?: true
 }
 
-const HERE = fileURLToPath(new URL('..', import.meta.url))
 const UP_LIMIT_MS = 60_000
-const STOP_LIMIT_MS = 30_000
 
 /** @throws Error with its last lines when one of them does not come up. */
 export async function bootSystem({
@@ -67,31 +60,23 @@ export async function bootSystem({
   let stopping: Promise<readonly string[]> | undefined
 
   const launched = (name: ProcessName): Running => {
-    const [service, consumer] = name.split(' ') as [ServiceName, string?] // as PROCESSES are called
-    const started: Running = {
-      child: launch({
-        name,
-        args: consumer ? [coreCommand(), 'consumer'] : ['--import', 'tsx', 'src/server.ts'],
-        cwd: join(HERE, service),
-        env: { ...env, PORT: String(consumer ? 0 : (ports[service] ?? 0)) },
-        onLine: (line) => {
-          lines.push(line)
-          if (!consumer && line.log?.port !== undefined) started.port = line.log.port
-          if (line.log?.text.startsWith('consumer started')) started.consumes = true
-          onLine(line)
-        },
-      }),
-    }
+    const started: Running = launchService(name, {
+      env,
+      port: ports[serviceNameOf(name) as ServiceName] ?? 0, // as PROCESSES are called
+      onLine: (line) => {
+        lines.push(line)
+        onLine(line)
+      },
+    })
     void started.child.ended.then((how) => {
       if (!stopping && !started.killed) failed.abort(new Error(`${name} ended by itself (${how}). ${lastWords(lines, name)}`))
     }) // ended never rejects
     return started
   }
-  const works = ({ port, consumes, killed }: Running): true | undefined => (!killed && (port !== undefined || consumes) ? true : undefined)
   const start = async (name: ProcessName): Promise<void> => {
     const started = launched(name)
     running.set(name, started)
-    await until(`${name} works`, () => works(started), { signal, limitMs: UP_LIMIT_MS })
+    await until(`${name} works`, () => (!started.killed && works(started)) || undefined, { signal, limitMs: UP_LIMIT_MS })
   }
   const kill = async (name: ProcessName): Promise<void> => {
     const victim = running.get(name)
@@ -104,7 +89,7 @@ export async function bootSystem({
     lines,
     signal,
     url: (service) => `http://127.0.0.1:${running.get(service)?.port}`,
-    core: (service, ...args) => run([coreCommand(), ...args], { cwd: join(HERE, service), env: { ...env, LOG_LEVEL: 'warn' } }),
+    core: (service, ...args) => run([coreCommand(), ...args], { cwd: folderOf(service), env: { ...env, LOG_LEVEL: 'warn' } }),
     kill,
     start,
     crash: async (name) => {
@@ -112,7 +97,7 @@ export async function bootSystem({
       await start(name)
     },
     stop: () => {
-      stopping ??= stopAll([...running.values()])
+      stopping ??= stopAll([...running.values()].filter(({ killed }) => !killed))
       return stopping
     },
   }
@@ -123,26 +108,4 @@ export async function bootSystem({
     await system.stop()
     throw error
   }
-}
-
-async function stopAll(all: readonly Running[]): Promise<readonly string[]> {
-  const children = all.filter(({ killed }) => !killed).map(({ child }) => child)
-  for (const child of children) child.signal('SIGTERM')
-  const late = setTimeout(() => {
-    for (const child of children) child.signal('SIGKILL')
-  }, STOP_LIMIT_MS)
-  const ends = await Promise.all(children.map(async ({ name, ended }) => ({ name, how: await ended })))
-  clearTimeout(late)
-  return ends.filter(({ how }) => how !== 'exit code 0').map(({ name, how }) => `${name}: ${how}`)
-}
-
-function lastWords(lines: readonly Line[], name: string): string {
-  const own = lines.filter(({ from }) => from === name).slice(-20)
-  return own.length === 0 ? 'It said nothing.' : `Its last lines:\n${own.map(({ text, log }) => `  ${log?.text ?? text}`).join('\n')}`
-}
-
-/** The file behind `npx core`. */
-function coreCommand(): string {
-  const manifest = createRequire(import.meta.url).resolve('@corebus/core/package.json')
-  return join(dirname(manifest), 'bin', 'core.js')
 }
