@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createMessaging, type Host, type Message, type OutboxMessage } from '@corebus/core'
 import { migrate, type SqlDatabase, sqlOutbox } from '@corebus/sql'
@@ -21,7 +22,8 @@ function messageOf(n: number): Message {
 
 /** The memory driver as the broker, and word of when it has so many messages. */
 export async function sinkFor(count: number): Promise<{ host: Host; full: Promise<void>; close(): Promise<void> }> {
-  const sink = createMessaging({ broker: 'memory', service: 'bench', logger, env: {} })
+  // A broker of its own: a topic that nobody reads takes a million messages and no more.
+  const sink = createMessaging({ broker: 'memory', url: `memory://${randomUUID()}`, service: 'bench', logger, env: {} })
   const driver = await sink.driver()
   await driver.ensure({ topics: ['orders'], groups: [] }, 'create')
   const over = Promise.withResolvers<void>()
