@@ -52,7 +52,8 @@ function inMemory<Tables>(): Connections<Tables> {
 
 function sqlite<Tables>(file: string): Kysely<Tables> {
   const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
-  database.exec('PRAGMA journal_mode = WAL')
+  // The embedded broker keeps its file in the same way: a process that is killed loses nothing, and a power cut may take the last moments.
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
   return new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) })
 }
 
