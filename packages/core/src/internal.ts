@@ -1,6 +1,8 @@
 // What the other packages of Corebus need of this one and users do not: no promise is made about it.
 
+export { FUNCTION, ON_EVENT } from './handlers/specs.ts'
 export { awaitsCompanion, takesWanted } from './handlers/unstarted.ts'
+export { isOpenSession } from './messaging.ts'
 export { checkNames, checkOptions } from './options/check.ts'
 export {
   callable,

@@ -24,6 +24,7 @@ import { MIDDLEWARE, type Middleware } from './publish/middleware.ts'
 import { type Given, keepGiven, keepGivenOf } from './scope/given.ts'
 import type { Owner, Publishing } from './scope/publishing.ts'
 import type { RequestOptions, RequestScope } from './scope/request.ts'
+import { scopeOwnedBy } from './scope/scope.ts'
 import { checkSessionMode, checkWrites, type SessionMode } from './scope/session.ts'
 import type { Event, EventType } from './wire/event-type.ts'
 import type { Schema } from './wire/schema.ts'
@@ -212,7 +213,7 @@ function instanceOn<T extends Types>(parts: Parts, options: MessagingOptions<DbO
     openRequest: (requestOptions) => requests.openRequest(requestOptions) as RequestScope<DbOf<T>>,
     resolve,
   }
-  keepGiven(messaging, options as MessagingOptions)
+  keepGiven(messaging, { ...(options as MessagingOptions), checks: companions.checks })
   return Object.defineProperty(messaging, OWNER, { value: owner })
 }
 
@@ -221,6 +222,12 @@ const OWNER = Symbol.for('corebus.owner')
 
 /** The instance as its scopes know it. */
 export const ownerOf = (messaging: object): Owner => (messaging as { readonly [OWNER]: Owner })[OWNER]
+
+/** Whether the transaction is the one that a session of the instance has open here: what is emitted then is written with it, all of it in one statement. */
+export function isOpenSession(messaging: object, db: unknown): boolean {
+  const open = scopeOwnedBy(ownerOf(messaging))?.open
+  return open !== undefined && !open.reads && open.db === db
+}
 
 /** Makes an object stand for an instance that may be another one each time. */
 export function standsFor(messaging: Messaging, { owner, given }: { owner: () => Owner; given: () => Given }): Messaging {

@@ -2,10 +2,11 @@
 
 export { type Commanded, commandedBy, forCommands } from './database/commanded.ts'
 export { DATABASE, databaseFor } from './database/for.ts'
-export { NOW } from './database/statements.ts'
+export { builder, NOW } from './database/statements.ts'
 export { quoted, tableOption } from './database/table.ts'
 export { kept } from './inbox/table.ts'
 export { leaseFeature, leaseStore } from './lease/store.ts'
 export { slept } from './process/every.ts'
+export { type ColumnRules, rulesOf } from './repository/columns.ts'
 export { txOf } from './tx/begun.ts'
 export { isMissingTable } from './tx/database-errors.ts'

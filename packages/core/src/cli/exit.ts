@@ -59,6 +59,9 @@ const MISTAKES = new Set([
   'SCHEDULE',
   'PROJECTION',
   'REBUILD_SOURCE',
+  'REPLICATION',
+  'REPLICATION_KEY',
+  'MASTER_FIELD',
 ])
 
 export function exitCodeOf(error: unknown): number {

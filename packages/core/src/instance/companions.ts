@@ -18,6 +18,8 @@ export class Companions {
   readonly #attached: readonly (readonly [Name, Attached])[]
   readonly #given: readonly Companion[]
   readonly #logger: Logger
+  /** What packages check beside them. */
+  readonly checks: (() => Promise<void>)[] = []
   #begun = false
   #closed = false
 
@@ -45,7 +47,10 @@ export class Companions {
 
   /** @throws CorebusError with everything that is wrong */
   async check(): Promise<void> {
-    const results = await Promise.allSettled(this.#attached.map(([, attached]) => attached.check?.()))
+    const results = await Promise.allSettled([
+      ...this.#attached.map(([, attached]) => attached.check?.()),
+      ...this.checks.map((check) => check()),
+    ])
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [asError(result.reason)] : []))
     const [first, ...others] = errors
     if (!first) return

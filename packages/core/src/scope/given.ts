@@ -6,13 +6,15 @@ export interface Given {
   readonly outbox?: Outbox | undefined
   readonly inbox?: Inbox | undefined
   readonly schedules?: Companion | undefined
+  /** Called before the first handler runs, behind `onStart`: what packages check that are no companions. They add their own. */
+  readonly checks?: (() => Promise<void>)[]
 }
 
 /** A symbol that copies of the SDK share: the command and the service that it loads may have a copy each. */
 const GIVEN = Symbol.for('corebus.given')
 
-export function keepGiven(messaging: object, { session, outbox, inbox, schedules }: Given): void {
-  Object.defineProperty(messaging, GIVEN, { value: { session, outbox, inbox, schedules } satisfies Given })
+export function keepGiven(messaging: object, { session, outbox, inbox, schedules, checks = [] }: Given): void {
+  Object.defineProperty(messaging, GIVEN, { value: { session, outbox, inbox, schedules, checks } satisfies Given })
 }
 
 /** An object that stands for an instance, whichever it is at the moment, was given what that was given. */
