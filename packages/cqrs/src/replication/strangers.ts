@@ -1,0 +1,51 @@
+import type { Dialect, SqlTx } from '@corebus/sql'
+import { NOW } from '@corebus/sql/internal'
+import { type RawBuilder, sql } from 'kysely'
+import type { RowTable } from './rows.ts'
+import { run } from './statement.ts'
+
+/** The key of a row as the tables of replication have it, byte by byte, whatever the collation of its table is. */
+function textOfKey({ key }: RowTable, dialect: Dialect): RawBuilder<unknown> {
+  const column = sql.ref(`t.${key.name}`)
+  if (dialect === 'postgres') return sql`CAST(${column} AS text) COLLATE "C"`
+  return dialect === 'mysql' ? sql`CONVERT(CAST(${column} AS CHAR) USING utf8mb4) COLLATE utf8mb4_bin` : sql`CAST(${column} AS TEXT)`
+}
+
+export interface Known {
+  /** The table of revisions. */
+  readonly revisions: string
+  readonly column: 'master' | 'replica'
+  readonly name: string
+}
+
+/** Rows of the table that have no revision, or one that says that they are gone: somebody has written them without saying so. */
+const unknown = (
+  table: RowTable,
+  { revisions, column, name }: Known,
+  dialect: Dialect,
+  condition: RawBuilder<unknown> = sql``,
+): RawBuilder<unknown> =>
+  sql`FROM ${sql.table(table.table)} AS t WHERE NOT EXISTS (SELECT 1 FROM ${sql.table(revisions)} AS r WHERE ${sql.ref(`r.${column}`)} = ${name} AND r.k = ${textOfKey(table, dialect)}${condition})`
+
+/** The keys of such rows, at most `limit`. */
+export async function strangersIn(tx: SqlTx, table: RowTable, known: Known, limit: number): Promise<readonly string[]> {
+  const { rows } = await run(
+    tx,
+    sql`SELECT ${textOfKey(table, tx.dialect)} AS k ${unknown(table, known, tx.dialect, sql` AND r.gone = 0`)} ORDER BY 1 LIMIT ${sql.lit(limit)}`,
+  )
+  return rows.map(({ k }) => String(k))
+}
+
+/** Gives those that have no revision their first one, at most `limit` of them. Returns how many. */
+export async function adopt(tx: SqlTx, table: RowTable, known: Known, limit: number): Promise<number> {
+  const { dialect } = tx
+  const [ignore, nothing] = dialect === 'mysql' ? [sql`INSERT IGNORE`, sql``] : [sql`INSERT`, sql` ON CONFLICT DO NOTHING`]
+  const { affected } = await run(
+    tx,
+    sql`${ignore} INTO ${sql.table(known.revisions)} (master, k, rev, gone, at) SELECT ${named(known.name, dialect)}, ${textOfKey(table, dialect)}, 1, 0, ${sql.raw(NOW[dialect])} ${unknown(table, known, dialect)} LIMIT ${sql.lit(limit)}${nothing}`,
+  )
+  return affected
+}
+
+/** PostgreSQL has to be told the type of a literal in a list. */
+const named = (name: string, dialect: Dialect): RawBuilder<unknown> => (dialect === 'postgres' ? sql`CAST(${name} AS text)` : sql`${name}`)
