@@ -13,6 +13,7 @@ interface AddOn {
 
 /** Commands of packages that are installed beside this one. Each exports `commands(program, onEnd)` from `<package>/cli`. */
 const ADD_ONS: Readonly<Record<string, AddOn>> = {
+  cqrs: { owner: '@corebus/cqrs', description: 'replicas of tables: filling, comparing and mending them' },
   outbox: { owner: '@corebus/sql', description: 'the outbox: what waits in it, and its relay' },
   projections: { owner: '@corebus/cqrs', description: 'read models: what they hold, and their rebuilding' },
   schedule: { owner: '@corebus/sql', description: 'what runs by the clock' },

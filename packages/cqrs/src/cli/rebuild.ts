@@ -3,12 +3,12 @@ import { type Command, count, EXIT_HELP, onSignals, print, say } from '@corebus/
 import { withEntryOptions } from '@corebus/sql/internal/cli'
 import { type Rebuilt, rebuild } from '../projection/rebuild.ts'
 import { checkTables, type Json, withName, withProjections } from './parts.ts'
+import { showing } from './showing.ts'
 
 interface Options extends Json {
   readonly from: string
 }
 
-const SHOWN_EVERY_MS = 500
 const SOURCES = ['journal', 'broker'] as const
 
 const HELP = `
@@ -68,22 +68,4 @@ async function run(name: string, { from: wanted, ...options }: Options): Promise
 function words(name: string, { events, generation, heldMs }: Rebuilt, tookMs: number): string {
   const took = tookMs < 10_000 ? `${Math.round(tookMs)} ms` : `${Math.round(tookMs / 1_000)} s`
   return `${name} is rebuilt from ${count(events)} events in ${took}: generation ${generation}. Its consumers waited ${Math.ceil(heldMs)} ms`
-}
-
-/** One line that is written over on a terminal, and none elsewhere: `projections status` shows it to who asks. */
-function showing(): { at(what: string): void; end(): void } {
-  const { stderr } = process
-  if (!stderr.isTTY) return { at: () => {}, end: () => {} }
-  let shownAt = 0
-  let length = 0
-  return {
-    at(what) {
-      const now = performance.now()
-      if (now - shownAt < SHOWN_EVERY_MS) return
-      shownAt = now
-      stderr.write(`\r${what.padEnd(length)}`)
-      length = what.length
-    },
-    end: () => void (length > 0 && stderr.write(`\r${' '.repeat(length)}\r`)),
-  }
 }
