@@ -23,6 +23,9 @@ import { EVENT_TYPE } from '../packages/core/src/wire/event-type.ts'
 import { COLLECTION } from '../packages/cqrs/src/documents/collection.ts'
 import { PROJECTION } from '../packages/cqrs/src/projection/projection.ts'
 import { PROJECTIONS } from '../packages/cqrs/src/projection/projections.ts'
+import { MASTER } from '../packages/cqrs/src/replication/master.ts'
+import { REPLICA } from '../packages/cqrs/src/replication/replica.ts'
+import { REPLICATION } from '../packages/cqrs/src/replication/replication.ts'
 import { ACTION } from '../packages/hono/src/action.ts'
 import { JSON_BODY } from '../packages/hono/src/json-body.ts'
 import { MODEL_ROUTES } from '../packages/hono/src/model-routes.ts'
@@ -63,6 +66,9 @@ const DECLARED: Readonly<Record<string, Options>> = {
   COLLECTION,
   PROJECTION,
   PROJECTIONS,
+  MASTER,
+  REPLICA,
+  REPLICATION,
   SQL_LEASES,
   LEASE,
   PGLITE_SESSION,
