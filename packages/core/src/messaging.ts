@@ -213,7 +213,7 @@ function instanceOn<T extends Types>(parts: Parts, options: MessagingOptions<DbO
     openRequest: (requestOptions) => requests.openRequest(requestOptions) as RequestScope<DbOf<T>>,
     resolve,
   }
-  keepGiven(messaging, { ...(options as MessagingOptions), checks: companions.checks })
+  keepGiven(messaging, { ...(options as MessagingOptions), attach: (name, attached) => companions.add(name, attached) })
   return Object.defineProperty(messaging, OWNER, { value: owner })
 }
 

@@ -15,11 +15,9 @@ const inUse = new WeakSet<Companion>()
 
 /** What works beside the handlers and requests of one instance. */
 export class Companions {
-  readonly #attached: readonly (readonly [Name, Attached])[]
+  readonly #attached: (readonly [string, Attached])[]
   readonly #given: readonly Companion[]
   readonly #logger: Logger
-  /** What packages check beside them. */
-  readonly checks: (() => Promise<void>)[] = []
   #begun = false
   #closed = false
 
@@ -38,6 +36,12 @@ export class Companions {
     for (const companion of this.#given) inUse.add(companion)
   }
 
+  /** Adds what is none of the options: a package has it at work for the instance. */
+  add(name: string, attached: Attached): void {
+    this.#attached.push([name, attached])
+    if (this.#begun) attached.begin()
+  }
+
   /** Begins what runs by itself. Safe to call again, which does nothing. */
   begin(): void {
     if (this.#begun || this.#closed) return
@@ -47,10 +51,7 @@ export class Companions {
 
   /** @throws CorebusError with everything that is wrong */
   async check(): Promise<void> {
-    const results = await Promise.allSettled([
-      ...this.#attached.map(([, attached]) => attached.check?.()),
-      ...this.checks.map((check) => check()),
-    ])
+    const results = await Promise.allSettled(this.#attached.map(([, attached]) => attached.check?.()))
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [asError(result.reason)] : []))
     const [first, ...others] = errors
     if (!first) return

@@ -1,4 +1,4 @@
-import type { Companion, Inbox, Outbox } from './companion.ts'
+import type { Attached, Companion, Inbox, Outbox } from './companion.ts'
 
 /** What an instance was given to work with beside its broker. */
 export interface Given {
@@ -6,15 +6,15 @@ export interface Given {
   readonly outbox?: Outbox | undefined
   readonly inbox?: Inbox | undefined
   readonly schedules?: Companion | undefined
-  /** Called before the first handler runs, behind `onStart`: what packages check that are no companions. They add their own. */
-  readonly checks?: (() => Promise<void>)[]
+  /** Adds what a package has at work for the instance that is given as no option: it is checked before the first handler runs, and closed with it. */
+  readonly attach?: (name: string, attached: Attached) => void
 }
 
 /** A symbol that copies of the SDK share: the command and the service that it loads may have a copy each. */
 const GIVEN = Symbol.for('corebus.given')
 
-export function keepGiven(messaging: object, { session, outbox, inbox, schedules, checks = [] }: Given): void {
-  Object.defineProperty(messaging, GIVEN, { value: { session, outbox, inbox, schedules, checks } satisfies Given })
+export function keepGiven(messaging: object, { session, outbox, inbox, schedules, attach }: Given): void {
+  Object.defineProperty(messaging, GIVEN, { value: { session, outbox, inbox, schedules, ...(attach && { attach }) } satisfies Given })
 }
 
 /** An object that stands for an instance, whichever it is at the moment, was given what that was given. */

@@ -1,6 +1,7 @@
+import { channel } from 'node:diagnostics_channel'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { createMessaging, fixed } from '@corebus/core'
+import { CHANNEL, createMessaging, fixed } from '@corebus/core'
 import { migrate, sqliteSession, sqlOutbox } from '@corebus/sql'
 import { txOf } from '@corebus/sql/internal'
 import { pino } from 'pino'
@@ -261,22 +262,43 @@ test('a change travels through outbox and broker, and both sides say so with id 
   )
   await run('DELETE FROM produtos')
   await vi.waitFor(() => expect(rows('SELECT * FROM produto_mirror')).toEqual([]), 10_000)
-  for (const line of ['published, revision 2', 'replicated, revision 2', 'deleted, revision 3'])
+  for (const line of ['published, revision 2', 'replicated, revision 2', 'published, revision 3', 'deleted, revision 3'])
     await vi.waitFor(() =>
       expect(lines().filter(({ msg }) => msg === `produto 12345 ${line}`)).toContainEqual(
-        expect.objectContaining({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), correlationId: 'request-1' }),
+        expect.objectContaining({ id: expect.stringMatching(/^[0-9a-f-]{36}\.[23]$/), correlationId: 'request-1' }),
       ),
     )
 })
 
+test('what one process records and the relay of another publishes is said by that one, and of neither once it is closed', async () => {
+  const { sessions, lines, messaging } = await loop()
+  const second = produto()
+  const quiet = createMessaging<{ db: DatabaseSync }>({
+    broker: 'memory',
+    service: 'catalog',
+    env: {},
+    session: sessions,
+    outbox: sqlOutbox({ relay: false }),
+    logger: pino({ level: 'info' }, { write: (line: string) => expect(line).not.toContain('published') }),
+  })
+  onTestFinished(() => quiet.close())
+  const { track } = replication(quiet, [second])
+  const add = (sku: number) =>
+    quiet.session((db) => track(db, second, sku, () => db.exec(`INSERT INTO produtos (sku, nome, preco) VALUES (${sku}, 'n', 1)`)))
+  await add(1)
+  await vi.waitFor(() => expect(lines().filter(({ msg }) => msg === 'produto 1 published, revision 1')).toHaveLength(1), 10_000)
+  await messaging.close()
+  const { hasSubscribers } = channel(CHANNEL.publish)
+  await quiet.close()
+  expect([hasSubscribers, channel(CHANNEL.publish).hasSubscribers]).toEqual([true, false])
+})
+
 test('retries go by the error and name id and key, and so does the dead letter', async () => {
-  let calls = 0
   const one = await loop({
     maxRetries: 3,
     backoff: fixed(1),
     retryIf: (error) => (error.message === 'integrity' ? false : 2),
     apply({ key }) {
-      calls++
       throw new Error(key === '1' ? 'integrity' : 'connection')
     },
   })
@@ -284,14 +306,17 @@ test('retries go by the error and name id and key, and so does the dead letter',
   const { cqrs, write, database, lines } = one
   const insert = (sku: number) =>
     write(() => cqrs.track(database, Produto, sku, () => database.exec(`INSERT INTO produtos (sku, nome, preco) VALUES (${sku}, 'n', 1)`)))
-  const dead = () => lines().filter(({ msg }) => String(msg).startsWith('moved to dead letters'))
-  await insert(1)
-  await vi.waitFor(() => expect(dead()).toMatchObject([{ key: '1', id: expect.any(String) }]), 10_000)
-  expect(calls).toBe(1)
-  await insert(2)
-  await vi.waitFor(() => expect(dead()).toMatchObject([{ key: '1' }, { key: '2' }]), 10_000)
-  expect(calls).toBe(4)
-  expect(lines().filter(({ msg }) => String(msg).startsWith('retry'))).toMatchObject([{ key: '2' }, { key: '2' }])
+  const about = (start: string, key: string) => lines().filter((line) => String(line.msg).startsWith(start) && line.key === key)
+  for (const sku of [1, 2]) await insert(sku)
+  for (const key of ['1', '2'])
+    await vi.waitFor(
+      () => expect(about('moved to dead letters', key)).toContainEqual(expect.objectContaining({ id: expect.any(String) })),
+      10_000,
+    )
+  // A message may come twice, so attempts are told apart by their numbers.
+  const attempts = (key: string) => [...new Set(about('retry', key).map(({ attempt }) => attempt))]
+  expect([attempts('1'), attempts('2')]).toEqual([[], [1, 2]])
+  expect(about('retry', '2')[0]).toMatchObject({ id: expect.any(String) })
 })
 
 test('a map that does not fit keeps the instance from starting', async () => {

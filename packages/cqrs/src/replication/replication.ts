@@ -9,7 +9,7 @@ import { checkTables } from './check.ts'
 import { type Key, keyText } from './keys.ts'
 import type { Master } from './master.ts'
 import { masterTable } from './master-table.ts'
-import { publishedLines } from './published-lines.ts'
+import { sayPublished } from './published-lines.ts'
 import type { Replica } from './replica.ts'
 import { replicaTable } from './replica-table.ts'
 import { Revisions } from './revisions.ts'
@@ -72,10 +72,9 @@ export function replication<Db>(
   const tables = tablesOf(table)
   const feature = replicationFeature(table)
   const place: Place = { messaging: messaging as unknown as Messaging, database, tables, feature }
-  const log = publishedLines(messaging)
   const workings: Workings = {
     ...place,
-    masters: masters.map((master) => boundMaster(master, place, log)),
+    masters: masters.map((master) => boundMaster(master, place)),
     replicas: replicas.map((replica) => boundReplica(replica, place)),
   }
   keepWorkings(messaging, workings)
@@ -84,7 +83,8 @@ export function replication<Db>(
     messaging.on(changeType(id, topic), { ...on, session: 'manual', inbox: false }, applying(bound) as never) // of any data
   }
   const check = () => checkTables(workings)
-  given.checks?.push(check)
+  const end = sayPublished(messaging, masters)
+  given.attach?.('replication', { begin: () => undefined, check, close: async () => end() })
   return {
     feature,
     migrate: () => migrate(database, [feature]),
@@ -139,9 +139,9 @@ function checkedAll(all: readonly (Master | Replica)[], before: readonly Working
   throw new CorebusError('REPLICATION', `there are two ${twice}: give one of them ${hint}`)
 }
 
-function boundMaster(master: Master, place: Place, log: BoundMaster['log']): BoundMaster {
+function boundMaster(master: Master, place: Place): BoundMaster {
   const table = once((tx: SqlTx) => masterTable(tx, master))
-  return { ...place, master, type: changeType(master.id, master.topic), revisions: new Revisions(place.tables), log, table }
+  return { ...place, master, type: changeType(master.id, master.topic), revisions: new Revisions(place.tables), table }
 }
 
 function boundReplica(replica: Replica, place: Place): BoundReplica {

@@ -3,6 +3,7 @@ import { txOf } from '@corebus/sql/internal'
 import { newChange, type RowChange } from './change.ts'
 import { inLockOrder, type Key, keyText } from './keys.ts'
 import { readProgress, writeProgress } from './progress.ts'
+import { changeId } from './published-lines.ts'
 import type { Revision } from './revisions.ts'
 import type { Row } from './rows.ts'
 import { type State, statesOf } from './state.ts'
@@ -109,7 +110,7 @@ export async function syncPage(
     const state = states.get(revision.key)
     if (!state || filter?.(state.fields) === false) continue
     // In the session of the instance: all of the page is one statement.
-    messaging.emit(type, syncOf(bound, revision, state, to))
+    messaging.emit(type, syncOf(bound, revision, state, to), { id: changeId(revision.revision) })
     sent++
   }
   const missing = texts.filter((key) => !states.has(key))

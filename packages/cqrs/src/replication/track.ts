@@ -1,9 +1,9 @@
-import { newId } from '@corebus/core/events'
 import { isOpenSession } from '@corebus/core/internal'
 import type { SqlTx } from '@corebus/sql'
 import { newChange, type RowChange } from './change.ts'
 import { inLockOrder, type Key, keyText } from './keys.ts'
 import type { Master } from './master.ts'
+import { changeId } from './published-lines.ts'
 import { readRows } from './rows.ts'
 import { previousOf, type State, statesOf } from './state.ts'
 import type { BoundMaster } from './workings.ts'
@@ -110,15 +110,13 @@ function changeOf(
 
 /** Writes the change into the outbox, in the transaction. */
 export async function publishChange(
-  { messaging, type, log }: BoundMaster,
+  { messaging, type }: BoundMaster,
   { db }: Both,
   change: RowChange,
   { correlationId }: TrackOptions = {},
 ): Promise<void> {
-  const id = newId()
-  const said = { id, ...(correlationId !== undefined && { correlationId }) }
+  const said = { id: changeId(change.revision), ...(correlationId !== undefined && { correlationId }) }
   // With the session's commit all that it recorded is one statement; a transaction of the user's own has no such end.
   if (isOpenSession(messaging, db)) messaging.emit(type, change, said)
   else await messaging.publishEvent(type, change, { ...said, tx: db })
-  log.recorded(id, change)
 }

@@ -4,7 +4,6 @@ import { isMissingTable } from '@corebus/sql/internal'
 import type { Accepted } from './accepted.ts'
 import type { RowChange } from './change.ts'
 import type { Master } from './master.ts'
-import type { PublishedLines } from './published-lines.ts'
 import type { Replica } from './replica.ts'
 import type { ReplicaTable } from './replica-table.ts'
 import type { Revisions } from './revisions.ts'
@@ -24,7 +23,6 @@ export interface BoundMaster extends Place {
   readonly master: Master
   readonly type: EventType<string, RowChange>
   readonly revisions: Revisions
-  readonly log: PublishedLines
   /** Its table as the database describes it, asked for once: in the transaction, since on SQLite another one would wait for its end. @throws CorebusError REPLICATION */
   table(tx: SqlTx): Promise<RowTable>
 }
