@@ -90,7 +90,7 @@ export async function freshness(messaging: Messaging<Db>, { revisionOf }: Replic
 }
 
 // #region hooks
-/** Without a table of its own: the hook keeps the rows, in the handler's transaction. */
+/** The hook keeps the rows, in the handler's transaction: this replica has no table of its own. */
 export const stock = (cache: Map<string, unknown>) =>
   replica<DatabaseSync>('produto', {
     name: 'stock',

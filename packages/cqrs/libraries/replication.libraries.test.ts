@@ -153,7 +153,7 @@ type Service = Awaited<ReturnType<typeof service>>
 const insertOf = ({ dialect, table }: Service, row: readonly string[]): string =>
   `INSERT INTO ${table} (${FIELDS.join(', ')}) VALUES (${row.map((value) => (value === 'TIME' ? TIME[dialect] : value)).join(', ')})`
 
-/** What a session records that is run again, after a deadlock, is recorded again: only its last run counts. */
+/** A session that is run again, after a deadlock, records again: only its last run counts. */
 async function tracked(one: Service, keys: never, work: (tx: SqlTx) => Promise<unknown>): Promise<void> {
   const { messaging, cqrs, definition, dialect, written, uncommitted } = one
   let last: unknown
@@ -250,7 +250,7 @@ describe.each(['PostgreSQL', 'MariaDB'])('on %s, with many at once', (where) => 
 
   test.skipIf(!opens)('a transaction that has read before somebody else changed a row tells of the row as it is now', async () => {
     const ours = await service(opens!, 'master')
-    // In a session of its own, wherever it is called.
+    // The change has a session of its own, wherever it is called.
     const change = (sql: string) =>
       ours.sessions.write((db) => ours.cqrs.track(db, ours.definition as never, 1, () => txOf(db, ours.dialect).query(sql)))
     await change(insertOf(ours, ['1', "'old'", '0', '0', 'true', 'NULL', 'NULL', 'NULL']))

@@ -79,7 +79,7 @@ test('a table that was there before is filled into a replica, compared with it a
   expect(await ran(shop, ['cqrs', 'sync', 'produto'])).toBe('1,200 rows of produto are on their way; 1,200 rows had no revision\n')
   await consumed(shop, 1_200)
   expect(await ran(shop, ['cqrs', 'diff', 'produto', '--deep'])).toBe('nothing differs\n')
-  // Behind its back, at both sides.
+  // Rows of both sides are changed without saying so.
   database.exec(
     "UPDATE produtos SET preco = 1 WHERE sku = 7; DELETE FROM produtos WHERE sku = 1200; INSERT INTO produtos VALUES (1201, 'n1201', 1)",
   )

@@ -1,6 +1,6 @@
 const SHOWN_EVERY_MS = 500
 
-/** One line that is written over on a terminal, and none elsewhere. */
+/** A line that is written over on a terminal, and nothing elsewhere. */
 export function showing(): { at(what: string): void; end(): void } {
   const { stderr } = process
   if (!stderr.isTTY) return { at: () => {}, end: () => {} }

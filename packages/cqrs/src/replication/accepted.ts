@@ -5,7 +5,7 @@ import { type Revision, revisionOf } from './revisions.ts'
 import { run } from './statement.ts'
 import type { Tables } from './tables.ts'
 
-/** Below revision 0, which is a real one of masters of others. */
+/** The revision of a row that has none yet: 0 is a real one of masters of others. */
 const NEVER = -1
 
 const columns = sql`k AS k, rev AS rev, gone AS gone, at AS at`

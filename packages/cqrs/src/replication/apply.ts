@@ -38,7 +38,7 @@ type Hooks = Pick<HandlerContext, 'logger' | 'signal' | 'id' | 'headers'>
 
 const hooksOf = ({ logger, signal, id, headers }: HandlerContext): Hooks => ({ logger, signal, id, headers })
 
-/** What a change is applied with. */
+/** The context that a change is applied in. */
 export interface Applying extends Hooks {
   readonly db: unknown
   readonly tx: SqlTx

@@ -33,7 +33,7 @@ export function canonical(value: unknown, kind: ColumnKind | undefined): string 
   }
 }
 
-/** Without zeros that say nothing, where it is a number. */
+/** A number without the zeros that say nothing; any other text as it is. */
 function decimal(value: unknown): string {
   const text = typeof value === 'boolean' ? String(Number(value)) : String(value)
   const [, sign = '', whole = '', places = ''] = /^(-?)0*(\d+)(?:\.(\d*?)0*)?$/.exec(text) ?? []

@@ -9,10 +9,10 @@ export type ColumnKind = 'integer' | 'decimal' | 'number' | 'boolean' | 'text' |
 /** A column, as its database describes it. */
 export interface TableColumn {
   readonly name: string
-  /** As the database calls its type. */
+  /** Its type, as the database calls it. */
   readonly type: string
   readonly kind: ColumnKind
-  /** Of a decimal, where its type says it. */
+  /** The decimal places, where its type says them. */
   readonly scale: number | undefined
   readonly nullable: boolean
   /** It gets a value by itself when none is given. */

@@ -65,7 +65,7 @@ test('ten planted differences in some thousand rows are found, no more, and mend
   const planted = plant({ products, feed })
   const found = await diff(from, to, { deep: true, settleMs: 0 })
   expect(said(found)).toEqual(planted)
-  // By revisions alone it is not seen what was written without saying so, but for rows that are new.
+  // Revisions alone do not show what was written without saying so, but for rows that are new.
   expect(said(await diff(from, to, { settleMs: 0 }))).toEqual(['10 behind', '4 missing', '5 ahead', '6000 unknown', '7000 unknown'])
   await fix(from, found)
   expect(await deliver()).toBe(10)
@@ -90,7 +90,7 @@ test('two databases that cannot see each other find the same by files, which hol
   expect(said(await differencesFile(from, await reading(again(rows), ['rows'])))).toEqual(planted)
   expect(ranges.length).toBeLessThan(7)
   expect(`${ranges}${rows}`).not.toMatch(/n2001|9\.99/)
-  // Of the parts that do not differ no row is listed.
+  // Parts that do not differ list no row.
   const { feed: other, from: calm, to: follower } = await pair()
   other.database.exec("UPDATE produto_mirror SET nome = 'x' WHERE sku = 4999")
   const few = await all(rowsFile(follower, await reading(await rangesFile(calm, { deep: true }), ['ranges'])))
@@ -108,7 +108,7 @@ test('a master whose revisions went back is found, and mended above those of its
   for (let n = 0; n < 3; n++)
     await write((db) => cqrs.track(db, from.master, 1, () => db.exec(`UPDATE produtos SET nome = 'v${n}' WHERE sku = 1`)))
   await deliver()
-  // From a backup.
+  // The master comes from a backup.
   products.database.exec("UPDATE produtos SET nome = 'restored' WHERE sku = 1; UPDATE cqrs_masters SET rev = 1 WHERE k = '1'")
   const found = await diff(from, to, { settleMs: 0 })
   expect(found).toEqual([{ key: '1', why: 'ahead', master: 1, replica: 4 }])

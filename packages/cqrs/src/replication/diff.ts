@@ -25,7 +25,7 @@ export async function diff(from: BoundMaster, to: BoundReplica, options: DiffOpt
   if (found.length === 0 || settleMs === 0) return found
   await pause(settleMs, undefined, signal && { signal })
   const again = new Map((await compare(from, to, options)).map((one) => [one.key, one]))
-  // What differs in another way by now is being changed.
+  // A row that differs in another way by now is being changed.
   return found.flatMap((one) => {
     const now = again.get(one.key)
     return now && now.master === one.master && now.replica === one.replica ? [now] : []

@@ -10,7 +10,7 @@ export interface Difference {
   /** Null where it has none. */
   readonly master: number | null
   readonly replica: number | null
-  /** Those that differ, where it was compared deeply. */
+  /** The fields that differ, where it was compared deeply. */
   readonly fields?: readonly string[]
 }
 

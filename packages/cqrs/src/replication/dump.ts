@@ -42,7 +42,7 @@ export interface LoadOptions {
 
 export interface Loaded {
   readonly read: number
-  /** Those that the replica did not know as late, or later. */
+  /** Rows that the replica did not know as later ones. */
   readonly applied: number
 }
 
@@ -85,7 +85,7 @@ export async function loadFile(bound: BoundReplica, { head, lines }: Reading, { 
       page = []
     }
   } finally {
-    // What was read of a file that was cut is good.
+    // The lines in front of the place where a file was cut are good.
     if (page.length > 0) await apply(page)
   }
   return { read, applied }

@@ -12,7 +12,7 @@ export interface Entry {
   readonly key: string
   /** -1 for a row that has none. */
   readonly revision: number
-  /** In a deep comparison: its fields as texts that are the same on every database; null where the row is not there. */
+  /** Its fields as texts that are the same on every database, in a deep comparison; null where the row is not there. */
   readonly fields?: Readonly<Record<string, string>> | null
 }
 

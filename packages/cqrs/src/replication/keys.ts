@@ -40,5 +40,5 @@ export function keyText(key: unknown, what: string): string {
   )
 }
 
-/** In the order in which rows are locked, the same in every process: two transactions with the same keys never wait for each other. */
+/** The keys in the order in which rows are locked, the same in every process: two transactions with the same keys never wait for each other. */
 export const inLockOrder = (keys: Iterable<string>): readonly string[] => [...new Set(keys)].sort()

@@ -12,7 +12,7 @@ export interface MasterOptions {
   readonly fields?: readonly string[]
   /** Fields whose values before a change travel with it, where it has altered them. */
   readonly tracked?: readonly string[]
-  /** Where its changes travel. Default: the id of the master. */
+  /** The topic of its changes. Default: the id of the master. */
   readonly topic?: string
   /** Rows for which it is true are not replicated; one that becomes so is deleted from replicas. */
   readonly skip?: (row: Row) => boolean

@@ -20,7 +20,7 @@ interface Written {
 
 type Step =
   | { readonly kind: 'write'; readonly rows: readonly Written[]; readonly commits: boolean }
-  /** Without saying so. */
+  /** A row is written without saying so. */
   | { readonly kind: 'outside'; readonly row: Written; readonly where: 'master' | 'replica' }
   | { readonly kind: 'backfill'; readonly limit: number }
   | { readonly kind: 'deliver' | 'duplicate' | 'drop'; readonly nth: number }
@@ -53,7 +53,7 @@ const rough: fc.WeightedArbitrary<Step>[] = [
 ]
 const stepsOf = (steps: readonly fc.WeightedArbitrary<Step>[]) => fc.array(fc.oneof(...steps), { minLength: 1, maxLength: 25 })
 
-/** What is done wrong, to see that the histories find it. */
+/** A mistake that is made on purpose, to see that the histories find it. */
 interface Mutation {
   /** Before a change is applied. */
   readonly before?: (change: RowChange, feed: Side) => RowChange | undefined
@@ -68,7 +68,7 @@ class World {
   readonly #replica: BoundReplica
   readonly #mutation: Mutation
   #cursor = ''
-  /** On their way. */
+  /** Changes that are on their way. */
   readonly #changes: RowChange[] = []
 
   constructor(products: Side, feed: Side, mutation: Mutation) {

@@ -2,7 +2,7 @@ import { CorebusError } from '@corebus/core'
 
 type Line = Readonly<Record<string, unknown>>
 
-/** What a file of ours is, in its first line. */
+/** The first line of a file of ours, which says what it is. */
 export interface Head extends Line {
   readonly corebus: 'ranges' | 'rows' | 'dump'
   readonly v: 1
@@ -61,7 +61,7 @@ function parsed(text: string, n: number): Line {
     const line: unknown = JSON.parse(text)
     if (typeof line === 'object' && line !== null) return line as Line
   } catch {
-    // What it is, is said below.
+    // The error below says what the line is.
   }
   throw broken(`line ${n} is cut, or no JSON: ${shown(text)}`)
 }

@@ -2,7 +2,7 @@ import type { SqlTx } from '@corebus/sql'
 import { sql } from 'kysely'
 import { run } from './statement.ts'
 
-/** Where a command stood when it ended, so that the next one goes on there. */
+/** The place where a command stood when it ended, so that the next one goes on there. */
 export async function readProgress(tx: SqlTx, table: string, name: string): Promise<string | undefined> {
   const { rows } = await run(tx, sql`SELECT k AS k FROM ${sql.table(table)} WHERE name = ${name}`)
   return rows[0] && String(rows[0].k)

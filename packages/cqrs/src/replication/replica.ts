@@ -4,19 +4,19 @@ import { tableOption } from '@corebus/sql/internal'
 import type { RowChange } from './change.ts'
 import { checkId } from './master.ts'
 
-/** What became of the row. */
+/** The fate of the row. */
 export type Applied = 'created' | 'updated' | 'deleted' | 'absent'
 
 /** The context that a replica's hooks get beside a change. */
 export interface ReplicaContext<Db = unknown> extends Pick<HandlerContext, 'logger' | 'signal' | 'id' | 'headers'> {
   /** The open session. What is written in it commits with the replica's row. */
   readonly db: Db
-  /** Writes or deletes the row as the map says. Undefined results come from a replica without a table. */
+  /** Writes or deletes the row as the map says. A replica without a table answers undefined. */
   next(): Promise<Applied | undefined>
 }
 
 export interface ReplicaOptions<Db = unknown> extends Omit<OnEventOptions & FunctionOptions, 'session' | 'inbox' | 'inboxKey' | 'topic'> {
-  /** Where the rows are. Without one the hooks keep them. */
+  /** The table of the rows. A replica without one keeps them by its hook. */
   readonly table?: string
   /** Columns of the replica by fields of the master. Needed with a table. */
   readonly map?: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ export interface ReplicaOptions<Db = unknown> extends Omit<OnEventOptions & Func
   readonly key?: string
   /** Columns of the row that hold its revision and when the master changed it. */
   readonly columns?: { readonly revision?: string; readonly updated?: string }
-  /** What commands and tables know it by. Default: its table, else the master's id. */
+  /** The name that commands and tables know it by. Default: its table, else the master's id. */
   readonly name?: string
   /** The topic of the master, where that is not the master's id. */
   readonly topic?: string

@@ -20,7 +20,7 @@ import { type BoundMaster, type BoundReplica, keepWorkings, orMissing, type Plac
 export interface ReplicationOptions {
   /** The database of the rows and their revisions. Default: the database of the instance's `session`. */
   readonly database?: DatabaseLike
-  /** What the names of its own tables begin with. Default `cqrs`. */
+  /** The beginning of the names of its own tables. Default `cqrs`. */
   readonly table?: string
 }
 
@@ -43,7 +43,7 @@ export interface Replication {
    * @throws CorebusError REPLICATION_KEY, MASTER_FIELD, SCHEMA, and what `publishEvent` throws
    */
   track<T>(tx: unknown, master: Master, keys: Keys | ((result: T) => Keys), work: () => T | Promise<T>, options?: TrackOptions): Promise<T>
-  /** Where a row stands, of a master or a replica. Undefined for one that it does not have. */
+  /** The revision of a row, of a master or a replica. Undefined for one that it does not have. */
   revisionOf(tx: unknown, of: Master | Replica, key: Key): Promise<{ readonly revision: number; readonly updatedAt: Date } | undefined>
 }
 

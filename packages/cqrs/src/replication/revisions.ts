@@ -93,7 +93,7 @@ export class Revisions {
     return rows.map(revisionOf)
   }
 
-  /** Those of the keys that replicas have. Nobody changes them before the transaction ends. */
+  /** The keys among them that replicas have. Nobody changes them before the transaction ends. */
   async lock(tx: SqlTx, master: string, keys: readonly string[]): Promise<readonly Revision[]> {
     if (keys.length === 0) return []
     const locked = tx.dialect === 'sqlite' ? sql`` : sql` FOR UPDATE`

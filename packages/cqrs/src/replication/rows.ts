@@ -12,7 +12,7 @@ export type Row = Readonly<Record<string, unknown>>
 export interface RowTable {
   readonly table: string
   readonly key: TableColumn
-  /** What is read of a row. */
+  /** The columns that are read of a row. */
   readonly columns: readonly TableColumn[]
 }
 
@@ -58,7 +58,7 @@ function takenForAnother(table: string, key: string): CorebusError {
   )
 }
 
-/** What a row of a replica is set to. */
+/** The values that a row of a replica is set to. */
 export type Values = ReadonlyMap<TableColumn, unknown>
 
 /** Writes the row, and says whether there was one. @throws CorebusError REPLICA_VALUE */

@@ -3,15 +3,15 @@ import type { SqlTx } from '@corebus/sql'
 import type { Master } from './master.ts'
 import { type ReadOptions, type Row, type RowTable, readRows } from './rows.ts'
 
-/** What replicas are to have of a row. */
+/** The state of a row that replicas are to have. */
 export interface State {
-  /** As it travels. */
+  /** The row as it travels. */
   readonly row: Row
   /** Its fields, before a serialiser made something else of them. */
   readonly fields: Row
 }
 
-/** What replicas are to have of each of these keys: nothing of a row that is not there, or is skipped. */
+/** The states that replicas are to have of these keys: none of a row that is not there, or is skipped. */
 export async function statesOf(
   tx: SqlTx,
   master: Master,

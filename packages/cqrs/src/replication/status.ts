@@ -33,7 +33,7 @@ export interface ReplicaStatus {
   readonly waiting: number | null
   readonly dead: number | null
   readonly members: number | null
-  /** Of its master, where that is in reach: rows whose latest change it does not have. */
+  /** How many rows its master has more, where that is in reach. */
   readonly behind: number | null
   readonly troubles: readonly string[]
 }

@@ -3,15 +3,15 @@ import type { Entries, Entry, Part } from './entries.ts'
 
 type Query = Parameters<Entries['page']>[0]
 
-/** What a part of the keys holds, in so few bytes that a million of them are a page. */
+/** The content of a part of the keys, in so few bytes that a million of them are a page. */
 export interface Summary {
   readonly after: string
   /** Null: to the end. */
   readonly until: string | null
   readonly rows: number
-  /** Of keys and revisions, and of rows that are not there. */
+  /** The hash of keys and revisions, and of which rows are not there. */
   readonly hash: string
-  /** In a deep comparison: of each field, so that a side which has only some of them can compare those. */
+  /** The hash of each field, in a deep comparison, so that a side which has only some of them can compare those. */
   readonly fields?: Readonly<Record<string, string>>
 }
 

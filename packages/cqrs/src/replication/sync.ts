@@ -92,7 +92,7 @@ export interface Page extends Pick<SyncOptions, 'filter' | 'to'> {
   readonly keys?: readonly Key[]
 }
 
-/** One page of rows, locked. `last` is undefined behind the last one. */
+/** A page of rows, locked. `last` is undefined behind the last one. */
 export async function syncPage(
   bound: BoundMaster,
   both: Parameters<typeof trackChanges>[1],
@@ -109,7 +109,7 @@ export async function syncPage(
   for (const revision of found) {
     const state = states.get(revision.key)
     if (!state || filter?.(state.fields) === false) continue
-    // In the session of the instance: all of the page is one statement.
+    // The session of the instance writes all of the page in one statement.
     messaging.emit(type, syncOf(bound, revision, state, to), { id: changeId(revision.revision) })
     sent++
   }

@@ -116,7 +116,7 @@ export async function publishChange(
   { correlationId }: TrackOptions = {},
 ): Promise<void> {
   const said = { id: changeId(change.revision), ...(correlationId !== undefined && { correlationId }) }
-  // With the session's commit all that it recorded is one statement; a transaction of the user's own has no such end.
+  // A session writes all that it recorded in one statement, at its commit; a transaction of the user's own has no such end.
   if (isOpenSession(messaging, db)) messaging.emit(type, change, said)
   else await messaging.publishEvent(type, change, { ...said, tx: db })
 }

@@ -10,7 +10,7 @@ import type { Revisions } from './revisions.ts'
 import type { RowTable } from './rows.ts'
 import type { Tables } from './tables.ts'
 
-/** What masters and replicas of one instance have in common. */
+/** The things that masters and replicas of one instance have in common. */
 export interface Place {
   readonly messaging: Messaging
   readonly database: SqlDatabase

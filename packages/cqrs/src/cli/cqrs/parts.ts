@@ -37,7 +37,7 @@ export function masterIn(all: readonly Workings[], id: string): BoundMaster {
   throw new CorebusError('USAGE', `the entry has no master ${id}; there ${named(masters.map(({ master }) => master.id))}`)
 }
 
-/** By its name, or by its master's id where that has one replica here. @throws CorebusError USAGE */
+/** The replica of that name, or the only one here of the master with that id. @throws CorebusError USAGE */
 export function replicaIn(all: readonly Workings[], name: string): BoundReplica {
   const replicas = all.flatMap((one) => one.replicas)
   const byId = replicas.filter(({ replica }) => replica.id === name)
