@@ -17,6 +17,7 @@ export {
 export { type Projections, type ProjectionsOptions, projections, type ReadsOf } from './projection/projections.ts'
 export type { Progress, RebuildOptions, Rebuilt } from './projection/rebuild.ts'
 export type { RowChange } from './replication/change.ts'
+export type { OnClass } from './replication/decorated.ts'
 export type { Key } from './replication/keys.ts'
 export { type Master, type MasterOptions, master } from './replication/master.ts'
 export { type Applied, type Replica, type ReplicaContext, type ReplicaOptions, replica } from './replication/replica.ts'

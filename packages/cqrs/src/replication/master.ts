@@ -2,6 +2,7 @@ import { CorebusError } from '@corebus/core'
 import { callable, checkOptions, must, type Option, text, texts } from '@corebus/core/internal'
 import type { SqlTx } from '@corebus/sql'
 import { tableOption } from '@corebus/sql/internal'
+import { type OnClass, onClasses } from './decorated.ts'
 import type { Row } from './rows.ts'
 
 export interface MasterOptions {
@@ -80,12 +81,12 @@ export const MASTER: Readonly<Record<keyof MasterOptions, Option>> = {
 }
 
 /**
- * Describes a table whose rows others have replicas of. `replication(messaging, [...])` runs it.
+ * Describes a table whose rows others have replicas of. `replication(messaging, [...])` runs it. As a decorator it is on a class, which stands for it then.
  * @throws CorebusError OPTION, REPLICATION
  * @example
  * export const Produto = master('produto', { table: 'produtos', key: 'sku', fields: ['sku', 'nome', 'preco', 'estoque'] })
  */
-export function master(id: string, options: MasterOptions): Master {
+export function master(id: string, options: MasterOptions): Master & OnClass {
   checkId(id, 'a master')
   checkOptions(`master ${id}`, options, MASTER)
   const { table, key, fields, tracked = [], topic = id, skip, serialize, meta } = options
@@ -93,5 +94,5 @@ export function master(id: string, options: MasterOptions): Master {
   if (!key) throw new CorebusError('REPLICATION', `master ${id} has no key: name the column that identifies a row`)
   const missing = fields && tracked.find((field) => !fields.includes(field))
   if (missing !== undefined) throw new CorebusError('REPLICATION', `master ${id} tracks ${missing}, which is none of its fields`)
-  return { kind: 'master', id, table, key, fields, tracked, topic, skip, serialize, meta }
+  return onClasses<Master>({ kind: 'master', id, table, key, fields, tracked, topic, skip, serialize, meta }, `master ${id}`)
 }

@@ -2,6 +2,7 @@ import { CorebusError, type FunctionOptions, type HandlerContext, type OnEventOp
 import { callable, checkOptions, FUNCTION, must, ON_EVENT, type Option, type Options, text } from '@corebus/core/internal'
 import { tableOption } from '@corebus/sql/internal'
 import type { RowChange } from './change.ts'
+import { type OnClass, onClasses } from './decorated.ts'
 import { checkId } from './master.ts'
 
 /** The fate of the row. */
@@ -97,7 +98,7 @@ const OPTIONS: Options = { ...FUNCTION, ...HANDLER, ...REPLICA }
  * @example
  * export const mirror = replica('produto', { table: 'produto_mirror', map: { sku: 'sku', nome: 'nome', preco: 'preco' }, maxRetries: 3 })
  */
-export function replica<Db = unknown>(id: string, options: ReplicaOptions<Db>): Replica {
+export function replica<Db = unknown>(id: string, options: ReplicaOptions<Db>): Replica & OnClass {
   checkId(id, 'a replica')
   checkOptions(`replica ${id}`, options, OPTIONS)
   const { table, map = {}, key, columns = {}, name = table ?? id, topic = id, apply, applied, ...on } = options
@@ -108,5 +109,6 @@ export function replica<Db = unknown>(id: string, options: ReplicaOptions<Db>): 
   const targets = [...Object.values(map), columns.revision, columns.updated].filter((one) => one !== undefined)
   const twice = targets.find((one, n) => targets.indexOf(one) !== n)
   if (twice !== undefined) throw wrong(`writes the column ${twice} twice`)
-  return { kind: 'replica', id, name, topic, table, map, key, columns, apply: apply as Replica['apply'], applied, on }
+  const given = { kind: 'replica', id, name, topic, table, map, key, columns, apply: apply as Replica['apply'], applied, on } as const
+  return onClasses<Replica>(given, `replica ${name}`)
 }

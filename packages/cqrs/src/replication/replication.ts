@@ -1,4 +1,4 @@
-import { CorebusError, type Messaging } from '@corebus/core'
+import { type Class, CorebusError, type Messaging } from '@corebus/core'
 import { checkOptions, givenTo, type Option } from '@corebus/core/internal'
 import { type DatabaseLike, type Feature, migrate, type SqlTx } from '@corebus/sql'
 import { DATABASE, databaseFor, tableOption, txOf } from '@corebus/sql/internal'
@@ -6,6 +6,7 @@ import { Accepted } from './accepted.ts'
 import { applying } from './apply.ts'
 import { changeType, type RowChange } from './change.ts'
 import { checkTables } from './check.ts'
+import { definitionOf } from './decorated.ts'
 import { type Key, keyText } from './keys.ts'
 import type { Master } from './master.ts'
 import { masterTable } from './master-table.ts'
@@ -42,9 +43,19 @@ export interface Replication {
    * whole row each, or its delete. Keys that the database gives are a function of what `work` returned. Resolves with that.
    * @throws CorebusError REPLICATION_KEY, MASTER_FIELD, SCHEMA, and what `publishEvent` throws
    */
-  track<T>(tx: unknown, master: Master, keys: Keys | ((result: T) => Keys), work: () => T | Promise<T>, options?: TrackOptions): Promise<T>
+  track<T>(
+    tx: unknown,
+    master: Master | Class,
+    keys: Keys | ((result: T) => Keys),
+    work: () => T | Promise<T>,
+    options?: TrackOptions,
+  ): Promise<T>
   /** The revision of a row, of a master or a replica. Undefined for one that it does not have. */
-  revisionOf(tx: unknown, of: Master | Replica, key: Key): Promise<{ readonly revision: number; readonly updatedAt: Date } | undefined>
+  revisionOf(
+    tx: unknown,
+    of: Master | Replica | Class,
+    key: Key,
+  ): Promise<{ readonly revision: number; readonly updatedAt: Date } | undefined>
 }
 
 /**
@@ -56,7 +67,7 @@ export interface Replication {
  */
 export function replication<Db>(
   messaging: Messaging<{ db: Db }>,
-  all: readonly (Master | Replica)[],
+  all: readonly (Master | Replica | Class)[],
   options: ReplicationOptions = {},
 ): Replication {
   checkOptions('replication', options, REPLICATION)
@@ -89,15 +100,21 @@ export function replication<Db>(
     feature,
     migrate: () => migrate(database, [feature]),
     check,
-    async track(tx, master, keys, work, trackOptions) {
-      const bound = found(workings.masters, (one) => one.master === master, `master ${master?.id}`)
+    async track(tx, given, keys, work, trackOptions) {
+      const master = definitionOf<Master>(given)
+      const bound = found(
+        workings.masters,
+        (one) => one.master === master,
+        master?.id === undefined ? 'what track was given' : `master ${master.id}`,
+      )
       try {
         return await trackChanges(bound, { db: tx, tx: txOf(tx, database.dialect) }, keys, work, trackOptions)
       } catch (thrown) {
         throw orMissing(thrown, place)
       }
     },
-    async revisionOf(tx, of, key) {
+    async revisionOf(tx, given, key) {
+      const of = definitionOf<Master | Replica>(given)
       const known = await revisionIn(workings, of)(txOf(tx, database.dialect), keyText(key, `revisionOf ${of.id}`))
       return known && !known.gone ? { revision: known.revision, updatedAt: new Date(known.at) } : undefined
     },
@@ -120,8 +137,9 @@ function found<T>(all: readonly T[], is: (one: T) => boolean, what: string): T {
 }
 
 /** @throws CorebusError REPLICATION for two masters of one id, or two replicas of one name: each would take the other's revisions for its own */
-function checkedAll(all: readonly (Master | Replica)[], before: readonly Workings[]): [readonly Master[], readonly Replica[]] {
-  if (!Array.isArray(all) || all.some((one) => one?.kind !== 'master' && one?.kind !== 'replica'))
+function checkedAll(given: readonly (Master | Replica | Class)[], before: readonly Workings[]): [readonly Master[], readonly Replica[]] {
+  const all = Array.isArray(given) ? given.map((one: Class) => definitionOf<Master | Replica>(one)) : undefined
+  if (!all || all.some((one) => one?.kind !== 'master' && one?.kind !== 'replica'))
     throw new CorebusError('REPLICATION', 'replication(messaging, [...]) needs an array of what master() and replica() return')
   const masters = all.filter((one) => one.kind === 'master')
   const replicas = all.filter((one) => one.kind === 'replica')

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { PRODUTOS, produto, side } from '../fixtures/catalog.ts'
-import { master } from './master.ts'
+import { type Master, master } from './master.ts'
 import { replication } from './replication.ts'
 
 const INSERT = "INSERT INTO produtos (sku, nome, preco, estoque) VALUES (12345, 'Notebook', 3500.00, 10)"
@@ -159,7 +159,7 @@ test('a key that the database takes for another one is refused, and so is what c
 })
 
 test('a master that does not fit its table is refused before anything is handled', async () => {
-  const refused = async (one: ReturnType<typeof master>, ...ddl: string[]) => {
+  const refused = async (one: Master, ...ddl: string[]) => {
     const { cqrs } = await side([one], ...ddl)
     return cqrs.check().then(
       () => 'fine',
