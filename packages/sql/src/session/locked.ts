@@ -3,7 +3,7 @@ import { CorebusError } from '@corebus/core'
 import { isBusy } from '../tx/database-errors.ts'
 
 const FIRST_WAIT_MS = 2
-const LONGEST_WAIT_MS = 50
+const LONGEST_WAIT_MS = 10
 
 /**
  * Runs a statement of SQLite until no other connection has the file locked. SQLite's own waiting would block the event loop, and with it the very
