@@ -1,7 +1,7 @@
 // The long runs, done before an issue is resolved: the conformance list ten times in a row, ten at a time, its long cases, chaos, and every
 // suite on a machine that is busy with something else, the apps outside of the repository, the examples with their processes killed, and outbox and
 // inbox on every database with every broker. What came out is kept in docs/soak/.
-// Usage: npm run soak [-- row parallel long chaos load apps kills sql-chaos ecommerce] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
+// Usage: npm run soak [-- row parallel long chaos load apps kills sql-chaos ecommerce rebuild] [--times N] [--broker rabbitmq] [--seeds 11,12,13] [--only minute,heartbeat]
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
@@ -13,6 +13,7 @@ import { chaosOn } from './soak/chaos.ts'
 import { ecommerceOn } from './soak/ecommerce.ts'
 import { killsOn } from './soak/kills.ts'
 import { busy, PATIENCE } from './soak/load.ts'
+import { rebuildsOn } from './soak/rebuild.ts'
 import { sqlChaosOn } from './soak/sql-chaos.ts'
 
 const { values, positionals } = parseArgs({
@@ -149,6 +150,13 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
       return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
     },
   },
+  rebuild: {
+    title: 'a read model of 100,000 orders made anew while 100 a second arrive, on SQLite and PostgreSQL',
+    async run() {
+      const lines = await rebuildsOn()
+      return { lines: lines.map(({ text }) => text), failed: lines.filter(({ failed }) => failed).length }
+    },
+  },
   'sql-chaos': {
     title: 'outbox and inbox: a minute of chaos on each database with each broker, and with each safeguard taken out',
     async run() {
@@ -193,9 +201,9 @@ const suites: Record<string, { title: string; run: () => Promise<Done> }> = {
 /** Those that need no server. */
 const USUAL = ['row', 'parallel', 'long']
 const TELLS_AS_IT_GOES = ['row', 'chaos', 'load', 'apps', 'kills', 'sql-chaos', 'ecommerce']
-const HAS_NO_TIMES = ['apps', 'chaos', 'sql-chaos', 'ecommerce']
+const HAS_NO_TIMES = ['apps', 'chaos', 'sql-chaos', 'ecommerce', 'rebuild']
 const HAS_SEEDS = ['chaos', 'kills', 'sql-chaos', 'ecommerce']
-const NO_CONFORMANCE = ['chaos', 'load', 'apps', 'kills', 'sql-chaos', 'ecommerce']
+const NO_CONFORMANCE = ['chaos', 'load', 'apps', 'kills', 'sql-chaos', 'ecommerce', 'rebuild']
 
 function doneWith(runs: readonly Run[]): Done {
   return { lines: runs.map(line), failed: runs.reduce((sum, run) => sum + run.failed, 0) }
