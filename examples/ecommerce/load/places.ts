@@ -15,7 +15,7 @@ export interface OpenPlace {
 }
 
 /**
- * Starts what is missing: MongoDB is the server at `MONGO_URI`, else FerretDB, which speaks its language. All services share one database, as in the seed.
+ * Starts what is missing. MySQL is the server at `MYSQL_URL`, else MariaDB, and MongoDB that at `MONGO_URI`, else FerretDB, which speaks its language. All services share one database, as in the seed.
  * Undefined, with a line that says what to do, where one of them cannot be had.
  * @throws under CI=true where one cannot be had
  */
@@ -30,9 +30,10 @@ export async function openPlace(name: PlaceName): Promise<OpenPlace | undefined>
     return one
   }
   const found = kept(await broker(brokerName))
-  const database = found && kept(await start())
+  const given = variable === 'MYSQL_DSN' ? process.env.MYSQL_URL : undefined
+  const database = given ? { url: given } : found && kept(await start())
   const documents = mongo && database ? await mongoUri(kept) : undefined
-  if (!database || (mongo && documents === undefined)) {
+  if (!found || !database || (mongo && documents === undefined)) {
     await close()
     return undefined
   }
