@@ -55,7 +55,9 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@corebus/core/events': ['CorebusError', 'codec', 'defineEvent', 'newId'],
   '@corebus/core/testing': ['observe', 'survives', 'testApp'],
   '@corebus/core/internal': [
+    'FUNCTION',
     'HEADER',
+    'ON_EVENT',
     'SESSION_MODE',
     'awaitsCompanion',
     'callable',
@@ -67,6 +69,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'givenTo',
     'having',
     'isEnvelope',
+    'isOpenSession',
     'isText',
     'milliseconds',
     'must',
