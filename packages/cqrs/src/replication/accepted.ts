@@ -2,7 +2,7 @@ import { int64, type SqlTx } from '@corebus/sql'
 import { sql } from 'kysely'
 import type { RowChange } from './change.ts'
 import { type Revision, revisionOf } from './revisions.ts'
-import { run } from './statement.ts'
+import { inStatements, run } from './statement.ts'
 import type { Tables } from './tables.ts'
 
 /** The revision of a row that has none yet: 0 is a real one of masters of others. */
@@ -65,6 +65,26 @@ export class Accepted {
       sql`SELECT ${columns} FROM ${sql.table(this.#table)} WHERE replica = ${replica} AND k > ${after}${end} AND gone = 0 ORDER BY k LIMIT ${sql.lit(limit)}`,
     )
     return rows.map(revisionOf)
+  }
+
+  /** The revisions of those keys that the replica has deleted. */
+  async tombstones(tx: SqlTx, replica: string, keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const found = new Map<string, number>()
+    for (const some of inStatements(keys)) {
+      const { rows } = await run(
+        tx,
+        sql`SELECT ${columns} FROM ${sql.table(this.#table)} WHERE replica = ${replica} AND k IN (${sql.join(some)}) AND gone = 1`,
+      )
+      for (const { key, revision } of rows.map(revisionOf)) found.set(key, revision)
+    }
+    return found
+  }
+
+  /** The highest revision that the replica has deleted a row at; 0 for none. */
+  async highestTombstone(tx: SqlTx, replica: string): Promise<number> {
+    const { rows } = await run(tx, sql`SELECT max(rev) AS rev FROM ${sql.table(this.#table)} WHERE replica = ${replica} AND gone = 1`)
+    const highest = rows[0]?.rev
+    return highest === null || highest === undefined ? 0 : Number(int64(highest))
   }
 
   /** Rows, tombstones, the revisions that were passed over, and when the last change that was taken was made. */

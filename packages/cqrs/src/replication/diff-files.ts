@@ -21,18 +21,28 @@ interface RowsOfPart {
   readonly rows: readonly Entry[]
 }
 
+/** The last line of the second step. */
+interface Rest {
+  readonly strangers: readonly string[]
+  /** The highest revision of its tombstones: a repair of a row that the replica lacks has to pass it, or the replica would hold it for an old change. */
+  readonly tombstone: number
+}
+
 /** The second step, at the replica. */
 export function rowsFile(bound: BoundReplica, { head, lines }: Reading): AsyncGenerator<string> {
-  const { replica, database } = bound
+  const { replica, database, accepted } = bound
   checkMaster(head.master, replica.id)
   const entries = replicaEntries(bound, kindsIn(head))
-  async function* differing(): AsyncGenerator<RowsOfPart | { readonly strangers: readonly string[] }> {
+  async function* differing(): AsyncGenerator<RowsOfPart | Rest> {
     for await (const line of lines) {
       const theirs = line as unknown as Summary // a line of `rangesFile`
       const rows = await database.read((tx) => entriesOf(entries, tx, partOf(theirs)))
       if (!isSame(theirs, summaryOf(rows, theirs))) yield { after: theirs.after, until: theirs.until, rows: rows.map(hashed) }
     }
-    yield { strangers: await database.read((tx) => entries.strangers(tx, MOST_STRANGERS)) }
+    yield {
+      strangers: await database.read((tx) => entries.strangers(tx, MOST_STRANGERS)),
+      tombstone: await database.read((tx) => accepted.highestTombstone(tx, replica.name)),
+    }
   }
   return written({ corebus: 'rows', master: head.master, replica: replica.name, deep: head.deep, kinds: head.kinds }, differing())
 }
@@ -44,15 +54,21 @@ export async function differencesFile(bound: BoundMaster, { head, lines }: Readi
   const entries = masterEntries(bound, kindsIn(head))
   const found: Difference[] = []
   const strangers: string[] = []
+  let tombstone = 0
   for await (const line of lines) {
-    if (Array.isArray(line.strangers)) strangers.push(...(line.strangers as string[]))
-    else {
+    if (Array.isArray(line.strangers)) {
+      const rest = line as unknown as Rest // the last line of `rowsFile`
+      strangers.push(...rest.strangers)
+      tombstone = rest.tombstone ?? 0 // an older release writes none
+    } else {
       const theirs = line as unknown as RowsOfPart // a line of `rowsFile`
       const ours = await database.read((tx) => entriesOf(entries, tx, partOf(theirs)))
       found.push(...differencesIn(ours.map(hashed), theirs.rows))
     }
   }
-  return withStrangers(found, { masters: await database.read((tx) => entries.strangers(tx, MOST_STRANGERS)), replicas: strangers })
+  const masters = await database.read((tx) => entries.strangers(tx, MOST_STRANGERS))
+  const all = withStrangers(found, { masters, replicas: strangers })
+  return tombstone === 0 ? all : all.map((one) => (one.replica === null ? { ...one, tombstone } : one))
 }
 
 /** The values themselves stay where they are. */

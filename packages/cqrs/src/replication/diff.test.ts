@@ -117,6 +117,29 @@ test('a master whose revisions went back is found, and mended above those of its
   expect(feed.rows('SELECT nome, cqrs_revision AS revision FROM produto_mirror WHERE sku = 1')).toEqual([{ nome: 'restored', revision: 5 }])
 })
 
+test.each(['in reach', 'by files'])(
+  'a row that its replica has deleted since the backup which its master comes from is mended, %s',
+  async (how) => {
+    const { products, from, to, deliver, feed } = await pair(10)
+    const { cqrs, write } = products
+    await write((db) => cqrs.track(db, from.master, 1, () => db.exec("UPDATE produtos SET nome = 'x' WHERE sku = 1")))
+    await write((db) => cqrs.track(db, from.master, 1, () => db.exec('DELETE FROM produtos WHERE sku = 1')))
+    await deliver()
+    products.database.exec("UPDATE cqrs_masters SET rev = 1, gone = 0 WHERE k = '1'")
+    products.database.exec("INSERT INTO produtos (sku, nome, preco) VALUES (1, 'restored', 1)")
+    const byFiles = async () =>
+      differencesFile(from, await reading(rowsFile(to, await reading(await rangesFile(from, { deep: false }), ['ranges'])), ['rows']))
+    const found = how === 'by files' ? await byFiles() : await diff(from, to, { settleMs: 0 })
+    expect(found).toEqual([{ key: '1', why: 'missing', master: 1, replica: null, tombstone: 3 }])
+    await fix(from, found)
+    await deliver()
+    expect(feed.rows('SELECT nome, cqrs_revision AS revision FROM produto_mirror WHERE sku = 1')).toEqual([
+      { nome: 'restored', revision: 4 },
+    ])
+    expect(await diff(from, to, { deep: true, settleMs: 0 })).toEqual([])
+  },
+)
+
 test('a change that is on its way is no difference', async () => {
   const { products, from, to, deliver } = await pair(10)
   await products.write((db) => products.cqrs.track(db, from.master, 1, () => db.exec("UPDATE produtos SET nome = 'x' WHERE sku = 1")))

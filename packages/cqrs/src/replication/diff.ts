@@ -52,9 +52,21 @@ async function compare(
     rows += summary.rows
     onProgress?.({ rows, differing: found.length })
   }
-  return withStrangers(found, {
+  const all = withStrangers(found, {
     masters: await from.database.read((tx) => masters.strangers(tx, MOST_STRANGERS)),
     replicas: await to.database.read((tx) => replicas.strangers(tx, MOST_STRANGERS)),
+  })
+  return withTombstones(all, to)
+}
+
+/** A master that was restored from a backup has rows that the replica has deleted since, at a revision that a repair has to pass. */
+async function withTombstones(found: readonly Difference[], { replica, accepted, database }: BoundReplica): Promise<readonly Difference[]> {
+  const keys = found.filter((one) => one.replica === null).map(({ key }) => key)
+  if (keys.length === 0) return found
+  const tombstones = await database.read((tx) => accepted.tombstones(tx, replica.name, keys))
+  return found.map((one) => {
+    const tombstone = one.replica === null ? tombstones.get(one.key) : undefined
+    return tombstone === undefined ? one : { ...one, tombstone }
   })
 }
 
@@ -62,12 +74,12 @@ async function compare(
  * Records each of these rows anew, as the master has it or its delete, under a revision above both sides'. Replicas take it whatever they have, and changes
  * that are made meanwhile stand before or behind it.
  */
-export async function fix(bound: BoundMaster, differences: readonly Pick<Difference, 'key' | 'replica'>[]): Promise<void> {
+export async function fix(bound: BoundMaster, differences: readonly Pick<Difference, 'key' | 'replica' | 'tombstone'>[]): Promise<void> {
   const { master, revisions, messaging, database } = bound
-  for (const { key, replica } of differences)
+  for (const { key, replica, tombstone } of differences)
     await messaging.session(async (db) => {
       const both = { db, tx: txOf(db, database.dialect) }
-      await revisions.raise(both.tx, master.id, key, Math.max(replica ?? 0, 0))
+      await revisions.raise(both.tx, master.id, key, Math.max(replica ?? 0, tombstone ?? 0, 0))
       await trackChanges(bound, both, key, () => undefined)
     })
 }

@@ -10,6 +10,8 @@ export interface Difference {
   /** Null where it has none. */
   readonly master: number | null
   readonly replica: number | null
+  /** The revision of the replica's tombstone, where it has deleted the row. Files do not list them: there it is the highest of all. */
+  readonly tombstone?: number
   /** The fields that differ, where it was compared deeply. */
   readonly fields?: readonly string[]
 }
