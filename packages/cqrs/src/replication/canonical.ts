@@ -8,7 +8,8 @@ export function canonical(value: unknown, kind: ColumnKind | undefined): string 
   if (value === null || value === undefined) return '-'
   switch (kind) {
     case 'boolean':
-      return value === true || value === 1 || value === '1' || value === 'true' ? '1' : '0'
+      // MySQL's booleans are small integers, and 7 is neither 0 nor 1.
+      return value === 'true' ? '1' : value === 'false' ? '0' : decimal(value)
     case 'integer':
     case 'decimal':
       return decimal(value)

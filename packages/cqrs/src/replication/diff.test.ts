@@ -4,9 +4,24 @@ import { applyChange } from './apply.ts'
 import { canonical } from './canonical.ts'
 import { diff, fix } from './diff.ts'
 import { differencesFile, rangesFile, rowsFile } from './diff-files.ts'
+import { master } from './master.ts'
 import { reading } from './ndjson.ts'
+import { replica } from './replica.ts'
 import { sync } from './sync.ts'
 import { toScale } from './values.ts'
+
+/** Applies what the master's side has recorded, and says how much it was. */
+async function deliveredTo(feed: Side, products: Side): Promise<number> {
+  products.outbox.commit()
+  const changes = products.outbox.changes.splice(0)
+  const { logger } = feed.messaging
+  const to = feed.workings.replicas[0]!
+  await feed.write(async (db, tx) => {
+    const context = { db, tx, logger, signal: new AbortController().signal, id: '', headers: {} }
+    for (const change of changes) await applyChange(to, await to.table(tx), change, context)
+  })
+  return changes.length
+}
 
 /** More than one part of the keys. */
 const ROWS = 5_000
@@ -17,16 +32,7 @@ async function pair(rows = ROWS) {
   products.database.exec(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows}) INSERT INTO produtos (sku, nome, preco, estoque) SELECT i, 'n' || i, i, i % 7 FROM n`,
   )
-  const deliver = async (): Promise<number> => {
-    products.outbox.commit()
-    const changes = products.outbox.changes.splice(0)
-    const { logger } = feed.messaging
-    await feed.write(async (db, tx) => {
-      const context = { db, tx, logger, signal: new AbortController().signal, id: '', headers: {} }
-      for (const change of changes) await applyChange(to, await to.table(tx), change, context)
-    })
-    return changes.length
-  }
+  const deliver = () => deliveredTo(feed, products)
   await sync(from, { pageSize: 2_000 })
   await deliver()
   return { products, feed, from, to, deliver }
@@ -140,6 +146,23 @@ test.each(['in reach', 'by files'])(
   },
 )
 
+test('fields may have the names that every object has', async () => {
+  const products = await side(
+    [master('parts', { table: 'parts', key: 'id', serialize: (row) => ({ ...row, constructor: 'acme' }) })],
+    `CREATE TABLE parts (id INTEGER PRIMARY KEY, "valueOf" TEXT); INSERT INTO parts VALUES (1, 'x')`,
+  )
+  const feed = await side(
+    [replica('parts', { table: 'mine', map: { id: 'id', valueOf: 'worth' } })],
+    'CREATE TABLE mine (id INTEGER PRIMARY KEY, worth TEXT)',
+  )
+  const [from, to] = [products.workings.masters[0]!, feed.workings.replicas[0]!]
+  await sync(from)
+  await deliveredTo(feed, products)
+  expect(await diff(from, to, { deep: true, settleMs: 0 })).toEqual([])
+  feed.database.exec("UPDATE mine SET worth = 'y'")
+  expect(said(await diff(from, to, { deep: true, settleMs: 0 }))).toEqual(['1 fields valueOf'])
+})
+
 test('a change that is on its way is no difference', async () => {
   const { products, from, to, deliver } = await pair(10)
   await products.write((db) => products.cqrs.track(db, from.master, 1, () => db.exec("UPDATE produtos SET nome = 'x' WHERE sku = 1")))
@@ -154,7 +177,8 @@ test('values of one meaning are one text, whichever database they come from', ()
     ['decimal', '3500.00', '3500', 3500, '03500.0'],
     ['decimal', '0.00', '-0', 0, '0'],
     ['integer', '9007199254740993', '9007199254740993'],
-    ['boolean', true, 1, '1'],
+    ['boolean', true, 1, '1', 'true'],
+    ['boolean', false, 0, '0', 'false'],
     ['number', 0.1, '0.1', 0.1],
     ['time', '2026-12-01T10:00:00.120000Z', '2026-12-01T10:00:00.12Z'],
     ['time', '2026-12-01T10:00:00.000000Z', '2026-12-01T10:00:00Z'],
@@ -164,6 +188,8 @@ test('values of one meaning are one text, whichever database they come from', ()
   ] as const)
     expect(new Set(values.map((value) => canonical(value, kind))).size).toBe(1)
   for (const [kind, one, other] of [
+    ['boolean', 7, 0],
+    ['boolean', 7, true],
     ['text', '1.0', '1'],
     ['text', 'a', 'A'],
     ['text', '', null],

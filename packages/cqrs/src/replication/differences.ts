@@ -39,7 +39,7 @@ function differenceOf({ key, revision, fields }: Entry, other: Entry | undefined
   if (fields === null) return { ...both, why: 'extra' }
   if (other.fields === null) return { ...both, why: 'missing' }
   const theirs = other.fields
-  const names = Object.keys(fields).filter((name) => theirs[name] !== undefined && theirs[name] !== fields[name])
+  const names = Object.keys(fields).filter((name) => Object.hasOwn(theirs, name) && theirs[name] !== fields[name])
   return names.length === 0 ? undefined : { ...both, why: 'fields', fields: names }
 }
 

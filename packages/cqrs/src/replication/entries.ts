@@ -92,4 +92,4 @@ export function replicaEntries(bound: BoundReplica, kinds: Kinds | undefined): E
 const shallow = ({ key, revision }: Revision): Entry => ({ key, revision })
 
 const texts = (values: readonly (readonly [field: string, unknown])[], kinds: Kinds): Readonly<Record<string, string>> =>
-  Object.fromEntries(values.map(([field, value]) => [field, canonical(value, kinds[field])]))
+  Object.fromEntries(values.map(([field, value]) => [field, canonical(value, Object.hasOwn(kinds, field) ? kinds[field] : undefined)]))

@@ -70,7 +70,7 @@ export function summaryOf(entries: readonly Entry[], { after, until }: Pick<Summ
 export function isSame(one: Summary, other: Summary): boolean {
   if (one.rows !== other.rows || one.hash !== other.hash) return false
   const theirs = other.fields ?? {}
-  return Object.entries(one.fields ?? {}).every(([field, hash]) => theirs[field] === undefined || theirs[field] === hash)
+  return Object.entries(one.fields ?? {}).every(([field, hash]) => !Object.hasOwn(theirs, field) || theirs[field] === hash)
 }
 
 /** A text that stands for a field's value where files are compared: the value itself may be long, or nobody else's business. */
