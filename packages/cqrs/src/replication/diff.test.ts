@@ -4,6 +4,7 @@ import { applyChange } from './apply.ts'
 import { canonical } from './canonical.ts'
 import { diff, fix } from './diff.ts'
 import { differencesFile, rangesFile, rowsFile } from './diff-files.ts'
+import { masterEntries } from './entries.ts'
 import { master } from './master.ts'
 import { reading } from './ndjson.ts'
 import { replica } from './replica.ts'
@@ -161,6 +162,19 @@ test('fields may have the names that every object has', async () => {
   expect(await diff(from, to, { deep: true, settleMs: 0 })).toEqual([])
   feed.database.exec("UPDATE mine SET worth = 'y'")
   expect(said(await diff(from, to, { deep: true, settleMs: 0 }))).toEqual(['1 fields valueOf'])
+})
+
+test('rows that are skipped are no differences, and hide none', async () => {
+  const products = await side([produto({ skip: ({ estoque }) => estoque === 0 })], PRODUTOS)
+  products.database.exec("INSERT INTO produtos (sku, nome, preco, estoque) VALUES (1, 'a', 1, 0), (2, 'b', 1, 0), (3, 'c', 1, 1)")
+  const feed = await side([mirror()], MIRROR)
+  const [from, to] = [products.workings.masters[0]!, feed.workings.replicas[0]!]
+  await sync(from)
+  await deliveredTo(feed, products)
+  expect(await diff(from, to, { deep: true, settleMs: 0 })).toEqual([])
+  products.database.exec("INSERT INTO produtos (sku, nome, preco, estoque) VALUES (4, 'd', 1, 0), (5, 'e', 1, 1)")
+  expect(said(await diff(from, to, { settleMs: 0 }))).toEqual(['5 unknown'])
+  expect(await from.database.read((tx) => masterEntries(from, undefined).strangers(tx, 1))).toEqual(['5'])
 })
 
 test('a change that is on its way is no difference', async () => {

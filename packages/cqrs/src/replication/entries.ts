@@ -2,7 +2,7 @@ import type { SqlTx } from '@corebus/sql'
 import { canonical } from './canonical.ts'
 import type { ColumnKind, TableColumn } from './columns.ts'
 import type { Revision } from './revisions.ts'
-import { readRows } from './rows.ts'
+import { type Row, type RowTable, readRows } from './rows.ts'
 import { statesOf } from './state.ts'
 import { strangersIn } from './strangers.ts'
 import type { BoundMaster, BoundReplica } from './workings.ts'
@@ -56,9 +56,25 @@ export function masterEntries(bound: BoundMaster, kinds: Kinds | undefined): Ent
         return { ...shallow(one), fields: row ? texts(Object.entries(row), kinds) : null }
       })
     },
-    strangers: async (tx, limit) =>
-      strangersIn(tx, await bound.table(tx), { revisions: tables.masters, column: 'master', name: master.id }, limit),
+    async strangers(tx, limit) {
+      const known = { revisions: tables.masters, column: 'master', name: master.id } as const
+      const table = await bound.table(tx)
+      if (!master.skip) return strangersIn(tx, table, known, limit)
+      const found: string[] = []
+      for (let after: string | undefined = ''; after !== undefined && found.length < limit; ) {
+        const some: readonly string[] = await strangersIn(tx, table, known, limit, after)
+        found.push(...(await replicated(tx, master.skip, table, some)))
+        after = some.length === limit ? some.at(-1) : undefined
+      }
+      return found.slice(0, limit)
+    },
   }
+}
+
+/** The keys among them whose rows are not skipped: replicas are not to have those. */
+async function replicated(tx: SqlTx, skip: (row: Row) => boolean, table: RowTable, keys: readonly string[]): Promise<readonly string[]> {
+  const rows = await readRows(tx, table, keys, { latest: false })
+  return [...rows].filter(([, row]) => !skip(row)).map(([key]) => key)
 }
 
 /** Fields by the names that the master has for them. A replica without a table has no rows to look at. */

@@ -27,11 +27,12 @@ const unknown = (
 ): RawBuilder<unknown> =>
   sql`FROM ${sql.table(table.table)} AS t WHERE NOT EXISTS (SELECT 1 FROM ${sql.table(revisions)} AS r WHERE ${sql.ref(`r.${column}`)} = ${name} AND r.k = ${textOfKey(table, dialect)}${condition})`
 
-/** The keys of such rows, at most `limit`. */
-export async function strangersIn(tx: SqlTx, table: RowTable, known: Known, limit: number): Promise<readonly string[]> {
+/** The keys of such rows behind a key, in their order, at most `limit`. */
+export async function strangersIn(tx: SqlTx, table: RowTable, known: Known, limit: number, after = ''): Promise<readonly string[]> {
+  const key = textOfKey(table, tx.dialect)
   const { rows } = await run(
     tx,
-    sql`SELECT ${textOfKey(table, tx.dialect)} AS k ${unknown(table, known, tx.dialect, sql` AND r.gone = 0`)} ORDER BY 1 LIMIT ${sql.lit(limit)}`,
+    sql`SELECT ${key} AS k ${unknown(table, known, tx.dialect, sql` AND r.gone = 0`)} AND ${key} > ${after} ORDER BY 1 LIMIT ${sql.lit(limit)}`,
   )
   return rows.map(({ k }) => String(k))
 }
