@@ -54,6 +54,22 @@ test('only some rows, by their keys or by what is in them', async () => {
   expect(keysOf(sent())).toEqual([1, 4, 7, 10])
 })
 
+test('one for some rows that was ended in the middle keeps no rows from the next one for all, and ends none that was ended before', async () => {
+  const { bound, sent } = await before(25)
+  const endedAfterOne = async (filter?: () => boolean): Promise<void> => {
+    const stop = new AbortController()
+    await sync(bound, { pageSize: 10, signal: stop.signal, onProgress: () => stop.abort(), ...(filter && { filter }) }).catch(
+      () => undefined,
+    )
+    sent()
+  }
+  await endedAfterOne(() => false)
+  expect((await sync(bound, { pageSize: 10 })).sent).toBe(25)
+  await endedAfterOne()
+  await sync(bound, { filter: () => false })
+  expect((await sync(bound, { pageSize: 10 })).sent).toBe(15)
+})
+
 test('no more rows in a second than it may', async () => {
   const { bound } = await before(40)
   const begunAt = performance.now()

@@ -23,7 +23,7 @@ export interface SyncOptions {
   readonly pageSize?: number
   /** The most rows in a second. Default: as many as the database can. */
   readonly perSecond?: number
-  /** `false`: begins anew, where an earlier one was ended in the middle. Default true. */
+  /** `false`: begins anew, where an earlier one was ended in the middle. Default true. One with keys or a filter begins anew always. */
   readonly resume?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: { readonly sent: number; readonly total: number | undefined }) => void
@@ -42,7 +42,7 @@ const ADOPTED_AT_ONCE = 5_000
 
 /**
  * Records the state of rows, each at the revision that it has. Who writes them meanwhile waits for a page at most; replicas take whichever is later. Ended in
- * the middle, it goes on there the next time.
+ * the middle, it goes on there the next time, unless it was for some rows only.
  */
 export async function sync(bound: BoundMaster, options: SyncOptions = {}): Promise<Synced> {
   const { keys, to, pageSize = 500, perSecond, resume = true, signal, onProgress } = options
@@ -51,7 +51,9 @@ export async function sync(bound: BoundMaster, options: SyncOptions = {}): Promi
   const total = keys?.length ?? (await database.read((tx) => revisions.totals(tx, master.id))).rows
   const name = to === undefined ? master.id : `${master.id} ${to}`
   const wanted = keys && inStatements(inLockOrder(keys.map((key) => keyText(key, `sync of ${master.id}`))), pageSize)
-  let after = resume && !keys ? ((await database.read((tx) => readProgress(tx, tables.progress, name))) ?? '') : ''
+  // A page that a filter has gone through is no page that all rows were sent of.
+  const isKept = !keys && !options.filter
+  let after = resume && isKept ? ((await database.read((tx) => readProgress(tx, tables.progress, name))) ?? '') : ''
   let [sent, deleted] = [0, 0]
   for (let n = 0; ; n++) {
     signal?.throwIfAborted()
@@ -61,7 +63,7 @@ export async function sync(bound: BoundMaster, options: SyncOptions = {}): Promi
     const page = await messaging.session(async (db) => {
       const both = { db, tx: txOf(db, database.dialect) }
       const done = await syncPage(bound, both, { after, limit: pageSize, ...options, ...(some && { keys: some }) })
-      if (!keys) await writeProgress(both.tx, tables.progress, name, done.last)
+      if (isKept) await writeProgress(both.tx, tables.progress, name, done.last)
       return done
     })
     sent += page.sent

@@ -20,7 +20,7 @@ Records the state of each row at the revision that it has, a page in a
 transaction, through the outbox. Services go on: a page is locked for as long as
 it takes to read it, and replicas take whichever is later. Rows that were there
 before the master was get their first revision. Ended in the middle, it goes on
-there the next time.
+there the next time, unless it has --filter or --keys: then it begins anew.
 
 Examples:
   $ npx corebus cqrs sync produto
@@ -46,7 +46,8 @@ async function run(id: string, { filter, keys, to, page, rate, restart, ...optio
   const wanted = filter === undefined ? undefined : filterOf(filter)
   const show = showing()
   const synced = await withReplication(options, async (all) => {
-    const signal = stopping('what was sent is sent, and the next one goes on there')
+    const isForSome = wanted !== undefined || keys !== undefined
+    const signal = stopping(`what was sent is sent, and the next one ${isForSome ? 'begins anew' : 'goes on there'}`)
     try {
       return await sync(masterIn(all, id), {
         pageSize: page,
