@@ -4,7 +4,7 @@ import type { ColumnKind, TableColumn } from './columns.ts'
 import type { Revision } from './revisions.ts'
 import { type Row, type RowTable, readRows } from './rows.ts'
 import { statesOf } from './state.ts'
-import { strangersIn } from './strangers.ts'
+import { refuseKeyless, strangersIn } from './strangers.ts'
 import type { BoundMaster, BoundReplica } from './workings.ts'
 
 /** A row as it is compared. */
@@ -59,6 +59,7 @@ export function masterEntries(bound: BoundMaster, kinds: Kinds | undefined): Ent
     async strangers(tx, limit) {
       const known = { revisions: tables.masters, column: 'master', name: master.id } as const
       const table = await bound.table(tx)
+      await refuseKeyless(tx, table, `master ${master.id}`)
       if (!master.skip) return strangersIn(tx, table, known, limit)
       const found: string[] = []
       for (let after: string | undefined = ''; after !== undefined && found.length < limit; ) {

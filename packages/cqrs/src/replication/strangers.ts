@@ -1,14 +1,34 @@
+import { CorebusError } from '@corebus/core'
 import type { Dialect, SqlTx } from '@corebus/sql'
 import { NOW } from '@corebus/sql/internal'
 import { type RawBuilder, sql } from 'kysely'
 import type { RowTable } from './rows.ts'
 import { run } from './statement.ts'
+import { MOST_KEY_LENGTH } from './tables.ts'
 
 /** The key of a row as the tables of replication have it, byte by byte, whatever the collation of its table is. */
 function textOfKey({ key }: RowTable, dialect: Dialect): RawBuilder<unknown> {
   const column = sql.ref(`t.${key.name}`)
   if (dialect === 'postgres') return sql`CAST(${column} AS text) COLLATE "C"`
   return dialect === 'mysql' ? sql`CONVERT(CAST(${column} AS CHAR) USING utf8mb4) COLLATE utf8mb4_bin` : sql`CAST(${column} AS TEXT)`
+}
+
+/**
+ * Looks for rows whose key can be none, which no revision could be kept of.
+ * @throws CorebusError REPLICATION_KEY
+ */
+export async function refuseKeyless(tx: SqlTx, { table, key }: RowTable, what: string): Promise<void> {
+  if (!key.nullable && key.kind !== 'text') return
+  const column = sql.ref(key.name)
+  const length = sql.raw(tx.dialect === 'sqlite' ? 'length' : 'char_length')
+  const isText = key.kind === 'text' ? sql` OR ${column} = '' OR ${length}(${column}) > ${sql.lit(MOST_KEY_LENGTH)}` : sql``
+  const { rows } = await run(tx, sql`SELECT count(*) AS n FROM ${sql.table(table)} WHERE ${column} IS NULL${isText}`)
+  const n = Number(rows[0]?.n)
+  if (n === 0) return
+  throw new CorebusError(
+    'REPLICATION_KEY',
+    `${what}: ${n} rows of ${table} have a ${key.name} that is null, empty or longer than ${MOST_KEY_LENGTH} characters, and cannot be replicated. Give them keys, or delete them`,
+  )
 }
 
 export interface Known {

@@ -3,6 +3,9 @@ import { expect, test } from 'vitest'
 import { MIRROR, mirror, PRODUTOS, produto, side } from '../fixtures/catalog.ts'
 import { applying } from './apply.ts'
 import { changeType, type RowChange } from './change.ts'
+import { dumpFile } from './dump.ts'
+import { masterEntries } from './entries.ts'
+import { master } from './master.ts'
 import { sync } from './sync.ts'
 
 /** A table that was there before its master. */
@@ -68,6 +71,26 @@ test('one for some rows that was ended in the middle keeps no rows from the next
   await endedAfterOne()
   await sync(bound, { filter: () => false })
   expect((await sync(bound, { pageSize: 10 })).sent).toBe(15)
+})
+
+test.each(['NULL', "''", `'${'x'.repeat(256)}'`])('a row whose key is none is refused, and not left out: %s', async (key) => {
+  const Thing = master('thing', { table: 'things', key: 'code' })
+  const { workings, database, outbox } = await side(
+    [Thing],
+    "CREATE TABLE things (code TEXT, nome TEXT); INSERT INTO things VALUES ('a', 'b')",
+  )
+  const bound = workings.masters[0]!
+  database.exec(`INSERT INTO things VALUES (${key}, 'lost')`)
+  const refused = {
+    code: 'REPLICATION_KEY',
+    message: expect.stringMatching(/^master thing: 1 rows of things have a code that is null, empty or longer/),
+  }
+  await expect(sync(bound)).rejects.toMatchObject(refused)
+  await expect(dumpFile(bound)).rejects.toMatchObject(refused)
+  await expect(bound.database.read((tx) => masterEntries(bound, undefined).strangers(tx, 10))).rejects.toMatchObject(refused)
+  expect(outbox.changes).toEqual([])
+  database.exec("DELETE FROM things WHERE nome = 'lost'")
+  expect((await sync(bound)).sent).toBe(1)
 })
 
 test('no more rows in a second than it may', async () => {

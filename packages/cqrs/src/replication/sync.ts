@@ -8,7 +8,7 @@ import type { Revision } from './revisions.ts'
 import type { Row } from './rows.ts'
 import { type State, statesOf } from './state.ts'
 import { inStatements } from './statement.ts'
-import { adopt } from './strangers.ts'
+import { adopt, refuseKeyless } from './strangers.ts'
 import { trackChanges } from './track.ts'
 import type { BoundMaster } from './workings.ts'
 
@@ -77,10 +77,11 @@ export async function sync(bound: BoundMaster, options: SyncOptions = {}): Promi
   return { sent, adopted, deleted }
 }
 
-/** Gives rows without a revision their first one. */
+/** Gives rows without a revision their first one. @throws CorebusError REPLICATION_KEY for rows that can have none */
 export async function adoptAll(bound: BoundMaster): Promise<number> {
   const { master, database, tables } = bound
   const known = { revisions: tables.masters, column: 'master', name: master.id } as const
+  await database.read(async (tx) => refuseKeyless(tx, await bound.table(tx), `master ${master.id}`))
   for (let adopted = 0; ; ) {
     const some = await database.transaction(async (tx) => adopt(tx, await bound.table(tx), known, ADOPTED_AT_ONCE))
     adopted += some
