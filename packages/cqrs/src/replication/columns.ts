@@ -89,34 +89,46 @@ interface Kind {
   readonly scale: number | undefined
 }
 
-/** The first that fits, read by the name of the type, which databases share where it means the same. */
-const KINDS: readonly (readonly [pattern: RegExp, kind: ColumnKind])[] = [
-  [/^(tinyint\(1\)|bool|bit\(1\))/, 'boolean'],
-  [/^(decimal|numeric|dec\b|fixed)/, 'decimal'],
-  [/^timestamp with time zone|^timestamptz/, 'time'],
-  [/^timestamp without/, 'localtime'],
-  [/int|serial|^year/, 'integer'],
-  [/real|doub|floa/, 'number'],
+type Kinds = readonly (readonly [pattern: RegExp, kind: ColumnKind])[]
+
+/** The first that fits, read by the name of the type: whole words of it, since an `interval`, or an enumeration of `print` and `real`, is a text. */
+const KINDS: Kinds = [
+  [/\[\]$/, 'text'],
+  [/^(tinyint\(1\)|bool(ean)?\b|bit\(1\))/, 'boolean'],
+  [/^(decimal|numeric|dec|fixed)\b/, 'decimal'],
+  [/^(timestamp(\(\d\))? with time zone|timestamptz\b)/, 'time'],
+  [/^timestamp(\(\d\))? without\b/, 'localtime'],
+  [/^((tiny|small|medium|big)?int|integer|year)\b/, 'integer'],
+  [/^(real|double|float)\b/, 'number'],
   [/^jsonb?$/, 'json'],
-  [/^uuid/, 'uuid'],
-  [/blob|bytea|binary|^bit/, 'bytes'],
+  [/^uuid\b/, 'uuid'],
+  [/^((tiny|medium|long)?blob|bytea|(var)?binary|bit)\b/, 'bytes'],
+]
+
+/** SQLite takes any name of a type, and looks for such a part of it itself. */
+const OF_SQLITE: Kinds = [
+  [/^bool/, 'boolean'],
+  [/int|serial/, 'integer'],
+  [/real|doub|floa/, 'number'],
+  [/blob|bytea|binary/, 'bytes'],
 ]
 
 function kindOf(type: string, dialect: Dialect): Kind {
   const [, scale] = /^(?:decimal|numeric)\s*\(\s*\d+\s*(?:,\s*(\d+)\s*)?\)/.exec(type) ?? []
   const hasPlaces = /^(?:decimal|numeric)\s*\(/.test(type)
-  const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? (TIMES[dialect].find(([pattern]) => pattern.test(type))?.[1] || 'text')
+  const [, kind] = [...KINDS, ...OF_ONE[dialect]].find(([pattern]) => pattern.test(type)) ?? [undefined, 'text' as const]
   return { kind, scale: kind === 'decimal' && hasPlaces ? Number(scale ?? 0) : undefined }
 }
 
 /** MySQL has no zones, and its times are taken as UTC; SQLite has no times, and its texts travel as they are. */
-const TIMES: Readonly<Record<Dialect, readonly (readonly [pattern: RegExp, kind: ColumnKind])[]>> = {
+const OF_ONE: Readonly<Record<Dialect, Kinds>> = {
   postgres: [[/^date$/, 'date']],
   mysql: [
     [/^(datetime|timestamp)/, 'time'],
     [/^date$/, 'date'],
+    [/^(geom|point|linestring|polygon|multi(point|line|poly))/, 'bytes'],
   ],
-  sqlite: [[/^$/, 'bytes']],
+  sqlite: [...OF_SQLITE, [/^$/, 'bytes']],
 }
 
 /** @throws CorebusError REPLICATION where a table is not there */

@@ -66,6 +66,23 @@ function scaled(text: string, column: TableColumn): string {
 const safe = (text: string): number | string => (Number.isSafeInteger(Number(text)) ? Number(text) : text)
 const asItIs: ValueRules['read'] = (column) => column
 
+/** A part of a JSON text that may be a number of more digits than a number of JavaScript has. */
+const LONG_NUMBER = /\d{16}/
+
+/** @throws CorebusError MASTER_FIELD for a number that would travel as another one */
+function jsonOf(text: string, column: TableColumn): unknown {
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text)
+  return JSON.parse(text, (_: string, value: unknown, context?: { readonly source?: string }) => {
+    const source = context?.source // of numbers and other simple values
+    if (typeof value !== 'number' || source === undefined || !WHOLE.test(source) || BigInt(source.replace(/\..*/, '')) === BigInt(value))
+      return value
+    throw new CorebusError(
+      'MASTER_FIELD',
+      `column ${column.name} (${column.type}) holds JSON with the number ${source}, which would travel as ${value}: keep it as a text, or write it through serialize`,
+    )
+  })
+}
+
 const RULES: Readonly<Record<ColumnKind, ValueRules>> = {
   integer: {
     read: (column, _, dialect) => asText(column, dialect),
@@ -119,10 +136,16 @@ const RULES: Readonly<Record<ColumnKind, ValueRules>> = {
       throw refused(column, `it is ${kindOfValue(value)} and neither true nor false`)
     },
   },
-  // mysql2 would parse JSON of MariaDB, which is a text.
+  // Clients make objects of some: mysql2 of MariaDB's JSON, which is a text, and pg of lists and intervals. SQLite's own cast would make a text of any bytes.
   text: {
-    read: (column, _, dialect) => (dialect === 'mysql' ? asText(column, dialect) : column),
-    from: String,
+    read: (column, _, dialect) => (dialect === 'sqlite' ? column : asText(column, dialect)),
+    from(value, column) {
+      if (typeof value !== 'object') return String(value)
+      throw new CorebusError(
+        'MASTER_FIELD',
+        `column ${column.name} (${column.type}) holds bytes, which do not travel: leave it out of fields, or write it as text through serialize`,
+      )
+    },
     into: (value, _, dialect) => TEXT.into(textIn(value), dialect),
   },
   uuid: {
@@ -147,7 +170,7 @@ const RULES: Readonly<Record<ColumnKind, ValueRules>> = {
   },
   json: {
     read: (column, _, dialect) => asText(column, dialect),
-    from: JSONS.from,
+    from: (value, column) => jsonOf(String(value), column),
     into: (value, _, dialect) => JSONS.into(value, dialect),
   },
   bytes: {
