@@ -349,3 +349,16 @@ test('an instance whose tables were never made says what makes them', async () =
   replication(messaging, [mirror()])
   await expect(messaging.start()).rejects.toMatchObject({ code: 'SCHEMA', message: expect.stringContaining('npx corebus cqrs migrate') })
 })
+
+test('two replicas of one master in one group are refused before start, and have a group each', async () => {
+  const second = (options: Partial<ReplicaOptions>) => mirror({ name: 'second', table: 'second', ...options })
+  const both = `${MIRROR}; ${MIRROR.replace('produto_mirror', 'second')}`
+  for (const group of [undefined, 'catalog'])
+    await expect(side([mirror(), second(group === undefined ? {} : { group })], both)).rejects.toMatchObject({
+      code: 'REPLICATION',
+      message: expect.stringMatching(
+        /^the replicas produto_mirror and second of produto are both in the group catalog, .* replica\(id, \{ group \}\)$/,
+      ),
+    })
+  await (await side([mirror(), second({ group: 'others' })], both)).messaging.start()
+})

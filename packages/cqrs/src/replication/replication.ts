@@ -74,7 +74,9 @@ export function replication<Db>(
   const { table = 'cqrs' } = options
   const given = givenTo(messaging)
   const database = databaseFor('replication', options.database, given.session)
-  const [masters, replicas] = checkedAll(all, workingsOf(messaging))
+  const before = workingsOf(messaging)
+  const [masters, replicas] = checkedAll(all, before)
+  refuseNeighbours([...before.flatMap((one) => one.replicas.map((bound) => bound.replica)), ...replicas], messaging.settings.service)
   if (masters.length > 0 && !given.outbox)
     throw new CorebusError(
       'OUTBOX_MISSING',
@@ -155,6 +157,23 @@ function checkedAll(given: readonly (Master | Replica | Class)[], before: readon
   if (twice === undefined) return [masters, replicas]
   const hint = twice.startsWith('masters') ? 'another id' : 'a name of its own: replica(id, { name })'
   throw new CorebusError('REPLICATION', `there are two ${twice}: give one of them ${hint}`)
+}
+
+/** @throws CorebusError REPLICATION for two replicas of one master in one group, in which each change has one handler */
+function refuseNeighbours(replicas: readonly Replica[], service: string): void {
+  const places = new Map<string, Replica>()
+  for (const one of replicas) {
+    const { id, topic, name, on } = one
+    const group = on.group ?? service
+    const place = JSON.stringify([id, topic, group])
+    const other = places.get(place)
+    if (other)
+      throw new CorebusError(
+        'REPLICATION',
+        `the replicas ${other.name} and ${name} of ${id} are both in the group ${group}, in which each change has one handler: give one of them a group of its own: replica(id, { group })`,
+      )
+    places.set(place, one)
+  }
 }
 
 function boundMaster(master: Master, place: Place): BoundMaster {
