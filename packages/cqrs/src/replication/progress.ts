@@ -10,6 +10,13 @@ export async function readProgress(tx: SqlTx, table: string, name: string): Prom
 
 /** Undefined: it is through. */
 export async function writeProgress(tx: SqlTx, table: string, name: string, key: string | undefined): Promise<void> {
-  await run(tx, sql`DELETE FROM ${sql.table(table)} WHERE name = ${name}`)
-  if (key !== undefined) await run(tx, sql`INSERT INTO ${sql.table(table)} (name, k) VALUES (${name}, ${key})`)
+  if (key === undefined) return void (await run(tx, sql`DELETE FROM ${sql.table(table)} WHERE name = ${name}`))
+  const insert = sql`INSERT INTO ${sql.table(table)} (name, k) VALUES (${name}, ${key})`
+  // In one statement: of two commands at once, the second would find the row that the first has made since it deleted it.
+  await run(
+    tx,
+    tx.dialect === 'mysql'
+      ? sql`${insert} ON DUPLICATE KEY UPDATE k = VALUES(k)`
+      : sql`${insert} ON CONFLICT (name) DO UPDATE SET k = excluded.k`,
+  )
 }
