@@ -93,6 +93,21 @@ test.each(['NULL', "''", `'${'x'.repeat(256)}'`])('a row whose key is none is re
   expect((await sync(bound)).sent).toBe(1)
 })
 
+test('a page that the database ends because of writers is sent when they let it', async () => {
+  const { bound, sent } = await before(25)
+  const deadlock = Object.assign(new Error('Deadlock found when trying to get lock'), { code: 'ER_LOCK_DEADLOCK', errno: 1213 })
+  let left = 6
+  const session = (work: (db: never) => Promise<unknown>) =>
+    bound.messaging.session(async (db) => {
+      const result = await work(db as never)
+      if (left-- > 0) throw deadlock
+      return result
+    })
+  const messaging = Object.create(bound.messaging, { session: { value: session } })
+  expect((await sync({ ...bound, messaging }, { pageSize: 10 })).sent).toBe(25)
+  expect(new Set(keysOf(sent())).size).toBe(25)
+})
+
 test('no more rows in a second than it may', async () => {
   const { bound } = await before(40)
   const begunAt = performance.now()

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { txOf } from '@corebus/sql/internal'
+import { isConflict, txOf } from '@corebus/sql/internal'
 import { newChange, type RowChange } from './change.ts'
 import { inLockOrder, type Key, keyText } from './keys.ts'
 import { readProgress, writeProgress } from './progress.ts'
@@ -60,12 +60,16 @@ export async function sync(bound: BoundMaster, options: SyncOptions = {}): Promi
     const begunAt = performance.now()
     const some = wanted?.[n]
     if (wanted && !some) break
-    const page = await messaging.session(async (db) => {
-      const both = { db, tx: txOf(db, database.dialect) }
-      const done = await syncPage(bound, both, { after, limit: pageSize, ...options, ...(some && { keys: some }) })
-      if (isKept) await writeProgress(both.tx, tables.progress, name, done.last)
-      return done
-    })
+    const page = await untilNoConflict(
+      () =>
+        messaging.session(async (db) => {
+          const both = { db, tx: txOf(db, database.dialect) }
+          const done = await syncPage(bound, both, { after, limit: pageSize, ...options, ...(some && { keys: some }) })
+          if (isKept) await writeProgress(both.tx, tables.progress, name, done.last)
+          return done
+        }),
+      signal,
+    )
     sent += page.sent
     deleted += page.deleted
     onProgress?.({ sent, total })
@@ -75,6 +79,25 @@ export async function sync(bound: BoundMaster, options: SyncOptions = {}): Promi
     if (aheadMs > 0) await pause(aheadMs, undefined, signal && { signal })
   }
   return { sent, adopted, deleted }
+}
+
+/** Sessions are run again three times at once, which is few for one that locks some hundred rows beside many writers. */
+const MOST_CONFLICTS = 20
+const FIRST_WAIT_MS = 10
+const LONGEST_WAIT_MS = 500
+
+/** Runs the session of a page again when the database ends it because of another one. Nothing of it has happened then. */
+async function untilNoConflict<T>(session: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (let n = 1; ; n++) {
+    try {
+      return await session()
+    } catch (thrown) {
+      if (n > MOST_CONFLICTS || !isConflict(thrown)) throw thrown
+      // Jitter, so that it does not meet the same writers again.
+      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (n - 1), LONGEST_WAIT_MS) * (0.5 + Math.random())
+      await pause(waitMs, undefined, signal && { signal })
+    }
+  }
 }
 
 /** Gives rows without a revision their first one. @throws CorebusError REPLICATION_KEY for rows that can have none */
