@@ -204,6 +204,21 @@ describe.each(pairs)('a master on %s and a replica on %s', (from, to) => {
   })
 })
 
+describe.each(['PostgreSQL', 'MariaDB'])('on %s', (where) => {
+  const opens = places[where]
+
+  test.skipIf(!opens)('a key with a blank at its end shares no revision with the one without: it has its own, or is refused', async () => {
+    const { sessions, replica: bound } = await service(opens!, 'replica')
+    const take = (key: string) => {
+      const change = { v: 1, kind: 'save', master: 'produto', key, revision: 1, updated: '2026-12-01T10:00:00.000Z', row: {} } as const
+      return sessions.database.transaction((tx) => bound!.accepted.take(tx, 'blanks', change))
+    }
+    expect(await take('a')).toBe(true)
+    const taken = await take('a ').catch((thrown: unknown) => (thrown as { code?: string }).code)
+    expect(taken).toBe(where === 'MariaDB' ? 'REPLICATION_KEY' : true)
+  })
+})
+
 describe.each(['PostgreSQL', 'MariaDB'])('on %s, with many at once', (where) => {
   const opens = places[where]
 

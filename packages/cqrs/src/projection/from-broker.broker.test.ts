@@ -69,5 +69,8 @@ describe.each([
 
 test.skipIf(!rabbitmq)('RabbitMQ keeps nothing, and says so', async () => {
   const { views, placed } = await shop('rabbitmq', rabbitmq!.url)
-  await expect(views.rebuild(placed.name, { from: 'broker' })).rejects.toMatchObject({ code: 'REBUILD_SOURCE', message: expect.stringMatching(/keeps nothing/) })
+  await expect(views.rebuild(placed.name, { from: 'broker' })).rejects.toMatchObject({
+    code: 'REBUILD_SOURCE',
+    message: expect.stringMatching(/keeps nothing/),
+  })
 })

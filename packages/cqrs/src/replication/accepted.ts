@@ -1,6 +1,7 @@
 import { int64, type SqlTx } from '@corebus/sql'
 import { sql } from 'kysely'
 import type { RowChange } from './change.ts'
+import { refuseBlankEnd } from './keys.ts'
 import { type Revision, revisionOf } from './revisions.ts'
 import { inStatements, run } from './statement.ts'
 import type { Tables } from './tables.ts'
@@ -23,6 +24,7 @@ export class Accepted {
    * was asked for (`sync`) is taken at the same revision too, since it mends a row that somebody else has changed.
    */
   async take(tx: SqlTx, replica: string, { kind, key, revision, updated }: RowChange): Promise<boolean> {
+    refuseBlankEnd(tx.dialect, [key], `replica ${replica}`)
     const gone = kind === 'delete' ? 1 : 0
     const at = Date.parse(updated)
     const table = sql.table(this.#table)

@@ -1,4 +1,5 @@
 import { CorebusError } from '@corebus/core'
+import type { Dialect } from '@corebus/sql'
 import type { TableColumn } from './columns.ts'
 import { MOST_KEY_LENGTH } from './tables.ts'
 
@@ -37,6 +38,19 @@ export function keyText(key: unknown, what: string): string {
   throw new CorebusError(
     'REPLICATION_KEY',
     `${what}: a key is an integer or a text of 1 to ${MOST_KEY_LENGTH} characters without U+0000, not ${found}`,
+  )
+}
+
+/**
+ * MySQL and MariaDB compare texts as if blanks at their end were not there, so the keys `a` and `a ` would share a revision, and changes of one be old ones.
+ * @throws CorebusError REPLICATION_KEY
+ */
+export function refuseBlankEnd(dialect: Dialect, keys: readonly string[], what: string): void {
+  const key = dialect === 'mysql' ? keys.find((one) => one.endsWith(' ')) : undefined
+  if (key === undefined) return
+  throw new CorebusError(
+    'REPLICATION_KEY',
+    `${what}: the key ${JSON.stringify(key)} ends with a blank, and MySQL and MariaDB do not tell it from the key without: give the row another key`,
   )
 }
 

@@ -1,6 +1,7 @@
 import { int64, type SqlRow, type SqlTx } from '@corebus/sql'
 import { NOW } from '@corebus/sql/internal'
 import { sql } from 'kysely'
+import { refuseBlankEnd } from './keys.ts'
 import { inStatements, run } from './statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -32,6 +33,7 @@ export class Revisions {
 
   /** Raises the revision of each key by one, from 0. `gone` is as it was before. The keys come in the order of locks. */
   async bump(tx: SqlTx, master: string, keys: readonly string[]): Promise<ReadonlyMap<string, Revision>> {
+    refuseBlankEnd(tx.dialect, keys, `master ${master}`)
     const now = sql.raw(NOW[tx.dialect])
     const found = new Map<string, Revision>()
     for (const some of inStatements(keys, MOST_ROWS)) {

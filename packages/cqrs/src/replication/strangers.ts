@@ -22,12 +22,14 @@ export async function refuseKeyless(tx: SqlTx, { table, key }: RowTable, what: s
   const column = sql.ref(key.name)
   const length = sql.raw(tx.dialect === 'sqlite' ? 'length' : 'char_length')
   const isText = key.kind === 'text' ? sql` OR ${column} = '' OR ${length}(${column}) > ${sql.lit(MOST_KEY_LENGTH)}` : sql``
-  const { rows } = await run(tx, sql`SELECT count(*) AS n FROM ${sql.table(table)} WHERE ${column} IS NULL${isText}`)
+  // There a key with a blank at its end has the revision of the one without.
+  const isBlank = key.kind === 'text' && tx.dialect === 'mysql' ? sql` OR ${column} LIKE '% '` : sql``
+  const { rows } = await run(tx, sql`SELECT count(*) AS n FROM ${sql.table(table)} WHERE ${column} IS NULL${isText}${isBlank}`)
   const n = Number(rows[0]?.n)
   if (n === 0) return
   throw new CorebusError(
     'REPLICATION_KEY',
-    `${what}: ${n} rows of ${table} have a ${key.name} that is null, empty or longer than ${MOST_KEY_LENGTH} characters, and cannot be replicated. Give them keys, or delete them`,
+    `${what}: ${n} rows of ${table} have a ${key.name} that is null, empty or longer than ${MOST_KEY_LENGTH} characters${tx.dialect === 'mysql' ? ', or ends with a blank,' : ','} and cannot be replicated. Give them keys, or delete them`,
   )
 }
 
