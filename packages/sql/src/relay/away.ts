@@ -4,8 +4,17 @@ const FIRST_WAIT_MS = 100
 const MOST_WAIT_MS = 5_000
 
 interface Away {
+  /** When the broker took nothing of it last. */
+  readonly sinceMs: number
   readonly untilMs: number
   readonly waitMs: number
+}
+
+/** The beginning of a round. */
+export interface Begun {
+  readonly atMs: number
+  /** The topics whose rows are left alone. */
+  readonly leftAlone: readonly string[]
 }
 
 /**
@@ -24,6 +33,10 @@ export class AwayTopics {
     return [...this.#topics].filter(([, { untilMs }]) => untilMs > performance.now()).map(([topic]) => topic)
   }
 
+  begin(): Begun {
+    return { atMs: performance.now(), leftAlone: this.now() }
+  }
+
   /** In so many ms the first of them is tried again; undefined without one. */
   get inMs(): number | undefined {
     if (!this.some) return undefined
@@ -35,13 +48,13 @@ export class AwayTopics {
     for (const topic of taken) this.#topics.delete(topic)
     for (const topic of away) {
       const waitMs = Math.min((this.#topics.get(topic)?.waitMs ?? FIRST_WAIT_MS / 2) * 2, MOST_WAIT_MS)
-      this.#topics.set(topic, { waitMs, untilMs: performance.now() + Math.max(waitMs, tookMs) })
+      const sinceMs = performance.now()
+      this.#topics.set(topic, { sinceMs, waitMs, untilMs: sinceMs + Math.max(waitMs, tookMs) })
     }
   }
 
-  /** Forgets those that were not left alone in a round that saw all rows: they have none any more. */
-  seenAll(leftAlone: readonly string[]): void {
-    for (const [topic, { untilMs }] of this.#topics)
-      if (untilMs <= performance.now() && !leftAlone.includes(topic)) this.#topics.delete(topic)
+  /** Forgets those that a round which saw all rows did not leave alone, and did not find away: they have no rows any more. */
+  seenAll({ atMs, leftAlone }: Begun): void {
+    for (const [topic, { sinceMs }] of this.#topics) if (sinceMs < atMs && !leftAlone.includes(topic)) this.#topics.delete(topic)
   }
 }

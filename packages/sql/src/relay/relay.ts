@@ -228,7 +228,7 @@ export class Relay {
   async #turns(transacts: Transacts, { parts, back }: Look): Promise<number> {
     const wanted = [...new Set([...parts, ...back])]
     if (wanted.length === 0) {
-      this.#away.seenAll([])
+      this.#away.seenAll({ atMs: performance.now(), leftAlone: [] })
       return 0
     }
     return this.#options.database.dialect === 'sqlite' ? this.#leasedTurns(transacts, wanted, back) : this.#lockedTurns(transacts, wanted)
@@ -237,7 +237,7 @@ export class Relay {
   async #lockedTurns(transacts: Transacts, wanted: readonly number[]): Promise<number> {
     let rows = 0
     let left = wanted
-    const leftAlone = this.#away.now()
+    const begun = this.#away.begin()
     while (left.length > 0) {
       const turn = await this.#turn((options) => lockedTurn(transacts, left, options))
       rows += turn.taken.size === 0 ? 0 : turn.rows
@@ -245,7 +245,7 @@ export class Relay {
       if (turn.parts.length === 0) return rows
       left = left.filter((part) => !turn.parts.includes(part))
     }
-    this.#away.seenAll(leftAlone)
+    this.#away.seenAll(begun)
     return rows
   }
 
@@ -274,13 +274,13 @@ export class Relay {
 
   async #withLease(transacts: Transacts, lease: Lease, wanted: readonly number[]): Promise<number> {
     let rows = 0
-    const leftAlone = this.#away.now()
+    const begun = this.#away.begin()
     for (;;) {
       const turn = await this.#turn((options) => leasedTurn(transacts, lease, wanted, options))
       rows += turn.taken.size === 0 ? 0 : turn.rows
       if (!turn.full || this.#stopping.signal.aborted) break
     }
-    this.#away.seenAll(leftAlone)
+    this.#away.seenAll(begun)
     return rows
   }
 }
