@@ -1,5 +1,6 @@
+import { DatabaseSync } from 'node:sqlite'
 import { CorebusError } from '@corebus/core'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { freshDatabase } from '../fixtures/database.ts'
 import { hostOf } from '../fixtures/host.ts'
 import { until } from '../fixtures/until.ts'
@@ -74,4 +75,18 @@ test('migrate says what it wants where it was given a pool, one part instead of 
     await expect(made).rejects.toBeInstanceOf(CorebusError)
     await expect(made).rejects.toMatchObject({ code })
   }
+})
+
+test('a process that starts beside one that writes waits for nobody when the tables are there, and makes one that was removed', async () => {
+  const { database, file } = freshDatabase()
+  const sessions = sqliteSession(database, { busyTimeoutMs: 50 })
+  const parts = [sqlOutbox(), sqlInbox()]
+  await migrate(sessions, parts)
+  const writer = new DatabaseSync(file)
+  onTestFinished(() => writer.close())
+  writer.exec('BEGIN IMMEDIATE')
+  await migrate(sessions, parts)
+  writer.exec('DROP TABLE processed_events; COMMIT')
+  await migrate(sessions, parts)
+  expect(database.prepare('SELECT count(*) AS n FROM processed_events').get()).toEqual({ n: 0 })
 })

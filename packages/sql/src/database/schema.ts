@@ -1,6 +1,7 @@
 import { CorebusError } from '@corebus/core'
 import { isMissingTable } from '../tx/database-errors.ts'
 import type { Dialect, SqlTx } from '../tx/sql-tx.ts'
+import type { SqlDatabase } from './database.ts'
 import { type DatabaseLike, databaseFor } from './for.ts'
 import { quoted } from './table.ts'
 
@@ -41,12 +42,36 @@ export async function migrate(where: DatabaseLike, parts: readonly Part[]): Prom
   const database = databaseFor('migrate', where, undefined)
   const features = featuresOf(parts)
   const { dialect } = database
+  if (await isMade(database, features)) return
   await database.transaction(async (tx) => {
     // Two processes that make the same table at once: one of them would fail on PostgreSQL, IF NOT EXISTS or not.
     if (dialect === 'postgres') await tx.query("SELECT 1 AS locked FROM pg_advisory_xact_lock(hashtext('corebus_schema'))")
     for (const statement of ddl(dialect, parts)) await tx.query(statement)
     for (const feature of features) await checkSchema(tx, database.where, feature)
   })
+}
+
+const MAKES = /^CREATE TABLE IF NOT EXISTS (\S+)/
+
+/**
+ * Whether all tables are there, as a look says that locks nothing. CREATE INDEX IF NOT EXISTS waits for everybody who writes into its table, and keeps
+ * others from it, also where the index is there: processes that started beside busy ones met deadlocks on PostgreSQL.
+ */
+async function isMade({ read }: SqlDatabase, features: readonly Feature[]): Promise<boolean> {
+  try {
+    return await read(async (tx) => {
+      for (const feature of features) {
+        if ((await versionOf(tx, feature)) !== feature.version) return false
+        // Somebody may have removed a table, and run migrate to have it again.
+        const tables = feature.ddl(tx.dialect).flatMap((statement) => MAKES.exec(statement.trim())?.[1] ?? [])
+        for (const table of tables) await tx.query(`SELECT 1 AS found FROM ${table} WHERE 1 = 0`)
+      }
+      return true
+    })
+  } catch (thrown) {
+    if (isMissingTable(thrown)) return false
+    throw thrown
+  }
 }
 
 /** The statements that `migrate` runs, for people who run migrations with a tool of their own. */
