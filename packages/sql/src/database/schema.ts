@@ -61,7 +61,8 @@ async function isMade({ read }: SqlDatabase, features: readonly Feature[]): Prom
   try {
     return await read(async (tx) => {
       for (const feature of features) {
-        if ((await versionOf(tx, feature)) !== feature.version) return false
+        // What is missing has to fail the transaction: PostgreSQL commits none in which a statement has failed.
+        if ((await recorded(tx, feature)) !== feature.version) return false
         // Somebody may have removed a table, and run migrate to have it again.
         const tables = feature.ddl(tx.dialect).flatMap((statement) => MAKES.exec(statement.trim())?.[1] ?? [])
         for (const table of tables) await tx.query(`SELECT 1 AS found FROM ${table} WHERE 1 = 0`)
@@ -115,10 +116,14 @@ export async function checkSchema(tx: SqlTx, where: string, feature: Feature): P
   )
 }
 
+async function recorded(tx: SqlTx, feature: Feature): Promise<number | undefined> {
+  const { rows } = await tx.query(`SELECT version FROM ${versions(tx.dialect, feature)} WHERE name = ?`, [feature.name])
+  return rows[0] === undefined ? undefined : Number(rows[0].version)
+}
+
 async function versionOf(tx: SqlTx, feature: Feature): Promise<number | undefined> {
   try {
-    const { rows } = await tx.query(`SELECT version FROM ${versions(tx.dialect, feature)} WHERE name = ?`, [feature.name])
-    return rows[0] === undefined ? undefined : Number(rows[0].version)
+    return await recorded(tx, feature)
   } catch (thrown) {
     if (isMissingTable(thrown)) return undefined
     throw thrown
