@@ -20,7 +20,7 @@ const ADDRESSES = {
 } as const
 type Address = keyof typeof ADDRESSES
 
-/** By broker, its address, and the variables that say that it is elsewhere. */
+/** The address of each broker, and the variables that say that it is elsewhere. */
 const BROKER_ADDRESSES = {
   kafka: ['KAFKA_BOOTSTRAP_SERVERS', /^KAFKA_(BOOTSTRAP_SERVERS|BROKERS)$/],
   rabbitmq: ['RABBITMQ_URL', /^RABBITMQ_URL$|^BROKER_(HOST|PORT|USER|PASSWORD|VHOST)$/],

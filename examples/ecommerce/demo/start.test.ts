@@ -43,7 +43,7 @@ describe('npm run start:ecommerce', () => {
     process.kill(pidOf('order-service', 'API'), 'SIGKILL')
     await says(/^order-service .*order-service works again$/m)
     await reserved()
-    // One line a request, with the service's name in front, and everything else in the files.
+    // The terminal has a line for each request, with the service's name in front; everything else is in the files.
     expect(run.said()).toMatch(/^order-service +\d+\.\d+ s +answered +POST \/api\/v1\/orders 201 in \d+ ms$/m)
     const pids = SERVICES.map((service) => pidOf(service, 'API'))
     expect(pids.filter(isRunning)).toHaveLength(SERVICES.length)

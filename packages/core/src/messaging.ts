@@ -62,7 +62,10 @@ export interface Messaging<T extends Types = Types> extends Publishing {
   start(options?: StartOptions): Promise<void>
   /** Drains: running handlers finish within `shutdownMs`, pending publishes are confirmed, the broker is disconnected. Safe to call twice. */
   close(): Promise<void>
-  /** What is wrong, in words, and how the groups and the companions (outbox, inbox, schedules) do. */
+  /**
+   * What is wrong, in words, and how the groups and the companions (outbox, inbox, schedules) do. An instance that has had no use for its broker yet is
+   * ready; one whose first connection failed is not, and tries it again.
+   */
   health(): Health & CompanionsHealth
   /**
    * Checks what can be checked without a broker: `@event` methods without a topic, and routes whose session or outbox cannot be had. `mount` calls it.

@@ -22,7 +22,7 @@ export type Condition =
 export type Filter = Readonly<Record<string, Condition>>
 
 export interface Query {
-  /** One filter, or several of which one must hold. Default: all documents. */
+  /** A filter, or several of which at least one must hold. Default: all documents. */
   readonly where?: Filter | readonly Filter[]
   /** Declared fields, `-` before those that go down: `['-created_at', 'name']`. What holds nothing comes first going up. Ties go by id. Default: by id. */
   readonly sort?: string | readonly string[]
@@ -49,7 +49,7 @@ export interface Order {
 
 /** A query that was checked, as stores translate it. */
 export interface Plan {
-  /** One of these must hold, of which all tests hold. */
+  /** The filters, each a list of tests: a document is found when all tests of at least one filter hold. */
   readonly any: readonly (readonly Test[])[]
   readonly order: readonly Order[]
   readonly limit: number

@@ -35,7 +35,7 @@ export function barrier(dialect: Dialect, tables: Tables): Barrier {
       return { pass: (tx) => lock(tx, 'LOCK IN SHARE MODE'), close: (tx) => lock(tx, 'FOR UPDATE') }
     }
     case 'sqlite':
-      // One transaction writes at a time.
+      // SQLite lets a single transaction write at a time, so its writer is the barrier.
       return { pass: async () => undefined, close: async () => undefined }
   }
 }

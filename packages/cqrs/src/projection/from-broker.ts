@@ -30,7 +30,7 @@ export async function fetchFromBroker(projection: Projection, workings: Workings
   const topics = topicsOf(projection, workings)
   checkSource(projection, driver)
   const group = `${projection.group}.rebuild`
-  // One that was killed has left its position.
+  // A reading that was killed has left its position at the broker.
   await forget(driver, topics, group)
   await driver.ensure({ topics: [], groups: topics.map((topic) => ({ topic, group, delays: [], deadLetter: false as const })) }, 'create')
   const reading = new Reading(projection, workings, driver, { topics, group, ...options })

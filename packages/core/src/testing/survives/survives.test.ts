@@ -49,7 +49,7 @@ test('a call of a dead run has no effect, and a call that waits never comes back
   )
   expect(findings).toContain('killed after call 2 of 2 (mails.send), delivered again: mails.send 2 instead of 1')
   expect(findings.filter((one) => one.includes('balance'))).toEqual([])
-  // One run was killed after each call: the run killed after the first came no further, the other one got an error for it.
+  // A run is killed after each call: the run that is killed after the first comes no further, and the other one gets an error for it.
   expect(after.filter((one) => one === 'swallowed')).toHaveLength(1)
 })
 

@@ -1,6 +1,6 @@
 import { type Command, EXIT_HELP, print, type WithEntry } from '@corebus/core/internal/cli'
 import { ddl, migrate } from '@corebus/sql'
-import { withEntryOptions } from '@corebus/sql/internal/cli'
+import { told, withEntryOptions } from '@corebus/sql/internal/cli'
 import { withReplication } from './parts.ts'
 
 const HELP = `
@@ -28,7 +28,7 @@ async function run({ print: only, ...options }: WithEntry & { readonly print?: t
       for (const { database, feature, masters, replicas } of all) {
         if (only) said.push(...ddl(database.dialect, [feature]).map((statement) => `${statement};`))
         else {
-          await migrate(database, [feature])
+          await told(database, () => migrate(database, [feature]))
           const names = [...masters.map(({ master }) => `master ${master.id}`), ...replicas.map(({ replica }) => `replica ${replica.name}`)]
           said.push(`${database.where} has ${feature.name} with ${names.join(', ')}`)
         }
